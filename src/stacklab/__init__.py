@@ -1,0 +1,1 @@
+"""stacklab: controlled experiments on transformer stacks."""
