@@ -1,0 +1,45 @@
+"""Canonical JSON and fingerprints: the same value gives the same text, and what has no stable text is refused."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+FINGERPRINT_LENGTH = 16
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of `value`: sorted keys, no spaces, finite numbers only.
+
+    >>> canonical_json({"b": 1, "a": (True, None)})
+    '{"a":[true,null],"b":1}'
+
+    Raises TypeError for anything but None, bool, int, float, str, list, tuple and str-keyed mappings, and ValueError
+    for a float that is not finite: such a value has no stable identity.
+    """
+    _refuse_unstable(value, "value")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def fingerprint(value: Any) -> str:
+    """The first 16 hex digits of the SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:FINGERPRINT_LENGTH]
+
+
+def _refuse_unstable(value: Any, where: str) -> None:
+    if value is None or isinstance(value, bool | int | str):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{where} is {value}, which has no canonical JSON")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _refuse_unstable(item, f"{where}[{index}]")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{where} has the key {key!r}; keys must be strings")
+            _refuse_unstable(item, f"{where}.{key}")
+    else:
+        raise TypeError(f"{where} is a {type(value).__name__}, which has no stable identity")

@@ -1,0 +1,74 @@
+"""Everything stacklab raises on purpose.
+
+StacklabError                 exit 1   (base)
+├── UserError                 exit 2   what was given cannot be used; nothing was lost
+│   ├── SpecError                      a study, override or field is wrong
+│   │   └── ContrastError              two arms differ in more than they declare
+│   ├── DataError                      a corpus, record or file of text is wrong
+│   ├── TokenizerError                 a tokenizer cannot be had or is not one
+│   ├── CheckpointError                a checkpoint is damaged or of another run
+│   ├── BusyError                      another command holds the same study or run
+│   └── MissingExtraError              an optional package is not installed
+│   ├── DiskError                      the disk is full or not writable; no half-written file is left
+│   │   └── MatchError                 no control within tolerance
+└── RunsFailedError           exit 3   some runs of a study failed; the others are kept
+Interrupted                   exit 130 stopped by the user; the same command resumes
+"""
+
+
+class StacklabError(Exception):
+    """One line for the user: where, what was found, what was expected, how to mend it."""
+
+    exit_code = 1
+
+
+class UserError(StacklabError):
+    exit_code = 2
+
+
+class SpecError(UserError):
+    """A study, an override or a field of a spec is wrong."""
+
+
+class ContrastError(SpecError):
+    """Two arms differ in something that neither declares."""
+
+
+class MatchError(SpecError):
+    """A matched control has no solution within its tolerance."""
+
+
+class DataError(UserError):
+    """A corpus, a record or a file of text cannot be used."""
+
+
+class TokenizerError(UserError):
+    """A tokenizer cannot be had, or the file is not one."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint is damaged, or belongs to another run."""
+
+
+class BusyError(UserError):
+    """Another command is working on the same study or run."""
+
+
+class MissingExtraError(UserError):
+    """An optional package is not installed."""
+
+
+class DiskError(UserError):
+    """The disk is full or a path cannot be written."""
+
+
+class RunsFailedError(StacklabError):
+    """Some runs of a study failed; finished ones are kept."""
+
+    exit_code = 3
+
+
+class Interrupted(StacklabError):
+    """Stopped by the user; the same command resumes."""
+
+    exit_code = 130

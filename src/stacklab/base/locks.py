@@ -1,0 +1,44 @@
+"""One command at a time in a folder: a file lock that says who holds it."""
+
+import contextlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from stacklab.base.errors import BusyError
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path, *, what: str, wait: bool = False) -> Iterator[None]:
+    """Hold `folder` for this process.
+
+    With `wait`, block until the other holder leaves; otherwise raise BusyError naming it. The lock belongs to the
+    operating system, so a killed holder leaves nothing behind.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    holder = folder / ".lock.json"
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout as error:
+        raise BusyError(
+            f"{folder}: {what} is in use by {_describe(holder)}; wait for it or choose another --out"
+        ) from error
+    try:
+        holder.write_text(json.dumps({"pid": os.getpid(), "host": platform.node()}))
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _describe(holder: Path) -> str:
+    try:
+        row = json.loads(holder.read_text())
+        return f"process {row['pid']} on {row['host']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"

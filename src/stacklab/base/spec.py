@@ -1,0 +1,33 @@
+"""The base of every spec: frozen, closed to unknown keys, one canonical dump."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from stacklab.base.canon import fingerprint
+
+
+def _refuse_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(
+            f"got the boolean {value}; YAML reads on, off, yes and no as booleans, so quote the text"
+        )
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_refuse_bool)]
+"""A string that YAML cannot have made from `on` or `no`."""
+
+
+class Spec(BaseModel):
+    """A frozen value with no unknown keys. Floats accept whole numbers; nothing else is converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def dump(self) -> dict[str, Any]:
+        """Plain JSON values; loading it back gives an equal spec."""
+        return self.model_dump(mode="json")
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.dump())

@@ -1,0 +1,29 @@
+"""A statistic is an estimate or says why it is not: never a silent zero."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stacklab.base.spec import Spec
+
+
+class Estimate(Spec):
+    """A value with an interval. `level` is the confidence level (0.95), `n` the number of values behind it."""
+
+    kind: Literal["estimate"] = "estimate"
+    value: float
+    low: float
+    high: float
+    level: float
+    n: int
+    method: str
+
+
+class Undefined(Spec):
+    """A statistic that cannot be had, with the reason."""
+
+    kind: Literal["undefined"] = "undefined"
+    reason: str
+
+
+Result = Annotated[Estimate | Undefined, Field(discriminator="kind")]

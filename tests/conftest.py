@@ -1,0 +1,19 @@
+"""Fixtures shared by all tests. Threads are kept low because tests run in parallel."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+SHARED_DATA = Path(os.environ.get("STACKLAB_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real texts and tokenizers; tests that need it are skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real texts and tokenizers are not at {SHARED_DATA} (set STACKLAB_SHARED_DATA)")
+    return SHARED_DATA
