@@ -65,7 +65,10 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Rows of our own append-only files. A torn last line (a crash while appending) is dropped; any other is an error."""
+    """Rows of our own append-only files. A torn last line (a crash while appending) is dropped.
+
+    Raises DataError for any other line that is not JSON.
+    """
     rows = []
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):
@@ -87,9 +90,7 @@ def iterate_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def disk_error(path: Path, error: OSError) -> DiskError:
-    return DiskError(
-        f"{path}: cannot write ({error.strerror or error}); free some space or choose another --out"
-    )
+    return DiskError(f"{path}: cannot write ({error.strerror or error}); free some space or choose another --out")
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

@@ -1,6 +1,6 @@
 """The base of every spec: frozen, closed to unknown keys, one canonical dump."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -9,14 +9,22 @@ from stacklab.base.canon import fingerprint
 
 def _refuse_bool(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError(
-            f"got the boolean {value}; YAML reads on, off, yes and no as booleans, so quote the text"
-        )
+        raise ValueError(f"got the boolean {value}; YAML reads on, off, yes and no as booleans, so quote the text")
     return value
 
 
 Text = Annotated[str, BeforeValidator(_refuse_bool)]
 """A string that YAML cannot have made from `on` or `no`."""
+
+T = TypeVar("T")
+
+
+def _list_to_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Items = Annotated[tuple[T, ...], BeforeValidator(_list_to_tuple)]
+"""A sequence: written as a list, kept as a tuple. Its elements are as strict as any field."""
 
 
 class Spec(BaseModel):

@@ -50,16 +50,14 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], Places]:
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         raise SpecError(f"{path}: {_one_line(error)}") from error
     if not isinstance(loaded, dict):
-        raise SpecError(
-            f"{path}: the top must be a mapping of keys to values, found a {type(loaded).__name__}"
-        )
+        raise SpecError(f"{path}: the top must be a mapping of keys to values, found a {type(loaded).__name__}")
     places = Places(str(path))
     _collect(node, (), places.lines)
     return {str(key): value for key, value in loaded.items()}, places
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
-    """`["model.d_model=128", "train.steps=50"]` as {dotted path: value}. Raises SpecError for text without `=`."""
+    """`["model.d_model=128", "train.steps=50"]` as {dotted path: value}. Raises SpecError without `=`."""
     from omegaconf import OmegaConf
     from yaml import YAMLError
 
