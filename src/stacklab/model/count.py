@@ -1,0 +1,107 @@
+"""Closed formulas for parameters, FLOPs and memory; tests hold them against the built model and torch's counter."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from stacklab.model.spec import ModelSpec
+
+Quantity = Literal["total_parameters", "non_embedding_parameters", "flops_per_token"]
+QUANTITIES: tuple[Quantity, ...] = ("total_parameters", "non_embedding_parameters", "flops_per_token")
+
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Numbers of trained scalars by part. A tied head counts once, under `token_embedding`."""
+
+    token_embedding: int
+    position_embedding: int
+    attention: int
+    feed_forward: int
+    norms: int
+    head: int
+
+    @property
+    def total(self) -> int:
+        return self.token_embedding + self.position_embedding + self.non_embedding + self.head
+
+    @property
+    def non_embedding(self) -> int:
+        """Without token and position tables and without an untied head (Kaplan et al. 2020's convention)."""
+        return self.attention + self.feed_forward + self.norms
+
+
+def count_parameters(spec: ModelSpec) -> Parameters:
+    vocab, width, layers = _vocab(spec), spec.d_model, spec.layers
+    bias = 1 if spec.linear_bias else 0
+    norm = width * (2 if spec.norm.bias else 1)
+    final_norm = norm if spec.norm.placement == "pre" else 0
+    return Parameters(
+        token_embedding=vocab * width,
+        position_embedding=spec.context_length * width if spec.position == "learned" else 0,
+        attention=len(layers) * (4 * width * width + bias * 4 * width),
+        feed_forward=sum(2 * width * layer.d_ff + bias * (layer.d_ff + width) for layer in layers),
+        norms=len(layers) * 2 * norm + final_norm,
+        head=0 if spec.tie_embeddings else vocab * width,
+    )
+
+
+def flops_per_token(spec: ModelSpec, *, context: int) -> int:
+    """Floating-point operations of training on one token: forward, and twice that for backward.
+
+    A multiply-add is two operations. Attention is counted as it is computed, dense over `context` positions (causal
+    and windowed masks save nothing here); look-ups, norms and activations are left out, as torch's counter does.
+    """
+    width = spec.d_model
+    matrices = _vocab(spec) * width
+    for layer in spec.layers:
+        matrices += 4 * width * width + 2 * width * layer.d_ff
+    attention = len(spec.layers) * 2 * context * width
+    return 3 * 2 * (matrices + attention)
+
+
+def measure(spec: ModelSpec, quantity: Quantity, *, context: int) -> int:
+    """One of the quantities that a matched control can equal."""
+    if quantity == "flops_per_token":
+        return flops_per_token(spec, context=context)
+    parameters = count_parameters(spec)
+    return parameters.total if quantity == "total_parameters" else parameters.non_embedding
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of one training process on a CPU in fp32, by what holds them."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    loss_chunk: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.gradients + self.optimizer + self.activations + self.loss_chunk
+
+
+def estimate_memory(spec: ModelSpec, *, micro_batch: int, context: int, loss_chunk_rows: int) -> Memory:
+    """An estimate for planning: what a layer keeps for its backward pass, and one chunk of logits.
+
+    Per position a layer keeps about 10 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
+    heads' output, two dropped branches) and 2 of width d_ff. Scores are recomputed, not kept.
+    """
+    total = count_parameters(spec).total
+    positions = micro_batch * context
+    kept = sum(10 * spec.d_model + 2 * layer.d_ff for layer in spec.layers) + 4 * spec.d_model
+    return Memory(
+        weights=total * FLOAT_BYTES,
+        gradients=total * FLOAT_BYTES,
+        optimizer=2 * total * FLOAT_BYTES,
+        activations=positions * kept * FLOAT_BYTES,
+        loss_chunk=min(loss_chunk_rows, positions) * _vocab(spec) * FLOAT_BYTES,
+    )
+
+
+def _vocab(spec: ModelSpec) -> int:
+    assert spec.vocab_size is not None, "vocab_size is filled in when a study is planned"
+    return spec.vocab_size

@@ -1,0 +1,43 @@
+"""All initialisation in one place."""
+
+import math
+
+import torch
+from torch import nn
+
+from stacklab.base.streams import stream_seed
+from stacklab.model.spec import ModelSpec
+from stacklab.model.transformer import Transformer
+
+RESIDUAL_OUTPUTS = ("attention.output.weight", "feed_forward.output.weight")
+
+
+def initialise(model: Transformer, *, seed: int) -> None:
+    """Normal weights of the spec's deviation, zero biases, unit norms.
+
+    Each tensor has a stream of its own, named after it, so the tables and the first layer start equal in arms of
+    different depth and equal width.
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.ndim < 2:
+            nn.init.constant_(parameter, 1.0 if name.endswith("norm.weight") else 0.0)
+            continue
+        generator = torch.Generator(device="cpu").manual_seed(stream_seed(seed, "init", name))
+        with torch.no_grad():
+            drawn = torch.empty_like(parameter, device="cpu").normal_(0.0, _std(model.spec, name), generator=generator)
+            parameter.copy_(drawn)
+
+
+def build(spec: ModelSpec, *, seed: int, device: str = "cpu") -> Transformer:
+    """A freshly initialised stack on `device`."""
+    with torch.device("meta"):
+        model = Transformer(spec)
+    model = model.to_empty(device=device)
+    initialise(model, seed=seed)
+    return model
+
+
+def _std(spec: ModelSpec, name: str) -> float:
+    if spec.init.residual == "depth_scaled" and name.endswith(RESIDUAL_OUTPUTS):
+        return spec.init.std / math.sqrt(2 * spec.num_layers)
+    return spec.init.std

@@ -1,0 +1,93 @@
+"""What a stack is: widths, depth, heads, norms, positions. No torch here."""
+
+from typing import Literal, NamedTuple, Self, TypeVar
+
+from pydantic import Field, PositiveInt, model_validator
+
+from stacklab.base.spec import Items, Spec
+
+T = TypeVar("T")
+
+Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
+Position = Literal["learned", "sinusoidal", "none"]
+
+
+class LayerSpec(NamedTuple):
+    """One layer after scalars and defaults are expanded. `window` None means every earlier position is seen."""
+
+    num_heads: int
+    d_ff: int
+    window: int | None
+    layer_drop: float
+
+
+class NormSpec(Spec):
+    """LayerNorm before each sub-layer (pre) or after each residual addition (post)."""
+
+    placement: Literal["pre", "post"] = "pre"
+    bias: bool = True
+    epsilon: float = Field(1e-5, gt=0)
+
+
+class InitSpec(Spec):
+    """Normal initialisation. `depth_scaled` divides the two residual projections of a layer by sqrt(2 num_layers)
+    (GPT-2, Radford et al. 2019, section 2.3)."""
+
+    std: float = Field(0.02, gt=0)
+    residual: Literal["plain", "depth_scaled"] = "plain"
+
+
+class ModelSpec(Spec):
+    """A decoder-only stack. A per-layer field takes one value for all layers or a list of `num_layers` values.
+
+    vocab_size: None is replaced by the tokenizer's size when a study is planned.
+    d_ff: None means 4 * d_model.
+    window: how many positions a query sees, itself included; None means all earlier ones.
+    layer_drop: probability that training skips the layer for a batch (stochastic depth, Huang et al. 2016, with the
+    kept branch scaled by 1 / (1 - p)).
+    dropout: after the embeddings and after each sub-layer. attention_dropout: on the attention probabilities.
+    """
+
+    vocab_size: PositiveInt | None = None
+    d_model: PositiveInt = 384
+    num_layers: int = Field(12, ge=0)
+    num_heads: PositiveInt | Items[PositiveInt] = 8
+    d_ff: PositiveInt | Items[PositiveInt] | None = None
+    window: PositiveInt | Items[PositiveInt | None] | None = None
+    layer_drop: float | Items[float] = 0.0
+    context_length: PositiveInt = 512
+    position: Position = "learned"
+    activation: Activation = "gelu"
+    linear_bias: bool = False
+    tie_embeddings: bool = True
+    dropout: float = Field(0.1, ge=0, lt=1)
+    attention_dropout: float = Field(0.1, ge=0, lt=1)
+    norm: NormSpec = NormSpec()
+    init: InitSpec = InitSpec()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in ("num_heads", "d_ff", "window", "layer_drop"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != self.num_layers:
+                raise ValueError(f"{name} lists {len(value)} values for num_layers = {self.num_layers} layers")
+        for index, layer in enumerate(self.layers):
+            if self.d_model % layer.num_heads:
+                raise ValueError(
+                    f"num_heads = {layer.num_heads} (layer {index}) does not divide d_model = {self.d_model}"
+                )
+            if not 0 <= layer.layer_drop < 1:
+                raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
+        if self.position == "sinusoidal" and self.d_model % 2:
+            raise ValueError(f"sinusoidal positions need an even d_model, got {self.d_model}")
+        return self
+
+    @property
+    def layers(self) -> tuple[LayerSpec, ...]:
+        """The layers, bottom first, with scalars spread and defaults applied."""
+        d_ff = 4 * self.d_model if self.d_ff is None else self.d_ff
+        columns = (self._spread(value) for value in (self.num_heads, d_ff, self.window, self.layer_drop))
+        return tuple(LayerSpec(*row) for row in zip(*columns, strict=True))
+
+    def _spread(self, value: T | tuple[T, ...]) -> tuple[T, ...]:
+        return value if isinstance(value, tuple) else (value,) * self.num_layers

@@ -1,0 +1,82 @@
+"""The stack: embeddings, blocks, final norm, head."""
+
+import math
+import random
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stacklab.base.streams import stream_seed
+from stacklab.model.layers import Block, LayerCache, layer_norm
+from stacklab.model.ops.dropout import dropout
+from stacklab.model.spec import ModelSpec
+
+
+class Transformer(nn.Module):
+    """A decoder-only stack. It returns hidden states; the loss and the logits apply the head.
+
+    `forward` takes the seed of a dropout stream when training and None when evaluating: there is no train/eval mode
+    to forget, and no global random state.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        assert spec.vocab_size is not None, "vocab_size is filled in when a study is planned"
+        self.spec = spec
+        self.token_embedding = nn.Embedding(spec.vocab_size, spec.d_model)
+        self.position_embedding = (
+            nn.Embedding(spec.context_length, spec.d_model) if spec.position == "learned" else None
+        )
+        self.blocks = nn.ModuleList(Block(spec, layer) for layer in spec.layers)
+        self.final_norm = layer_norm(spec) if spec.norm.placement == "pre" else nn.Identity()
+        self.head = None if spec.tie_embeddings else nn.Linear(spec.d_model, spec.vocab_size, bias=False)
+
+    @property
+    def head_weight_VD(self) -> Tensor:
+        return self.token_embedding.weight if self.head is None else self.head.weight
+
+    def forward(self, ids_BT: Tensor, dropout_seed: int | None = None) -> Tensor:
+        """ids_BT -> hidden states x_BTD after the final norm."""
+        positions_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)
+        x_BTD = self._embed(ids_BT, positions_T)
+        if dropout_seed is not None:
+            x_BTD = dropout(x_BTD, self.spec.dropout, stream_seed(dropout_seed, "embedding"))
+        for index, (block, layer) in enumerate(zip(self.blocks, self.spec.layers, strict=True)):
+            if dropout_seed is None:
+                x_BTD = block(x_BTD, None)
+                continue
+            seed = stream_seed(dropout_seed, "layer", index)
+            if layer.layer_drop == 0.0:
+                x_BTD = block(x_BTD, seed)
+            elif random.Random(stream_seed(seed, "layer_drop")).random() >= layer.layer_drop:
+                x_BTD = block(x_BTD, seed, 1.0 / (1.0 - layer.layer_drop))
+        hidden_BTD: Tensor = self.final_norm(x_BTD)
+        return hidden_BTD
+
+    def decode(self, ids_BT: Tensor, positions_BT: Tensor, caches: list[LayerCache], visible_BTS: Tensor) -> Tensor:
+        """Hidden states of new tokens, given the caches of the earlier ones (one per layer, filled here)."""
+        x_BTD = self._embed(ids_BT, positions_BT)
+        for block, cache in zip(self.blocks, caches, strict=True):
+            assert isinstance(block, Block)
+            x_BTD = block.decode(x_BTD, cache, visible_BTS)
+        hidden_BTD: Tensor = self.final_norm(x_BTD)
+        return hidden_BTD
+
+    def logits(self, hidden_BTD: Tensor) -> Tensor:
+        return F.linear(hidden_BTD, self.head_weight_VD)
+
+    def _embed(self, ids_BT: Tensor, positions: Tensor) -> Tensor:
+        x_BTD: Tensor = self.token_embedding(ids_BT)
+        if self.position_embedding is not None:
+            return x_BTD + self.position_embedding(positions)
+        if self.spec.position == "sinusoidal":
+            return x_BTD + sinusoids(positions, self.spec.d_model).to(x_BTD.dtype)
+        return x_BTD
+
+
+def sinusoids(positions: Tensor, d_model: int) -> Tensor:
+    """Sine and cosine positions of width d_model (Vaswani et al. 2017, section 3.5), sines first."""
+    rates = torch.exp(torch.arange(0, d_model, 2, device=positions.device) * (-math.log(10_000.0) / d_model))
+    angles = positions[..., None] * rates
+    return torch.cat((angles.sin(), angles.cos()), -1)
