@@ -1,0 +1,126 @@
+"""What a run reads: a source of records, a tokenizer, how records become text, how they are split and packed."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stacklab.base.spec import Spec, Text
+from stacklab.data.procedural.spec import ProceduralSpec
+
+MARKERS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+"""Special tokens of every tokenizer made here: end of a record, start and end of a turn."""
+
+SMALLEST_BPE = 256 + len(MARKERS)
+
+
+class Columns(Spec):
+    """Names of the columns that hold a record; None leaves it to the data (see docs/data.md)."""
+
+    messages: Text | None = None
+    """A list of turns, {role, content} or {from, value}."""
+    prompt: Text | None = None
+    response: Text | None = None
+    text: Text | None = None
+    answer: Text | None = None
+    """The exact answer to a problem, kept beside the record and never trained on."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.prompt is None) != (self.response is None):
+            raise ValueError("prompt and response name two columns of one record: give both or neither")
+        if sum(name is not None for name in (self.messages, self.prompt, self.text)) > 1:
+            raise ValueError("a record is messages, prompt and response, or text: name the columns of one of them")
+        return self
+
+
+class HubSpec(Spec):
+    """A data set of the Hugging Face hub, read through `datasets`."""
+
+    kind: Literal["hub"] = "hub"
+    id: Text
+    config: Text | None = None
+    """The hub's name for one of several configurations of the data set."""
+    split: Text = "train"
+    """A split of the data set; slices such as train[:1000] are understood."""
+    columns: Columns = Columns()
+
+
+class FileSpec(Spec):
+    """A local file of records."""
+
+    kind: Literal["file"] = "file"
+    path: Text
+    format: Literal["jsonl", "json", "csv", "parquet", "txt"] | None = None
+    """None: told by the file's ending."""
+    separator: Text | None = Field(default=None, min_length=1)
+    """Of a txt file: what stands between two records. None: blank lines."""
+    columns: Columns = Columns()
+
+
+class TokensSpec(Spec):
+    """A file of token ids, as GPT-style training scripts write it: little-endian integers and nothing else."""
+
+    kind: Literal["tokens"] = "tokens"
+    path: Text
+    width: Literal["uint16", "uint32"] = "uint16"
+    vocab_size: int | None = Field(default=None, ge=2)
+    """None: the tokenizer's. A larger one is allowed (padded vocabularies)."""
+    end_id: int | None = Field(default=None, ge=0)
+    """The id that ends every record. None: the file is cut into pieces of equal length."""
+
+
+class HubTokenizer(Spec):
+    kind: Literal["hub"] = "hub"
+    id: Text
+
+
+class FileTokenizer(Spec):
+    kind: Literal["file"] = "file"
+    path: Text
+    """A tokenizer.json, or the folder that holds it."""
+
+
+class BpeTokenizer(Spec):
+    """Byte-level byte-pair encoding, trained on the training split alone."""
+
+    kind: Literal["bpe"] = "bpe"
+    vocab_size: int = Field(ge=SMALLEST_BPE)
+
+
+class BytesTokenizer(Spec):
+    """One id per byte, and the markers."""
+
+    kind: Literal["bytes"] = "bytes"
+
+
+Source = Annotated[ProceduralSpec | HubSpec | FileSpec | TokensSpec, Field(discriminator="kind")]
+Tokenizer = Annotated[HubTokenizer | FileTokenizer | BpeTokenizer | BytesTokenizer, Field(discriminator="kind")]
+
+
+class DataSpec(Spec):
+    source: Source
+    tokenizer: Tokenizer
+    template: Literal["chatml", "plain"] = "chatml"
+    """How a conversation becomes text."""
+    vocabulary: Literal["full", "compact"] = "full"
+    """compact: only the ids that the training split uses, plus one for the unknown. A different experiment."""
+    block_size: int = Field(ge=1)
+    """Tokens that a training sequence predicts."""
+    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
+    """Expected share of records in the validation split."""
+    split_seed: int = 0
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if isinstance(self.source, TokensSpec) and not isinstance(self.tokenizer, HubTokenizer | FileTokenizer):
+            raise ValueError(
+                f"a token file keeps the ids of the tokenizer that wrote it, found kind {self.tokenizer.kind!r}; "
+                "give that tokenizer as kind file or hub"
+            )
+        if isinstance(self.source, FileSpec) and self.source.separator is not None:
+            told = self.source.format or self.source.path.rsplit(".", 1)[-1].lower()
+            if told != "txt":
+                raise ValueError(
+                    f"source.separator is for txt files, found format {told!r}; remove it or set format: txt"
+                )
+        return self
