@@ -1,0 +1,102 @@
+"""Every file of an output folder, named once.
+
+<out>/cache/data/<fingerprint>/   prepared data (see stacklab.data)
+<out>/runs/<run id>/              one run, shared by all studies that contain it
+    spec.json                     the RunSpec; its fingerprint is the folder's name
+    provenance.json               versions, hardware, threads, hashes
+    metrics.jsonl                 one row a training step; equal for equal runs
+    evals.jsonl                   one row an evaluation; equal for equal runs
+    timing.jsonl                  seconds, tokens per second; differs from run to run
+    samples.json                  texts before and after training
+    checkpoint.safetensors        for resuming; deleted at the end
+    model.safetensors             the final weights
+    result.json                   how it ended and the final values; its presence means done
+    timing.json                   total seconds, tokens per second, peak memory
+    progress.json                 the live state, written about once a second
+    error.json                    the last failure, if the run failed
+<out>/studies/<study>-<scale>/    one study: plan, ledger, report (see stacklab.study)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    folder: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    @property
+    def spec(self) -> Path:
+        return self.folder / "spec.json"
+
+    @property
+    def provenance(self) -> Path:
+        return self.folder / "provenance.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def evals(self) -> Path:
+        return self.folder / "evals.jsonl"
+
+    @property
+    def timing_rows(self) -> Path:
+        return self.folder / "timing.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "model.safetensors"
+
+    @property
+    def result(self) -> Path:
+        return self.folder / "result.json"
+
+    @property
+    def timing(self) -> Path:
+        return self.folder / "timing.json"
+
+    @property
+    def progress(self) -> Path:
+        return self.folder / "progress.json"
+
+    @property
+    def error(self) -> Path:
+        return self.folder / "error.json"
+
+
+@dataclass(frozen=True)
+class OutPaths:
+    root: Path
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    def run(self, run_id: str) -> RunPaths:
+        return RunPaths(self.runs / run_id)
+
+    def study(self, name: str, scale: str) -> Path:
+        return self.root / "studies" / f"{name}-{scale}"
+
+
+def out_of(run: RunPaths) -> OutPaths:
+    """The output folder that a run folder lies in."""
+    return OutPaths(run.folder.parent.parent)

@@ -1,0 +1,59 @@
+"""What a run was made with: recorded beside it, never part of its identity."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+PACKAGES = ("stacklab", "torch", "numpy", "tokenizers", "safetensors")
+
+
+def provenance(*, data_manifest: dict[str, Any], device: str, precision: str) -> dict[str, Any]:
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "git": git_commit(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "device": device,
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "flush_denormal": True,
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "arguments": sys.argv[1:],
+        "data": data_manifest,
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the source tree stacklab is imported from, with `-dirty` for local changes; None outside one."""
+    folder = Path(__file__).parent
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"

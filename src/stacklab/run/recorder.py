@@ -1,0 +1,64 @@
+"""Writes a run's rows and its live progress; cuts rows back to the checkpoint on resume."""
+
+import json
+import os
+import time
+from typing import Any
+
+from stacklab.base.canon import canonical_json
+from stacklab.base.files import append_line, read_jsonl, write_json, write_text
+from stacklab.run.paths import RunPaths
+
+PROGRESS_SECONDS = 0.7
+
+
+class FolderRecorder:
+    """The loop's Recorder over a run folder. `start` is the number of steps already done."""
+
+    def __init__(self, paths: RunPaths, *, steps: int, start: int) -> None:
+        self.paths, self.steps = paths, steps
+        self.train_seconds = sum(row["seconds"] for row in cut_rows(paths, start))
+        self._resumed_at, self._began, self._written = start, time.monotonic(), 0.0
+        self.tokens = 0
+
+    def stepped(self, row: dict[str, Any]) -> None:
+        append_line(self.paths.metrics, canonical_json(row))
+
+    def evaluated(self, row: dict[str, Any]) -> None:
+        append_line(self.paths.evals, canonical_json(row))
+
+    def timed(self, step: int, *, seconds: float, tokens: int, loss: float) -> None:
+        self.train_seconds += seconds
+        self.tokens += tokens
+        append_line(self.paths.timing_rows, json.dumps({"step": step, "seconds": seconds, "tokens": tokens}))
+        now = time.monotonic()
+        if now - self._written < PROGRESS_SECONDS and step < self.steps:
+            return
+        self._written = now
+        elapsed = now - self._began
+        self._progress(
+            state="running",
+            step=step,
+            loss=loss,
+            tokens_per_second=self.tokens / elapsed,
+            seconds_left=elapsed / (step - self._resumed_at) * (self.steps - step),
+        )
+
+    def state(self, state: str, *, step: int) -> None:
+        """Say what the run is doing outside the loop: preparing, answering, finished ..."""
+        self._progress(state=state, step=step)
+
+    def _progress(self, **values: Any) -> None:
+        write_json(self.paths.progress, {"steps": self.steps, "pid": os.getpid(), "time": time.time(), **values})
+
+
+def cut_rows(paths: RunPaths, start: int) -> list[dict[str, Any]]:
+    """Drop what a killed run wrote after its last checkpoint; returns the timing rows kept.
+
+    A training row of step s is known at the checkpoint after s steps; an evaluation at step s is made after it.
+    """
+    for path, last in ((paths.metrics, start), (paths.evals, start - 1), (paths.timing_rows, start)):
+        rows = [row for row in read_jsonl(path) if row["step"] <= last] if path.exists() else []
+        encode = json.dumps if path == paths.timing_rows else canonical_json
+        write_text(path, "".join(encode(row) + "\n" for row in rows))
+    return read_jsonl(paths.timing_rows)

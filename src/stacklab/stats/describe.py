@@ -1,0 +1,16 @@
+"""A mean over seeds with its interval."""
+
+from collections.abc import Sequence
+
+from stacklab.stats.result import Estimate, Result, Undefined
+
+
+def mean_t(values: Sequence[float], *, level: float = 0.05) -> Result:
+    """Mean with Student's t interval; Undefined for fewer than two values. Equal values give an interval of width 0."""
+    if len(values) < 2:
+        return Undefined(reason=f"needs 2 values, has {len(values)}")
+    from scipy import stats
+
+    mean = sum(values) / len(values)
+    half = float(stats.t.ppf(1 - level / 2, len(values) - 1) * stats.sem(values)) if len(set(values)) > 1 else 0.0
+    return Estimate(value=mean, low=mean - half, high=mean + half, level=1 - level, n=len(values), method="t")

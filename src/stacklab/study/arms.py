@@ -1,0 +1,96 @@
+"""Arms resolved: changes applied, controls solved, everything else checked to be equal."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from stacklab.base.errors import MatchError, SpecError
+from stacklab.base.yamlfile import Places
+from stacklab.model.count import measure
+from stacklab.model.spec import ModelSpec
+from stacklab.study.contrast import check_declared
+from stacklab.study.load import assign, describe
+from stacklab.study.match import Match, solve
+from stacklab.study.spec import ArmSpec, BaseSpec, StudySpec
+
+
+class ResolvedArm(NamedTuple):
+    name: str
+    arm: ArmSpec
+    config: BaseSpec
+    match: Match | None
+
+
+def resolve_arms(study: StudySpec, *, names: tuple[str, ...], vocab_size: int) -> dict[str, ResolvedArm]:
+    """The named arms, in the study's order, as complete configurations.
+
+    Raises SpecError when a change does not make a valid configuration, ContrastError when an arm moves something it
+    does not declare, MatchError when a control has no solution.
+    """
+    base = with_model(study.base, _with_vocabulary(study.base.model, vocab_size))
+    resolved: dict[str, ResolvedArm] = {}
+    for name in _targets_first(study):
+        arm = study.arms[name]
+        config = _changed(name, arm, base)
+        match = None
+        if arm.match is not None:
+            match = _solve(name, arm, config, resolved)
+            config = with_model(config, match.model)
+        _check_context(name, config)
+        check_declared(name, arm, base, config, study.knobs)
+        resolved[name] = ResolvedArm(name, arm, config, match)
+    return {name: resolved[name] for name in study.arms if name in names}
+
+
+def with_model(config: BaseSpec, model: ModelSpec) -> BaseSpec:
+    return BaseSpec.model_validate(config.dump() | {"model": model.dump()})
+
+
+def _with_vocabulary(model: ModelSpec, vocab_size: int) -> ModelSpec:
+    """The tokenizer's size unless the study states one, which may be larger (unused rows) but not smaller."""
+    if model.vocab_size is None:
+        return ModelSpec.model_validate(model.dump() | {"vocab_size": vocab_size})
+    if model.vocab_size < vocab_size:
+        raise SpecError(f"model.vocab_size = {model.vocab_size} is below the tokenizer's {vocab_size} ids")
+    return model
+
+
+def _targets_first(study: StudySpec) -> list[str]:
+    """Arms that others match come first. Raises MatchError for a control matched to another control."""
+    for name, arm in study.arms.items():
+        if arm.match is not None and study.arms[arm.match.to].match is not None:
+            raise MatchError(
+                f"arms.{name}.match.to: {arm.match.to} is itself a matched control; match the arm it copies"
+            )
+    return sorted(study.arms, key=lambda name: study.arms[name].match is not None)
+
+
+def _changed(name: str, arm: ArmSpec, base: BaseSpec) -> BaseSpec:
+    tree = base.dump()
+    for path, value in arm.change.items():
+        assign(tree, path, value, where=f"arms.{name}.change")
+    try:
+        return BaseSpec.model_validate(tree)
+    except ValidationError as error:
+        raise SpecError(describe(error, Places(f"arm {name}"))) from error
+
+
+def _solve(name: str, arm: ArmSpec, config: BaseSpec, resolved: Mapping[str, ResolvedArm]) -> Match:
+    assert arm.match is not None
+    target = resolved[arm.match.to].config
+    wanted = measure(target.model, arm.match.quantity, context=target.data.block_size)
+    try:
+        return solve(arm.match, config.model, wanted, context=config.data.block_size)
+    except MatchError as error:
+        raise MatchError(f"arms.{name}.{error}") from error
+    except ValidationError as error:
+        raise SpecError(describe(error, Places(f"arm {name}, while matching"))) from error
+
+
+def _check_context(name: str, config: BaseSpec) -> None:
+    if config.data.block_size > config.model.context_length:
+        raise SpecError(
+            f"arm {name}: data.block_size = {config.data.block_size} exceeds "
+            f"model.context_length = {config.model.context_length}"
+        )

@@ -1,0 +1,64 @@
+"""What differs between two arms once every default and rule is applied, and whether it was declared."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from stacklab.base.errors import ContrastError
+from stacklab.model.spec import LayerSpec, ModelSpec
+from stacklab.study.spec import ArmSpec, BaseSpec
+
+
+class Difference(NamedTuple):
+    """One effective setting that two configurations do not share."""
+
+    path: str
+    left: Any
+    right: Any
+
+
+def effective(base: BaseSpec) -> dict[str, Any]:
+    """Every setting by dotted path, defaults applied and rules carried out.
+
+    A per-layer setting equal in all layers is one value, so that depth alone does not make it differ.
+    """
+    return _flatten(base.dump()) | {f"model.{name}": value for name, value in _per_layer(base.model).items()}
+
+
+def differences(left: BaseSpec, right: BaseSpec) -> list[Difference]:
+    """The effective settings that differ, by path."""
+    a, b = effective(left), effective(right)
+    return [Difference(path, a.get(path), b.get(path)) for path in sorted(a | b) if a.get(path) != b.get(path)]
+
+
+def check_declared(name: str, arm: ArmSpec, base: BaseSpec, resolved: BaseSpec, knobs: Iterable[str]) -> None:
+    """Raises ContrastError if the arm differs from the base in a path that is neither a knob nor declared."""
+    allowed = (*knobs, *arm.consequences)
+    for path, left, right in differences(base, resolved):
+        if not any(path == known or path.startswith(known + ".") for known in allowed):
+            raise ContrastError(
+                f"arm {name}: changes {path} from {left!r} to {right!r}, which is neither a knob of the study "
+                f"({', '.join(knobs)}) nor among the arm's consequences; declare it or remove the change"
+            )
+
+
+def _per_layer(model: ModelSpec) -> dict[str, Any]:
+    columns = {}
+    for index, name in enumerate(LayerSpec._fields):
+        values = [layer[index] for layer in model.layers]
+        uniform = len(set(values)) == 1
+        columns[name] = values[0] if uniform else _unspread(getattr(model, name), values)
+    return columns
+
+
+def _unspread(given: Any, values: list[Any]) -> Any:
+    """No layers at all: the setting as given."""
+    return values or given
+
+
+def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flatten(value, f"{prefix}.{key}" if prefix else key)
+    return flat

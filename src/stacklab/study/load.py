@@ -1,0 +1,107 @@
+"""Study files -> StudySpec, with scale and overrides applied; errors name file and line."""
+
+import copy
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from stacklab.base.errors import SpecError
+from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
+from stacklab.study.spec import StudySpec
+
+SECTIONS = ("data", "model", "train", "evaluate", "sample")
+
+
+def builtin_studies() -> dict[str, Path]:
+    folder = Path(str(files("stacklab.study") / "builtin"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find_study(name: str) -> Path:
+    """The file of a built-in study, or the path given. Raises SpecError with the nearest name."""
+    known = builtin_studies()
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if path.is_file():
+            return path
+        raise SpecError(f"{path}: no such study file")
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"built-in studies: {', '.join(known)}; or give a .yaml file"
+    raise SpecError(f"no study is called {name!r}; {hint}")
+
+
+def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> StudySpec:
+    """The study at one scale: the scale's settings are merged into the base, then the overrides.
+
+    Raises SpecError naming file and line, or the override, of the first thing wrong.
+    """
+    path = find_study(name)
+    tree, places = load_yaml(path)
+    validate(tree, places)
+    scales = tree["scales"]
+    if scale not in scales:
+        raise SpecError(f"{places.of(('scales',))}: no scale {scale!r}; this study has {', '.join(scales)}")
+    for dotted, value in scales[scale].get("set", {}).items():
+        assign(tree["base"], dotted, value, where=places.of(("scales", scale, "set", dotted)))
+    study = validate(tree, places)
+    for dotted, value in parse_overrides(overrides).items():
+        assign(tree["base"], dotted, value, where=f"override {dotted}")
+        study = validate(tree, Places(f"override {dotted}={value}"))
+    return study
+
+
+def assign(base: dict[str, Any], dotted: str, value: Any, *, where: str) -> None:
+    """Set `model.d_model` and the like in a tree of plain values. Mappings with the same `kind`, or none, are merged.
+
+    Raises SpecError when the path does not start in a section of the base or passes through something not a mapping.
+    """
+    keys = dotted.split(".")
+    if keys[0] not in SECTIONS or len(keys) < 2:
+        raise SpecError(f"{where}: {dotted!r} is not a setting; a path starts with {', '.join(SECTIONS)} and a dot")
+    node: Any = base
+    for key in keys[:-1]:
+        node = node.setdefault(key, {})
+        if not isinstance(node, dict):
+            raise SpecError(f"{where}: {key!r} in {dotted!r} is not a group of settings")
+    old = node.get(keys[-1])
+    if isinstance(old, dict) and isinstance(value, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
+        value = old | value
+    node[keys[-1]] = copy.deepcopy(value)
+
+
+def validate(tree: Mapping[str, Any], places: Places) -> StudySpec:
+    """Raises SpecError for the first thing wrong: place, path, what was expected."""
+    try:
+        return StudySpec.model_validate(tree)
+    except ValidationError as error:
+        raise SpecError(describe(error, places)) from error
+
+
+def describe(error: ValidationError, places: Places) -> str:
+    """One line for the first error of a validation, with the nearest name for an unknown key."""
+    first = error.errors(include_url=False)[0]
+    path = first["loc"]
+    dotted = ".".join(str(key) for key in path) or "study"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "unknown key"
+        if near := difflib.get_close_matches(str(path[-1]), _field_names(), n=1):
+            message += f"; did you mean {near[0]}?"
+    elif first["type"] not in ("value_error", "missing"):
+        message += f", got {str(first['input'])[:60]!r}"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{places.of(path)}: {dotted}: {message}{more}"
+
+
+def _field_names() -> set[str]:
+    """Every field name of the study's specs, for suggestions."""
+    names: set[str] = set()
+    for definition in StudySpec.model_json_schema()["$defs"].values():
+        names.update(definition.get("properties", {}))
+    return names | set(StudySpec.model_fields)

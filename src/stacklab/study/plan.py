@@ -1,0 +1,180 @@
+"""The plan: what will run, counted and checked, before anything is trained. One storable value."""
+
+from pathlib import Path
+from typing import Any
+
+from stacklab.base.errors import SpecError
+from stacklab.base.files import read_json, write_json
+from stacklab.base.spec import Items, Spec
+from stacklab.data.prepare import prepare
+from stacklab.model.count import count_parameters, estimate_memory, flops_per_token
+from stacklab.run.paths import OutPaths
+from stacklab.run.spec import RunSpec
+from stacklab.study.arms import ResolvedArm, resolve_arms
+from stacklab.study.contrast import differences
+from stacklab.study.match import unmatched
+from stacklab.study.spec import BaseSpec, ClaimSpec, StudySpec, check_seeds
+
+
+class DifferencePlan(Spec):
+    path: str
+    left: Any
+    right: Any
+
+
+class MatchPlan(Spec):
+    """A solved control: what was equalled, by which value of the knob, how well; and how the other quantities then
+    compare with the target's (a share: 0.01 is one per cent more)."""
+
+    quantity: str
+    to: str
+    knob: str
+    value: int
+    residual: float
+    others: dict[str, float]
+
+
+class ArmPlan(Spec):
+    name: str
+    label: str
+    config: BaseSpec
+    parameters: dict[str, int]
+    total_parameters: int
+    non_embedding_parameters: int
+    flops_per_token: int
+    memory_bytes: dict[str, int]
+    match: MatchPlan | None
+    changes: Items[DifferencePlan]
+    """Effective differences from the base: left the base's value, right the arm's."""
+
+    @property
+    def train_flops(self) -> int:
+        train = self.config.train
+        return self.flops_per_token * train.steps * train.batch_size * self.config.data.block_size
+
+
+class Contrast(Spec):
+    """One claim about one pair of arms, with everything that differs between the two."""
+
+    id: str
+    claim: ClaimSpec
+    against: str
+    differences: Items[DifferencePlan]
+
+
+class Plan(Spec):
+    study: StudySpec
+    scale: str
+    seeds: Items[int]
+    data_fingerprint: str
+    data: dict[str, Any]
+    arms: Items[ArmPlan]
+    contrasts: Items[Contrast]
+    not_asked: Items[str]
+    """Claims that this scale leaves out because it runs without one of their arms."""
+
+    def arm(self, name: str) -> ArmPlan:
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def run_spec(self, arm: ArmPlan, seed: int) -> RunSpec:
+        sections = {name: getattr(arm.config, name) for name in BaseSpec.model_fields}
+        return RunSpec(data_fingerprint=self.data_fingerprint, seed=seed, **sections)
+
+    def runs(self) -> list[tuple[ArmPlan, int, RunSpec]]:
+        """All runs, dearest first so that none is left alone at the end; seeds of an arm side by side."""
+        arms = sorted(self.arms, key=lambda arm: -arm.train_flops)
+        return [(arm, seed, self.run_spec(arm, seed)) for arm in arms for seed in self.seeds]
+
+    def folder(self, out: Path) -> Path:
+        return OutPaths(out).study(self.study.name, self.scale)
+
+
+def make_plan(study: StudySpec, *, scale: str, out: Path, seeds: tuple[int, ...] | None = None) -> Plan:
+    """Prepare the data, resolve and check the arms, pair them for the claims.
+
+    Raises DataError, TokenizerError, SpecError, ContrastError or MatchError for what cannot be run.
+    """
+    settings = study.scales[scale]
+    try:
+        chosen = settings.seeds if seeds is None else check_seeds(seeds)
+    except ValueError as error:
+        raise SpecError(f"--seeds: {error}") from error
+    names = tuple(study.arms) if settings.arms is None else settings.arms
+    data = prepare(study.base.data, cache=OutPaths(out).cache)
+    arms = resolve_arms(study, names=names, vocab_size=data.vocab_size)
+    contrasts, not_asked = _contrasts(study, arms)
+    return Plan(
+        study=study,
+        scale=scale,
+        seeds=chosen,
+        data_fingerprint=data.fingerprint,
+        data=dict(data.manifest),
+        arms=tuple(_arm_plan(study, arms, arm) for arm in arms.values()),
+        contrasts=contrasts,
+        not_asked=not_asked,
+    )
+
+
+def save_plan(plan: Plan, folder: Path) -> None:
+    write_json(folder / "plan.json", plan.dump())
+
+
+def load_plan(folder: Path) -> Plan:
+    return Plan.model_validate(read_json(folder / "plan.json"))
+
+
+def _contrasts(study: StudySpec, arms: dict[str, ResolvedArm]) -> tuple[tuple[Contrast, ...], tuple[str, ...]]:
+    asked, left_out = [], []
+    for claim in study.claims:
+        for other in claim.against:
+            name = f"{claim.id}:{other}"
+            if claim.arm not in arms or other not in arms:
+                left_out.append(name)
+                continue
+            rows = differences(arms[other].config, arms[claim.arm].config)
+            asked.append(
+                Contrast(id=name, claim=claim, against=other, differences=tuple(_difference(row) for row in rows))
+            )
+    return tuple(asked), tuple(left_out)
+
+
+def _arm_plan(study: StudySpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) -> ArmPlan:
+    model, train, context = arm.config.model, arm.config.train, arm.config.data.block_size
+    parameters = count_parameters(model)
+    memory = estimate_memory(
+        model, micro_batch=train.micro_batch, context=context, loss_chunk_rows=train.loss_chunk_rows
+    )
+    base = study.base.model_copy(update={"model": study.base.model.model_copy(update={"vocab_size": model.vocab_size})})
+    return ArmPlan(
+        name=arm.name,
+        label=arm.arm.label,
+        config=arm.config,
+        parameters=vars(parameters),
+        total_parameters=parameters.total,
+        non_embedding_parameters=parameters.non_embedding,
+        flops_per_token=flops_per_token(model, context=context),
+        memory_bytes=vars(memory) | {"total": memory.total},
+        match=_match_plan(arms, arm),
+        changes=tuple(_difference(row) for row in differences(base, arm.config)),
+    )
+
+
+def _match_plan(arms: dict[str, ResolvedArm], arm: ResolvedArm) -> MatchPlan | None:
+    if arm.match is None or arm.arm.match is None:
+        return None
+    spec, context = arm.arm.match, arm.config.data.block_size
+    others: dict[str, float] = {}
+    if spec.to in arms:
+        others.update(unmatched(arm.match.model, arms[spec.to].config.model, context=context))
+    return MatchPlan(
+        quantity=spec.quantity,
+        to=spec.to,
+        knob=spec.knob,
+        value=arm.match.value,
+        residual=arm.match.residual,
+        others=others,
+    )
+
+
+def _difference(row: Any) -> DifferencePlan:
+    return DifferencePlan(path=row.path, left=row.left, right=row.right)

@@ -1,0 +1,49 @@
+"""A study's outcome, read from its folders at any time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stacklab.base.errors import DataError
+from stacklab.study.analyse import ClaimResult, analyse
+from stacklab.study.collect import Row, collect, table
+from stacklab.study.plan import Plan, load_plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The plan, a row per run, a result per claim. `out` is the folder that holds runs and studies."""
+
+    plan: Plan
+    out: Path
+    rows: list[Row]
+    claims: list[ClaimResult]
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """One row per run."""
+        return table(self.plan, self.rows)
+
+    @property
+    def folder(self) -> Path:
+        return self.plan.folder(self.out)
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Claim -> verdict."""
+        return {claim.id: claim.verdict for claim in self.claims}
+
+
+def read_results(plan: Plan, out: Path) -> StudyResult:
+    rows = collect(plan, out)
+    return StudyResult(plan, out, rows, analyse(plan, rows))
+
+
+def open_results(folder: Path) -> StudyResult:
+    """The results of a study folder `<out>/studies/<name>-<scale>`. Raises DataError when it holds no plan."""
+    if not (folder / "plan.json").is_file():
+        raise DataError(f"{folder}: holds no plan.json, so it is not a study's folder")
+    return read_results(load_plan(folder), folder.parent.parent)

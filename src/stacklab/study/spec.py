@@ -1,0 +1,157 @@
+"""A study: a question, a base configuration, arms, seeds and claims. No torch here."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
+
+from stacklab.base.spec import Items, Spec, Text
+from stacklab.data.spec import DataSpec
+from stacklab.model.count import Quantity
+from stacklab.model.spec import ModelSpec
+from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
+
+Changes = dict[Text, Any]
+"""Dotted path -> value, for example {model.num_layers: 12}."""
+
+LOWER_IS_BETTER = ("loss", "perplexity", "bits_per_byte", "best_loss")
+
+
+class BaseSpec(Spec):
+    """The configuration that all arms share."""
+
+    data: DataSpec
+    model: ModelSpec
+    train: TrainSpec = TrainSpec()
+    evaluate: EvaluateSpec = EvaluateSpec()
+    sample: SampleSpec = SampleSpec()
+
+
+class MatchSpec(Spec):
+    """Solve `knob` so that `quantity` equals that of the arm `to`, within `tolerance` (a share of it).
+
+    The knob takes multiples of `multiple_of` only; d_model also those that every num_heads divides.
+    """
+
+    quantity: Quantity
+    to: Text
+    knob: Literal["model.d_model", "model.d_ff", "model.num_layers"] = "model.d_model"
+    multiple_of: PositiveInt = 1
+    tolerance: float = Field(0.02, gt=0)
+
+
+class ArmSpec(Spec):
+    """The base with `change`, and if it is a control, with a solved knob.
+
+    consequences: the paths that move along with the change and are meant to (a width solved to match, the d_ff that
+    follows it). A path that moves and is neither a knob of the study nor declared here is an error.
+    """
+
+    label: Text
+    change: Changes = Field(default_factory=dict)
+    match: MatchSpec | None = None
+    consequences: Items[Text] = ()
+
+
+class ClaimSpec(Spec):
+    """Written before the run: `arm` does better on `metric` than each arm of `against`, or equally well.
+
+    direction: lower or higher says which way `arm` must differ. equivalent: the difference lies within +-margin.
+    level: two-sided; 0.05 means a 95 % interval.
+    """
+
+    id: Text = Field(pattern=r"^[a-z0-9-]+$")
+    statement: Text
+    metric: Text
+    arm: Text
+    against: Items[Text] = Field(min_length=1)
+    direction: Literal["lower", "higher", "equivalent"]
+    margin: float | None = Field(None, gt=0)
+    level: float = Field(0.05, gt=0, lt=0.5)
+
+    @model_validator(mode="after")
+    def _margin_fits(self) -> Self:
+        if (self.direction == "equivalent") != (self.margin is not None):
+            raise ValueError("margin belongs to direction: equivalent, and to it alone")
+        if self.arm in self.against:
+            raise ValueError(f"the arm {self.arm!r} is compared with itself")
+        return self
+
+
+class ScaleSpec(Spec):
+    """How large the study is run: changes to the base, the arms kept (None: all), the seeds."""
+
+    description: Text
+    expected_time: Text
+    set: Changes = Field(default_factory=dict)
+    arms: Items[Text] | None = None
+    seeds: Items[int]
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        return check_seeds(seeds)
+
+
+class ReportedSpec(Spec):
+    """A number that the source printed: for an arm, a metric and a value in the metric's unit."""
+
+    arm: Text
+    metric: Text
+    value: float
+    note: Text = ""
+
+
+class SourceSpec(Spec):
+    """Where the study comes from, what was printed there, and why the numbers here may differ."""
+
+    title: Text
+    reported: Items[ReportedSpec] = ()
+    differences: Items[Text] = ()
+
+
+class StudySpec(Spec):
+    """The whole study. `knobs` are the paths that its arms may change: one, if the study asks one thing."""
+
+    name: Text = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: Text
+    question: Text
+    background: Text = ""
+    knobs: Items[Text] = Field(min_length=1)
+    base: BaseSpec
+    arms: dict[Text, ArmSpec] = Field(min_length=1)
+    claims: Items[ClaimSpec] = ()
+    scales: dict[Text, ScaleSpec] = Field(min_length=1)
+    source: SourceSpec | None = None
+    limits: Items[Text] = ()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        for where, name in self._arm_references():
+            if name not in self.arms:
+                raise ValueError(f"{where} names the arm {name!r}; the arms are {', '.join(self.arms)}")
+        ids = [claim.id for claim in self.claims]
+        if twice := {name for name in ids if ids.count(name) > 1}:
+            raise ValueError(f"the claim id {min(twice)!r} is used twice")
+        return self
+
+    def _arm_references(self) -> list[tuple[str, str]]:
+        matches = [(f"arms.{name}.match.to", arm.match.to) for name, arm in self.arms.items() if arm.match]
+        claims = [(f"claim {claim.id}", name) for claim in self.claims for name in (claim.arm, *claim.against)]
+        scales = [(f"scales.{key}.arms", name) for key, scale in self.scales.items() for name in scale.arms or ()]
+        reported = [("source.reported", row.arm) for row in (self.source.reported if self.source else ())]
+        return matches + claims + scales + reported
+
+
+def check_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """The seeds, if there is one at least, none negative and none twice. Raises ValueError."""
+    if not seeds:
+        raise ValueError("at least one seed is needed")
+    if repeated := {seed for seed in seeds if seeds.count(seed) > 1}:
+        raise ValueError(f"seed {min(repeated)} is given twice; a repeated seed is the same run, not another sample")
+    if min(seeds) < 0:
+        raise ValueError(f"seed {min(seeds)} is negative")
+    return seeds
+
+
+def lower_is_better(metric: str) -> bool:
+    return metric.rsplit(".", 1)[-1] in LOWER_IS_BETTER

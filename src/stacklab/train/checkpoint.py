@@ -1,0 +1,94 @@
+"""Checkpoints: one safetensors file, moved into place whole, that names its run and its step."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from stacklab.base.errors import CheckpointError
+from stacklab.base.files import write_atomically
+from stacklab.train.optimizer import load_optimizer_tensors, optimizer_tensors
+from stacklab.train.step import Trainer
+
+WEIGHTS, STATE = "weights/", "optimizer/"
+
+
+def save_checkpoint(path: Path, trainer: Trainer, *, run_id: str, step: int) -> None:
+    """Weights, optimiser state and loss scale after `step` steps."""
+    tensors = {WEIGHTS + name: value for name, value in _weights(trainer.model).items()}
+    state = optimizer_tensors(trainer.model, trainer.optimizer)
+    tensors |= {STATE + name: value for name, value in state.items()}
+    scale = trainer.scaler.state_dict()
+    tensors |= {f"scaler/{name}": torch.tensor(scale[name]) for name in ("scale", "_growth_tracker") if name in scale}
+    _save(path, tensors, {"run_id": run_id, "step": str(step)})
+
+
+def load_checkpoint(path: Path, trainer: Trainer, *, run_id: str) -> int:
+    """Fill the trainer from a checkpoint of the same run; returns the number of steps done.
+
+    Raises CheckpointError when the file is damaged, of another run, or does not fit the model.
+    """
+    tensors, metadata = _load(path)
+    if metadata.get("run_id") != run_id:
+        raise CheckpointError(
+            f"{path}: belongs to run {metadata.get('run_id')}, expected {run_id}; delete it to restart"
+        )
+    load_weights(trainer.model, _part(tensors, WEIGHTS), path)
+    try:
+        load_optimizer_tensors(trainer.model, trainer.optimizer, _part(tensors, STATE))
+        step = int(metadata["step"])
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: lacks {error}; delete it to restart the run") from error
+    scaler = _part(tensors, "scaler/")
+    if scaler:
+        current = trainer.scaler.state_dict()
+        trainer.scaler.load_state_dict(current | {name: value.item() for name, value in scaler.items()})
+    return step
+
+
+def save_weights(path: Path, model: nn.Module, *, run_id: str) -> None:
+    _save(path, _weights(model), {"run_id": run_id})
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of `save_weights`. Raises CheckpointError when the file is damaged."""
+    return _load(path)[0]
+
+
+def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Copy tensors into the model. Raises CheckpointError naming missing, extra or misshapen tensors."""
+    own = _weights(model)
+    if missing := sorted(own.keys() - tensors.keys()):
+        raise CheckpointError(f"{path}: lacks the tensor {missing[0]} (and {len(missing) - 1} more)")
+    if extra := sorted(tensors.keys() - own.keys()):
+        raise CheckpointError(f"{path}: has the unknown tensor {extra[0]} (and {len(extra) - 1} more)")
+    for name, parameter in own.items():
+        if parameter.shape != tensors[name].shape:
+            found, wanted = tuple(tensors[name].shape), tuple(parameter.shape)
+            raise CheckpointError(f"{path}: {name} has shape {found}, the model needs {wanted}")
+        with torch.no_grad():
+            parameter.copy_(tensors[name])
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    whole = {name: value.contiguous() for name, value in tensors.items()}
+    write_atomically(path, lambda temporary: save_file(whole, temporary, metadata))
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            return tensors, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a whole checkpoint ({error}); delete it to restart the run") from error

@@ -1,0 +1,63 @@
+"""Losses on fixed sequences and exact answers on held-out problems, without dropout."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from stacklab.model.decode import generate
+from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy_rows
+from stacklab.model.transformer import Transformer
+
+EVALUATION_BATCH = 16
+
+
+@torch.inference_mode()
+def mean_loss(model: Transformer, blocks: np.ndarray, *, chunk_rows: int) -> float:
+    """Mean cross-entropy in nats per token over blocks [n, T + 1], summed in float64."""
+    device = model.token_embedding.weight.device
+    total = 0.0
+    for start in range(0, len(blocks), EVALUATION_BATCH):
+        tokens_BT = torch.from_numpy(blocks[start : start + EVALUATION_BATCH]).to(device)
+        hidden_BTD = model(tokens_BT[:, :-1])
+        loss_N = linear_cross_entropy_rows(
+            hidden_BTD.flatten(0, 1), model.head_weight_VD, tokens_BT[:, 1:].flatten(), chunk_rows=chunk_rows
+        )
+        total += loss_N.double().sum().item()
+    return total / (blocks.shape[0] * (blocks.shape[1] - 1))
+
+
+@dataclass(frozen=True)
+class Question:
+    """A held-out problem ready for the model: prompt ids, and a judge of the text that follows."""
+
+    prompt: list[int]
+    hops: int
+    is_correct: Callable[[list[int]], bool]
+
+
+def answer_accuracy(
+    model: Transformer, questions: Sequence[Question], *, end_id: int, max_tokens: int
+) -> dict[str, float]:
+    """Share of problems whose greedy continuation ends in the exact answer: over all and per number of hops.
+
+    A prompt that leaves no room in the context counts as wrong.
+    """
+    if not questions:
+        return {}
+    outcomes: dict[int, list[bool]] = {}
+    for start in range(0, len(questions), EVALUATION_BATCH * 4):
+        batch = questions[start : start + EVALUATION_BATCH * 4]
+        texts = generate(model, [question.prompt for question in batch], max_tokens=max_tokens, end_id=end_id)
+        for question, ids in zip(batch, texts, strict=True):
+            outcomes.setdefault(question.hops, []).append(question.is_correct(ids))
+    every = [outcome for group in outcomes.values() for outcome in group]
+    shares = {"accuracy": sum(every) / len(every)}
+    return shares | {f"accuracy.hops_{hops}": sum(group) / len(group) for hops, group in sorted(outcomes.items())}
+
+
+def perplexity(loss: float) -> float:
+    """exp of a cross-entropy in nats per token."""
+    return math.exp(loss)

@@ -1,0 +1,84 @@
+"""The training loop, to be read aloud."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+
+from stacklab.train.step import Trainer
+
+
+class Recorder(Protocol):
+    """Where the loop writes. Rows hold only what a repeated run would reproduce; `timed` takes the rest."""
+
+    def stepped(self, row: dict[str, Any]) -> None: ...
+    def evaluated(self, row: dict[str, Any]) -> None: ...
+    def timed(self, step: int, *, seconds: float, tokens: int, loss: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    tokens: np.ndarray
+    hash: str
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the loop needs beside the trainer.
+
+    batch: step -> its batch. evaluate: what to measure at a step. save: write a checkpoint after so many steps.
+    stop: whether to leave at the next step boundary.
+    """
+
+    batch: Callable[[int], Batch]
+    evaluate: Callable[[], dict[str, float]]
+    save: Callable[[int], None]
+    stop: Callable[[], bool]
+    evaluate_every: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    kind: Literal["finished", "diverged", "stopped"]
+    step: int
+    reason: str = ""
+
+
+def train(trainer: Trainer, course: Course, recorder: Recorder, *, start: int, first_loss: float | None) -> Outcome:
+    """Train from step `start` to the end, or until the loss diverges or `stop` says so."""
+    spec = trainer.spec
+    for step in range(start, spec.steps):
+        if step % course.evaluate_every == 0:
+            recorder.evaluated({"step": step, **course.evaluate()})
+        began = time.perf_counter()
+        batch = course.batch(step)
+        loss, norm = trainer.step(step, torch.from_numpy(batch.tokens))
+        seconds = time.perf_counter() - began
+        done = step + 1
+        if reason := _divergence(loss, norm, first_loss, spec.diverged_above):
+            return Outcome("diverged", done, f"{reason} at step {done}")
+        first_loss = loss if first_loss is None else first_loss
+        rate = trainer.optimizer.param_groups[0]["lr"]
+        recorder.stepped({"step": done, "loss": loss, "learning_rate": rate, "norm": norm, "batch": batch.hash})
+        recorder.timed(done, seconds=seconds, tokens=batch.tokens.shape[0] * (batch.tokens.shape[1] - 1), loss=loss)
+        stopping = course.stop() and done < spec.steps
+        if stopping or (done % spec.checkpoint_every == 0 and done < spec.steps):
+            course.save(done)
+        if stopping:
+            return Outcome("stopped", done)
+    recorder.evaluated({"step": spec.steps, **course.evaluate()})
+    return Outcome("finished", spec.steps)
+
+
+def _divergence(loss: float, norm: float, first_loss: float | None, factor: float) -> str:
+    if not math.isfinite(loss):
+        return f"the training loss became {loss}"
+    if not math.isfinite(norm):
+        return f"the gradient norm became {norm}"
+    if first_loss is not None and loss > factor * first_loss:
+        return f"the training loss rose to {loss:.3g}, {factor:g} times the first one ({first_loss:.3g})"
+    return ""

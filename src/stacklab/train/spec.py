@@ -1,0 +1,86 @@
+"""How a stack is trained and measured. No torch here."""
+
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from stacklab.base.spec import Items, Spec, Text
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+class ScheduleSpec(Spec):
+    """Linear warm-up from zero, then cosine to `final_ratio` of the peak at the last step, or constant."""
+
+    kind: Literal["cosine", "constant"] = "cosine"
+    warmup_steps: NonNegativeInt = 50
+    final_ratio: float = Field(0.1, ge=0, le=1)
+
+
+class OptimizerSpec(Spec):
+    """AdamW (Loshchilov and Hutter 2019). Weight decay acts on matrices and tables, not on norms and biases."""
+
+    learning_rate: float = Field(3e-4, gt=0)
+    betas: Items[float] = (0.9, 0.95)
+    epsilon: float = Field(1e-8, gt=0)
+    weight_decay: float = Field(0.1, ge=0)
+    clip_norm: float | None = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _two_betas(self) -> Self:
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be two numbers in [0, 1), got {list(self.betas)}")
+        return self
+
+
+class TrainSpec(Spec):
+    """The training run.
+
+    micro_batch_size: sequences per forward pass; gradients are accumulated up to batch_size. None: no accumulation.
+    precision: auto is fp32 on CPU, bf16 on GPUs that have it, fp16 with loss scaling on others.
+    loss_chunk_rows: rows of logits that exist at one time.
+    diverged_above: a training loss above this multiple of the first one ends the run as diverged, as does one that is
+    not finite.
+    """
+
+    steps: PositiveInt = 500
+    batch_size: PositiveInt = 16
+    micro_batch_size: PositiveInt | None = None
+    optimizer: OptimizerSpec = OptimizerSpec()
+    schedule: ScheduleSpec = ScheduleSpec()
+    precision: Precision = "auto"
+    loss_chunk_rows: PositiveInt = 512
+    checkpoint_every: PositiveInt = 100
+    diverged_above: float = Field(3.0, gt=1)
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.batch_size % self.micro_batch:
+            raise ValueError(f"micro_batch_size = {self.micro_batch} does not divide batch_size = {self.batch_size}")
+        return self
+
+    @property
+    def micro_batch(self) -> int:
+        return self.micro_batch_size or self.batch_size
+
+
+class EvaluateSpec(Spec):
+    """What is measured, without dropout, at step 0, every `every` steps, and at the end.
+
+    train_probe_blocks: size of the fixed probe of training sequences; the validation set is always used whole.
+    problems: held-out problems per number of hops, where the corpus has answers; they are solved greedily at the end
+    with at most `answer_tokens` new tokens each.
+    """
+
+    every: PositiveInt = 25
+    train_probe_blocks: PositiveInt = 32
+    problems: NonNegativeInt = 32
+    answer_tokens: PositiveInt = 128
+
+
+class SampleSpec(Spec):
+    """Texts continued before and after training, to be looked at."""
+
+    prompts: Items[Text] = ()
+    tokens: PositiveInt = 60
+    temperature: float = Field(0.8, ge=0)

@@ -1,0 +1,60 @@
+"""One optimisation step, and all that it needs."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stacklab.base.streams import stream_seed
+from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy
+from stacklab.model.transformer import Transformer
+from stacklab.train.optimizer import build_optimizer, clip_gradients, set_learning_rate
+from stacklab.train.precision import autocast, loss_scaler, resolve
+from stacklab.train.schedule import learning_rate
+from stacklab.train.spec import TrainSpec
+
+
+@dataclass
+class Trainer:
+    """A model with its optimiser. `seed` is the root of the dropout stream."""
+
+    model: Transformer
+    spec: TrainSpec
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.device = self.model.token_embedding.weight.device
+        self.optimizer = build_optimizer(self.model, self.spec.optimizer)
+        self.precision = resolve(self.spec.precision, self.device)
+        self.scaler = loss_scaler(self.precision, self.device)
+
+    def step(self, step: int, tokens_BT: Tensor) -> tuple[float, float]:
+        """Train on one batch of blocks (each one token longer than the context). Returns loss and gradient norm.
+
+        The loss is the mean cross-entropy in nats per token; the norm is taken before clipping.
+        """
+        set_learning_rate(self.optimizer, learning_rate(self.spec, step))
+        parts = tokens_BT.split(self.spec.micro_batch)
+        total = torch.zeros((), device=self.device)
+        for index, part_BT in enumerate(parts):
+            seed = stream_seed(self.seed, "dropout", step, index)
+            with autocast(self.precision, self.device):
+                loss = self.loss(part_BT.to(self.device), seed) / len(parts)
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        self.scaler.unscale_(self.optimizer)
+        norm = clip_gradients(self.model, self.spec.optimizer.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        return total.item(), norm.item()
+
+    def loss(self, tokens_BT: Tensor, dropout_seed: int | None) -> Tensor:
+        """Mean cross-entropy of predicting each next token of the blocks."""
+        hidden_BTD = self.model(tokens_BT[:, :-1], dropout_seed)
+        return linear_cross_entropy(
+            hidden_BTD.flatten(0, 1),
+            self.model.head_weight_VD,
+            tokens_BT[:, 1:].flatten(),
+            chunk_rows=self.spec.loss_chunk_rows,
+        )
