@@ -1,0 +1,36 @@
+"""What a procedural corpus is made of; torch-free, numpy-free."""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, Field
+
+from stacklab.base.spec import Items, Spec
+
+FamilyName = Literal["arithmetic", "ordering", "kinship", "pointers", "state"]
+FAMILY_NAMES: tuple[FamilyName, ...] = get_args(FamilyName)
+MAX_HOPS = 8
+
+
+def _refuse_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"{repeated[0]!r} is given more than once; name each value once")
+    return values
+
+
+Families = Annotated[Items[FamilyName], Field(min_length=1), AfterValidator(_refuse_repeats)]
+Hops = Annotated[Items[Annotated[int, Field(ge=1, le=MAX_HOPS)]], Field(min_length=1), AfterValidator(_refuse_repeats)]
+
+
+class ProceduralSpec(Spec):
+    """A corpus that is made, not read: families and hops in equal shares, fixed by `corpus_seed`.
+
+    Raises pydantic.ValidationError when `records` is not positive, a family is unknown, a number of hops is not in
+    1..8, or a family or a number of hops is given twice.
+    """
+
+    kind: Literal["procedural-cot"] = "procedural-cot"
+    records: int = Field(default=4000, gt=0)
+    families: Families = FAMILY_NAMES
+    hops: Hops = (1, 2, 3, 4)
+    corpus_seed: int = 0
