@@ -1,1 +1,22 @@
-"""stacklab: controlled experiments on transformer stacks."""
+"""stacklab: controlled experiments on transformer stacks.
+
+>>> import stacklab
+>>> result = stacklab.load_study("depth", scale="smoke").run()  # doctest: +SKIP
+>>> result.table  # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stacklab.api import Study, load_study, open_results
+
+__version__ = "0.1.0"
+__all__ = ["Study", "load_study", "open_results"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'stacklab' has no attribute {name!r}")
+    from stacklab import api
+
+    return getattr(api, name)

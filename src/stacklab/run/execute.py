@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stacklab.base.errors import CheckpointError
 from stacklab.base.files import read_json, read_jsonl, write_json
 from stacklab.base.locks import exclusive
 from stacklab.base.streams import stream_seed
@@ -23,25 +22,12 @@ from stacklab.run.questions import questions
 from stacklab.run.recorder import FolderRecorder
 from stacklab.run.result import summarise
 from stacklab.run.spec import RunSpec
+from stacklab.run.store import read_spec
 from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from stacklab.train.evaluate import answer_accuracy, mean_loss
 from stacklab.train.loop import Batch, Course, Outcome, train
 from stacklab.train.precision import pick_device
 from stacklab.train.step import Trainer
-
-
-def create_run(spec: RunSpec, paths: RunPaths) -> None:
-    """Make the run's folder with its spec; an existing one is left alone."""
-    if not paths.spec.exists():
-        write_json(paths.spec, spec.dump())
-
-
-def read_spec(paths: RunPaths) -> RunSpec:
-    """The spec of a run folder. Raises CheckpointError when it is not the one that the folder's name says."""
-    spec = RunSpec.model_validate(read_json(paths.spec))
-    if spec.run_id != paths.run_id:
-        raise CheckpointError(f"{paths.spec}: is the spec of run {spec.run_id}, not of {paths.run_id}")
-    return spec
 
 
 def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: False) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from stacklab.base.canon import fingerprint
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
 from stacklab.study.spec import StudySpec
@@ -19,6 +20,13 @@ SECTIONS = ("data", "model", "train", "evaluate", "sample")
 def builtin_studies() -> dict[str, Path]:
     folder = Path(str(files("stacklab.study") / "builtin"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def variant_of(overrides: Sequence[str], seeds: tuple[int, ...] | None) -> str:
+    """A short name for settings and seeds given beside the study; empty when there are none."""
+    if not overrides and seeds is None:
+        return ""
+    return fingerprint([sorted(overrides), seeds])[:8]
 
 
 def find_study(name: str) -> Path:

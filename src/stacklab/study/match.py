@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from stacklab.base.errors import MatchError
-from stacklab.model.count import QUANTITIES, Quantity, measure
+from stacklab.model.count import QUANTITIES, measure
 from stacklab.model.spec import ModelSpec
 from stacklab.study.spec import MatchSpec
 
@@ -55,7 +55,7 @@ def grain(match: MatchSpec, model: ModelSpec) -> int:
     return math.lcm(match.multiple_of, *(layer.num_heads for layer in model.layers))
 
 
-def unmatched(model: ModelSpec, like: ModelSpec, *, context: int) -> dict[Quantity, float]:
+def unmatched(model: ModelSpec, like: ModelSpec, *, context: int) -> dict[str, float]:
     """All conventions side by side, since they disagree: each quantity relative to the other arm's."""
     return {
         name: measure(model, name, context=context) / measure(like, name, context=context) - 1 for name in QUANTITIES

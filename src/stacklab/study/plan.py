@@ -7,6 +7,7 @@ from stacklab.base.errors import SpecError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec
 from stacklab.data.prepare import prepare
+from stacklab.data.prepared import PreparedData
 from stacklab.model.count import count_parameters, estimate_memory, flops_per_token
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
@@ -71,7 +72,9 @@ class Plan(Spec):
     arms: Items[ArmPlan]
     contrasts: Items[Contrast]
     not_asked: Items[str]
-    """Claims that this scale leaves out because it runs without one of their arms."""
+    """Claims that this scale leaves out, each with the reason."""
+    variant: str = ""
+    """Tells apart the folders of one scale run with other settings or seeds; empty for the scale as written."""
 
     def arm(self, name: str) -> ArmPlan:
         return next(arm for arm in self.arms if arm.name == name)
@@ -86,10 +89,16 @@ class Plan(Spec):
         return [(arm, seed, self.run_spec(arm, seed)) for arm in arms for seed in self.seeds]
 
     def folder(self, out: Path) -> Path:
-        return OutPaths(out).study(self.study.name, self.scale)
+        return study_folder(out, self.study.name, self.scale, self.variant)
 
 
-def make_plan(study: StudySpec, *, scale: str, out: Path, seeds: tuple[int, ...] | None = None) -> Plan:
+def study_folder(out: Path, name: str, scale: str, variant: str) -> Path:
+    return OutPaths(out).study(name, f"{scale}-{variant}" if variant else scale)
+
+
+def make_plan(
+    study: StudySpec, *, scale: str, out: Path, seeds: tuple[int, ...] | None = None, variant: str = ""
+) -> Plan:
     """Prepare the data, resolve and check the arms, pair them for the claims.
 
     Raises DataError, TokenizerError, SpecError, ContrastError or MatchError for what cannot be run.
@@ -102,7 +111,7 @@ def make_plan(study: StudySpec, *, scale: str, out: Path, seeds: tuple[int, ...]
     names = tuple(study.arms) if settings.arms is None else settings.arms
     data = prepare(study.base.data, cache=OutPaths(out).cache)
     arms = resolve_arms(study, names=names, vocab_size=data.vocab_size)
-    contrasts, not_asked = _contrasts(study, arms)
+    contrasts, not_asked = _contrasts(study, arms, _unanswerable(study, data))
     return Plan(
         study=study,
         scale=scale,
@@ -112,6 +121,7 @@ def make_plan(study: StudySpec, *, scale: str, out: Path, seeds: tuple[int, ...]
         arms=tuple(_arm_plan(study, arms, arm) for arm in arms.values()),
         contrasts=contrasts,
         not_asked=not_asked,
+        variant=variant,
     )
 
 
@@ -123,18 +133,28 @@ def load_plan(folder: Path) -> Plan:
     return Plan.model_validate(read_json(folder / "plan.json"))
 
 
-def _contrasts(study: StudySpec, arms: dict[str, ResolvedArm]) -> tuple[tuple[Contrast, ...], tuple[str, ...]]:
+def _unanswerable(study: StudySpec, data: PreparedData) -> set[str]:
+    """Accuracies that the claims name and that this corpus cannot give, because it has no such problems."""
+    hops = {problem.hops for problem in data.problems} if study.base.evaluate.problems else set()
+    known = {f"accuracy.hops_{number}" for number in hops} | ({"accuracy"} if hops else set())
+    return {claim.metric for claim in study.claims if claim.metric.startswith("accuracy")} - known
+
+
+def _contrasts(
+    study: StudySpec, arms: dict[str, ResolvedArm], unanswerable: set[str]
+) -> tuple[tuple[Contrast, ...], tuple[str, ...]]:
     asked, left_out = [], []
     for claim in study.claims:
         for other in claim.against:
             name = f"{claim.id}:{other}"
-            if claim.arm not in arms or other not in arms:
-                left_out.append(name)
-                continue
-            rows = differences(arms[other].config, arms[claim.arm].config)
-            asked.append(
-                Contrast(id=name, claim=claim, against=other, differences=tuple(_difference(row) for row in rows))
-            )
+            if absent := [arm for arm in (claim.arm, other) if arm not in arms]:
+                left_out.append(f"{name}: this scale runs without the arm {absent[0]}")
+            elif claim.metric in unanswerable:
+                left_out.append(f"{name}: the corpus has no problems that give {claim.metric}")
+            else:
+                rows = differences(arms[other].config, arms[claim.arm].config)
+                moved = tuple(_difference(row) for row in rows)
+                asked.append(Contrast(id=name, claim=claim, against=other, differences=moved))
     return tuple(asked), tuple(left_out)
 
 

@@ -1,0 +1,74 @@
+"""The Python interface: what the command line does, as values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stacklab.base.env import apply_defaults
+from stacklab.study.engines.choose import EngineName, make_engine
+from stacklab.study.live import live
+from stacklab.study.load import read_study, variant_of
+from stacklab.study.plan import Plan, make_plan
+from stacklab.study.results import StudyResult, open_results
+from stacklab.study.run import run_plan
+from stacklab.study.spec import StudySpec
+
+__all__ = ["Study", "load_study", "open_results"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study at one scale. `variant` names the folder when settings or seeds were given beside the study."""
+
+    spec: StudySpec
+    scale: str
+    out: Path
+    seeds: tuple[int, ...] | None
+    variant: str
+
+    def plan(self) -> Plan:
+        """Prepare the data, resolve and check every arm. Raises UserError for what cannot be run."""
+        return make_plan(self.spec, scale=self.scale, out=self.out, seeds=self.seeds, variant=self.variant)
+
+    def run(self, *, engine: EngineName = "processes", workers: int | None = None) -> StudyResult:
+        """Train what is not trained yet, with live progress; `result.table` is a data frame with a row per run.
+
+        With engine "processes" a script needs the usual `if __name__ == "__main__":` around its own calls.
+        """
+        return run_study(self.plan(), self.out, engine=engine, workers=workers)
+
+
+def load_study(
+    name: str,
+    *,
+    scale: str = "smoke",
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+    seeds: Sequence[int] | None = None,
+    out: str | Path = "stacklab-out",
+) -> Study:
+    """A built-in study by name, or a study file by path. Raises SpecError naming file and line.
+
+    >>> load_study("depth", overrides={"model.d_model": 32}).spec.base.model.d_model
+    32
+    """
+    if isinstance(overrides, Mapping):
+        import json
+
+        overrides = [f"{path}={json.dumps(value)}" for path, value in overrides.items()]
+    chosen = None if seeds is None else tuple(seeds)
+    spec = read_study(name, scale=scale, overrides=overrides)
+    return Study(spec, scale, Path(out), chosen, variant_of(overrides, chosen))
+
+
+def run_study(plan: Plan, out: Path, *, engine: EngineName, workers: int | None) -> StudyResult:
+    """Carry out a plan with live progress on standard error."""
+    apply_defaults()
+    chosen = make_engine(engine, workers=workers)
+    labels = {spec.run_id: (arm.label, seed) for arm, seed, spec in plan.runs()}
+
+    def start(folders: list[Path]) -> None:
+        with live(labels, total=len(folders)) as watch:
+            chosen.run(folders, watch=watch)
+
+    return run_plan(plan, out, start=start)

@@ -1,0 +1,25 @@
+"""`stacklab bench`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def step(
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Interleaved pairs of steps that are counted.")] = 8,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
+) -> None:
+    """Whole training steps against Hugging Face's GPT-2 of equal size, interleaved in one run.
+
+    Vocabulary 151,665, d_model 384, 4 x 512 tokens, 1 and 12 layers: ratio of tokens per second, ratio of peak memory,
+    and the share of the matrix-product rate measured in the same run. Run it on an idle machine.
+    """
+    from stacklab.base.files import write_json
+    from stacklab.bench.step import render, run_bench
+
+    result = run_bench(pairs=pairs, threads=threads)
+    print(render(result))
+    if out is not None:
+        write_json(out, result)

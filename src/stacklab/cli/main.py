@@ -1,0 +1,55 @@
+"""The `stacklab` command. Commands import what they need when they run, so that --help is quick and torch-free."""
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+import typer
+
+from stacklab.base.env import apply_defaults
+from stacklab.base.errors import Interrupted, StacklabError
+from stacklab.cli import bench, doctor, generate, plan, report, run, status, studies
+
+EXIT_CODES = """Exit codes: 0 done; 1 a fault of stacklab; 2 what was given cannot be used; 3 some runs failed;
+130 stopped by the user, the same command resumes."""
+
+app = typer.Typer(
+    name="stacklab",
+    help="Controlled experiments on transformer stacks: change one thing, hold everything else equal, and get an "
+    "answer that can be trusted.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("studies")(studies.studies)
+app.command("plan")(plan.plan)
+app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("report")(report.report)
+app.command("generate")(generate.generate)
+app.command("doctor")(doctor.doctor)
+bench_app = typer.Typer(help="Measured comparisons with named peers.", no_args_is_help=True)
+bench_app.command("step")(bench.step)
+app.add_typer(bench_app, name="bench")
+
+
+def main() -> NoReturn:
+    """Run the command line; one line and an exit code for every error that stacklab foresees."""
+    apply_defaults()
+    try:
+        app(standalone_mode=True)
+    except StacklabError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        fail(Interrupted("stopped"))
+    except BrokenPipeError:
+        # The reader of our output left (`stacklab ... | head`): leave quietly, as other commands do.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    sys.exit(0)
+
+
+def fail(error: StacklabError) -> NoReturn:
+    print(f"stacklab: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(error.exit_code)

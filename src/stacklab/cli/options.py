@@ -1,0 +1,44 @@
+"""Arguments and options that commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stacklab.base.errors import SpecError
+
+StudyName = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A built-in study (see `stacklab studies`) or a study's .yaml file.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PATH=VALUE]...", help="Settings of the base, for example model.d_model=128 train.steps=50."
+    ),
+]
+Scale = Annotated[str, typer.Option("--scale", "-s", help="How large to run it; `stacklab studies` lists the scales.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option("--seeds", help="A number of seeds (5 means 1 to 5) or a list (1,2,7). Default: the scale's."),
+]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="The folder for runs, caches and reports.", envvar="STACKLAB_OUT")
+]
+
+DEFAULT_OUT = Path("stacklab-out")
+DEFAULT_SCALE = "smoke"
+
+
+def parse_seeds(text: str | None) -> tuple[int, ...] | None:
+    """`5` -> 1..5; `1,2,7` -> these. Raises SpecError for anything else."""
+    if text is None:
+        return None
+    try:
+        numbers = tuple(int(part) for part in text.rstrip(",").split(","))
+    except ValueError:
+        raise SpecError(f"--seeds {text}: expected a number of seeds (5) or a list of seeds (1,2,7)") from None
+    if "," in text:
+        return numbers
+    if numbers[0] < 1:
+        raise SpecError(f"--seeds {text}: at least one seed is needed")
+    return tuple(range(1, numbers[0] + 1))

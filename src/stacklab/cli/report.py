@@ -1,0 +1,35 @@
+"""`stacklab report`"""
+
+from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Overrides, Scale, Seeds, StudyName, parse_seeds
+
+
+def report(
+    study: StudyName,
+    overrides: Overrides = None,
+    scale: Scale = DEFAULT_SCALE,
+    seeds: Seeds = None,
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Write the report of a study anew from its folders, finished or not, and print the verdicts.
+
+    Give the settings and seeds that it was run with, or the path of its folder in <out>/studies.
+    """
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from stacklab.report.verdicts import verdict_table
+    from stacklab.report.write import write_report
+    from stacklab.study.load import read_study, variant_of
+    from stacklab.study.plan import study_folder
+    from stacklab.study.results import open_results
+
+    folder = Path(study)
+    if not (folder / "plan.json").is_file():
+        chosen = read_study(study, scale=scale, overrides=overrides or ())
+        folder = study_folder(out, chosen.name, scale, variant_of(overrides or (), parse_seeds(seeds)))
+    result = open_results(folder)
+    paths = write_report(result)
+    console = Console()
+    console.print(verdict_table(result))
+    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)

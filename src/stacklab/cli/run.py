@@ -1,0 +1,57 @@
+"""`stacklab run`"""
+
+from typing import Annotated, Literal
+
+import typer
+
+from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Overrides, Scale, Seeds, StudyName, parse_seeds
+
+Engine = Annotated[
+    Literal["processes", "inline"],
+    typer.Option(
+        "--engine", "-e", help="processes: one process per run, several at once. inline: one by one, in this one."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", "-w", min=1, help="Runs at once (processes). Default: the number of cores.")
+]
+
+
+def run(
+    study: StudyName,
+    overrides: Overrides = None,
+    scale: Scale = DEFAULT_SCALE,
+    seeds: Seeds = None,
+    engine: Engine = "processes",
+    workers: Workers = None,
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Train what is not trained yet, then print the verdicts and write the report.
+
+    Runs that are finished are skipped, stopped ones resume from their last checkpoint. Ctrl-C stops cleanly.
+    """
+    import psutil
+    from rich.console import Console
+
+    from stacklab.api import load_study, run_study
+    from stacklab.base.errors import RunsFailedError
+    from stacklab.report.verdicts import verdict_table
+    from stacklab.report.write import write_report
+    from stacklab.study.engines.choose import worker_count
+    from stacklab.study.fit import check_fits
+
+    chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out)
+    plan = chosen.plan()
+    slots = worker_count(workers, runs=len(plan.runs())) if engine == "processes" else 1
+    check_fits(plan, workers=slots, available=psutil.virtual_memory().available)
+    result = run_study(plan, out, engine=engine, workers=workers)
+    paths = write_report(result)
+    console = Console()
+    console.print(verdict_table(result))
+    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
+    failed = [row for row in result.rows if row.status == "failed"]
+    if failed:
+        first = failed[0]
+        raise RunsFailedError(
+            f"{len(failed)} of {len(result.rows)} runs failed, the first: {first.arm} seed {first.seed}: {first.reason}"
+        )

@@ -1,0 +1,21 @@
+"""`stacklab studies`"""
+
+
+def studies() -> None:
+    """List the built-in studies with their questions and scales."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from stacklab.base.yamlfile import load_yaml
+    from stacklab.study.load import builtin_studies, validate
+
+    console = Console()
+    for name, path in builtin_studies().items():
+        study = validate(*load_yaml(path))
+        console.print(f"[bold]{name}[/bold]  {study.question}")
+        table = Table("scale", "arms", "seeds", "what", "expected time", box=None, padding=(0, 2, 0, 2))
+        for scale, settings in study.scales.items():
+            arms = len(settings.arms or study.arms)
+            table.add_row(scale, str(arms), str(len(settings.seeds)), settings.description, settings.expected_time)
+        console.print(table)
+        console.print(f"  run it: [bold]stacklab run {name} --scale {next(iter(study.scales))}[/bold]\n")
