@@ -1,10 +1,10 @@
 """Kinship: mothers and fathers are told in any order; who stands at the end of a path of relations?
 
-    user    Ana is the mother of Tom. Dan's father is Tom. Vera is the mother of Dan. Leo is the father of Ana. ...
-            Who is Dan's paternal grandmother?
+    user    Ana is the mother of Tom. Dan's father is Tom. Vera is the mother of Dan. Leo is the father of Ana.
+            The mother of Vera is Zoe. Who is Dan's paternal grandmother?
     hop 1   Dan's father is Tom.
     hop 2   Tom's mother is Ana.
-    answer  Ana                 Vera and Leo are off the path
+    answer  Ana                 Vera, Leo and Zoe are off the path
 
 A hop is one step from a child to a parent.
 """

@@ -1,7 +1,7 @@
 """Orderings: neighbours in a line are compared, facts shuffled; who is the k-th from one end?
 
-    user    Leo is shorter than Ana. Leo is taller than Ida. Kate is taller than Ana. Ida is older than Leo. ...
-            Who is the second tallest?
+    user    Leo is shorter than Ana. Leo is taller than Ida. Kate is taller than Ana. Ida is older than Leo.
+            Next to Max, Ida is taller. Who is the second tallest?
     hop 1   Nobody is taller than Kate.
     hop 2   Kate is taller than Ana.
     answer  Ana                 the fact about age is no hop: another trait than the one asked for
