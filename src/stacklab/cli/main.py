@@ -20,6 +20,7 @@ app = typer.Typer(
     "answer that can be trusted.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 app.command("studies")(studies.studies)
@@ -29,7 +30,7 @@ app.command("status")(status.status)
 app.command("report")(report.report)
 app.command("generate")(generate.generate)
 app.command("doctor")(doctor.doctor)
-bench_app = typer.Typer(help="Measured comparisons with named peers.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measured comparisons with named peers.", no_args_is_help=True, rich_markup_mode=None)
 bench_app.command("step")(bench.step)
 app.add_typer(bench_app, name="bench")
 

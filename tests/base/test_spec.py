@@ -1,0 +1,24 @@
+import pytest
+from pydantic import ValidationError
+
+from stacklab.base.spec import Items, Spec, Text
+
+
+class Example(Spec):
+    name: Text
+    sizes: Items[int] = ()
+    rate: float = 0.5
+
+
+def test_a_dump_loads_back_equal() -> None:
+    spec = Example(name="a", sizes=[1, 2], rate=1)  # type: ignore[arg-type]
+    assert Example.model_validate(spec.dump()) == spec
+    assert spec.sizes == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"name": True}, {"name": "a", "size": []}, {"name": "a", "sizes": ["1"]}, {"name": "a", "rate": "1"}]
+)
+def test_unknown_keys_and_wrong_types_are_refused(bad: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Example.model_validate(bad)

@@ -1,0 +1,151 @@
+from typing import Any
+
+import pytest
+import torch
+
+from stacklab.model.decode import generate
+from stacklab.model.init import build
+from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 31,
+    "d_model": 16,
+    "num_layers": 3,
+    "num_heads": 2,
+    "context_length": 12,
+    "dropout": 0.2,
+    "attention_dropout": 0.2,
+    "init": InitSpec(std=0.3),
+}
+IDS = torch.arange(12)[None] * 7 % 31
+
+
+def hidden(dropout_seed: int | None = None, seed: int = 0, **change: Any) -> torch.Tensor:
+    return build(ModelSpec(**SMALL | change), seed=seed)(IDS, dropout_seed).detach()
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"window": 3}, {"position": "sinusoidal"}, {"norm": NormSpec(placement="post")}]
+)
+def test_no_position_sees_the_future(change: dict[str, Any]) -> None:
+    """By gradient: a state depends on every embedding up to it that its windows reach, and on none after."""
+    model = build(ModelSpec(**SMALL | change), seed=0)
+    embedded = model._embed(IDS, torch.arange(12)).detach().requires_grad_()
+    model._embed = lambda ids, positions: embedded  # type: ignore[method-assign]
+    model(IDS)[0, 6].pow(2).sum().backward()
+    assert embedded.grad is not None
+    reached = embedded.grad[0].abs().sum(-1) > 0
+    first = max(0, 6 - 3 * 2) if "window" in change else 0
+    assert reached.tolist() == [first <= t <= 6 for t in range(12)]
+
+
+def test_a_window_hides_what_lies_before_it() -> None:
+    one = ModelSpec(**SMALL | {"num_layers": 1, "window": 3, "position": "none"})
+    model = build(one, seed=0)
+    changed = IDS.clone()
+    changed[0, 0] = 5
+    same = (model(IDS)[0] == model(changed)[0]).all(-1)
+    assert same.tolist() == [False] * 3 + [True] * 9
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_heads": [1, 2, 4]},
+        {"d_ff": [8, 16, 32]},
+        {"window": [2, None, 4]},
+        {"activation": "relu"},
+        {"activation": "silu"},
+        {"activation": "gelu_tanh"},
+        {"position": "none"},
+        {"position": "sinusoidal"},
+        {"linear_bias": True, "seed": 1},
+        {"tie_embeddings": False},
+        {"norm": NormSpec(placement="post")},
+        {"norm": NormSpec(epsilon=0.1)},
+        {"init": InitSpec(std=0.1)},
+        {"init": InitSpec(std=0.3, residual="depth_scaled")},
+        {"num_layers": 2},
+    ],
+)
+def test_every_setting_acts_on_the_output(change: dict[str, Any]) -> None:
+    model = build(ModelSpec(**SMALL | {key: value for key, value in change.items() if key != "seed"}), seed=0)
+    plain = build(ModelSpec(**SMALL), seed=0)
+    if "linear_bias" in change:
+        assert len(list(model.parameters())) > len(list(plain.parameters()))
+    else:
+        assert not torch.equal(model.logits(model(IDS)), plain.logits(plain(IDS)))
+
+
+def test_norm_bias_is_a_parameter_or_is_not() -> None:
+    with_bias, without = (build(ModelSpec(**SMALL | {"norm": NormSpec(bias=bias)}), seed=0) for bias in (True, False))
+    assert sum(p.numel() for p in with_bias.parameters()) - sum(p.numel() for p in without.parameters()) == 7 * 16
+
+
+@pytest.mark.parametrize("name", ["dropout", "attention_dropout"])
+def test_dropout_acts_in_training_only_and_repeats_with_its_seed(name: str) -> None:
+    off = {"dropout": 0.0, "attention_dropout": 0.0}
+    plain, on = hidden(**off), off | {name: 0.5}
+    assert torch.equal(hidden(None, **on), plain)
+    assert not torch.equal(hidden(3, **on), plain)
+    assert torch.equal(hidden(3, **on), hidden(3, **on))
+    assert not torch.equal(hidden(3, **on), hidden(4, **on))
+
+
+def test_a_dropped_layer_is_skipped_and_a_kept_one_is_scaled() -> None:
+    off = {"dropout": 0.0, "attention_dropout": 0.0, "num_layers": 1}
+    outputs = [hidden(seed, layer_drop=0.5, **off) for seed in range(40)]
+    none = hidden(**off | {"num_layers": 0})
+    skipped = sum(torch.equal(output, none) for output in outputs)
+    assert 10 <= skipped <= 30
+    assert not any(torch.equal(output, hidden(**off)) for output in outputs)
+    assert torch.equal(hidden(None, layer_drop=0.5, **off), hidden(**off))
+
+
+def test_arms_of_different_depth_start_from_equal_tables_and_first_layers() -> None:
+    shallow, deep = (build(ModelSpec(**SMALL | {"num_layers": n}), seed=1) for n in (1, 3))
+    own = dict(deep.named_parameters())
+    assert all(torch.equal(value, own[name]) for name, value in shallow.named_parameters())
+    assert not torch.equal(own["blocks.0.feed_forward.expand.weight"], own["blocks.1.feed_forward.expand.weight"])
+    other = build(ModelSpec(**SMALL), seed=2)
+    assert not torch.equal(other.token_embedding.weight, deep.token_embedding.weight)
+
+
+def test_depth_scaled_initialisation_divides_residual_outputs() -> None:
+    plain, scaled = (
+        build(ModelSpec(**SMALL | {"init": InitSpec(residual=kind)}), seed=0) for kind in ("plain", "depth_scaled")
+    )
+    for name, value in scaled.named_parameters():
+        factor = 6**-0.5 if name.endswith("output.weight") else 1.0
+        torch.testing.assert_close(value, dict(plain.named_parameters())[name] * factor)
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"window": 3}, {"position": "sinusoidal"}, {"norm": NormSpec(placement="post")}]
+)
+def test_cached_decoding_equals_the_whole_forward_pass(change: dict[str, Any]) -> None:
+    """Greedy continuation of prompts of unequal length, against recomputing each alone without a cache."""
+    model = build(ModelSpec(**SMALL | change), seed=0)
+    prompts = [[3], [5, 6, 7, 8], [1, 2]]
+    expected = []
+    for prompt in prompts:
+        ids = list(prompt)
+        for _ in range(6):
+            ids.append(int(model.logits(model(torch.tensor([ids])))[0, -1].argmax()))
+        expected.append(ids[len(prompt) :])
+    assert generate(model, prompts, max_tokens=6) == expected
+
+
+def test_generation_stops_at_the_end_token_and_where_the_context_is_full() -> None:
+    model = build(ModelSpec(**SMALL), seed=0)
+    free = generate(model, [[3]], max_tokens=50)[0]
+    assert len(free) == 11
+    end = next(token for token in free[1:] if token != free[0])
+    assert generate(model, [[3]], max_tokens=50, end_id=end)[0] == free[: free.index(end)]
+    assert generate(model, [[1] * 12, [3]], max_tokens=2) == [[], free[:2]]
+
+
+def test_sampling_repeats_with_its_seed() -> None:
+    model = build(ModelSpec(**SMALL), seed=0)
+    texts = [generate(model, [[3]], max_tokens=8, temperature=1.0, seed=seed) for seed in (0, 0, 1)]
+    assert texts[0] == texts[1] != texts[2]

@@ -1,0 +1,65 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.train.test_step import MODEL, PLAIN, TOKENS_BT, weights
+
+from stacklab.base.errors import CheckpointError
+from stacklab.model.init import build
+from stacklab.model.spec import ModelSpec
+from stacklab.train.checkpoint import load_checkpoint, save_checkpoint
+from stacklab.train.spec import TrainSpec
+from stacklab.train.step import Trainer
+
+
+def trainer(**model: Any) -> Trainer:
+    return Trainer(build(ModelSpec(**MODEL | {"dropout": 0.1} | model), seed=0), TrainSpec(**PLAIN), seed=0)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    one = trainer()
+    for step in range(2):
+        one.step(step, TOKENS_BT)
+    save_checkpoint(tmp_path / "c.safetensors", one, run_id="r", step=2)
+    return tmp_path / "c.safetensors"
+
+
+def test_training_goes_on_bit_for_bit(saved: Path) -> None:
+    straight, resumed = trainer(), trainer()
+    expected = [straight.step(step, TOKENS_BT) for step in range(5)]
+    assert load_checkpoint(saved, resumed, run_id="r") == 2
+    assert [resumed.step(step, TOKENS_BT) for step in range(2, 5)] == expected[2:]
+    assert torch.equal(weights(resumed), weights(straight))
+
+
+def test_a_truncated_file_is_refused(saved: Path) -> None:
+    saved.write_bytes(saved.read_bytes()[:-7])
+    with pytest.raises(CheckpointError, match="not a whole checkpoint"):
+        load_checkpoint(saved, trainer(), run_id="r")
+
+
+def test_a_checkpoint_of_another_run_is_refused(saved: Path) -> None:
+    with pytest.raises(CheckpointError, match="belongs to run r, expected other"):
+        load_checkpoint(saved, trainer(), run_id="other")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_layers": 1}, r"unknown tensor blocks\.1"),
+        ({"num_layers": 3}, r"lacks the tensor blocks\.2"),
+        ({"d_ff": 32}, r"feed_forward\.expand\.weight has shape \(64, 16\), the model needs \(32, 16\)"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_named(saved: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(saved, trainer(**change), run_id="r")
+
+
+def test_a_pickle_is_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    torch.save({"run_id": "r"}, path)
+    with pytest.raises(CheckpointError):
+        load_checkpoint(path, trainer(), run_id="r")

@@ -1,0 +1,73 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.train.test_step import MODEL, PLAIN, TOKENS_BT
+
+from stacklab.model.init import build
+from stacklab.model.spec import ModelSpec
+from stacklab.train.loop import Batch, Course, Outcome, train
+from stacklab.train.spec import OptimizerSpec, TrainSpec
+from stacklab.train.step import Trainer
+
+
+class Memory:
+    """A recorder that keeps its rows."""
+
+    def __init__(self) -> None:
+        self.steps: list[dict[str, Any]] = []
+        self.evals: list[dict[str, Any]] = []
+        self.saved: list[int] = []
+
+    def stepped(self, row: dict[str, Any]) -> None:
+        self.steps.append(row)
+
+    def evaluated(self, row: dict[str, Any]) -> None:
+        self.evals.append(row)
+
+    def timed(self, step: int, *, seconds: float, tokens: int, loss: float) -> None:
+        assert seconds > 0
+        assert tokens == 64
+
+
+def run(memory: Memory, *, stop_at: int = 99, start: int = 0, first: float | None = None, **change: Any) -> Outcome:
+    trainer = Trainer(build(ModelSpec(**MODEL), seed=0), TrainSpec(**PLAIN | {"checkpoint_every": 4} | change), seed=0)
+    course = Course(
+        batch=lambda step: Batch(np.asarray(TOKENS_BT), f"h{step}"),
+        evaluate=lambda: {"x": 1.0},
+        save=memory.saved.append,
+        stop=lambda: len(memory.steps) >= stop_at,
+        evaluate_every=4,
+    )
+    return train(trainer, course, memory, start=start, first_loss=first)
+
+
+def test_rows_evaluations_and_checkpoints_fall_where_they_should() -> None:
+    memory = Memory()
+    assert run(memory) == Outcome("finished", 10)
+    assert [row["step"] for row in memory.steps] == list(range(1, 11))
+    assert [row["batch"] for row in memory.steps] == [f"h{step}" for step in range(10)]
+    assert [row["step"] for row in memory.evals] == [0, 4, 8, 10]
+    assert memory.saved == [4, 8]
+
+
+def test_a_stop_saves_at_the_next_boundary() -> None:
+    memory = Memory()
+    assert run(memory, stop_at=3) == Outcome("stopped", 3)
+    assert memory.saved == [3]
+
+
+@pytest.mark.filterwarnings("ignore:lr_scheduler")
+def test_divergence_is_an_outcome() -> None:
+    memory = Memory()
+    outcome = run(memory, optimizer=OptimizerSpec(learning_rate=1e18, clip_norm=None))
+    assert outcome.kind == "diverged"
+    assert "at step" in outcome.reason
+    assert outcome.step == len(memory.steps) + 1
+
+
+def test_a_loss_far_above_the_first_is_divergence_also_after_a_resume() -> None:
+    memory = Memory()
+    outcome = run(memory, start=5, first=0.5, diverged_above=2.0)
+    assert outcome == Outcome("diverged", 6, outcome.reason)
+    assert "2 times the first one (0.5)" in outcome.reason

@@ -1,0 +1,25 @@
+import pytest
+
+from stacklab.train.schedule import learning_rate
+from stacklab.train.spec import OptimizerSpec, ScheduleSpec, TrainSpec
+
+# (step, rate) as the source's training log prints them.
+SOURCE_LOG = [
+    (1, 0.0), (25, 1.44e-4), (50, 2.94e-4), (75, 2.98e-4), (100, 2.92e-4), (125, 2.82e-4), (150, 2.69e-4),
+    (175, 2.52e-4), (200, 2.33e-4), (225, 2.12e-4), (250, 1.89e-4), (275, 1.66e-4), (300, 1.42e-4), (325, 1.20e-4),
+    (350, 9.83e-5), (375, 7.89e-5), (400, 6.22e-5), (425, 4.86e-5), (450, 3.85e-5), (475, 3.22e-5), (500, 3.00e-5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "rate"), SOURCE_LOG)
+def test_the_default_schedule_is_the_sources(step: int, rate: float) -> None:
+    assert f"{learning_rate(TrainSpec(), step - 1):.2e}" == f"{rate:.2e}"
+
+
+def test_constant_holds_the_peak_after_the_warm_up() -> None:
+    spec = TrainSpec(schedule=ScheduleSpec(kind="constant", warmup_steps=2), optimizer=OptimizerSpec(learning_rate=1.0))
+    assert [learning_rate(spec, step) for step in (0, 1, 2, 499)] == [0.0, 0.5, 1.0, 1.0]
+
+
+def test_no_warm_up_starts_at_the_peak() -> None:
+    assert learning_rate(TrainSpec(schedule=ScheduleSpec(warmup_steps=0)), 0) == 3e-4
