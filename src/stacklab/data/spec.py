@@ -1,5 +1,6 @@
 """What a run reads: a source of records, a tokenizer, how records become text, how they are split and packed."""
 
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -7,10 +8,16 @@ from pydantic import Field, model_validator
 from stacklab.base.spec import Spec, Text
 from stacklab.data.procedural.spec import ProceduralSpec
 
-MARKERS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-"""Special tokens of every tokenizer made here: end of a record, start and end of a turn."""
 
-SMALLEST_BPE = 256 + len(MARKERS)
+class Marker(StrEnum):
+    """What stands between texts, one token each; tokenizers made here use these very strings."""
+
+    END_OF_TEXT = "<|endoftext|>"
+    TURN_START = "<|im_start|>"
+    TURN_END = "<|im_end|>"
+
+
+SMALLEST_BPE = 256 + len(Marker)
 
 
 class Columns(Spec):

@@ -1,0 +1,37 @@
+"""Which blocks a step trains on: a function of (seed, step) and of nothing that an arm may change."""
+
+import functools
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacklab.base.streams import numpy_stream
+
+
+def batch_indices(seed: int, step: int, *, batch_size: int, num_blocks: int) -> NDArray[np.int64]:
+    """Block indices [batch_size] of step 0, 1, 2, ...
+
+    Every epoch is a permutation of all blocks; the epochs one after another are cut into batches, so a batch may
+    span epochs and no block is ever left out.
+    """
+    positions = np.arange(step * batch_size, (step + 1) * batch_size)
+    epochs, places = np.divmod(positions, num_blocks)
+    return np.array(
+        [epoch_order(seed, int(epoch), num_blocks)[place] for epoch, place in zip(epochs, places, strict=True)],
+        dtype=np.int64,
+    )
+
+
+@functools.lru_cache(maxsize=16)  # several seeds may train side by side
+def epoch_order(seed: int, epoch: int, num_blocks: int) -> NDArray[np.int64]:
+    """The order [num_blocks] in which an epoch visits the blocks; read-only, since it is shared."""
+    order = numpy_stream(seed, "data", "order", epoch).permutation(num_blocks).astype(np.int64)
+    order.flags.writeable = False
+    return order
+
+
+def batch_hash(tokens: np.ndarray) -> str:
+    """16 hex digits of the tokens' values, whatever their integer type."""
+    plain = np.ascontiguousarray(tokens, dtype="<i8")
+    return hashlib.sha256(plain.tobytes()).hexdigest()[:16]

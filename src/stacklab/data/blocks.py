@@ -1,0 +1,76 @@
+"""A split as one stream of ids on disk, and the training sequences cut from it."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacklab.data.codec import Compact, Ids
+from stacklab.data.tokenfile import token_dtype
+
+CHUNK = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Block k of `stream` [tokens] is stream[k*T : k*T+T+1]: T ids to read and, one place on, T ids to predict."""
+
+    stream: np.ndarray
+    block_size: int
+    bytes_per_token: float
+    """UTF-8 bytes of text per id of the whole split."""
+
+    @property
+    def num_blocks(self) -> int:
+        return (len(self.stream) - 1) // self.block_size
+
+    def get(self, indices: np.ndarray) -> NDArray[np.int64]:
+        """Tokens [len(indices), block_size + 1]. Raises IndexError outside 0 .. num_blocks - 1."""
+        indices = np.asarray(indices, dtype=np.int64)
+        if indices.size and (indices.min() < 0 or indices.max() >= self.num_blocks):
+            raise IndexError(f"blocks {indices.min()} to {indices.max()} asked for, there are {self.num_blocks}")
+        places = indices[:, None] * self.block_size + np.arange(self.block_size + 1)
+        return np.asarray(self.stream[places], dtype=np.int64)
+
+
+def bits_per_byte(loss_nats: float, bytes_per_token: float) -> float:
+    """A loss per token in nats as bits per UTF-8 byte of text, which can be compared across tokenizers."""
+    return loss_nats / math.log(2) / bytes_per_token
+
+
+@dataclass
+class SplitWriter:
+    """Appends records to a file of ids below `vocab_size`, and counts."""
+
+    path: Path
+    vocab_size: int
+    records: int = 0
+    tokens: int = 0
+    text_bytes: int = 0
+    counts: NDArray[np.int64] = field(init=False)
+    """[vocab_size], how often each id occurs."""
+
+    def __post_init__(self) -> None:
+        self.counts = np.zeros(self.vocab_size, dtype=np.int64)
+        self._handle = self.path.open("wb")
+
+    def add(self, ids: Ids, text_bytes: int) -> None:
+        np.add.at(self.counts, ids, 1)
+        self._handle.write(ids.astype(token_dtype(self.vocab_size)).tobytes())
+        self.records += 1
+        self.tokens += len(ids)
+        self.text_bytes += text_bytes
+
+    def close(self) -> None:
+        self._handle.close()
+
+    def renumber(self, compact: Compact) -> None:
+        """Rewrite the closed file with compact ids."""
+        old, new = token_dtype(self.vocab_size), token_dtype(compact.unknown_id + 1)
+        renumbered = self.path.with_suffix(".compact")
+        with self.path.open("rb") as source, renumbered.open("wb") as target:
+            while data := source.read(CHUNK * old.itemsize):
+                target.write(compact.from_full(np.frombuffer(data, dtype=old)).astype(new).tobytes())
+        renumbered.replace(self.path)

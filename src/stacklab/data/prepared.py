@@ -1,0 +1,111 @@
+"""Prepared data in its cache folder: manifest.json, train.bin, validation.bin, tokenizer.json, problems.jsonl."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stacklab.base.errors import DataError
+from stacklab.base.files import read_json
+from stacklab.data.blocks import Blocks
+from stacklab.data.codec import Codec, Compact
+from stacklab.data.manifest import file_sum
+from stacklab.data.problems import Problem
+from stacklab.data.spec import Marker
+from stacklab.data.tokenfile import token_dtype
+from stacklab.data.tokenizer_files import TokenizerFile
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """A split, tokenized and packed corpus. The arrays are memory-mapped; the tokenizer is loaded when first used."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self.manifest["fingerprint"])
+
+    @property
+    def vocab_size(self) -> int:
+        return int(self.manifest["vocab_size"])
+
+    @property
+    def block_size(self) -> int:
+        return int(self.manifest["block_size"])
+
+    @property
+    def end_id(self) -> int:
+        """The id after which a model has said all: the end of an assistant turn, or of a record."""
+        return int(self.manifest["end_id"])
+
+    @cached_property
+    def train(self) -> Blocks:
+        return self._blocks("train")
+
+    @cached_property
+    def validation(self) -> Blocks:
+        return self._blocks("validation")
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """Problems of the validation split with an exact answer, none of them asked in training."""
+        with (self.folder / "problems.jsonl").open(encoding="utf-8") as lines:
+            return tuple(Problem(**json.loads(line)) for line in lines)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text in which markers are written out, such as a problem's prompt."""
+        return self._codec.encode(text)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids, markers written out."""
+        return self._codec.decode(ids)
+
+    @cached_property
+    def _codec(self) -> Codec:
+        told = self.manifest["tokenizer"]
+        markers = {Marker(marker): token for marker, token in told["marker_tokens"].items()}
+        text = (self.folder / "tokenizer.json").read_text(encoding="utf-8")
+        compact = None
+        if self.manifest["unknown_id"] is not None:
+            compact = Compact(np.load(self.folder / "kept_ids.npy", allow_pickle=False))
+        return Codec(TokenizerFile(told["name"], text, markers), compact)
+
+    def _blocks(self, name: str) -> Blocks:
+        stream = np.memmap(self.folder / f"{name}.bin", dtype=token_dtype(self.vocab_size), mode="r")
+        return Blocks(stream, self.block_size, float(self.manifest["splits"][name]["bytes_per_token"]))
+
+
+def prepared_folder(cache: Path, fingerprint: str) -> Path:
+    return cache / "prepared" / fingerprint
+
+
+def load_prepared(folder: Path) -> PreparedData:
+    """Open a finished folder, for instance in a worker; nothing is prepared.
+
+    Raises DataError when the folder is missing or a file in it is missing or of another size.
+    """
+    damage = damage_of(folder, read_contents=False)
+    if damage is not None:
+        raise DataError(f"{folder}: no usable prepared data ({damage}); run the command again to prepare it")
+    return PreparedData(folder, read_json(folder / "manifest.json"))
+
+
+def damage_of(folder: Path, *, read_contents: bool) -> str | None:
+    """What is wrong with a folder, or None. Sizes tell a cut file at once; contents are hashed on request."""
+    try:
+        manifest = read_json(folder / "manifest.json")
+        if manifest["fingerprint"] != folder.name:
+            return f"its manifest is of {manifest['fingerprint']}"
+        for name, told in manifest["files"].items():
+            path = folder / name
+            if path.stat().st_size != told["bytes"] or (read_contents and file_sum(path) != told):
+                return f"{name} is not as it was written"
+    except (DataError, OSError, KeyError, TypeError, AttributeError) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return None

@@ -1,0 +1,76 @@
+"""The one normal form of a record, and what makes two records the same."""
+
+import hashlib
+import json
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+ROLES = ("system", "user", "assistant", "tool")
+
+
+@dataclass(frozen=True)
+class Turn:
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """A conversation (`turns`) or a running text (`text`); one of the two is empty.
+
+    `answer`, `hops` and `family` are facts about a problem. They are kept beside the record, never trained on.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    text: str = ""
+    answer: str | None = None
+    hops: int | None = None
+    family: str | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """32 hex digits of the normalised content; equal exactly for duplicates."""
+        return _digest([[turn.role, normalise(turn.content)] for turn in self.turns] or normalise(self.text))
+
+    @cached_property
+    def prompt_digest(self) -> str | None:
+        """The same for the question alone: what stands before a closing assistant turn, without the system's turns.
+
+        None when the record does not end with an assistant turn.
+        """
+        if not self.turns or self.turns[-1].role != "assistant":
+            return None
+        return _digest([[turn.role, normalise(turn.content)] for turn in self.turns[:-1] if turn.role != "system"])
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.text.strip() and not any(turn.content.strip() for turn in self.turns)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenRecord:
+    """A record that is already token ids [T], without its end id."""
+
+    ids: np.ndarray
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.blake2b(self.ids.astype("<u4").tobytes(), digest_size=16).hexdigest()
+
+    @property
+    def is_empty(self) -> bool:
+        return len(self.ids) == 0
+
+
+def normalise(text: str) -> str:
+    """NFC, one kind of line end, no blanks at the ends of lines or of the text: differences that no reader sees."""
+    lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(line.rstrip() for line in lines).strip()
+
+
+def _digest(content: object) -> str:
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

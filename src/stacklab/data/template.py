@@ -1,0 +1,53 @@
+"""Records as text: pieces of text with markers between them."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from stacklab.data.record import Record, Turn
+from stacklab.data.spec import Marker
+
+Template = Literal["chatml", "plain"]
+Piece = str | Marker
+"""A Marker is one special token; any other string is text, even if it spells a marker."""
+
+
+def render(record: Record, template: Template) -> list[Piece]:
+    """The record and the marker that ends it.
+
+    chatml (the form of Qwen2.5's own template, without its default system turn):
+        <|im_start|>role NEWLINE content <|im_end|> NEWLINE, for each turn
+    plain:
+        Role: NEWLINE content, with a blank line between turns
+    """
+    if not record.turns:
+        return [record.text, Marker.END_OF_TEXT]
+    return [*_turns(record.turns, template), Marker.END_OF_TEXT]
+
+
+def prompt_pieces(record: Record, template: Template) -> list[Piece]:
+    """Everything before the words of the closing assistant turn, its header included."""
+    turns = (*record.turns[:-1], Turn("assistant", ""))
+    pieces = _turns(turns, template)
+    return pieces[: -len(_CLOSING[template])] if _CLOSING[template] else pieces
+
+
+def end_marker(template: Template, *, conversations: bool) -> Marker:
+    """The marker after which a model has said all that it was asked."""
+    return Marker.TURN_END if conversations and template == "chatml" else Marker.END_OF_TEXT
+
+
+def text_bytes(pieces: Sequence[Piece]) -> int:
+    """UTF-8 bytes of the text; markers count none, so that no tokenizer gains by them."""
+    return sum(len(piece.encode()) for piece in pieces if not isinstance(piece, Marker))
+
+
+def _turns(turns: Sequence[Turn], template: Template) -> list[Piece]:
+    if template == "plain":
+        return ["\n\n".join(f"{turn.role.capitalize()}:\n{turn.content}" for turn in turns)]
+    pieces: list[Piece] = []
+    for turn in turns:
+        pieces += [Marker.TURN_START, f"{turn.role}\n{turn.content}", *_CLOSING["chatml"]]
+    return pieces
+
+
+_CLOSING: dict[Template, list[Piece]] = {"chatml": [Marker.TURN_END, "\n"], "plain": []}

@@ -1,0 +1,54 @@
+"""Files of token ids: little-endian uint16 or uint32 and nothing else, the form that nanoGPT made common."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stacklab.base.errors import DataError
+from stacklab.data.record import TokenRecord
+from stacklab.data.spec import TokensSpec
+
+DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
+
+PIECE = 1024
+"""Ids per record of a file without an end id: long enough that seams are rare, short enough to be split fairly."""
+
+
+def token_dtype(vocab_size: int) -> np.dtype[Any]:
+    """The narrowest of the two widths that holds every id below `vocab_size`."""
+    return DTYPES["uint16" if vocab_size <= 2**16 else "uint32"]
+
+
+def token_records(path: Path, spec: TokensSpec) -> Iterator[TokenRecord]:
+    """The records between end ids, or pieces of PIECE ids. Raises DataError for a torn last id."""
+    dtype = DTYPES[spec.width]
+    size = path.stat().st_size
+    if size % dtype.itemsize:
+        raise DataError(
+            f"{path}: {size} bytes are no whole number of {spec.width} ids; is source.width right, or the file cut off?"
+        )
+    if not size:
+        return
+    ids = np.memmap(path, dtype=dtype, mode="r")
+    if spec.end_id is None:
+        for start in range(0, len(ids), PIECE):
+            yield TokenRecord(np.array(ids[start : start + PIECE]))
+        return
+    begin = 0
+    for end in [*np.flatnonzero(ids == spec.end_id).tolist(), len(ids)]:
+        if end > begin:
+            yield TokenRecord(np.array(ids[begin:end]))
+        begin = end + 1
+
+
+def check_ids(path: Path, spec: TokensSpec, vocab_size: int) -> None:
+    """Raises DataError naming the first id that is not below `vocab_size`."""
+    ids = np.fromfile(path, dtype=DTYPES[spec.width])
+    wrong = np.flatnonzero(ids >= vocab_size)
+    if len(wrong):
+        raise DataError(
+            f"{path}: token {wrong[0]} is id {ids[wrong[0]]}, expected ids below {vocab_size}; "
+            "is this the tokenizer, source.width and source.vocab_size that the file was written with?"
+        )
