@@ -1,6 +1,5 @@
 """A split as one stream of ids on disk, and the training sequences cut from it."""
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,11 +32,6 @@ class Blocks:
             raise IndexError(f"blocks {indices.min()} to {indices.max()} asked for, there are {self.num_blocks}")
         places = indices[:, None] * self.block_size + np.arange(self.block_size + 1)
         return np.asarray(self.stream[places], dtype=np.int64)
-
-
-def bits_per_byte(loss_nats: float, bytes_per_token: float) -> float:
-    """A loss per token in nats as bits per UTF-8 byte of text, which can be compared across tokenizers."""
-    return loss_nats / math.log(2) / bytes_per_token
 
 
 @dataclass

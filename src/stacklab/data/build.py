@@ -8,7 +8,8 @@ import numpy as np
 
 from stacklab.base.files import write_json, write_text
 from stacklab.data.codec import Codec, Compact
-from stacklab.data.manifest import check_splits, facts_of, file_sum
+from stacklab.data.folder import file_sum
+from stacklab.data.manifest import check_splits, facts_of
 from stacklab.data.reading import Corpus, read_corpus, sieve_for
 from stacklab.data.sources import OpenSource
 from stacklab.data.spec import BpeTokenizer, BytesTokenizer, DataSpec, Marker

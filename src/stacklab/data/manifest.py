@@ -1,7 +1,5 @@
 """What is told about prepared data: counts, warnings, and the refusal of what cannot be trained on."""
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import DataError
@@ -65,12 +63,6 @@ def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compa
         "shared_questions": corpus.collector.shared_questions,
         "warnings": _warnings(corpus, spec, compact),
     }
-
-
-def file_sum(path: Path) -> dict[str, Any]:
-    """Size and hash of a file."""
-    with path.open("rb") as handle:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
 
 
 def _number(full: int, compact: Compact | None) -> int:

@@ -9,7 +9,8 @@ from stacklab.base.canon import fingerprint
 from stacklab.base.files import disk_error
 from stacklab.base.locks import exclusive
 from stacklab.data.build import build, given_tokenizer
-from stacklab.data.prepared import PreparedData, damage_of, load_prepared, prepared_folder
+from stacklab.data.folder import damage_of
+from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
 from stacklab.data.sources import OpenSource, open_source
 from stacklab.data.spec import DataSpec, FileTokenizer, HubTokenizer
 from stacklab.data.tokenizer_files import TokenizerFile

@@ -1,6 +1,7 @@
 """Prepared data in its cache folder: manifest.json, train.bin, validation.bin, tokenizer.json, problems.jsonl."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from stacklab.base.errors import DataError
 from stacklab.base.files import read_json
 from stacklab.data.blocks import Blocks
 from stacklab.data.codec import Codec, Compact
-from stacklab.data.manifest import file_sum
+from stacklab.data.folder import damage_of
 from stacklab.data.problems import Problem
 from stacklab.data.spec import Marker
 from stacklab.data.tokenfile import token_dtype
@@ -81,6 +82,11 @@ class PreparedData:
         return Blocks(stream, self.block_size, float(self.manifest["splits"][name]["bytes_per_token"]))
 
 
+def bits_per_byte(loss_nats: float, bytes_per_token: float) -> float:
+    """A loss per token in nats as bits per UTF-8 byte of text, which can be compared across tokenizers."""
+    return loss_nats / math.log(2) / bytes_per_token
+
+
 def prepared_folder(cache: Path, fingerprint: str) -> Path:
     return cache / "prepared" / fingerprint
 
@@ -94,18 +100,3 @@ def load_prepared(folder: Path) -> PreparedData:
     if damage is not None:
         raise DataError(f"{folder}: no usable prepared data ({damage}); run the command again to prepare it")
     return PreparedData(folder, read_json(folder / "manifest.json"))
-
-
-def damage_of(folder: Path, *, read_contents: bool) -> str | None:
-    """What is wrong with a folder, or None. Sizes tell a cut file at once; contents are hashed on request."""
-    try:
-        manifest = read_json(folder / "manifest.json")
-        if manifest["fingerprint"] != folder.name:
-            return f"its manifest is of {manifest['fingerprint']}"
-        for name, told in manifest["files"].items():
-            path = folder / name
-            if path.stat().st_size != told["bytes"] or (read_contents and file_sum(path) != told):
-                return f"{name} is not as it was written"
-    except (DataError, OSError, KeyError, TypeError, AttributeError) as error:
-        return " ".join(str(error).split()) or type(error).__name__
-    return None

@@ -1,0 +1,29 @@
+"""A prepared folder is whole, or it is not read."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from stacklab.base.errors import DataError
+from stacklab.base.files import read_json
+
+
+def damage_of(folder: Path, *, read_contents: bool) -> str | None:
+    """What is wrong with a folder, or None. Sizes tell a cut file at once; contents are hashed on request."""
+    try:
+        manifest = read_json(folder / "manifest.json")
+        if manifest["fingerprint"] != folder.name:
+            return f"its manifest is of {manifest['fingerprint']}"
+        for name, told in manifest["files"].items():
+            path = folder / name
+            if path.stat().st_size != told["bytes"] or (read_contents and file_sum(path) != told):
+                return f"{name} is not as it was written"
+    except (DataError, OSError, KeyError, TypeError, AttributeError) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return None
+
+
+def file_sum(path: Path) -> dict[str, Any]:
+    """Size and hash of a file."""
+    with path.open("rb") as handle:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
