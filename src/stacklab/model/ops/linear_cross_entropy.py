@@ -1,0 +1,121 @@
+"""Cross-entropy of a linear head without ever holding the full logits.
+
+The head of a large vocabulary costs three matrix products and, when done in the plain way, many passes over logits
+that do not fit in any cache. Here rows go through in chunks and, within a chunk, the vocabulary in tiles which stay in
+the cache from the product that makes them to the product that gives the gradient of x. The gradient of the weight
+needs the normaliser of the whole row, hence a second sweep over the chunk. Gradients are made in the forward pass,
+while the chunk is there.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from stacklab.model.ops._vocab_sweep import add_weight_gradient, exponentials, log_normaliser_R
+
+IGNORE_INDEX = -100
+
+
+def linear_cross_entropy(x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, *, chunk_rows: int = 512) -> Tensor:
+    """Mean over targets of `cross_entropy(x_ND @ weight_VD.T, target_N)`, a scalar in nats per target.
+
+    Rows whose target is IGNORE_INDEX are left out of the mean; when every row is, the loss is nan and the gradients
+    are zero. On a CPU in float32 or float64 `backward` may be called once only, without `create_graph`. On other
+    devices and under autocast torch's own fused loss is used.
+
+    Raises:
+        RuntimeError: from `backward`, when it is called a second time.
+    """
+    if not _has_own_path(x_ND, weight_VD):
+        options = torch.nn.LinearCrossEntropyOptions(batch_chunk_size=chunk_rows)
+        return F.linear_cross_entropy(x_ND, weight_VD, target_N, ignore_index=IGNORE_INDEX, options=options)
+    if torch.is_grad_enabled() and (x_ND.requires_grad or weight_VD.requires_grad):
+        loss: Tensor = _LinearCrossEntropy.apply(x_ND, weight_VD, target_N, chunk_rows)  # type: ignore[no-untyped-call]
+        return loss
+    loss_N = linear_cross_entropy_rows(x_ND, weight_VD, target_N, chunk_rows=chunk_rows)
+    return loss_N.sum() / (target_N != IGNORE_INDEX).sum()
+
+
+@torch.no_grad()
+def linear_cross_entropy_rows(x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, *, chunk_rows: int = 512) -> Tensor:
+    """The loss of each row in nats, without gradients; 0 where the target is IGNORE_INDEX."""
+    loss_N = torch.empty(x_ND.shape[0], dtype=torch.promote_types(x_ND.dtype, torch.float32), device=x_ND.device)
+    for rows in _row_chunks(x_ND.shape[0], chunk_rows):
+        x_RD, target_R = x_ND[rows], target_N[rows]
+        if _has_own_path(x_ND, weight_VD):
+            loss_R = log_normaliser_R(x_RD, weight_VD) - _target_logit_R(x_RD, weight_VD[target_R.clamp(min=0)])
+            loss_N[rows] = loss_R.masked_fill(target_R == IGNORE_INDEX, 0.0)
+        else:
+            logit_RV = F.linear(x_RD, weight_VD).to(loss_N.dtype)
+            loss_N[rows] = F.cross_entropy(logit_RV, target_R, ignore_index=IGNORE_INDEX, reduction="none")
+    return loss_N
+
+
+def _has_own_path(x_ND: Tensor, weight_VD: Tensor) -> bool:
+    dtypes = {x_ND.dtype, weight_VD.dtype}
+    plain = dtypes == {torch.float32} or dtypes == {torch.float64}
+    return plain and x_ND.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, chunk_rows: int) -> Tensor:
+        kept_N = target_N != IGNORE_INDEX
+        if bool(kept_N.all()):
+            loss, grad_x_ND, grad_weight_VD = _loss_and_gradients(x_ND, weight_VD, target_N, chunk_rows)
+        else:
+            loss, grad_kept_MD, grad_weight_VD = _loss_and_gradients(
+                x_ND[kept_N], weight_VD, target_N[kept_N], chunk_rows
+            )
+            grad_x_ND = torch.zeros_like(x_ND).index_put_((kept_N,), grad_kept_MD)
+        ctx.gradients = (grad_x_ND, grad_weight_VD)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        if ctx.gradients is None:
+            raise RuntimeError("linear_cross_entropy: backward called twice, but its gradients are handed over once")
+        grad_x_ND, grad_weight_VD = ctx.gradients
+        # Letting go of them makes the receiver their only owner, which spares a copy of hundreds of megabytes.
+        ctx.gradients = None
+        if grad_loss.item() != 1.0:
+            grad_x_ND.mul_(grad_loss)
+            grad_weight_VD.mul_(grad_loss)
+        needs_x, needs_weight = ctx.needs_input_grad[:2]
+        return grad_x_ND if needs_x else None, grad_weight_VD if needs_weight else None, None, None
+
+
+def _loss_and_gradients(
+    x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, chunk_rows: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    num_rows, vocab = x_ND.shape[0], weight_VD.shape[0]
+    if num_rows == 0:
+        return x_ND.new_full((), torch.nan), torch.zeros_like(x_ND), torch.zeros_like(weight_VD)
+    grad_x_ND, grad_weight_VD = torch.empty_like(x_ND), torch.empty_like(weight_VD)
+    buffer = x_ND.new_empty(vocab * min(chunk_rows, num_rows))
+    loss = torch.zeros((), dtype=torch.float64)
+    for rows in _row_chunks(num_rows, chunk_rows):
+        x_RD, target_R, weight_RD = x_ND[rows], target_N[rows], weight_VD[target_N[rows]]
+        exp_VR = buffer[: vocab * len(target_R)].view(vocab, -1)
+        found = exponentials(x_RD, weight_VD, exp_VR)
+        loss += (found.log_normaliser_R() - _target_logit_R(x_RD, weight_RD)).sum()
+        per_row_R1 = (num_rows * found.sum_R).reciprocal().unsqueeze(1)
+        grad_x_ND[rows] = (found.weighted_RD * per_row_R1).sub_(weight_RD, alpha=1 / num_rows)
+        # In units of the row's sum, the gradient of the logits is exp, less the whole sum at the target.
+        exp_VR[target_R, torch.arange(len(target_R))] -= found.sum_R
+        add_weight_gradient(grad_weight_VD, exp_VR, x_RD * per_row_R1, overwrite=rows.start == 0)
+    return (loss / num_rows).to(x_ND.dtype), grad_x_ND, grad_weight_VD
+
+
+def _target_logit_R(x_RD: Tensor, weight_RD: Tensor) -> Tensor:
+    return (x_RD * weight_RD).sum(1).double()
+
+
+def _row_chunks(num_rows: int, chunk_rows: int) -> Iterator[slice]:
+    for start in range(0, num_rows, chunk_rows):
+        yield slice(start, min(start + chunk_rows, num_rows))
