@@ -70,8 +70,8 @@ def assign(base: dict[str, Any], dotted: str, value: Any, *, where: str) -> None
     Raises SpecError when the path does not start in a section of the base or passes through something not a mapping.
     """
     keys = dotted.split(".")
-    if keys[0] not in SECTIONS or len(keys) < 2:
-        raise SpecError(f"{where}: {dotted!r} is not a setting; a path starts with {', '.join(SECTIONS)} and a dot")
+    if keys[0] not in SECTIONS:
+        raise SpecError(f"{where}: {dotted!r} is not a setting; a path starts with {', '.join(SECTIONS)}")
     node: Any = base
     for key in keys[:-1]:
         node = node.setdefault(key, {})
