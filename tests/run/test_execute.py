@@ -1,0 +1,173 @@
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.run.conftest import Bench
+
+from stacklab.base.errors import CheckpointError
+from stacklab.base.files import read_json, read_jsonl
+from stacklab.run.execute import execute
+from stacklab.run.paths import RunPaths
+
+REPRODUCED = ("metrics.jsonl", "evals.jsonl", "result.json", "samples.json", "model.safetensors")
+
+
+def contents(paths: RunPaths) -> dict[str, bytes]:
+    return {name: (paths.folder / name).read_bytes() for name in REPRODUCED}
+
+
+def executed(bench: Bench, paths: RunPaths) -> dict[str, bytes]:
+    assert execute(paths.folder, threads=1) == "finished"
+    return contents(paths)
+
+
+def test_a_run_leaves_the_files_that_paths_names(bench: Bench) -> None:
+    paths = bench.folder(bench.spec())
+    executed(bench, paths)
+    found = {path.name for path in paths.folder.iterdir() if not path.name.startswith(".")}
+    assert found == {
+        *REPRODUCED,
+        "spec.json",
+        "provenance.json",
+        "timing.jsonl",
+        "timing.json",
+        "progress.json",
+    }
+    assert read_json(paths.progress)["state"] == "finished"
+    assert [row["step"] for row in read_jsonl(paths.metrics)] == list(range(1, 11))
+    assert [row["step"] for row in read_jsonl(paths.evals)] == [0, 5, 10]
+    metrics = read_json(paths.result)["metrics"]
+    assert metrics["validation.best_loss"] == min(row["validation.loss"] for row in read_jsonl(paths.evals))
+    samples = read_json(paths.samples)
+    assert samples["before"][0]["prompt"] == samples["after"][0]["prompt"] == "The"
+    facts = read_json(paths.provenance)
+    assert facts["threads"] == 1
+    assert facts["data"]["fingerprint"] == bench.prepared.fingerprint
+
+
+def test_a_finished_run_is_not_touched_again(bench: Bench) -> None:
+    paths = bench.folder(bench.spec())
+    executed(bench, paths)
+    before = {path: path.stat().st_mtime_ns for path in paths.folder.iterdir() if not path.name.startswith(".")}
+    executed(bench, paths)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_a_stop_at_any_step_and_a_resume_change_no_byte(bench: Bench) -> None:
+    paths = bench.folder(bench.spec())
+    straight = executed(bench, paths)
+    for stop_after in range(1, 10):
+        shutil.rmtree(paths.folder)
+        bench.folder(bench.spec())
+        asked = iter(range(1, 100))
+        stopped = execute(paths.folder, threads=1, stop=lambda asked=asked, n=stop_after: next(asked) >= n)
+        assert stopped == "stopped"
+        assert not paths.result.exists()
+        assert executed(bench, paths) == straight
+
+
+@pytest.mark.trains
+def test_kills_at_random_points_change_no_byte(bench: Bench) -> None:
+    """SIGKILL while steps are being taken, several times over, then to the end: every byte as in a straight run."""
+    spec = bench.spec(steps=60, checkpoint_every=7)
+    straight = executed(bench, bench.folder(spec))
+    paths = bench.folder(spec)
+    shutil.rmtree(paths.folder)
+    bench.folder(spec)
+    code = (
+        "from pathlib import Path; from stacklab.run.execute import execute\n"
+        f"execute(Path({str(paths.folder)!r}), threads=1)"
+    )
+    chance, reached = random.Random(time.time_ns()), 0
+    for _ in range(3):
+        target = reached + chance.randint(3, 15)
+        with subprocess.Popen([sys.executable, "-c", code]) as process:
+            while process.poll() is None and _rows(paths) < target:
+                time.sleep(0.0005)
+            process.send_signal(signal.SIGKILL)
+        reached = _rows(paths)
+        assert not paths.result.exists(), "finished before it was killed: raise the number of steps"
+    assert reached >= 9
+    assert executed(bench, paths) == straight
+
+
+def _rows(paths: RunPaths) -> int:
+    return paths.metrics.read_bytes().count(b"\n") if paths.metrics.exists() else 0
+
+
+def test_arms_of_different_depth_and_width_see_identical_batches(bench: Bench) -> None:
+    shapes = [{"num_layers": 1}, {"num_layers": 3}, {"d_model": 16, "num_heads": 4}]
+    runs = [bench.folder(bench.spec(model=shape)) for shape in shapes]
+    orders = []
+    for paths in runs:
+        executed(bench, paths)
+        orders.append([row["batch"] for row in read_jsonl(paths.metrics)])
+    assert orders[0] == orders[1] == orders[2]
+    assert len({read_json(paths.result)["batches"] for paths in runs}) == 1
+    other = bench.folder(bench.spec(seed=2))
+    executed(bench, other)
+    assert not set(orders[0]) & {row["batch"] for row in read_jsonl(other.metrics)}
+
+
+def test_a_diverged_run_is_an_outcome_with_its_curve(bench: Bench) -> None:
+    spec = bench.spec(optimizer={"learning_rate": 1e15, "clip_norm": None}, schedule={"warmup_steps": 0})
+    paths = bench.folder(spec)
+    assert execute(paths.folder, threads=1) == "diverged"
+    result = read_json(paths.result)
+    assert result["metrics"] == {}
+    assert "at step" in result["reason"]
+
+
+def test_a_truncated_checkpoint_is_an_error_that_loses_nothing(bench: Bench) -> None:
+    paths = bench.folder(bench.spec())
+    execute(paths.folder, threads=1, stop=lambda: True)
+    whole = paths.checkpoint.read_bytes()
+    paths.checkpoint.write_bytes(whole[: len(whole) // 2])
+    rows = paths.metrics.read_bytes()
+    with pytest.raises(CheckpointError, match="not a whole checkpoint"):
+        execute(paths.folder, threads=1)
+    assert paths.metrics.read_bytes() == rows
+
+
+def test_a_spec_that_is_not_the_folders_is_refused(bench: Bench) -> None:
+    paths = bench.folder(bench.spec())
+    tree = json.loads(paths.spec.read_text())
+    tree["seed"] = 9
+    paths.spec.write_text(json.dumps(tree))
+    with pytest.raises(CheckpointError, match="is the spec of run"):
+        execute(paths.folder, threads=1)
+
+
+def test_every_part_of_a_spec_is_part_of_its_identity(bench: Bench) -> None:
+    tree = bench.spec().dump()
+    changed = [tree | {"seed": 2}, tree | {"data_fingerprint": "0" * 16}]
+    for section, change in {
+        "train": {"steps": 11},
+        "model": {"dropout": 0.2},
+        "evaluate": {"every": 6},
+        "sample": {"tokens": 6},
+        "data": {"split_seed": 1},
+    }.items():
+        changed.append(tree | {section: tree[section] | change})
+    ids = {type(bench.spec()).model_validate(one).run_id for one in changed}
+    assert len(ids | {bench.spec().run_id}) == 8
+
+
+def test_generation_continues_from_a_run(bench: Bench) -> None:
+    from stacklab.base.errors import DataError
+    from stacklab.run.generate import continue_text, find_run
+
+    paths = bench.folder(bench.spec())
+    with pytest.raises(DataError, match="no final weights"):
+        continue_text(paths, "The", tokens=3, temperature=0.0, seed=0)
+    executed(bench, paths)
+    run = find_run(paths.run_id[:6], bench.out.root)
+    texts = [continue_text(run, "The", tokens=12, temperature=1.0, seed=seed) for seed in (0, 0, 1)]
+    assert texts[0] == texts[1] != texts[2]
+    with pytest.raises(DataError, match="expected one run"):
+        find_run("zzz", bench.out.root)

@@ -1,0 +1,95 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacklab.study.analyse import ClaimResult, analyse
+from stacklab.study.collect import Row
+from stacklab.study.load import read_study
+from stacklab.study.plan import Plan, make_plan
+
+LOSSES = {"deep": [1.0, 1.2, 1.1, 1.3], "shallow": [2.0, 2.1, 2.2, 2.2], "wide": [1.1, 1.1, 1.2, 1.4]}
+
+
+@pytest.fixture
+def plan(tiny: Path) -> Plan:
+    return make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=tiny.parent / "out", seeds=(1, 2, 3, 4))
+
+
+def rows(plan: Plan, losses: dict[str, list[float]] = LOSSES, **change: Any) -> list[Row]:
+    return [
+        Row(
+            arm=arm.name,
+            seed=seed,
+            run_id="r",
+            **{"status": "finished", "batches": f"b{seed}", "metrics": {"train_probe.loss": value}} | change,
+        )
+        for arm in plan.arms
+        for seed, value in zip(plan.seeds, losses[arm.name], strict=True)
+    ]
+
+
+def judged(plan: Plan, rows: list[Row]) -> dict[str, ClaimResult]:
+    return {result.against: result for result in analyse(plan, rows)}
+
+
+def with_claim(plan: Plan, **change: Any) -> Plan:
+    tree = plan.dump()
+    for contrast in tree["contrasts"]:
+        contrast["claim"] |= change
+    return Plan.model_validate(tree)
+
+
+def test_a_clear_gap_is_supported_and_none_is_inconclusive(plan: Plan) -> None:
+    found = judged(plan, rows(plan))
+    assert found["shallow"].verdict == "supported"
+    assert found["shallow"].statement == "two layers fits better than one layer"
+    assert found["shallow"].seeds_needed is None
+    assert found["wide"].verdict == "inconclusive"
+    assert (found["wide"].seeds_needed or 0) > 4
+    assert [(pair.arm, pair.against) for pair in found["shallow"].pairs] == list(
+        zip(LOSSES["deep"], LOSSES["shallow"], strict=True)
+    )
+
+
+def test_the_opposite_is_refuted_and_direction_counts(plan: Plan) -> None:
+    assert judged(with_claim(plan, direction="higher"), rows(plan))["shallow"].verdict == "refuted"
+    swapped = LOSSES | {"deep": LOSSES["shallow"], "shallow": LOSSES["deep"]}
+    assert judged(plan, rows(plan, swapped))["shallow"].verdict == "refuted"
+
+
+def test_equivalence_needs_the_whole_interval_within_the_margin(plan: Plan) -> None:
+    def verdict(margin: float, against: str) -> str:
+        return judged(with_claim(plan, direction="equivalent", margin=margin), rows(plan))[against].verdict
+
+    assert verdict(0.5, "wide") == "equivalent"
+    assert verdict(0.1, "wide") == "inconclusive"
+    assert verdict(0.1, "shallow") == "refuted"
+
+
+def test_a_run_that_did_not_finish_makes_the_claim_invalid_with_the_reason(plan: Plan) -> None:
+    broken = [
+        row.model_copy(update={"status": "diverged", "reason": "nan", "metrics": {}})
+        if (row.arm, row.seed) == ("shallow", 2)
+        else row
+        for row in rows(plan)
+    ]
+    found = judged(plan, broken)
+    assert (found["shallow"].verdict, found["shallow"].reason) == ("invalid", "shallow seed 2: diverged (nan)")
+    assert len(found["shallow"].pairs) == 3
+    assert found["wide"].verdict == "inconclusive"
+
+
+def test_other_batches_or_no_metric_make_the_claim_invalid(plan: Plan) -> None:
+    other = [row.model_copy(update={"batches": "x"}) if row.arm == "wide" else row for row in rows(plan)]
+    assert judged(plan, other)["wide"].reason == "seed 1: the two arms did not see the same batches"
+    assert judged(plan, other)["shallow"].verdict == "supported"
+    none = rows(plan, metrics={"validation.loss": 1.0})
+    assert "has no metric train_probe.loss; it has validation.loss" in judged(plan, none)["wide"].reason
+
+
+def test_equal_values_are_no_evidence(plan: Plan) -> None:
+    flat = {"deep": [0.0] * 4, "shallow": [0.0] * 4, "wide": [0.0] * 4}
+    found = judged(plan, rows(plan, flat))["shallow"]
+    assert found.verdict == "inconclusive"
+    assert found.reason == "all 4 differences are 0: no spread to judge by"

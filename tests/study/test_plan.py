@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+
+from stacklab.base.errors import ContrastError, MatchError, SpecError
+from stacklab.study.contrast import differences
+from stacklab.study.fit import check_fits
+from stacklab.study.load import read_study, variant_of
+from stacklab.study.plan import Plan, load_plan, make_plan, save_plan
+
+
+def planned(file: Path, *overrides: str, scale: str = "smoke", seeds: tuple[int, ...] | None = None) -> Plan:
+    study = read_study(str(file), scale=scale, overrides=overrides)
+    return make_plan(study, scale=scale, out=file.parent / "out", seeds=seeds)
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def test_a_plan_reads_back_equal(tiny: Path, tmp_path: Path) -> None:
+    plan = planned(tiny)
+    save_plan(plan, tmp_path)
+    assert load_plan(tmp_path) == plan
+
+
+def test_runs_are_every_arm_with_every_seed_dearest_first(tiny: Path) -> None:
+    plan = planned(tiny)
+    runs = [(arm.name, seed) for arm, seed, _ in plan.runs()]
+    assert set(runs) == {(arm, seed) for arm in ("deep", "shallow", "wide") for seed in (1, 2)}
+    costs = [arm.train_flops for arm, _, _ in plan.runs()]
+    assert costs == sorted(costs, reverse=True)
+    assert len({spec.run_id for _, _, spec in plan.runs()}) == 6
+
+
+def test_a_run_has_the_same_identity_in_every_scale_and_study_that_holds_it(tiny: Path) -> None:
+    small = planned(tiny, "train.steps=4", seeds=(1,))
+    other = planned(tiny, scale="one-arm")
+    assert small.run_spec(small.arm("deep"), 1).run_id == other.run_spec(other.arm("deep"), 1).run_id
+
+
+def test_a_contrast_lists_the_knob_and_the_solved_width_and_what_follows(tiny: Path) -> None:
+    moved = {contrast.id: [row.path for row in contrast.differences] for contrast in planned(tiny).contrasts}
+    assert moved == {
+        "fit:shallow": ["model.num_layers"],
+        "fit:wide": ["model.d_ff", "model.d_model", "model.num_layers"],
+    }
+
+
+def test_per_layer_settings_equal_in_all_layers_do_not_differ_by_depth_alone(tiny: Path) -> None:
+    plan = planned(tiny)
+    listed = planned(tiny, "model.num_heads=2", "model.d_ff=32")
+    assert differences(plan.arm("shallow").config, listed.arm("shallow").config) == []
+
+
+def test_an_arm_that_moves_something_undeclared_is_refused(tiny: Path) -> None:
+    edit(tiny, "{model.num_layers: 1}\n  wide", "{model.num_layers: 1, train.batch_size: 4}\n  wide")
+    with pytest.raises(ContrastError, match=r"arm shallow: changes train\.batch_size from 2 to 4, which is neither"):
+        planned(tiny)
+
+
+def test_a_consequence_that_is_not_declared_is_refused(tiny: Path) -> None:
+    edit(tiny, "consequences: [model.d_model, model.d_ff]", "consequences: [model.d_model]")
+    with pytest.raises(ContrastError, match=r"arm wide: changes model\.d_ff"):
+        planned(tiny)
+
+
+def test_bad_arms_are_refused_with_their_name(tiny: Path) -> None:
+    edit(tiny, "change: {model.num_layers: 1}\n  wide", "change: {model.num_layer: 1}\n  wide")
+    with pytest.raises(SpecError, match=r"arm shallow: model\.num_layer: unknown key; did you mean num_layers\?"):
+        planned(tiny)
+
+
+def test_a_control_out_of_tolerance_is_refused_with_its_name(tiny: Path) -> None:
+    edit(tiny, "tolerance: 0.2", "tolerance: 0.0001")
+    with pytest.raises(MatchError, match=r"arms\.wide\.match: no model\.d_model in multiples of 2"):
+        planned(tiny)
+
+
+def test_a_claim_without_its_arm_or_its_problems_is_not_asked(tiny: Path) -> None:
+    edit(tiny, "metric: train_probe.loss", "metric: accuracy.hops_7")
+    assert planned(tiny, scale="one-arm").not_asked[0] == "fit:shallow: this scale runs without the arm shallow"
+    assert "the corpus has no problems that give accuracy.hops_7" in planned(tiny).not_asked[0]
+
+
+def test_positions_and_vocabulary_must_suffice(tiny: Path) -> None:
+    with pytest.raises(SpecError, match=r"data\.block_size = 32 exceeds model\.context_length = 16"):
+        planned(tiny, "model.context_length=16")
+    with pytest.raises(SpecError, match=r"model\.vocab_size = 20 is below the tokenizer's"):
+        planned(tiny, "model.vocab_size=20")
+    assert planned(tiny, "model.vocab_size=300").arm("deep").config.model.vocab_size == 300
+
+
+def test_seeds_must_be_distinct(tiny: Path) -> None:
+    with pytest.raises(SpecError, match="--seeds: seed 3 is given twice"):
+        planned(tiny, seeds=(3, 3))
+
+
+def test_what_does_not_fit_is_refused_with_what_would(tiny: Path) -> None:
+    plan = planned(tiny, "train.batch_size=4096")
+    need = max(arm.memory_bytes["total"] for arm in plan.arms) + 400 * 2**20
+    check_fits(plan, workers=1, available=need)
+    with pytest.raises(SpecError, match="--workers 1 fits"):
+        check_fits(plan, workers=2, available=need)
+    with pytest.raises(SpecError, match=r"train\.micro_batch_size=\d+ fits"):
+        check_fits(plan, workers=1, available=need - 2**20)
+
+
+def test_other_settings_or_seeds_have_a_folder_of_their_own() -> None:
+    assert variant_of([], None) == ""
+    names = {variant_of(["a=1"], None), variant_of(["a=2"], None), variant_of(["a=1"], (1,)), variant_of([], (1,))}
+    assert len(names) == 4
+    assert variant_of(["a=1", "b=2"], None) == variant_of(["b=2", "a=1"], None)
