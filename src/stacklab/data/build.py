@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from stacklab.base.files import write_json, write_text
+from stacklab.base.files import write_text
 from stacklab.data.codec import Codec, Compact
-from stacklab.data.folder import file_sum
+from stacklab.data.folder import file_sum, write_manifest
 from stacklab.data.manifest import check_splits, facts_of
 from stacklab.data.reading import Corpus, read_corpus, sieve_for
 from stacklab.data.sources import OpenSource
@@ -44,7 +44,7 @@ def build(folder: Path, spec: DataSpec, opened: OpenSource, given: TokenizerFile
     source: dict[str, Any] = {"kind": spec.source.kind, "name": opened.name, **opened.identity}
     if opened.form is not None:
         source |= {"columns_read": list(opened.form.read), "columns_unread": list(opened.form.unread)}
-    write_json(folder / "manifest.json", head | {"source": source} | facts | {"files": files})
+    write_manifest(folder, head | {"source": source} | facts | {"files": files})
 
 
 def _train_tokenizer(spec: DataSpec, opened: OpenSource) -> TokenizerFile:

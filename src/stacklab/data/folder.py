@@ -4,14 +4,17 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from stacklab.base.canon import fingerprint
 from stacklab.base.errors import DataError
-from stacklab.base.files import read_json
+from stacklab.base.files import read_json, write_json
 
 
 def damage_of(folder: Path, *, read_contents: bool) -> str | None:
     """What is wrong with a folder, or None. Sizes tell a cut file at once; contents are hashed on request."""
     try:
         manifest = read_json(folder / "manifest.json")
+        if manifest.pop("sum") != fingerprint(manifest):
+            return "manifest.json is not as it was written"
         if manifest["fingerprint"] != folder.name:
             return f"its manifest is of {manifest['fingerprint']}"
         for name, told in manifest["files"].items():
@@ -21,6 +24,11 @@ def damage_of(folder: Path, *, read_contents: bool) -> str | None:
     except (DataError, OSError, KeyError, TypeError, AttributeError) as error:
         return " ".join(str(error).split()) or type(error).__name__
     return None
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """With a sum of its own, so that a changed number is noticed as a changed token is."""
+    write_json(folder / "manifest.json", manifest | {"sum": fingerprint(manifest)})
 
 
 def file_sum(path: Path) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def _load(spec: HubSpec) -> Any:
     reachable = online()
     if not reachable and not _dataset_is_cached(spec.id):
         raise DataError(
-            f"{spec.id}: the hub cannot be reached and neither {_datasets_cache()} nor {_hub_cache()} holds a copy; "
+            f"{spec.id}: the hub cannot be reached and {_datasets_cache()} holds no copy of it; "
             "put the records in a jsonl, csv or parquet file and set data.source={kind: file, path: ...}"
         )
     _quieten()
@@ -102,10 +102,10 @@ def _load(spec: HubSpec) -> Any:
 
 
 def _dataset_is_cached(repository: str) -> bool:
-    """Whether `datasets` has prepared it before, or the hub's own cache holds a snapshot."""
-    prepared = _datasets_cache() / repository.replace("/", "___")
-    snapshot = _hub_cache() / f"datasets--{repository.replace('/', '--')}"
-    return prepared.is_dir() or snapshot.is_dir()
+    """Whether `datasets` has prepared it before; it stores owner/MyData as owner___my_data."""
+    wanted = repository.replace("/", "___").replace("_", "").lower()
+    cache = _datasets_cache()
+    return cache.is_dir() and any(entry.name.replace("_", "").lower() == wanted for entry in cache.iterdir())
 
 
 def _hf_home() -> Path:
