@@ -1,0 +1,160 @@
+"""Each field of a run's specification is flipped, and something that the run leaves behind must change."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from stacklab.data.prepare import prepare
+from stacklab.data.spec import DataSpec
+from stacklab.run import execute as module
+from stacklab.run.paths import OutPaths
+from stacklab.run.spec import RunSpec
+from stacklab.run.store import create_run
+
+BASE: dict[str, Any] = {
+    "data": {
+        "source": {"kind": "procedural-cot", "records": 100},
+        "tokenizer": {"kind": "bpe", "vocab_size": 300},
+        "block_size": 24,
+        "validation_fraction": 0.2,
+    },
+    "model": {"d_model": 8, "num_heads": 2, "num_layers": 2, "context_length": 200, "init": {"std": 0.3}},
+    "train": {"steps": 4, "batch_size": 4, "checkpoint_every": 3, "schedule": {"warmup_steps": 1}},
+    "evaluate": {"every": 2, "train_probe_blocks": 2, "problems": 2, "answer_tokens": 3},
+    "sample": {"prompts": ["The"], "tokens": 8, "temperature": 1.0},
+    "seed": 1,
+}
+
+FLIPS: dict[str, Any] = {
+    "data.source": {"kind": "procedural-cot", "records": 90},
+    "data.tokenizer": {"kind": "bytes"},
+    "data.template": "plain",
+    "data.vocabulary": "compact",
+    "data.block_size": 25,
+    "data.validation_fraction": 0.4,
+    "data.split_seed": 1,
+    "model.vocab_size": 301,
+    "model.d_model": 10,
+    "model.num_layers": 1,
+    "model.num_heads": [1, 2],
+    "model.d_ff": 9,
+    "model.window": [2, None],
+    "model.layer_drop": 0.9,
+    "model.context_length": 201,
+    "model.position": "none",
+    "model.activation": "relu",
+    "model.linear_bias": True,
+    "model.tie_embeddings": False,
+    "model.dropout": 0.3,
+    "model.attention_dropout": 0.3,
+    "model.norm.placement": "post",
+    "model.norm.bias": False,
+    "model.norm.epsilon": 0.1,
+    "model.init.std": 0.2,
+    "model.init.residual": "depth_scaled",
+    "train.steps": 3,
+    "train.batch_size": 2,
+    "train.micro_batch_size": 1,
+    "train.optimizer.learning_rate": 1e-2,
+    "train.optimizer.betas": [0.8, 0.8],
+    "train.optimizer.epsilon": 0.1,
+    "train.optimizer.weight_decay": 0.9,
+    "train.optimizer.clip_norm": 0.01,
+    "train.schedule.kind": "constant",
+    "train.schedule.warmup_steps": 2,
+    "train.schedule.final_ratio": 0.9,
+    "train.precision": "bf16",
+    "train.loss_chunk_rows": 7,
+    "train.checkpoint_every": 2,
+    "train.diverged_above": 1.0000001,
+    "evaluate.every": 3,
+    "evaluate.train_probe_blocks": 3,
+    "evaluate.problems": 0,
+    "evaluate.answer_tokens": 9,
+    "sample.prompts": ["A"],
+    "sample.tokens": 9,
+    "sample.temperature": 0.1,
+    "seed": 2,
+}
+
+
+def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted paths of the leaves. A union or a list is one leaf: its members have tests of their own."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from fields(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def flipped(path: str) -> dict[str, Any]:
+    tree: dict[str, Any] = RunSpec.model_validate(_complete(BASE, vocab=300, data="x")).dump()
+    node = tree
+    *groups, leaf = path.split(".")
+    for group in groups:
+        node = node[group]
+    node[leaf] = FLIPS[path]
+    return tree
+
+
+def _complete(tree: dict[str, Any], *, vocab: int, data: str) -> dict[str, Any]:
+    return tree | {"data_fingerprint": data, "model": {"vocab_size": vocab} | tree["model"]}
+
+
+def outcome(tree: dict[str, Any], out: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the run leaves: its reproducible files, the sizes of its loss chunks and the steps it saved at."""
+    seen: list[Any] = []
+    mean_loss, save = module.mean_loss, module.save_checkpoint
+    monkeypatch.setattr(module, "mean_loss", lambda *a, **k: seen.append(sorted(k.items())) or mean_loss(*a, **k))
+    monkeypatch.setattr(module, "save_checkpoint", lambda *a, **k: seen.append(k["step"]) or save(*a, **k))
+    monkeypatch.setattr(module, "answer_accuracy", _record_tokens(module.answer_accuracy, seen))
+    prepared = prepare(DataSpec.model_validate(tree["data"]), cache=OutPaths(out).cache)
+    if tree["model"]["vocab_size"] == 300:
+        tree["model"]["vocab_size"] = prepared.vocab_size
+    spec = RunSpec.model_validate(tree | {"data_fingerprint": prepared.fingerprint})
+    paths = OutPaths(out).run(spec.run_id)
+    create_run(spec, paths)
+    module.execute(paths.folder, threads=1)
+    monkeypatch.undo()
+    names = ("metrics.jsonl", "evals.jsonl", "result.json", "samples.json", "model.safetensors")
+    return [*seen, *((paths.folder / name).read_bytes() for name in names[:-1]), paths.weights.stat().st_size]
+
+
+def _record_tokens(answer: Any, seen: list[Any]) -> Any:
+    def recording(*args: Any, max_tokens: int, **kwargs: Any) -> Any:
+        seen.append(max_tokens)
+        return answer(*args, max_tokens=max_tokens, **kwargs)
+
+    return recording
+
+
+def test_no_field_is_forgotten() -> None:
+    """A new field needs a flip here, or it may be one that nothing reads."""
+    assert set(fields(RunSpec)) - {"format", "data_fingerprint"} == set(FLIPS)
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+    out = tmp_path_factory.mktemp("out")
+    tree = RunSpec.model_validate(_complete(BASE, vocab=300, data="x")).dump()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return out, outcome(tree, out, monkeypatch)
+
+
+@pytest.mark.trains
+def test_nothing_changes_without_a_flip(
+    plain: tuple[Path, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = RunSpec.model_validate(_complete(BASE, vocab=300, data="x")).dump()
+    assert outcome(tree, tmp_path, monkeypatch) == plain[1]
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize("path", FLIPS)
+def test_the_field_acts(path: str, plain: tuple[Path, list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    out, expected = plain
+    assert outcome(flipped(path), out, monkeypatch) != expected

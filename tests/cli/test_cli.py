@@ -1,0 +1,152 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.study.conftest import TINY
+
+from stacklab.cli.main import app
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+def stacklab(*args: str, cwd: Path, threads: int = 1) -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "stacklab", *args],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": str(threads), "COLUMNS": "160"},
+    )
+
+
+@pytest.mark.trains
+def test_a_study_from_the_command_to_its_report(tiny: Path) -> None:
+    folder = tiny.parent
+    plan = stacklab("plan", "tiny.yaml", cwd=folder)
+    assert plan.returncode == 0, plan.stderr
+    assert "smallest two-sided p that an exact sign-flip test on 2 pairs can reach is 0.5" in " ".join(
+        plan.stdout.split()
+    )
+    assert "projected training time" in plan.stdout
+    ran = stacklab("run", "tiny.yaml", "--engine", "inline", cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    page = re.search(r"report: (\S+)", ran.stdout)
+    assert page is not None
+    assert (folder / page[1]).is_file()
+    assert "fit" in ran.stdout
+    assert "two layers seed 1 finished" in ran.stderr
+    again = stacklab("run", "tiny.yaml", cwd=folder)
+    assert again.returncode == 0
+    assert "started" not in again.stderr
+    status = stacklab("status", cwd=folder)
+    assert "tiny-smoke: 6 of 6 runs done" in status.stdout
+    assert stacklab("report", "tiny.yaml", cwd=folder).returncode == 0
+    (first, *_) = (folder / "stacklab-out" / "runs").iterdir()
+    text = stacklab("generate", first.name, "--prompt", "Hello", "--tokens", "3", cwd=folder)
+    assert text.stdout.startswith("Hello")
+
+
+BAD = [
+    (["run", "nothing"], "no study is called 'nothing'"),
+    (["run", "tiny.yaml", "--scale", "huge"], r"tiny\.yaml:\d+: no scale 'huge'"),
+    (["run", "tiny.yaml", "model.n_layers=3"], r"base\.model\.n_layers: unknown key; did you mean num_layers"),
+    (["run", "tiny.yaml", "model.num_heads=3"], "num_heads = 3 .* does not divide d_model = 8"),
+    (["run", "tiny.yaml", "model.num_heads=[2,2,2]"], "num_heads lists 3 values for num_layers"),
+    (["run", "tiny.yaml", "train.steps=many"], r"base\.train\.steps"),
+    (["run", "tiny.yaml", "--seeds", "1,1"], "seed 1 is given twice"),
+    (["run", "tiny.yaml", "--seeds", "x"], "expected a number of seeds"),
+    (["run", "tiny.yaml", "data.source={kind: file, path: none.jsonl}"], r"none\.jsonl"),
+    (["run", "tiny.yaml", "data.source={kind: file, path: empty.jsonl}"], r"empty\.jsonl"),
+    (["run", "tiny.yaml", "data.source={kind: file, path: broken.jsonl}"], r"broken\.jsonl:2"),
+    (["run", "tiny.yaml", "data.source={kind: file, path: utf8.txt}"], r"utf8\.txt:2"),
+    (["run", "tiny.yaml", "data.source={kind: file, path: short.txt}"], "block"),
+    (["run", "tiny.yaml", "data.tokenizer={kind: file, path: broken.jsonl}"], r"broken\.jsonl"),
+    (["run", "tiny.yaml", "data.source={kind: hub, id: no/thing}"], "no/thing"),
+    (["status"], "no study matches"),
+    (["report", "tiny.yaml"], r"holds no plan\.json"),
+    (["generate", "abc"], "expected one run that starts with 'abc'"),
+]
+
+
+@pytest.mark.parametrize(("args", "message"), BAD, ids=lambda value: value if isinstance(value, str) else "")
+def test_bad_input_is_one_line_and_exit_code_2(
+    args: list[str], message: str, tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny.parent
+    (folder / "empty.jsonl").write_text("")
+    (folder / "broken.jsonl").write_text('{"text": "a"}\n{"text": \n')
+    (folder / "utf8.txt").write_bytes(b"good\n\xff\xfe\n")
+    (folder / "short.txt").write_text("one\n\ntwo\n\nthree\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(sys, "argv", ["stacklab", *args])
+    from stacklab.cli.main import main
+
+    with pytest.raises(SystemExit) as left:
+        main()
+    printed = capsys.readouterr().err
+    assert left.value.code == 2
+    assert printed.count("\n") == 1
+    assert re.search(message, printed), printed
+
+
+def test_every_command_and_option_has_a_help_text_and_is_in_the_docs() -> None:
+    from typer.main import get_command
+
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    seen = 0
+    for path, command in walk(get_command(app), "stacklab"):
+        seen += 1
+        assert command.help, path
+        assert f"`{path}`" in page, f"docs/commands.md does not describe {path}"
+        for option in command.params:
+            if option.name in ("help", "install_completion", "show_completion"):
+                continue
+            assert getattr(option, "help", None), f"{path} {option.name}"
+            for name in option.opts if option.param_type_name == "option" else ():
+                assert f"`{name}`" in page, f"docs/commands.md does not mention {name} of {path}"
+    assert seen >= 8
+
+
+def walk(command, path):  # type: ignore[no-untyped-def]
+    if not hasattr(command, "commands"):
+        yield path, command
+        return
+    for name, child in command.commands.items():
+        yield from walk(child, f"{path} {name}")
+
+
+def test_the_docs_name_no_option_that_does_not_exist() -> None:
+    from typer.main import get_command
+
+    known = {
+        name for _, command in walk(get_command(app), "stacklab") for option in command.params for name in option.opts
+    }
+    known |= {f"--no-{name[2:]}" for name in known} | {"--help"}
+    root = Path(__file__).parents[2]
+    for page in [root / "README.md", *(root / "docs").rglob("*.md")]:
+        for line in page.read_text().splitlines():
+            if re.search(r"(stacklab|\./run) (run|plan|status|report|generate|doctor|bench|studies)\b", line):
+                for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line):
+                    assert option in known, f"{page.name}: {option} in {line!r}"
+
+
+def test_a_python_caller_gets_a_data_frame(tiny: Path) -> None:
+    import stacklab as lab
+
+    study = lab.load_study(str(tiny), overrides={"train.steps": 2}, seeds=[1], out=tiny.parent / "out")
+    result = study.run(engine="inline")
+    assert list(result.table["arm"]) == ["deep", "shallow", "wide"]
+    assert set(result.table["status"]) == {"finished"}
+    assert json.loads((result.folder / "plan.json").read_text())["seeds"] == [1]
