@@ -1,0 +1,115 @@
+"""The parent's end of the server that starts runs."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from stacklab.base.env import apply_defaults
+from stacklab.base.errors import StacklabError
+from stacklab.study.engines.signals import STOP_SIGNALS
+from stacklab.study.engines.wire import LineReader, send
+
+MODULE = "stacklab.study.engines.server"
+
+
+class Connection:
+    """A running server. Its environment is set before it imports torch, which reads it once.
+
+    ready: whether it has imported everything, so that runs can be started.
+    """
+
+    def __init__(self, *, target: str, threads: int, preload: Sequence[str]) -> None:
+        reply, child_reply = os.pipe()
+        self._process = _launch(child_reply, threads)
+        self.ready = False
+        os.close(child_reply)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._commands = self._process.stdin.fileno()
+        self._replies, self._prints = LineReader(reply), LineReader(self._process.stdout.fileno())
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._replies.handle, selectors.EVENT_READ)
+        self._selector.register(self._prints.handle, selectors.EVENT_READ)
+        send(
+            self._commands,
+            {
+                "parent": os.getpid(),
+                "path": [os.path.abspath(entry) for entry in sys.path],  # noqa: PTH100  "" is the current folder
+                "preload": list(preload),
+                "target": target,
+                "threads": threads,
+            },
+        )
+
+    def start(self, run: int, folder: str, *, device: str | None) -> None:
+        send(self._commands, {"run": run, "folder": folder, "device": device})
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to every worker."""
+        send(self._commands, {"signal": int(number)})
+
+    @property
+    def alive(self) -> bool:
+        """False when the server and all its workers are gone."""
+        return self._replies.open
+
+    def read(self, seconds: float) -> tuple[list[str], list[dict[str, Any]]]:
+        """(lines that workers printed, messages), waiting at most so long for the first.
+
+        What a worker printed before it ended comes with or before the message of its end. Raises StacklabError when
+        the server cannot start.
+        """
+        ready = {key.fd for key, _ in self._selector.select(seconds)}
+        prints = self._take(self._prints) if self._prints.handle in ready else []
+        replies = self._take(self._replies) if self._replies.handle in ready else []
+        messages = [json.loads(line) for line in replies]
+        self.ready = self.ready or any("ready" in message for message in messages)
+        if not self.ready and (messages or not self.alive):
+            reason = messages[0]["error"] if messages else f"exit code {self._process.wait()}"
+            raise StacklabError(f"the workers cannot start: {reason}")
+        return prints, [message for message in messages if "run" in message]
+
+    def _take(self, reader: LineReader) -> list[str]:
+        lines = reader.read()
+        if not reader.open:
+            self._selector.unregister(reader.handle)
+        return lines
+
+    def close(self) -> None:
+        """Let the server go, and wait until it and the workers that it may still have are gone."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._selector.close()
+        if not self.ready:
+            self._process.kill()
+        self._process.stdin.close()
+        # Workers that still print must not block on a pipe that nobody empties.
+        self._process.stdout.close()
+        os.close(self._replies.handle)
+        self._process.wait()
+
+
+def _launch(reply: int, threads: int) -> subprocess.Popen[bytes]:
+    apply_defaults()
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    # OpenBLAS starts threads when numpy is imported; a process that forks should have none.
+    environment.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Unbuffered, a printed line and its end are two writes, between which another worker may print.
+    environment.pop("PYTHONUNBUFFERED", None)
+    # The server inherits the blocked signals: Ctrl-C goes to the whole group, and it must not die of it, ever.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", MODULE, str(reply)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            pass_fds=[reply],
+            env=environment,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

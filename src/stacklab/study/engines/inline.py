@@ -1,0 +1,45 @@
+"""One run after the other, in this process: easy to debug and to profile."""
+
+import pkgutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from stacklab.base.env import apply_defaults
+from stacklab.base.errors import Interrupted
+from stacklab.study.engines.attempt import already_done, attempt
+from stacklab.study.engines.machine import cores
+from stacklab.study.engines.protocol import EXECUTE, STOPPED, Execute, RunEnd, Watch
+from stacklab.study.engines.signals import Interruption
+
+
+class InlineEngine:
+    name = "inline"
+
+    def __init__(self, *, target: str = EXECUTE) -> None:
+        self._target = target
+
+    def run(self, folders: Sequence[Path], *, watch: Watch) -> list[RunEnd]:
+        """As in Engine.run. The first Ctrl-C stops at the next step boundary, a second one at once."""
+        apply_defaults()
+        ends = []
+        try:
+            with Interruption(patience=1) as interruption:
+                for folder in folders:
+                    end = already_done(folder) or self._run_one(folder, watch, interruption)
+                    watch.ended(end)
+                    ends.append(end)
+                    if interruption.asked:
+                        raise Interrupted(STOPPED)
+        except KeyboardInterrupt:
+            raise Interrupted(STOPPED) from None
+        return ends
+
+    def _run_one(self, folder: Path, watch: Watch, interruption: Interruption) -> RunEnd:
+        def stop() -> bool:
+            watch.tick()
+            return interruption.asked > 0
+
+        execute: Execute = pkgutil.resolve_name(self._target)
+        watch.started(folder, attempt=1)
+        status, reason = attempt(execute, folder, threads=cores(), stop=stop)
+        return RunEnd(folder, status, reason)

@@ -1,0 +1,121 @@
+"""The process that starts runs: it imports torch once, then forks a worker for each run, in milliseconds.
+
+Spoken on its standard input, one JSON line each:
+    {"parent", "path", "preload", "target", "threads"}    first, once
+    {"run", "folder", "device"}                           start this run
+    {"signal"}                                            send it to every worker
+and on the pipe named by its argument: {"ready"} or {"error"} once, then per run {"run", "status", "reason"} from the
+worker and {"run", "code"} when the worker is gone. When the input ends or the parent is dead, it asks the workers to
+stop, waits for them and leaves.
+
+multiprocessing's own fork server is not used: it imports the user's main script again in every child, fixes the
+environment when anybody first uses it, and stays until the parent ends.
+"""
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import sys
+from typing import Any
+
+from stacklab.study.engines.attempt import one_line
+from stacklab.study.engines.protocol import Execute
+from stacklab.study.engines.wire import REASON_CHARACTERS, LineReader, send
+from stacklab.study.engines.worker import work
+
+LOOK_SECONDS = 1.0
+
+
+class Server:
+    def __init__(self, reply: int) -> None:
+        self.reply = reply
+        self.commands = LineReader(0)
+        self.early: list[str] = []
+        self.workers: dict[int, int] = {}
+        self.leaving = False
+
+    def prepare(self) -> bool:
+        """Import what the runs need. False, and said so, when that fails."""
+        while not self.early and self.commands.open:
+            self.early = self.commands.read()
+        if not self.early:
+            return False
+        self.settings = json.loads(self.early.pop(0))
+        sys.path[:] = self.settings["path"]
+        try:
+            for name in self.settings["preload"]:
+                importlib.import_module(name)
+            self.execute: Execute = pkgutil.resolve_name(self.settings["target"])
+        except Exception as error:  # noqa: BLE001  whatever an import raises, the parent is told
+            send(self.reply, {"error": one_line(f"{type(error).__name__}: {error}")[:REASON_CHARACTERS]})
+            return False
+        # What exists now is shared by all workers; a collection there would touch, and so copy, every page of it.
+        gc.collect()
+        gc.freeze()
+        send(self.reply, {"ready": os.getpid()})
+        return True
+
+    def serve(self) -> None:
+        wake = _wake_on_child()
+        for line in self.early:
+            self._obey(json.loads(line))
+        while self.workers or not self.leaving:
+            sources = [wake] if self.leaving else [wake, self.commands.handle]
+            ready, _, _ = select.select(sources, [], [], LOOK_SECONDS)
+            if wake in ready:
+                os.read(wake, 4096)
+            if self.commands.handle in ready:
+                for line in self.commands.read():
+                    self._obey(json.loads(line))
+            self._reap()
+            if not self.leaving and (not self.commands.open or os.getppid() != self.settings["parent"]):
+                self.leaving = True
+                self._signal(signal.SIGTERM)
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        if "signal" in command:
+            self._signal(command["signal"])
+            return
+        server = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            work(self.execute, command, threads=self.settings["threads"], reply=self.reply, server=server)
+        self.workers[pid] = command["run"]
+
+    def _signal(self, number: int) -> None:
+        # Only this process waits for the workers, so none of these numbers can have been given to another.
+        for pid in self.workers:
+            os.kill(pid, number)
+
+    def _reap(self) -> None:
+        while self.workers:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            run = self.workers.pop(pid)
+            if not self.leaving:
+                send(self.reply, {"run": run, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _wake_on_child() -> int:
+    """A pipe that becomes readable when a worker ends."""
+    wake, waker = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    return wake
+
+
+def main() -> None:
+    server = Server(int(sys.argv[1]))
+    if server.prepare():
+        server.serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Stands in for stacklab.run.execute: a run that counts steps, checkpoints, and misbehaves as its plan.json says."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stacklab.base.errors import DataError
+
+SEEN = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+
+
+def make_run(folder: Path, *, steps: int = 3, **plan: object) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(json.dumps({"steps": steps, **plan}))
+    return folder
+
+
+def execute(folder: Path, *, threads: int, stop: Callable[[], bool]) -> str:
+    plan = json.loads((folder / "plan.json").read_text())
+    _append(
+        folder, "seen.jsonl", {"threads": threads, "pid": os.getpid(), **{name: os.environ.get(name) for name in SEEN}}
+    )
+    match plan.get("error"):
+        case "user":
+            raise DataError("corpus.txt:3: is empty")
+        case "bug":
+            raise ValueError("a bug\nof ours")
+        case "exit":
+            raise SystemExit(4)
+    for _ in range(100 if plan.get("says") else 0):
+        print(plan["says"])
+    checkpoint = folder / "checkpoint"
+    start = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    for step in range(start, plan["steps"]):
+        time.sleep(plan.get("seconds", 0))
+        done = step + 1
+        _append(folder, "steps.jsonl", done)
+        if stop() and done < plan["steps"]:
+            checkpoint.write_text(str(done))
+            (folder / "saved_at").write_text(str(done))
+            return "stopped"
+        checkpoint.write_text(str(done))
+        if done == len(seen(folder)):
+            _harm(plan, attempt=done)
+    status = plan.get("status", "finished")
+    reason = "the loss became nan" if status == "diverged" else ""
+    (folder / "result.json").write_text(json.dumps({"status": status, "reason": reason}))
+    return str(status)
+
+
+def _harm(plan: dict[str, Any], *, attempt: int) -> None:
+    """What happens in attempt n, after step n: so a run that resumes meets each attempt's harm once."""
+    if attempt <= plan.get("kills", 0):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if attempt == 1 and plan.get("terminates"):
+        os.kill(os.getpid(), signal.SIGTERM)
+    if attempt == 1 and plan.get("kills_parent"):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(0.2)
+    if plan.get("hangs_up"):
+        os.kill(os.getpid(), signal.SIGHUP)
+
+
+def seen(folder: Path) -> list[dict[str, Any]]:
+    """What each attempt at the run found, in order."""
+    return _rows(folder / "seen.jsonl")
+
+
+def steps(folder: Path) -> list[int]:
+    return _rows(folder / "steps.jsonl")
+
+
+def _rows(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _append(folder: Path, name: str, value: object) -> None:
+    with (folder / name).open("a") as handle:
+        handle.write(json.dumps(value) + "\n")
