@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,8 @@ def test_offline_an_id_fails_at_once_and_says_where_a_file_may_be_put(
             monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         if how == "switched off":
             monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        import huggingface_hub.file_download  # noqa: F401 - the clock is for the network
+
         start = time.monotonic()
         with pytest.raises(
             DataError, match=rf"{COT}: the hub cannot be reached and {tmp_path}/datasets holds no copy"
@@ -54,6 +57,21 @@ def test_offline_an_id_fails_at_once_and_says_where_a_file_may_be_put(
     for caught in (data, tokenizer):
         assert "{kind: file, path: ...}" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_a_name_lookup_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def hang() -> bool:
+        asked.set()
+        return over.wait(30)
+
+    monkeypatch.setattr(hub, "_answers", hang)
+    start = time.monotonic()
+    assert not online()
+    over.set()
+    assert asked.is_set()
+    assert time.monotonic() - start < 5
 
 
 def test_what_is_no_hub_id_is_refused() -> None:
@@ -94,7 +112,9 @@ made.rename(kept)
 info = json.loads((kept / "dataset_info.json").read_text())
 (kept / "dataset_info.json").write_text(json.dumps(info | {"config_name": "default", "dataset_name": stored}))
 (kept / "json-train.arrow").rename(kept / f"{stored}-train.arrow")
-print(json.dumps(list(hub_rows(HubSpec(id=name, split="train[1:]")))))
+read = list(hub_rows(HubSpec(id=name, split="train[1:]")))
+assert datasets.config.HF_HUB_OFFLINE, "every request would be retried for 20 seconds"
+print(json.dumps(read))
 """
 
 

@@ -300,6 +300,7 @@ class TestTokenFiles:
         [
             ([1, 2, 300, 4], {}, r"a\.bin: token 2 is id 300, expected ids below 259"),
             ([1, 2, 30, 4], {"vocab_size": 20}, r"token 2 is id 30, expected ids below 20"),
+            ([1, 2], {"end_id": 259}, r"source\.end_id is 259, expected an id below 259"),
             ([], {}, "the corpus is empty"),
             ([1] * 50, {"end_id": 1}, "the corpus is empty"),
         ],

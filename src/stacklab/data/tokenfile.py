@@ -23,15 +23,7 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 
 def token_records(path: Path, spec: TokensSpec) -> Iterator[TokenRecord]:
     """The records between end ids, or pieces of PIECE ids. Raises DataError for a torn last id."""
-    dtype = DTYPES[spec.width]
-    size = path.stat().st_size
-    if size % dtype.itemsize:
-        raise DataError(
-            f"{path}: {size} bytes are no whole number of {spec.width} ids; is source.width right, or the file cut off?"
-        )
-    if not size:
-        return
-    ids = np.memmap(path, dtype=dtype, mode="r")
+    ids = _open(path, spec)
     if spec.end_id is None:
         for start in range(0, len(ids), PIECE):
             yield TokenRecord(np.array(ids[start : start + PIECE]))
@@ -44,11 +36,22 @@ def token_records(path: Path, spec: TokensSpec) -> Iterator[TokenRecord]:
 
 
 def check_ids(path: Path, spec: TokensSpec, vocab_size: int) -> None:
-    """Raises DataError naming the first id that is not below `vocab_size`."""
-    ids = np.fromfile(path, dtype=DTYPES[spec.width])
+    """Raises DataError naming the first id that is not below `vocab_size`, or the end id when that is not."""
+    if spec.end_id is not None and spec.end_id >= vocab_size:
+        raise DataError(f"{path}: source.end_id is {spec.end_id}, expected an id below {vocab_size}")
+    ids = _open(path, spec)
     wrong = np.flatnonzero(ids >= vocab_size)
     if len(wrong):
         raise DataError(
             f"{path}: token {wrong[0]} is id {ids[wrong[0]]}, expected ids below {vocab_size}; "
             "is this the tokenizer, source.width and source.vocab_size that the file was written with?"
         )
+
+
+def _open(path: Path, spec: TokensSpec) -> np.ndarray:
+    dtype, size = DTYPES[spec.width], path.stat().st_size
+    if size % dtype.itemsize:
+        raise DataError(
+            f"{path}: {size} bytes are no whole number of {spec.width} ids; is source.width right, or the file cut off?"
+        )
+    return np.memmap(path, dtype=dtype, mode="r") if size else np.empty(0, dtype)
