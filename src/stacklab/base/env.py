@@ -4,6 +4,7 @@ import os
 
 DEFAULTS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
     # Spinning OpenMP threads slow two neighbouring workers threefold; must be set before torch is imported.

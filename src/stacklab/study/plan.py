@@ -111,7 +111,7 @@ def make_plan(
     names = tuple(study.arms) if settings.arms is None else settings.arms
     data = prepare(study.base.data, cache=OutPaths(out).cache)
     arms = resolve_arms(study, names=names, vocab_size=data.vocab_size)
-    contrasts, not_asked = _contrasts(study, arms, _unanswerable(study, data))
+    contrasts, not_asked = _contrasts(study, settings.claims, arms, _unanswerable(study, data))
     return Plan(
         study=study,
         scale=scale,
@@ -141,13 +141,15 @@ def _unanswerable(study: StudySpec, data: PreparedData) -> set[str]:
 
 
 def _contrasts(
-    study: StudySpec, arms: dict[str, ResolvedArm], unanswerable: set[str]
+    study: StudySpec, claims: tuple[str, ...] | None, arms: dict[str, ResolvedArm], unanswerable: set[str]
 ) -> tuple[tuple[Contrast, ...], tuple[str, ...]]:
     asked, left_out = [], []
     for claim in study.claims:
         for other in claim.against:
             name = f"{claim.id}:{other}"
-            if absent := [arm for arm in (claim.arm, other) if arm not in arms]:
+            if claims is not None and claim.id not in claims:
+                left_out.append(f"{name}: this scale does not ask it")
+            elif absent := [arm for arm in (claim.arm, other) if arm not in arms]:
                 left_out.append(f"{name}: this scale runs without the arm {absent[0]}")
             elif claim.metric in unanswerable:
                 left_out.append(f"{name}: the corpus has no problems that give {claim.metric}")

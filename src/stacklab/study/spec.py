@@ -78,12 +78,13 @@ class ClaimSpec(Spec):
 
 
 class ScaleSpec(Spec):
-    """How large the study is run: changes to the base, the arms kept (None: all), the seeds."""
+    """How large the study is run: changes to the base, the arms and the claims kept (None: all), the seeds."""
 
     description: Text
     expected_time: Text
     set: Changes = Field(default_factory=dict)
     arms: Items[Text] | None = None
+    claims: Items[Text] | None = None
     seeds: Items[int]
 
     @field_validator("seeds")
@@ -130,6 +131,11 @@ class StudySpec(Spec):
             if name not in self.arms:
                 raise ValueError(f"{where} names the arm {name!r}; the arms are {', '.join(self.arms)}")
         ids = [claim.id for claim in self.claims]
+        for key, scale in self.scales.items():
+            if unknown := set(scale.claims or ()) - set(ids):
+                raise ValueError(
+                    f"scales.{key}.claims names the claim {min(unknown)!r}; the claims are {', '.join(ids)}"
+                )
         if twice := {name for name in ids if ids.count(name) > 1}:
             raise ValueError(f"the claim id {min(twice)!r} is used twice")
         return self
