@@ -1,5 +1,8 @@
 """The parts of a layer: norm, attention, feed-forward. Shape suffixes: see shapes.py."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,9 +12,9 @@ from stacklab.model.ops.attention import causal_attention
 from stacklab.model.ops.dropout import dropout
 from stacklab.model.spec import LayerSpec, ModelSpec
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
-    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
     "relu": F.relu,
     "silu": F.silu,
 }

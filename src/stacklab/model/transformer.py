@@ -69,7 +69,7 @@ class Transformer(nn.Module):
     def _embed(self, ids_BT: Tensor, positions: Tensor) -> Tensor:
         x_BTD: Tensor = self.token_embedding(ids_BT)
         if self.position_embedding is not None:
-            return x_BTD + self.position_embedding(positions)
+            x_BTD = x_BTD + self.position_embedding(positions)
         if self.spec.position == "sinusoidal":
             return x_BTD + sinusoids(positions, self.spec.d_model).to(x_BTD.dtype)
         return x_BTD

@@ -8,8 +8,11 @@ from stacklab.train.evaluate import Question
 
 
 def questions(data: PreparedData, *, per_hops: int) -> list[Question]:
-    """The first `per_hops` problems of each number of hops in the validation split; the same for every run."""
-    taken: dict[int, int] = {}
+    """The first `per_hops` problems of each number of hops in the validation split; the same for every run.
+
+    Problems of a corpus that does not count hops are one group.
+    """
+    taken: dict[int | None, int] = {}
     chosen = []
     for problem in data.problems:
         if taken.get(problem.hops, 0) < per_hops:

@@ -135,8 +135,9 @@ def load_plan(folder: Path) -> Plan:
 
 def _unanswerable(study: StudySpec, data: PreparedData) -> set[str]:
     """Accuracies that the claims name and that this corpus cannot give, because it has no such problems."""
-    hops = {problem.hops for problem in data.problems} if study.base.evaluate.problems else set()
-    known = {f"accuracy.hops_{number}" for number in hops} | ({"accuracy"} if hops else set())
+    asked = data.problems if study.base.evaluate.problems else ()
+    hops = {problem.hops for problem in asked if problem.hops is not None}
+    known = {f"accuracy.hops_{number}" for number in hops} | ({"accuracy"} if asked else set())
     return {claim.metric for claim in study.claims if claim.metric.startswith("accuracy")} - known
 
 

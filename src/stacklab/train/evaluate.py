@@ -25,8 +25,8 @@ def mean_loss(model: Transformer, blocks: np.ndarray, *, chunk_rows: int) -> flo
         loss_N = linear_cross_entropy_rows(
             hidden_BTD.flatten(0, 1), model.head_weight_VD, tokens_BT[:, 1:].flatten(), chunk_rows=chunk_rows
         )
-        total += loss_N.double().sum().item()
-    return total / (blocks.shape[0] * (blocks.shape[1] - 1))
+        total += float(loss_N.double().sum())
+    return total / float(blocks.shape[0] * (blocks.shape[1] - 1))
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Question:
     """A held-out problem ready for the model: prompt ids, and a judge of the text that follows."""
 
     prompt: list[int]
-    hops: int
+    hops: int | None
     is_correct: Callable[[list[int]], bool]
 
 
@@ -47,7 +47,7 @@ def answer_accuracy(
     """
     if not questions:
         return {}
-    outcomes: dict[int, list[bool]] = {}
+    outcomes: dict[int | None, list[bool]] = {}
     for start in range(0, len(questions), EVALUATION_BATCH * 4):
         batch = questions[start : start + EVALUATION_BATCH * 4]
         texts = generate(model, [question.prompt for question in batch], max_tokens=max_tokens, end_id=end_id)
@@ -55,7 +55,8 @@ def answer_accuracy(
             outcomes.setdefault(question.hops, []).append(question.is_correct(ids))
     every = [outcome for group in outcomes.values() for outcome in group]
     shares = {"accuracy": sum(every) / len(every)}
-    return shares | {f"accuracy.hops_{hops}": sum(group) / len(group) for hops, group in sorted(outcomes.items())}
+    counted = sorted((hops, group) for hops, group in outcomes.items() if hops is not None)
+    return shares | {f"accuracy.hops_{hops}": sum(group) / len(group) for hops, group in counted}
 
 
 def perplexity(loss: float) -> float:

@@ -34,7 +34,7 @@ class Trainer:
         The loss is the mean cross-entropy in nats per token; the norm is taken before clipping.
         """
         set_learning_rate(self.optimizer, learning_rate(self.spec, step))
-        parts = tokens_BT.split(self.spec.micro_batch)
+        parts = torch.split(tokens_BT, self.spec.micro_batch)
         total = torch.zeros((), device=self.device)
         for index, part_BT in enumerate(parts):
             seed = stream_seed(self.seed, "dropout", step, index)
