@@ -1,0 +1,129 @@
+"""The report's CSV files: every number with all its digits, one observation a row."""
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+from stacklab.report.schema import Facts, Measure
+from stacklab.stats.result import Estimate, Result
+
+Records = Iterator[dict[str, Any]]
+
+
+def csv_files(facts: Facts) -> dict[str, str]:
+    """File name -> text. A file without rows still has its heads."""
+    return {
+        "claims.csv": _text(CLAIM_HEADS, _claims(facts)),
+        "pairs.csv": _text(("comparison", "metric", "seed", "arm", "against", "difference"), _pairs(facts)),
+        "headline.csv": _text(HEADLINE_HEADS, _headline(facts)),
+        "runs.csv": _text(_run_heads(facts), _runs(facts)),
+        "training_log.csv": _text(LOG_HEADS, _log(facts)),
+        "reported.csv": _text(REPORTED_HEADS, _reported(facts)),
+    }
+
+
+INTERVAL = ("low", "high", "undefined")
+CLAIM_HEADS = (
+    *("comparison", "statement", "metric", "arm", "against", "direction", "margin", "level", "verdict", "reason"),
+    *("pairs", "difference", *INTERVAL, "bootstrap_low", "bootstrap_high", "seeds_needed"),
+)
+HEADLINE_HEADS = ("arm", "label", "metric", "unit", "n", "mean", *INTERVAL)
+LOG_HEADS = ("arm", "seed", "step", "learning_rate", "batch_loss", "train_probe_loss", "validation_loss", "seconds")
+REPORTED_HEADS = ("arm", "metric", "reported", "note", "n", "reproduced", "difference", *INTERVAL, "absent")
+RUN_HEADS = ("arm", "label", "seed", "run_id", "status", "reason", "step", "batches")
+
+
+def _claims(facts: Facts) -> Records:
+    for contrast in facts.contrasts:
+        bootstrap = _interval(contrast.bootstrap)
+        yield {
+            "comparison": contrast.id,
+            "statement": contrast.statement,
+            "metric": contrast.metric,
+            "arm": contrast.arm,
+            "against": contrast.against,
+            "direction": contrast.direction,
+            "margin": contrast.margin,
+            "level": contrast.level,
+            "verdict": contrast.verdict,
+            "reason": contrast.reason,
+            "pairs": len(contrast.pairs),
+            "difference": contrast.difference.value if isinstance(contrast.difference, Estimate) else None,
+            **_interval(contrast.difference),
+            "bootstrap_low": bootstrap["low"],
+            "bootstrap_high": bootstrap["high"],
+            "seeds_needed": contrast.seeds_needed,
+        }
+
+
+def _pairs(facts: Facts) -> Records:
+    for contrast in facts.contrasts:
+        for pair in contrast.pairs:
+            yield {"comparison": contrast.id, "metric": contrast.metric, **pair.dump()}
+
+
+def _headline(facts: Facts) -> Records:
+    for arm in facts.arms:
+        for found in arm.measures:
+            unit = facts.metric(found.metric).unit
+            yield {"arm": arm.name, "label": arm.label, "metric": found.metric, "unit": unit, **_measure(found)}
+
+
+def _measure(found: Measure) -> dict[str, Any]:
+    return {"n": len(found.seeds), "mean": found.mean, **_interval(found.estimate)}
+
+
+def _run_heads(facts: Facts) -> tuple[str, ...]:
+    values = dict.fromkeys(name for run in facts.runs for name in (*run.metrics, *run.timing))
+    return (*RUN_HEADS, *values)
+
+
+def _runs(facts: Facts) -> Records:
+    for run in facts.runs:
+        yield {head: getattr(run, head) for head in RUN_HEADS} | run.metrics | run.timing
+
+
+def _log(facts: Facts) -> Records:
+    for run in facts.runs:
+        for row in run.log:
+            yield {
+                "arm": run.arm,
+                "seed": run.seed,
+                "step": row.step,
+                "learning_rate": row.learning_rate,
+                "batch_loss": row.batch_loss,
+                "train_probe_loss": row.train_probe,
+                "validation_loss": row.validation,
+                "seconds": row.seconds,
+            }
+
+
+def _reported(facts: Facts) -> Records:
+    for row in facts.source.rows if facts.source else ():
+        found = row.reproduced
+        yield {
+            "arm": row.arm,
+            "metric": row.metric,
+            "reported": row.reported,
+            "note": row.note,
+            "n": len(found.seeds) if found else 0,
+            "reproduced": found.mean if found else None,
+            "difference": row.gap,
+            **(_interval(row.difference) if row.difference else {}),
+            "absent": row.absent,
+        }
+
+
+def _interval(result: Result) -> dict[str, Any]:
+    if isinstance(result, Estimate):
+        return {"low": result.low, "high": result.high, "undefined": ""}
+    return {"low": None, "high": None, "undefined": result.reason}
+
+
+def _text(heads: tuple[str, ...], records: Records) -> str:
+    buffer = StringIO()
+    writer = csv.DictWriter(buffer, heads, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return buffer.getvalue()

@@ -1,0 +1,131 @@
+"""Plan and run folders -> facts: the one place where the report's numbers are gathered."""
+
+from collections.abc import Mapping, Sequence
+
+from stacklab.report.architecture import architecture
+from stacklab.report.history import envelopes, run_fact
+from stacklab.report.limits import limits
+from stacklab.report.measures import LEVEL, counts, measures
+from stacklab.report.metrics import in_order
+from stacklab.report.origin import flatten, order_facts, origin_rows
+from stacklab.report.palette import color, symbol
+from stacklab.report.reported import source_fact
+from stacklab.report.schema import ArmFact, ContrastFact, Facts, Metric, PairFact, RunFact, ScaleFact
+from stacklab.run.paths import OutPaths
+from stacklab.study.analyse import ClaimResult
+from stacklab.study.contrast import effective
+from stacklab.study.plan import ArmPlan, Contrast, Plan
+from stacklab.study.results import StudyResult
+
+
+def build_facts(result: StudyResult) -> Facts:
+    """Everything the report says. Raises DataError for a file of a run folder that is damaged."""
+    plan, out = result.plan, OutPaths(result.out)
+    runs = [run_fact(row, plan.arm(row.arm).label, out.run(row.run_id)) for row in result.rows]
+    arms = {arm.name: _arm(plan, arm, [run for run in runs if run.arm == arm.name]) for arm in plan.arms}
+    contrasts = [_contrast(plan, *pair) for pair in zip(plan.contrasts, result.claims, strict=True)]
+    origin, orders, data = origin_rows(runs, out), order_facts(runs, plan.seeds), flatten(plan.data)
+    source = source_fact(plan, arms)
+    study, scale = plan.study, plan.study.scales[plan.scale]
+    return Facts(
+        study=study.name,
+        title=study.title,
+        question=study.question,
+        background=study.background,
+        scale=ScaleFact(
+            name=plan.scale,
+            variant=plan.variant,
+            description=scale.description,
+            expected_time=scale.expected_time,
+        ),
+        seeds=plan.seeds,
+        level=1 - LEVEL,
+        metrics=_metrics(plan, arms),
+        arms=tuple(arms.values()),
+        runs=tuple(runs),
+        contrasts=tuple(contrasts),
+        not_asked=plan.not_asked,
+        base=_base(plan),
+        source=source,
+        data_fingerprint=plan.data_fingerprint,
+        data=data,
+        epochs=_epochs(plan, data),
+        provenance=origin,
+        orders=orders,
+        limits=limits(plan, runs=runs, contrasts=contrasts, orders=orders, origin=origin, data=data),
+    )
+
+
+def _arm(plan: Plan, arm: ArmPlan, runs: Sequence[RunFact]) -> ArmFact:
+    place = list(plan.study.arms).index(arm.name)
+    return ArmFact(
+        name=arm.name,
+        label=arm.label,
+        color=color(place),
+        symbol=symbol(place),
+        parameters=arm.parameters,
+        total_parameters=arm.total_parameters,
+        non_embedding_parameters=arm.non_embedding_parameters,
+        flops_per_token=arm.flops_per_token,
+        train_flops=arm.train_flops,
+        planned=len(runs),
+        finished=sum(run.status == "finished" for run in runs),
+        measures=(*counts(arm), *measures(runs)),
+        envelopes=envelopes(runs),
+        match=arm.match,
+        changes=arm.changes,
+        architecture=architecture(arm.config.model),
+    )
+
+
+def _contrast(plan: Plan, contrast: Contrast, found: ClaimResult) -> ContrastFact:
+    claim = contrast.claim
+    return ContrastFact(
+        id=found.id,
+        claim=claim.id,
+        statement=found.statement,
+        metric=found.metric,
+        arm=found.arm,
+        arm_label=plan.arm(found.arm).label,
+        against=found.against,
+        against_label=plan.arm(found.against).label,
+        direction=claim.direction,
+        margin=claim.margin,
+        level=claim.level,
+        verdict=found.verdict,
+        reason=found.reason,
+        pairs=tuple(
+            PairFact(seed=pair.seed, arm=pair.arm, against=pair.against, difference=pair.arm - pair.against)
+            for pair in found.pairs
+        ),
+        arm_mean=found.arm_mean,
+        against_mean=found.against_mean,
+        difference=found.difference,
+        bootstrap=found.bootstrap,
+        seeds_needed=found.seeds_needed,
+        settings=contrast.differences,
+    )
+
+
+def _metrics(plan: Plan, arms: Mapping[str, ArmFact]) -> tuple[Metric, ...]:
+    """Every metric that the facts name, whether or not a run has it."""
+    names = {measure.metric for arm in arms.values() for measure in arm.measures}
+    names |= {contrast.claim.metric for contrast in plan.contrasts}
+    names |= {row.metric for row in (plan.study.source.reported if plan.study.source else ())}
+    return tuple(in_order(names))
+
+
+def _base(plan: Plan) -> dict[str, object]:
+    """The base's settings; a vocabulary left to the tokenizer is the one that the arms got."""
+    base = effective(plan.study.base)
+    if base.get("model.vocab_size") is None:
+        base["model.vocab_size"] = plan.arms[0].config.model.vocab_size
+    return base
+
+
+def _epochs(plan: Plan, data: Mapping[str, object]) -> float | None:
+    an_epoch = data.get("splits.train.tokens_per_epoch")
+    if not isinstance(an_epoch, int) or not an_epoch:
+        return None
+    base = plan.study.base
+    return base.train.steps * base.train.batch_size * base.data.block_size / an_epoch

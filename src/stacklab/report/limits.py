@@ -1,0 +1,79 @@
+"""What the numbers cannot bear: the study's own limits, and those that follow from how it was run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from stacklab.report.schema import ContrastFact, OrderFact, OriginRow, RunFact
+from stacklab.stats.paired import smallest_sign_flip_p
+from stacklab.study.plan import Plan
+
+FEW_PAIRS = 5
+SAME_FOR_ALL = ("git", "processor", "gpu", "device", "precision", "threads")
+
+
+def limits(
+    plan: Plan,
+    *,
+    runs: Sequence[RunFact],
+    contrasts: Sequence[ContrastFact],
+    orders: Sequence[OrderFact],
+    origin: Sequence[OriginRow],
+    data: Mapping[str, Any],
+) -> tuple[str, ...]:
+    found = [*plan.study.limits, *_seeds(len(plan.seeds)), *_claims(contrasts), *_unfinished(runs)]
+    return (*found, *_data(plan, data), *_orders(orders), *_machines(origin))
+
+
+def _seeds(number: int) -> Iterator[str]:
+    if number == 1:
+        yield "One seed: no interval can be given, so no claim can be settled."
+        return
+    smallest = smallest_sign_flip_p(number)
+    yield (
+        f"{number} seeds: an exact sign-flip test could not give a p-value below {smallest:g}; the t intervals "
+        "assume that differences are about normal."
+    )
+    if number <= FEW_PAIRS:
+        yield f"With {number} pairs the bootstrap intervals are too narrow; they are shown beside the t intervals."
+
+
+def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
+    if len(contrasts) > 1:
+        chance = sum(contrast.level for contrast in contrasts)
+        yield (
+            f"{len(contrasts)} comparisons are judged, each at its own level, without correction for their number: "
+            f"up to about {chance:.2g} wrong verdicts are to be expected by chance."
+        )
+
+
+def _unfinished(runs: Sequence[RunFact]) -> Iterator[str]:
+    for run in runs:
+        if run.status != "finished":
+            why = f" ({run.reason})" if run.reason else ""
+            yield f"{run.label}, seed {run.seed}: {run.status}{why}; its values enter no mean."
+
+
+def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
+    blocks, tokens = data.get("splits.validation.blocks"), data.get("splits.validation.tokens")
+    if blocks is not None and tokens is not None:
+        yield (
+            f"The validation set has {blocks:,} blocks ({tokens:,} tokens) and is the same for all seeds, so the "
+            "spread that comes from its choice is unseen here."
+        )
+    warnings = [str(text) for text in data.get("warnings") or ()]
+    yield from (f"{text[:1].upper()}{text[1:]}." for text in warnings)
+    if plan.study.base.data.vocabulary == "compact" and not any("compact" in text for text in warnings):
+        yield "The vocabulary is compact: losses are not comparable with those over the tokenizer's full vocabulary."
+
+
+def _orders(orders: Sequence[OrderFact]) -> Iterator[str]:
+    if unequal := [str(order.seed) for order in orders if order.equal is False]:
+        yield f"The arms did not see the same batches at seed {', '.join(unequal)}."
+
+
+def _machines(origin: Sequence[OriginRow]) -> Iterator[str]:
+    mixed = [row.key for row in origin if len(row.values) > 1]
+    if mixed := [key for key in mixed if key in SAME_FOR_ALL or key.startswith("versions.")]:
+        yield f"The runs differ in {', '.join(mixed)} (see provenance)."
+    if any(row.key == "git" and any(value.endswith("-dirty") for value in row.values) for row in origin):
+        yield "Some runs were made from a source tree with uncommitted changes."

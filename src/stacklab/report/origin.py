@@ -1,0 +1,71 @@
+"""Where the numbers come from: versions, machine, data, the order of batches."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from stacklab.base.files import read_json
+from stacklab.report.schema import OrderFact, OriginRow, RunFact
+from stacklab.run.paths import OutPaths
+
+PER_STUDY = "data"
+"""The manifest is the same for all runs of a study and stands in the plan."""
+
+
+def origin_rows(runs: Iterable[RunFact], out: OutPaths) -> tuple[OriginRow, ...]:
+    """Each key of the runs' provenance with its distinct values, and how many runs have each."""
+    counted: dict[str, dict[str, int]] = {}
+    for run in runs:
+        path = out.run(run.run_id).provenance
+        if not path.exists():
+            continue
+        for key, value in flatten(read_json(path)).items():
+            if key.split(".", 1)[0] != PER_STUDY:
+                values = counted.setdefault(key, {})
+                values[plain(value)] = values.get(plain(value), 0) + 1
+    return tuple(OriginRow(key=key, values=values) for key, values in counted.items())
+
+
+def order_facts(runs: Sequence[RunFact], seeds: Sequence[int]) -> tuple[OrderFact, ...]:
+    """Per seed, whether all arms with a finished run drew the same batches in the same order."""
+    found = []
+    for seed in seeds:
+        hashes = [run.batches for run in runs if run.seed == seed and run.status == "finished" and run.batches]
+        distinct = tuple(dict.fromkeys(hashes))
+        equal = len(distinct) == 1 if len(hashes) > 1 else None
+        found.append(OrderFact(seed=seed, arms=len(hashes), equal=equal, hashes=distinct))
+    return tuple(found)
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """
+    >>> flatten({"a": {"b": 1}, "c": [1]})
+    {'a.b': 1, 'c': [1]}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{path}.")
+        else:
+            flat[path] = value
+    return flat
+
+
+def plain(value: Any) -> str:
+    """A setting or a fact as people write it.
+
+    >>> plain(None), plain(True), plain(0.0003), plain([1, 2]), plain("x")
+    ('none', 'yes', '0.0003', '[1, 2]', 'x')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return json.dumps(value, ensure_ascii=False)

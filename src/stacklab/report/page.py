@@ -1,0 +1,55 @@
+"""What the HTML and the Markdown template are given: the facts, with the tables and strips made from them."""
+
+from typing import Any
+
+from stacklab.report import tables
+from stacklab.report.plot import Figure
+from stacklab.report.schema import Facts, OrderFact, RunFact
+from stacklab.report.strips import strip_groups
+from stacklab.report.verdict_marks import MARKS, why
+
+
+def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
+    return {
+        "facts": facts,
+        "figures": figures,
+        "marks": MARKS,
+        "why": why,
+        "groups": strip_groups(facts),
+        "tally": _tally(facts),
+        "unfinished": [run for run in facts.runs if run.status != "finished"],
+        "tables": tables,
+        "shown_runs": {arm.name: shown_run(facts.runs_of(arm.name)) for arm in facts.arms},
+        "orders": orders_sentence(facts.orders),
+    }
+
+
+def shown_run(runs: list[RunFact]) -> RunFact | None:
+    """The run whose log and samples are printed: the first finished one, else the first with a log."""
+    finished = [run for run in runs if run.status == "finished"]
+    return next(iter(finished or [run for run in runs if run.log]), None)
+
+
+def visible(text: str) -> str:
+    """Control characters by their numbers, line ends and tabs kept: neither HTML nor a terminal should meet them.
+
+    >>> visible("a" + chr(7) + "b")
+    'a\\\\x07b'
+    """
+    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def orders_sentence(orders: tuple[OrderFact, ...]) -> str:
+    """Whether the arms saw the same batches."""
+    compared = [order for order in orders if order.equal is not None]
+    if not compared:
+        return "No seed has two finished arms, so there are no batch orders to compare."
+    unequal = [str(order.seed) for order in compared if not order.equal]
+    if unequal:
+        return f"The arms did not see the same batches at seed {', '.join(unequal)}."
+    return f"At each of {len(compared)} seeds all finished arms saw the same batches in the same order."
+
+
+def _tally(facts: Facts) -> list[tuple[str, int]]:
+    verdicts = [contrast.verdict for contrast in facts.contrasts]
+    return [(verdict, verdicts.count(verdict)) for verdict in MARKS if verdict in verdicts]

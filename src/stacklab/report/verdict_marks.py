@@ -1,0 +1,31 @@
+"""How a verdict looks: a glyph and a colour, so that neither has to carry the meaning alone; and why it was given."""
+
+from typing import NamedTuple
+
+from stacklab.stats.result import Estimate, Result
+
+
+class Mark(NamedTuple):
+    glyph: str
+    color: str
+    terminal: str
+    """The colour's name in a terminal."""
+    meaning: str
+
+
+MARKS: dict[str, Mark] = {
+    "supported": Mark("✓", "#00835F", "green", "the interval lies on the claimed side of zero"),
+    "equivalent": Mark("≈", "#00835F", "green", "the interval lies within the margin"),
+    "refuted": Mark("✗", "#C24F00", "red", "the interval lies on the other side, or outside the margin"),
+    "inconclusive": Mark("?", "#6B6B6B", "yellow", "the interval includes zero, or crosses the margin"),
+    "invalid": Mark("!", "#A3457C", "magenta", "a run is missing or diverged, or the batches differ"),
+}
+
+
+def why(verdict: str, reason: str, difference: Result, seeds_needed: int | None) -> str:
+    """The reason, without the interval where that stands beside it, and how many seeds would do."""
+    if verdict != "invalid" and isinstance(difference, Estimate):
+        reason = "the interval " + reason.rpartition("] ")[2]
+    if seeds_needed is None:
+        return reason
+    return f"{reason}; about {seeds_needed} seeds would be needed to show a difference of this size"

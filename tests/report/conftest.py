@@ -1,0 +1,297 @@
+"""A study's folder as a real study leaves it, with curves drawn from a formula instead of trained. No torch."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stacklab.study.plan as planning
+from stacklab.base.canon import canonical_json, fingerprint
+from stacklab.base.files import write_json, write_text
+from stacklab.run.paths import OutPaths, RunPaths
+from stacklab.run.store import create_run
+from stacklab.study.plan import ArmPlan, Plan, save_plan
+from stacklab.study.results import StudyResult, open_results
+from stacklab.study.spec import StudySpec
+
+MakeStudy = Callable[..., StudyResult]
+
+MANIFEST: dict[str, Any] = {
+    "format": 1,
+    "fingerprint": "5eedda7a5eedda7a",
+    "source": {"kind": "procedural-cot", "name": "procedural-cot", "records": 2000},
+    "vocab_size": 512,
+    "end_id": 256,
+    "tokenizer": {"kind": "bpe", "name": "bpe-512", "hash": "0a1b2c3d4e5f6071", "vocab_size": 512},
+    "records": {"read": 2000, "empty": 0, "duplicates": 25, "kept": 1975, "train": 1876, "validation": 99},
+    "splits": {
+        "train": {
+            "records": 1876,
+            "tokens": 105_000,
+            "text_bytes": 391_000,
+            "bytes_per_token": 3.72,
+            "blocks": 820,
+            "tokens_per_epoch": 104_960,
+            "ids_used": 497,
+            "share_of_ids_used": 0.9707,
+        },
+        "validation": {
+            "records": 99,
+            "tokens": 5_540,
+            "text_bytes": 20_600,
+            "bytes_per_token": 3.72,
+            "blocks": 43,
+            "tokens_per_epoch": 5_504,
+            "ids_used": 402,
+            "share_of_ids_used": 0.785,
+        },
+    },
+    "problems": 99,
+    "warnings": ["3 records spell a marker such as <|endoftext|>; it is encoded as text"],
+    "files": {"train.bin": {"bytes": 210_000, "sha256": "ab" * 32}},
+}
+
+ARMS: dict[str, dict[str, Any]] = {
+    "layers-1": {"label": "1 layer", "change": {"model.num_layers": 1}},
+    "layers-2": {"label": "2 layers", "change": {"model.num_layers": 2}},
+    "layers-4": {"label": "4 layers", "change": {"model.num_layers": 4}},
+    "layers-8": {"label": "8 layers", "change": {"model.num_layers": 8}},
+    "layers-12": {"label": "12 layers", "change": {"model.num_layers": 12}},
+    "wide-1-parameters": {
+        "label": "1 layer, equal parameters",
+        "change": {"model.num_layers": 1},
+        "match": {"quantity": "total_parameters", "to": "layers-12", "knob": "model.d_model", "tolerance": 0.03},
+        "consequences": ["model.d_model", "model.d_ff"],
+    },
+    "wide-1-flops": {
+        "label": "1 layer, equal FLOPs",
+        "change": {"model.num_layers": 1},
+        "match": {"quantity": "flops_per_token", "to": "layers-12", "knob": "model.d_model", "tolerance": 0.03},
+        "consequences": ["model.d_model", "model.d_ff"],
+    },
+}
+AGAINST = ["layers-1", "wide-1-parameters", "wide-1-flops"]
+CLAIMS: list[dict[str, Any]] = [
+    {
+        "id": "train-probe",
+        "statement": "{arm} fit the training text better than {against}",
+        "metric": "train_probe.loss",
+        "direction": "lower",
+    },
+    {
+        "id": "validation",
+        "statement": "{arm} predict unseen text better than {against} at the end of training",
+        "metric": "validation.loss",
+        "direction": "lower",
+    },
+    {
+        "id": "best-validation-tied",
+        "statement": "{arm} and {against} reach the same best validation loss (within 0.05 nats)",
+        "metric": "validation.best_loss",
+        "direction": "equivalent",
+        "margin": 0.05,
+    },
+    {
+        "id": "accuracy",
+        "statement": "{arm} solve more held-out problems than {against}",
+        "metric": "accuracy",
+        "direction": "higher",
+    },
+]
+SMOKE = ["layers-1", "layers-12", "wide-1-parameters"]
+
+
+def study_tree(*, steps: int = 80, every: int = 20) -> dict[str, Any]:
+    """A study as its file would state it; tests change the tree before it is validated."""
+    return {
+        "name": "depth",
+        "title": "Depth 1 against 12 on chain-of-thought text",
+        "question": "Do twelve attention layers fit chain-of-thought text better than one, also when the one is as "
+        "large or as costly?",
+        "background": "A source experiment trained one run of each and compared the last training batch.",
+        "knobs": ["model.num_layers"],
+        "base": {
+            "data": {
+                "source": {"kind": "procedural-cot", "records": 2000},
+                "tokenizer": {"kind": "bpe", "vocab_size": 512},
+                "block_size": 128,
+            },
+            "model": {"d_model": 48, "num_layers": 12, "num_heads": 4, "context_length": 256},
+            "train": {"steps": steps, "batch_size": 8},
+            "evaluate": {"every": every},
+            "sample": {"prompts": ["<|im_start|>user\n"]},
+        },
+        "arms": ARMS,
+        "claims": [claim | {"arm": "layers-12", "against": AGAINST} for claim in CLAIMS],
+        "scales": {
+            "smoke": {"description": "tiny", "expected_time": "a minute", "arms": SMOKE, "seeds": [1, 2, 3]},
+            "laptop": {"description": "small, all arms", "expected_time": "an hour", "seeds": [1, 2, 3, 4, 5]},
+            "paper": {"description": "the source's settings", "expected_time": "days", "seeds": [1, 2]},
+        },
+        "source": {
+            "title": "Why Multiple Attention Layers Might Be Important",
+            "reported": [
+                {"arm": "layers-1", "metric": "total_parameters", "value": 60.21e6},
+                {"arm": "layers-1", "metric": "train.last_batch_loss", "value": 3.772, "note": "one noisy batch"},
+                {"arm": "layers-12", "metric": "train.last_batch_loss", "value": 2.9305, "note": "one noisy batch"},
+                {"arm": "layers-12", "metric": "train_seconds", "value": 252},
+                {"arm": "layers-8", "metric": "validation.loss", "value": 5.8},
+            ],
+            "differences": ["The source compares the last training batch of one run."],
+        },
+        "limits": ["More layers also mean more parameters; only the matched controls separate depth from size."],
+    }
+
+
+@pytest.fixture
+def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
+    """make_study(scale=..., seeds=..., tree=..., outcomes={(arm, seed): "diverged"}) -> its results, read from disk."""
+
+    def make(
+        *,
+        tree: dict[str, Any] | None = None,
+        scale: str = "smoke",
+        seeds: tuple[int, ...] | None = None,
+        hops: Sequence[int] = (1, 2, 4),
+        outcomes: Mapping[tuple[str, int], str] | None = None,
+        manifest: Mapping[str, Any] = MANIFEST,
+        out: Path = tmp_path / "out",
+    ) -> StudyResult:
+        problems = tuple(SimpleNamespace(hops=number) for number in hops)
+        data = SimpleNamespace(
+            fingerprint=manifest["fingerprint"], vocab_size=512, manifest=manifest, problems=problems
+        )
+        monkeypatch.setattr(planning, "prepare", lambda spec, *, cache: data)
+        study = StudySpec.model_validate(tree or study_tree())
+        plan = planning.make_plan(study, scale=scale, out=out, seeds=seeds)
+        save_plan(plan, plan.folder(out))
+        for arm, seed, spec in plan.runs():
+            paths = OutPaths(out).run(spec.run_id)
+            outcome = (outcomes or {}).get((arm.name, seed), "finished")
+            if outcome != "missing":
+                create_run(spec, paths)
+                write_run(plan, arm, seed, paths, outcome, hops)
+        return open_results(plan.folder(out))
+
+    return make
+
+
+def write_run(plan: Plan, arm: ArmPlan, seed: int, paths: RunPaths, outcome: str, hops: Sequence[int]) -> None:
+    """The files of one run. outcome: finished, diverged, failed or unfinished; all but the first stop half way."""
+    train, every = arm.config.train, plan.study.base.evaluate.every
+    random = np.random.default_rng([seed, arm.total_parameters])
+    last = train.steps if outcome == "finished" else train.steps // 2
+    depth, width = arm.config.model.num_layers, arm.config.model.d_model
+    floor = 3.1 - 0.22 * math.log(depth) - 0.12 * math.log(width / 48) + random.normal(0, 0.02)
+
+    def loss(step: int, overfit: float) -> float:
+        progress = step / train.steps
+        return float(floor + (6.24 - floor) * math.exp(-3.2 * progress) + overfit * progress**2)
+
+    evals = [
+        {
+            "step": step,
+            "train_probe.loss": loss(step, 0.0),
+            "validation.loss": (value := loss(step, 0.35) + random.normal(0, 0.005)),
+            "validation.bits_per_byte": value / math.log(2) / 3.72,
+        }
+        for step in sorted({*range(0, last, every), last})
+    ]
+    steps = [
+        {
+            "step": step,
+            "loss": loss(step, 0.0) + random.normal(0, 0.2),
+            "learning_rate": 3e-4 * min(1.0, step / 10),
+            "norm": 1.0,
+            "batch": fingerprint(["batch", seed, step]),
+        }
+        for step in range(1, last + 1)
+    ]
+    seconds = 0.004 * arm.flops_per_token / 1e6 * float(random.uniform(0.97, 1.03))
+    timing = [{"step": step, "seconds": seconds, "tokens": 1024} for step in range(1, last + 1)]
+    write_lines(paths.evals, evals)
+    write_lines(paths.metrics, steps)
+    write_lines(paths.timing_rows, timing)
+    write_json(paths.provenance, provenance(plan))
+    write_ending(paths, outcome, evals, steps, seconds, answers(random, depth, hops))
+
+
+def write_ending(
+    paths: RunPaths,
+    outcome: str,
+    evals: list[dict[str, Any]],
+    steps: list[dict[str, Any]],
+    seconds: float,
+    accuracy: dict[str, float],
+) -> None:
+    samples: dict[str, Any] = {"before": [{"prompt": "<|im_start|>user\n", "text": "qz ## erm vv\x07 the the"}]}
+    if outcome == "finished":
+        samples["after"] = [{"prompt": "<|im_start|>user\n", "text": "Tom has 3 apples.<|im_end|>\n<think>3 + 4 = 7"}]
+    write_json(paths.samples, samples)
+    if outcome == "failed":
+        write_json(paths.error, {"error": "the worker was killed by signal 9"})
+    if outcome == "unfinished":
+        write_json(paths.progress, {"step": evals[-1]["step"], "state": "running"})
+    if outcome not in ("finished", "diverged"):
+        return
+    final = {name: value for name, value in evals[-1].items() if name != "step"}
+    best = min(evals, key=lambda row: row["validation.loss"])
+    metrics = final | {
+        "train_probe.perplexity": math.exp(final["train_probe.loss"]),
+        "validation.perplexity": math.exp(final["validation.loss"]),
+        "validation.best_loss": best["validation.loss"],
+        "validation.best_step": best["step"],
+        "train.last_batch_loss": steps[-1]["loss"],
+        **accuracy,
+    }
+    diverged = outcome == "diverged"
+    write_json(
+        paths.result,
+        {
+            "status": outcome,
+            "reason": f"the training loss became nan at step {len(steps) + 1}" if diverged else "",
+            "step": len(steps),
+            "batches": fingerprint([row["batch"] for row in steps]),
+            "metrics": {} if diverged else metrics,
+        },
+    )
+    total = seconds * len(steps)
+    timing = {"train_seconds": total, "tokens_per_second": 1024 / seconds, "median_step_seconds": seconds}
+    write_json(paths.timing, timing | {"peak_memory_bytes": 310_000_000 + int(seconds * 2e9)})
+
+
+def answers(random: np.random.Generator, depth: int, hops: Sequence[int]) -> dict[str, float]:
+    if not hops:
+        return {}
+    shares = {
+        f"accuracy.hops_{number}": float(np.clip(0.5 + 0.08 * math.log(depth) - 0.1 * number, 0, 1))
+        + float(random.integers(0, 5)) / 64
+        for number in hops
+    }
+    return {"accuracy": sum(shares.values()) / len(shares)} | shares
+
+
+def provenance(plan: Plan) -> dict[str, Any]:
+    return {
+        "versions": {"python": "3.11.9", "stacklab": "0.1.0", "torch": "2.13.0+cpu", "numpy": "2.4.6"},
+        "git": "8ff85ff00000",
+        "platform": "Linux-6.1-x86_64",
+        "processor": "A processor @ 2.50GHz",
+        "cores": 2,
+        "gpu": None,
+        "device": "cpu",
+        "precision": "fp32",
+        "threads": 1,
+        "arguments": ["run", "depth", "--scale", plan.scale],
+        "data": plan.data,
+    }
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    encode = json.dumps if path.name == "timing.jsonl" else canonical_json
+    write_text(path, "".join(encode(row) + "\n" for row in rows))

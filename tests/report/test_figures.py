@@ -1,0 +1,118 @@
+"""Figures are data: looked at here without drawing anything."""
+
+import pytest
+
+from stacklab.report.facts import build_facts
+from stacklab.report.figures import figures
+from stacklab.report.plot import Axis, decade_ticks, spanning_counts
+from stacklab.report.strips import nice_ticks, strip_groups
+from tests.report.conftest import MakeStudy, study_tree
+
+
+def test_curves_show_every_seed_on_shared_axes(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study())
+    curves = figures(facts)["curves"]
+    assert [panel.title for panel in curves.panels] == ["1 layer", "12 layers", "1 layer, equal parameters"]
+    assert len({(panel.x, panel.y) for panel in curves.panels}) == 1
+    panel = curves.panels[1]
+    assert {line.color for line in panel.lines} == {facts.arm("layers-12").color}
+    validation = [line for line in panel.lines if line.name == "seed 3, validation"]
+    assert validation[0].y == tuple(row.validation for row in facts.runs_of("layers-12")[2].log)
+    assert len(panel.lines) == 3 * 3
+    assert len(panel.bands) == 2
+    run = facts.runs_of("layers-12")[0]
+    assert (panel.points[0].x, panel.points[0].y) == ((run.best_step,), (run.best_loss,))
+
+
+def test_a_band_spans_the_finished_seeds_only(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study(outcomes={("layers-12", 3): "diverged"}))
+    curves = figures(facts)["curves"]
+    band = curves.panels[1].bands[0]
+    values = [[row.validation for row in run.log] for run in facts.runs_of("layers-12")[:2]]
+    assert band.low == tuple(min(pair) for pair in zip(*values, strict=True))
+    assert band.high == tuple(max(pair) for pair in zip(*values, strict=True))
+    ended = [mark for mark in curves.panels[1].points if mark.symbol == "x"]
+    assert [mark.name for mark in ended] == ["seed 3, diverged"]
+    assert "ended early" in [key.label for key in curves.keys]
+
+
+def test_one_seed_has_lines_but_no_bands(make_study: MakeStudy) -> None:
+    drawn = figures(build_facts(make_study(seeds=(1,))))
+    assert all(not panel.bands for panel in (*drawn["curves"].panels, *drawn["overlay"].panels))
+    assert all(len(panel.lines) == 3 for panel in drawn["overlay"].panels)
+
+
+def test_an_arm_keeps_its_colour_and_marker_at_every_scale(make_study: MakeStudy, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    smoke = {arm.name: (arm.color, arm.symbol) for arm in build_facts(make_study()).arms}
+    laptop = build_facts(make_study(scale="laptop", seeds=(1,), out=tmp_path / "other"))
+    everywhere = {arm.name: (arm.color, arm.symbol) for arm in laptop.arms}
+    assert smoke.items() <= everywhere.items()
+    assert len(set(everywhere.values())) == 7
+
+
+def test_costs_place_each_seed_and_the_mean(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study())
+    panels = {panel.title: panel for panel in figures(facts)["costs"].panels}
+    assert len(panels) == 6
+    mean, seeds = panels["validation by total parameters"].points[2:4]
+    arm = facts.arm("layers-12")
+    assert seeds.x == (float(arm.total_parameters),) * 3
+    found = arm.measure("validation.loss")
+    assert found is not None
+    assert seeds.y == found.values
+    assert mean.y == (found.mean,)
+    assert mean.low < mean.y < mean.high
+    times = panels["train probe by training time"].points[3]
+    assert times.x == tuple(run.timing["train_seconds"] for run in facts.runs_of("layers-12"))
+
+
+def test_without_problems_there_is_no_accuracy_figure(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study(hops=()))
+    assert "accuracy" not in figures(facts)
+    assert len(facts.not_asked) > 4, "the accuracy claims are told as not asked"
+
+
+def test_without_any_run_there_are_no_figures(make_study: MakeStudy) -> None:
+    arms = ("layers-1", "layers-12", "wide-1-parameters")
+    nothing = {(arm, seed): "missing" for arm in arms for seed in (1, 2, 3)}
+    assert figures(build_facts(make_study(outcomes=nothing))) == {}
+
+
+def test_strips_of_a_claim_share_an_axis_that_holds_zero_margin_and_dots(make_study: MakeStudy) -> None:
+    groups = {group.claim: group for group in strip_groups(build_facts(make_study()))}
+    tied = groups["best-validation-tied"]
+    assert tied.margin == 0.05
+    assert [strip.contrast.against for strip in tied.strips] == ["layers-1", "wide-1-parameters"]
+    inside = [0.0, -0.05, 0.05, *(dot for strip in tied.strips for dot in strip.dots)]
+    assert all(0 < tied.place(value) < 100 for value in inside)
+    pair = tied.strips[0].contrast.pairs[0]
+    assert tied.strips[0].dots[0] == pair.arm - pair.against
+
+
+def test_a_huge_t_interval_is_cut_and_not_allowed_to_flatten_the_dots(make_study: MakeStudy) -> None:
+    group = strip_groups(build_facts(make_study(tree=study_tree(), seeds=(1, 2))))[0]
+    spread = max(strip.dots[0] for strip in group.strips) - min(strip.dots[0] for strip in group.strips)
+    assert group.high - group.low < 5 * max(spread, *(abs(dot) for strip in group.strips for dot in strip.dots))
+    assert group.place(1e9) == 100.0
+    assert group.beyond(1e9)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (-0.31, 0.12, (-0.3, -0.2, -0.1, 0.0, 0.1)),
+        (0.0, 7.0, (0.0, 2.0, 4.0, 6.0)),
+        (1e-9, 2.2e-9, (1e-9, 1.5e-9, 2e-9)),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, ticks: tuple[float, ...]) -> None:
+    assert nice_ticks(low, high) == pytest.approx(ticks)
+
+
+def test_wide_spans_of_costs_are_logarithmic() -> None:
+    assert spanning_counts("n", [100.0, 200.0]).log is False
+    axis = spanning_counts("n", [100.0, 1000.0])
+    assert axis.log
+    assert axis.ticks == (100.0, 200.0, 500.0, 1000.0)
+    assert decade_ticks(3.0, 2e5) == (10.0, 100.0, 1000.0, 10000.0, 100000.0)
+    assert spanning_counts("n", [0.0, 5.0]) == Axis("n", pytest.approx(-0.3), pytest.approx(5.3))  # type: ignore[arg-type]

@@ -1,0 +1,184 @@
+"""HTML and Markdown: self-contained, complete, and deaf to whatever stands in names, prompts and samples."""
+
+import json
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+from typing import Any
+
+import plotly.offline
+import pytest
+
+from stacklab.base.files import read_json, write_json
+from stacklab.report.facts import build_facts
+from stacklab.report.figures import figures
+from stacklab.report.html import ASSETS, BUNDLE, render_html, script_json
+from stacklab.report.markdown import escape, fenced, render_markdown
+from stacklab.report.plotly_view import CONFIG
+from stacklab.run.paths import OutPaths
+from stacklab.study.results import StudyResult
+from tests.report.conftest import MakeStudy, study_tree
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'`|${{7*7}} http://evil.example"
+LOADING = {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "background", "formaction"}
+
+
+class Page(HTMLParser):
+    """All tags with their attributes, and the text of each script by its place."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self._script = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._script = tag == "script"
+
+    def handle_data(self, data: str) -> None:
+        if self._script:
+            self.scripts.append(data)
+            self._script = False
+
+
+def html_of(result: StudyResult) -> str:
+    facts = build_facts(result)
+    return render_html(facts, figures(facts))
+
+
+def markdown_of(result: StudyResult) -> str:
+    facts = build_facts(result)
+    return render_markdown(facts, figures(facts))
+
+
+def hostile(make_study: MakeStudy) -> StudyResult:
+    tree = study_tree()
+    tree |= {"title": EVIL, "question": EVIL, "background": EVIL, "limits": [EVIL]}
+    tree["arms"] = {name: arm | {"label": f"{name} {EVIL}"} for name, arm in tree["arms"].items()}
+    tree["base"]["sample"]["prompts"] = [EVIL]
+    tree["source"]["reported"][1]["note"] = EVIL
+    tree["scales"]["smoke"] |= {"description": EVIL, "expected_time": EVIL}
+    tree["source"] |= {"title": EVIL, "differences": [EVIL]}
+    result = make_study(tree=tree, outcomes={("layers-1", 1): "failed"})
+    for row in result.rows:
+        paths = OutPaths(result.out).run(row.run_id)
+        text = [{"prompt": EVIL, "text": EVIL}]
+        write_json(paths.samples, {"before": text, "after": text})
+        write_json(paths.provenance, read_json(paths.provenance) | {"arguments": [EVIL], "processor": EVIL})
+        if paths.error.exists():
+            write_json(paths.error, {"error": EVIL})
+    return result.__class__(result.plan, result.out, *_again(result))
+
+
+def _again(result: StudyResult) -> tuple[Any, Any]:
+    from stacklab.study.results import open_results
+
+    fresh = open_results(result.folder)
+    return fresh.rows, fresh.claims
+
+
+def test_hostile_texts_stay_text_in_html(make_study: MakeStudy) -> None:
+    plain, evil = Page(html_of(make_study())), Page(html_of(hostile(make_study)))
+    assert [tag for tag, _ in evil.tags].count("script") == [tag for tag, _ in plain.tags].count("script") == 3
+    assert all(tag != "img" and not any(name.startswith("on") for name in attrs) for tag, attrs in evil.tags)
+    panels = json.loads(evil.scripts[1])
+    names = [trace.get("name", "") for panel in panels.values() for trace in panel["data"]]
+    assert any("&lt;img" in name for name in names), "plotly reads HTML in names"
+    assert not any("<" in name for name in names)
+
+
+def test_the_page_asks_for_nothing_outside_itself(make_study: MakeStudy) -> None:
+    page = Page(html_of(make_study()))
+    loaded = [value for _, attrs in page.tags for name, value in attrs.items() if name in LOADING]
+    assert loaded, "the table of contents has links"
+    assert all(value is not None and value.startswith("#") for value in loaded)
+    policy = next(attrs for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
+    assert (policy["content"] or "").startswith("default-src 'none';")
+    style = (files("stacklab.report") / "templates" / "style.css").read_text()
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_every_link_of_the_contents_leads_somewhere(make_study: MakeStudy) -> None:
+    tags = Page(html_of(make_study())).tags
+    targets = {attrs["id"] for _, attrs in tags if "id" in attrs}
+    assert {str(attrs["href"])[1:] for tag, attrs in tags if tag == "a"} <= targets
+
+
+def test_no_figure_offers_to_upload_itself(make_study: MakeStudy) -> None:
+    page = Page(html_of(make_study()))
+    panels = json.loads(page.scripts[1])
+    places = [str(attrs["data-panel"]) for _, attrs in page.tags if "data-panel" in attrs]
+    assert sorted(places) == sorted(panels)
+    assert len(places) == 3 + 2 + 6 + 1
+    assert all(panel["config"] == CONFIG for panel in panels.values())
+    assert CONFIG["showSendToCloud"] is False
+    assert CONFIG["plotlyServerURL"] == ""
+
+
+def test_the_bundle_is_the_version_that_plotly_checks_figures_for() -> None:
+    head = (ASSETS / BUNDLE).read_text(encoding="utf-8")[:300]
+    found = re.search(r"v(\d+\.\d+\.\d+)", head)
+    assert found is not None
+    assert found[1] == plotly.offline.get_plotlyjs_version()
+    assert "MIT" in (ASSETS / "plotly-LICENSE.txt").read_text(encoding="utf-8")
+
+
+def test_json_in_a_script_cannot_end_it() -> None:
+    encoded = script_json({"a": "</script><!-- \u2028 &"})
+    assert not set("<>&\u2028") & set(encoded)
+    assert json.loads(encoded) == {"a": "</script><!-- \u2028 &"}
+
+
+def test_pages_say_what_the_facts_say(make_study: MakeStudy) -> None:
+    result = make_study(outcomes={("wide-1-parameters", 3): "diverged"})
+    for page in (html_of(result), markdown_of(result)):
+        assert "1 of 9 runs did not finish" in page
+        assert "became nan at step 41" in page
+        assert "scale smoke runs without this arm" in page
+        assert "Scale smoke does not use the source" in page
+        assert "At each of 3 seeds" in page
+        assert "371,040" in page, "the parameters of 12 layers"
+        assert "2.13.0+cpu" in page or "2.13.0\\+cpu" in page
+
+
+@pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
+def test_pages_bear_a_study_with_next_to_nothing(make_study: MakeStudy, seeds: tuple[int, ...]) -> None:
+    """One arm, no claims, no accuracy, no samples, no source, no manifest; half of the runs missing."""
+    tree = study_tree()
+    tree["claims"], tree["source"], tree["limits"], tree["background"] = [], None, [], ""
+    tree["scales"]["smoke"]["arms"] = ["layers-1"]
+    tree["base"]["sample"]["prompts"] = []
+    result = make_study(
+        tree=tree, seeds=seeds, hops=(), manifest={"fingerprint": "f" * 16}, outcomes={("layers-1", 1): "missing"}
+    )
+    for page in (html_of(result), markdown_of(result)):
+        assert "asks no claim at this scale" in page
+        assert "not run yet" in page
+
+
+def test_a_single_seed_prints_undefined_with_its_reason(make_study: MakeStudy) -> None:
+    result = make_study(seeds=(1,))
+    for page in (html_of(result), markdown_of(result)):
+        assert "± undefined" in page
+        assert "needs 2 values, has 1" in page
+        assert "needs 2 pairs, has 1" in page
+
+
+def test_hostile_texts_stay_text_in_markdown(make_study: MakeStudy) -> None:
+    from markdown_it import MarkdownIt
+
+    page = Page(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown_of(hostile(make_study))))
+    tags = {tag for tag, _ in page.tags}
+    assert "table" in tags
+    assert "script" not in tags
+    images = {attrs["src"] for tag, attrs in page.tags if tag == "img"}
+    assert images == {f"figures/{name}.png" for name in ("claims", "curves", "overlay", "costs", "accuracy")}
+    assert all(not any(name.startswith("on") for name in attrs) for _, attrs in page.tags)
+
+
+def test_a_fence_is_longer_than_any_in_the_text() -> None:
+    assert fenced("a ```` b").startswith("`````text\n")
+    assert escape("a|b\nc") == "a\\|b c"

@@ -1,0 +1,93 @@
+"""The folder of a report."""
+
+import csv
+import subprocess
+import sys
+
+from stacklab.base.files import read_json, read_jsonl
+from stacklab.report.facts import build_facts
+from stacklab.report.figures import figures
+from stacklab.report.matplotlib_view import draw, render
+from stacklab.report.schema import Facts
+from stacklab.report.strips import strip_groups
+from stacklab.report.strips_view import draw_strips
+from stacklab.report.write import write_report
+from stacklab.run.paths import OutPaths
+from tests.report.conftest import MakeStudy, study_tree
+
+NO_TORCH = """
+import sys
+from pathlib import Path
+from stacklab.report.verdicts import verdict_table
+from stacklab.report.write import write_report
+from stacklab.study.results import open_results
+result = open_results(Path(sys.argv[1]))
+write_report(result)
+verdict_table(result)
+print(sorted({"torch", "pandas", "datasets", "transformers", "matplotlib.pyplot"} & set(sys.modules)))
+"""
+
+
+def test_a_report_is_written_whole_and_without_torch(make_study: MakeStudy) -> None:
+    result = make_study(outcomes={("wide-1-parameters", 2): "diverged"})
+    command = [sys.executable, "-W", "error", "-c", NO_TORCH, str(result.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+    folder = result.folder / "report"
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    pictures = {f"figures/{name}.{kind}" for name in PICTURES for kind in ("png", "svg")}
+    tables = {f"tables/{name}.csv" for name in ("claims", "pairs", "headline", "runs", "training_log", "reported")}
+    assert written == {"index.html", "report.md", "facts.json"} | pictures | tables
+    assert Facts.model_validate(read_json(folder / "facts.json")) == build_facts(result)
+
+
+PICTURES = ("claims", "curves", "overlay", "costs", "accuracy")
+
+
+def test_a_second_report_leaves_no_picture_of_the_first(make_study: MakeStudy) -> None:
+    result = make_study(seeds=(1,))
+    paths = write_report(result)
+    assert (paths.figures / "accuracy.png").exists()
+    for row in result.rows:
+        OutPaths(result.out).run(row.run_id).result.unlink()
+    from stacklab.study.results import open_results
+
+    write_report(open_results(result.folder))
+    assert (paths.figures / "curves.png").exists()
+    assert not (paths.figures / "accuracy.png").exists()
+
+
+def test_csv_files_hold_all_digits(make_study: MakeStudy) -> None:
+    result = make_study()
+    tables = write_report(result).tables
+    rows = list(csv.DictReader((tables / "runs.csv").read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 9
+    assert float(rows[0]["validation.loss"]) == result.rows[0].metrics["validation.loss"]
+    logged = list(csv.DictReader((tables / "training_log.csv").read_text(encoding="utf-8").splitlines()))
+    evals = read_jsonl(OutPaths(result.out).run(result.rows[0].run_id).evals)
+    assert len(logged) == 9 * len(evals)
+    assert float(logged[1]["validation_loss"]) == evals[1]["validation.loss"]
+    headline = list(csv.DictReader((tables / "headline.csv").read_text(encoding="utf-8").splitlines()))
+    assert {row["undefined"] for row in headline if row["n"] == "3"} == {""}
+
+
+def test_the_same_facts_give_the_same_pictures(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study(seeds=(1, 2)))
+    figure = figures(facts)["curves"]
+    assert render(draw(figure), "svg") == render(draw(figure), "svg")
+    groups = strip_groups(facts)
+    assert render(draw_strips(groups), "png") == render(draw_strips(groups), "png")
+
+
+def test_pictures_bear_labels_that_matplotlib_reads_otherwise(make_study: MakeStudy) -> None:
+    tree = study_tree()
+    labels = ("costs $1 or $", "_hidden", "一層 🙂", "a\nb", "x" * 200)
+    tree["arms"] = {
+        name: arm | {"label": labels[index % len(labels)]} for index, (name, arm) in enumerate(tree["arms"].items())
+    }
+    tree["scales"]["smoke"]["arms"] = None
+    facts = build_facts(make_study(tree=tree, seeds=(1,)))
+    svg = render(draw(figures(facts)["overlay"]), "svg").decode()
+    assert svg.count("_hidden") >= 1, "an underscore does not hide an arm from the legend"
+    render(draw_strips(strip_groups(facts)), "svg")
