@@ -39,9 +39,9 @@ def say(folder: Path, **changes: Any) -> None:
 
 
 def test_plain_lines_tell_start_heartbeat_and_end(tmp_path: Path, clock: Clock) -> None:
-    (one, two, old), labels = folders_and_labels(tmp_path, 3)
+    (one, two, old, other), labels = folders_and_labels(tmp_path, 4)
     output = io.StringIO()
-    with live(labels, total=3, console=Console(file=output, width=40)) as watch:
+    with live(labels, total=4, console=Console(file=output, width=40)) as watch:
         watch.ended(RunEnd(old, "finished", attempts=0))
         watch.started(one, attempt=1)
         say(one)
@@ -58,16 +58,20 @@ def test_plain_lines_tell_start_heartbeat_and_end(tmp_path: Path, clock: Clock) 
         clock.now = 132.0
         watch.note("[a warning]")
         watch.ended(RunEnd(two, "failed", "DataError: [x] is wrong", attempts=2))
+        watch.started(other, attempt=1)
+        watch.ended(RunEnd(other, "stopped"))
     assert output.getvalue().splitlines() == [
-        "[1/3] deep seed 0 started",
-        "[1/3] deep seed 0  step 40/200  loss 2.3457  12.10 k tokens/s  34.0 s left",
-        "[1/3] deep seed 0  answering",
-        "[2/3] deep seed 0 finished in 30.0 s, validation loss 2.3000",
-        "[2/3] deep seed 1 started",
-        "[2/3] deep seed 1 lost: killed by signal 9; attempt 1 of 3",
-        "[2/3] deep seed 1 started again (attempt 2)",
+        "[1/4] deep seed 0 started",
+        "[1/4] deep seed 0  step 40/200  loss 2.3457  12,100 tokens/s  34.0 s left",
+        "[1/4] deep seed 0  answering",
+        "[2/4] deep seed 0 finished in 30.0 s, validation loss 2.3000",
+        "[2/4] deep seed 1 started",
+        "[2/4] deep seed 1 lost: killed by signal 9; attempt 1 of 3",
+        "[2/4] deep seed 1 started again (attempt 2)",
         "[a warning]",
-        "[3/3] deep seed 1 failed in 2.0 s: DataError: [x] is wrong",
+        "[3/4] deep seed 1 failed in 2.0 s: DataError: [x] is wrong",
+        "[3/4] deep seed 3 started",
+        "[3/4] deep seed 3 stopped in 0 ms",
     ]
 
 
@@ -99,7 +103,7 @@ def test_the_table_shows_what_runs_in_at_most_twelve_lines(tmp_path: Path, clock
     assert len(lines) == TABLE_ROWS + 3 == 12
     assert lines[0].split() == ["arm", "seed", "step", "loss", "tokens/s", "left"]
     assert [word for word in lines[1].split() if "━" not in word and "╸" not in word] == (
-        ["deep", "0", "40/200", "2.3457", "12.10", "k", "34.0", "s"]
+        ["deep", "0", "40/200", "2.3457", "12,100", "34.0", "s"]
     )
     assert "starting" in lines[2]
     assert lines[-2] == "and 6 more running"

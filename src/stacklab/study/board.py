@@ -9,7 +9,7 @@ from typing import Any
 
 from stacklab.base.errors import DataError
 from stacklab.base.files import read_json
-from stacklab.base.units import count, duration
+from stacklab.base.units import duration
 from stacklab.run.paths import RunPaths
 from stacklab.study.engines.protocol import RunEnd
 
@@ -34,7 +34,7 @@ class Progress:
         if self.loss is not None:
             parts.append(f"loss {self.loss:.4f}")
         if self.tokens_per_second is not None:
-            parts.append(f"{count(self.tokens_per_second)} tokens/s")
+            parts.append(f"{self.tokens_per_second:,.0f} tokens/s")
         if self.seconds_left is not None:
             parts.append(f"{duration(self.seconds_left)} left")
         return "  ".join(parts)
@@ -113,6 +113,10 @@ class Board:
         if end.status == "finished" and end.attempts == 1:
             self._spent.append(seconds)
         return seconds
+
+    def over(self) -> int:
+        """Runs that need no more work; one that was stopped still does."""
+        return sum(end.status != "stopped" for end in self.ended.values())
 
     def refresh(self) -> None:
         for run in self.running.values():

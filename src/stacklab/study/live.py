@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from stacklab.base.units import count, duration
+from stacklab.base.units import duration
 from stacklab.study.board import TRAINING, Board, final_loss
 from stacklab.study.engines.protocol import RunEnd, Watch
 
@@ -79,7 +79,7 @@ class PlainLines:
                 self._say(f"{self._board.name(folder)}  {run.progress}")
 
     def _say(self, text: str) -> None:
-        self.note(f"[{len(self._board.ended)}/{self._board.total}] {text}")
+        self.note(f"[{self._board.over()}/{self._board.total}] {text}")
 
 
 class LiveTable:
@@ -129,7 +129,7 @@ def draw(board: Board) -> RenderableType:
             ProgressBar(total=max(said.steps, 1), completed=said.step, width=12),
             f"{said.step:,}/{said.steps:,}" if said.state == TRAINING else said.state,
             "" if said.loss is None else f"{said.loss:.4f}",
-            "" if said.tokens_per_second is None else count(said.tokens_per_second),
+            "" if said.tokens_per_second is None else f"{said.tokens_per_second:,.0f}",
             "" if said.seconds_left is None else duration(said.seconds_left),
         )
     more = [Text(f"and {len(rows) - TABLE_ROWS} more running")] if len(rows) > TABLE_ROWS else []
