@@ -115,9 +115,9 @@ class LiveTable:
 def draw(board: Board) -> RenderableType:
     """At most TABLE_ROWS runs, a heading, a line for the rest and the summary: 12 lines."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("arm", no_wrap=True, max_width=24)
+    table.add_column("arm", no_wrap=True, max_width=26)
     table.add_column("seed", justify="right")
-    table.add_column("")
+    table.add_column("", width=8)
     for heading in ("step", "loss", "tokens/s", "left"):
         table.add_column(heading, justify="right", no_wrap=True)
     rows = list(board.running.items())
@@ -126,7 +126,7 @@ def draw(board: Board) -> RenderableType:
         table.add_row(
             Text(arm),
             str(seed),
-            ProgressBar(total=max(said.steps, 1), completed=said.step, width=12),
+            ProgressBar(total=max(said.steps, 1), completed=said.step, width=8),
             f"{said.step:,}/{said.steps:,}" if said.state == TRAINING else said.state,
             "" if said.loss is None else f"{said.loss:.4f}",
             "" if said.tokens_per_second is None else f"{said.tokens_per_second:,.0f}",
