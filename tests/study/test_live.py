@@ -145,7 +145,7 @@ def test_the_summary_counts_and_estimates(tmp_path: Path, clock: Clock) -> None:
     assert board.seconds_left() == 100.0, "the last run cannot be shared out among slots"
 
 
-def test_a_terminal_gets_a_table_and_keeps_what_went_wrong(tmp_path: Path) -> None:
+def test_a_terminal_gets_a_table_and_keeps_what_went_wrong(tmp_path: Path, clock: Clock) -> None:
     (good, bad), labels = folders_and_labels(tmp_path, 2)
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=80, height=30, _environ={"TERM": "xterm"})
@@ -155,6 +155,9 @@ def test_a_terminal_gets_a_table_and_keeps_what_went_wrong(tmp_path: Path) -> No
         watch.tick()
         watch.tick()
         assert output.getvalue().count("40/200") == 1, "drawn at most four times a second"
+        clock.now += 0.25
+        watch.tick()
+        assert output.getvalue().count("40/200") == 2
         watch.ended(RunEnd(good, "finished"))
         watch.started(bad, attempt=1)
         watch.ended(RunEnd(bad, "failed", "no [text] in corpus.txt"))
