@@ -2,8 +2,11 @@
 
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import plotly.offline
@@ -182,3 +185,16 @@ def test_hostile_texts_stay_text_in_markdown(make_study: MakeStudy) -> None:
 def test_a_fence_is_longer_than_any_in_the_text() -> None:
     assert fenced("a ```` b").startswith("`````text\n")
     assert escape("a|b\nc") == "a\\|b c"
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium to open the page with")
+def test_a_browser_draws_every_panel_without_a_complaint(make_study: MakeStudy, tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text(html_of(hostile(make_study)), encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    options += ["--virtual-time-budget=5000", f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr"]
+    command = ["chromium", *options, "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    drawn = [attrs for _, attrs in Page(done.stdout).tags if "js-plotly-plot" in (attrs.get("class") or "")]
+    assert len(drawn) == 3 + 2 + 6 + 1
+    assert "CONSOLE" not in done.stderr, "an error, or something that the content security policy refused"

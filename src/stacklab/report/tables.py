@@ -36,7 +36,6 @@ DATA_TITLES = {
     "tokenizer.hash": "hash of the tokenizer",
     "vocab_size": "ids in the vocabulary",
     "splits.train.ids_used": "ids that the training split uses",
-    "splits.train.share_of_ids_used": "share of ids used",
 }
 
 
@@ -217,6 +216,8 @@ def data(facts: Facts) -> Table:
 def data_summary(facts: Facts) -> Table:
     """What a reader asks first about the data; what the manifest does not say is left out."""
     rows = [_cells(title, plain(facts.data[path])) for path, title in DATA_TITLES.items() if path in facts.data]
+    if isinstance(share := facts.data.get("splits.train.share_of_ids_used"), float):
+        rows.append(_cells("share of the ids that it uses", alone("share", share)))
     if facts.epochs is not None:
         rows.append(_cells("epochs that a run trains for", f"{facts.epochs:.3g}"))
     rows.append(_cells("fingerprint of the prepared data", facts.data_fingerprint))

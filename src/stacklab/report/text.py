@@ -11,6 +11,9 @@ NOTHING = "–"
 DECIMALS: dict[Style, int] = {"loss": 4, "plain": 2, "share": 1, "whole": 0, "step": 0}
 """The most decimals of a style; the others print three significant digits."""
 
+FINEST = 6
+"""Decimals that an interval may get to show on which side of zero it ends."""
+
 LADDERS: dict[Style, tuple[tuple[float, str], ...]] = {
     "seconds": ((3600, " h"), (60, " min"), (1, " s"), (1e-3, " ms")),
     "rate": ((1e6, " M"), (1e3, " k"), (1, "")),
@@ -73,6 +76,9 @@ def difference_text(style: Style, result: Result) -> str:
         return f"undefined: {result.reason}"
     factor, suffix = _unit(style, max(abs(result.low), abs(result.high)))
     places = _places(style, (result.high - result.low) / 2 / factor, result.value / factor)
+    # Which side of zero an end lies on decides the verdict, so it must not be rounded away.
+    while places < FINEST and any(end and not round(end / factor, places) for end in (result.low, result.high)):
+        places += 1
     value, low, high = (_signed_fixed(number / factor, places) for number in (result.value, result.low, result.high))
     return _points(style, f"{value} [{low}, {high}]{suffix}")
 

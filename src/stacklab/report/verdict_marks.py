@@ -26,6 +26,8 @@ def why(verdict: str, reason: str, difference: Result, seeds_needed: int | None)
     """The reason, without the interval where that stands beside it, and how many seeds would do."""
     if verdict != "invalid" and isinstance(difference, Estimate):
         reason = "the interval " + reason.rpartition("] ")[2]
+        if verdict == "refuted" and reason.endswith("excludes 0"):
+            reason += ", on the side not claimed"
     if seeds_needed is None:
         return reason
-    return f"{reason}; about {seeds_needed} seeds would be needed to show a difference of this size"
+    return f"{reason}; about {seeds_needed} seeds would show a difference of this size"

@@ -1,5 +1,7 @@
-"""The verdicts for a terminal of 100 columns or more."""
+"""The verdicts for a terminal."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stacklab.report.metrics import describe
@@ -10,55 +12,73 @@ from stacklab.study.analyse import ClaimResult
 from stacklab.study.results import StudyResult
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, ConsoleOptions
+    from rich.table import Table
     from rich.text import Text
 
+WIDE = 100
+"""Columns from which the numbers have columns of their own; below, they stand under their claim."""
 
-def verdict_table(result: StudyResult) -> "Group":
-    """A row per comparison, grouped by metric, and lines that say how to read it. To be printed by rich."""
+
+@dataclass(frozen=True)
+class VerdictTable:
+    """What `rich` prints: a row per comparison, grouped by metric, and lines that say how to read it."""
+
+    result: StudyResult
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Text | Table]":
+        from rich.text import Text
+
+        yield Text(self.result.plan.study.question, style="bold")
+        if self.result.claims:
+            yield _table(self.result.claims, wide=options.max_width >= WIDE)
+        for line in _after(self.result):
+            yield Text(line, style="dim")
+
+
+def verdict_table(result: StudyResult) -> VerdictTable:
+    return VerdictTable(result)
+
+
+def _table(claims: list[ClaimResult], *, wide: bool) -> "Table":
     from rich.box import SIMPLE_HEAD
-    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("claim", max_width=46)
-    for head in ("difference [t interval]", "[bootstrap]", "verdict"):
+    table.add_column("claim", max_width=46 if wide else 56)
+    for head in ("difference [t interval]", "[bootstrap]", "verdict") if wide else ("verdict",):
         table.add_column(Text(head), no_wrap=True)
     last = ""
-    for claim in result.claims:
+    for claim in claims:
         if last and claim.metric != last:
             table.add_section()
         last = claim.metric
         mark = MARKS[claim.verdict]
-        statement = Text(claim.statement)
-        statement.append(f"\n{_why(claim)}", style="dim")
         difference, bootstrap = _numbers(claim)
+        statement = Text(claim.statement)
+        if not wide:
+            statement.append(f"\n{difference}, bootstrap {bootstrap}")
+        reason = why(claim.verdict, claim.reason, claim.difference, claim.seeds_needed)
+        statement.append(f"\n{reason}", style="dim")
         verdict = Text(f"{mark.glyph} {claim.verdict}", style=f"bold {mark.terminal}")
-        table.add_row(statement, Text(difference), Text(bootstrap), verdict)
-    shown = [table] if result.claims else []
-    return Group(Text(result.plan.study.question, style="bold"), *shown, *_after(result))
-
-
-def _why(claim: ClaimResult) -> str:
-    return why(claim.verdict, claim.reason, claim.difference, claim.seeds_needed)
+        table.add_row(statement, *((Text(difference), Text(bootstrap)) if wide else ()), verdict)
+    return table
 
 
 def _numbers(claim: ClaimResult) -> tuple[str, str]:
+    """Difference and bootstrap interval; those of an invalid comparison would mislead."""
     if claim.verdict == "invalid" or not isinstance(claim.difference, Estimate):
         return NOTHING, NOTHING
     style = describe(claim.metric).style
     return difference_text(style, claim.difference), interval_text(style, claim.bootstrap)
 
 
-def _after(result: StudyResult) -> "list[Text]":
-    from rich.text import Text
-
+def _after(result: StudyResult) -> Iterator[str]:
     plan = result.plan
-    seeds = f"{len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
-    lines = [Text(f"difference: arm minus the other, paired by seed; {seeds}, scale {plan.scale}", style="dim")]
     if not result.claims:
-        lines.insert(0, Text("no claim is asked at this scale"))
+        yield "no claim is asked at this scale"
+    seeds = f"{len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
+    yield f"difference: arm minus the other, paired by seed; {seeds}, scale {plan.scale}"
     if plan.not_asked:
-        lines.append(Text(f"not asked at this scale: {len(plan.not_asked)} comparisons (see the report)", style="dim"))
-    return lines
+        yield f"not asked at this scale: {len(plan.not_asked)} comparisons (see the report)"
