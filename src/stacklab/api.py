@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.env import apply_defaults
-from stacklab.study.engines.choose import EngineName, make_engine
+from stacklab.study.engines.choose import EngineName, make_engine, worker_count
 from stacklab.study.live import live
 from stacklab.study.load import read_study, variant_of
 from stacklab.study.plan import Plan, make_plan
@@ -32,10 +32,7 @@ class Study:
         return make_plan(self.spec, scale=self.scale, out=self.out, seeds=self.seeds, variant=self.variant)
 
     def run(self, *, engine: EngineName = "processes", workers: int | None = None) -> StudyResult:
-        """Train what is not trained yet, with live progress; `result.table` is a data frame with a row per run.
-
-        With engine "processes" a script needs the usual `if __name__ == "__main__":` around its own calls.
-        """
+        """Train what is not trained yet, with live progress; `result.table` is a data frame with a row per run."""
         return run_study(self.plan(), self.out, engine=engine, workers=workers)
 
 
@@ -64,7 +61,9 @@ def load_study(
 def run_study(plan: Plan, out: Path, *, engine: EngineName, workers: int | None) -> StudyResult:
     """Carry out a plan with live progress on standard error."""
     apply_defaults()
-    chosen = make_engine(engine, workers=workers)
+    # Of all runs, not of those left: a resumed run must get the threads that it started with.
+    slots = worker_count(workers, runs=len(plan.runs())) if engine == "processes" else workers
+    chosen = make_engine(engine, workers=slots)
     labels = {spec.run_id: (arm.label, seed) for arm, seed, spec in plan.runs()}
 
     def start(folders: list[Path]) -> None:

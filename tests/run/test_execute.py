@@ -171,3 +171,18 @@ def test_generation_continues_from_a_run(bench: Bench) -> None:
     assert texts[0] == texts[1] != texts[2]
     with pytest.raises(DataError, match="expected one run"):
         find_run("zzz", bench.out.root)
+
+
+def test_a_run_held_by_another_process_is_left_when_told_to_stop(bench: Bench) -> None:
+    paths = bench.folder(bench.spec())
+    code = (
+        "import sys; from pathlib import Path; from stacklab.base.locks import exclusive\n"
+        f"with exclusive(Path({str(paths.folder)!r}), what='x'): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        asked = iter([False, False])
+        assert execute(paths.folder, threads=1, stop=lambda: next(asked, True)) == "stopped"
+        other.kill()
+    assert not paths.metrics.exists()

@@ -2,17 +2,17 @@
 
 StacklabError                 exit 1   (base)
 ├── UserError                 exit 2   what was given cannot be used; nothing was lost
-│   ├── SpecError                      a study, override or field is wrong
-│   │   └── ContrastError              two arms differ in more than they declare
-│   ├── DataError                      a corpus, record or file of text is wrong
+│   ├── SpecError                      a study, an override or a field is wrong
+│   │   ├── ContrastError              two arms differ in more than they declare
+│   │   └── MatchError                 no control within tolerance
+│   ├── DataError                      a corpus, a record or a file of text is wrong
 │   ├── TokenizerError                 a tokenizer cannot be had or is not one
 │   ├── CheckpointError                a checkpoint is damaged or of another run
 │   ├── BusyError                      another command holds the same study or run
-│   └── MissingExtraError              an optional package is not installed
-│   ├── DiskError                      the disk is full or not writable; no half-written file is left
-│   │   └── MatchError                 no control within tolerance
-└── RunsFailedError           exit 3   some runs of a study failed; the others are kept
-Interrupted                   exit 130 stopped by the user; the same command resumes
+│   ├── MissingExtraError              an optional package is not installed
+│   └── DiskError                      the disk is full or not writable; no half-written file is left
+├── RunsFailedError           exit 3   some runs of a study failed; the others are kept
+└── Interrupted               exit 130 stopped by the user; the same command resumes
 """
 
 

@@ -4,18 +4,20 @@ import contextlib
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stacklab.base.errors import BusyError
 
+POLL_SECONDS = 0.2
+
 
 @contextlib.contextmanager
-def exclusive(folder: Path, *, what: str, wait: bool = False) -> Iterator[None]:
-    """Hold `folder` for this process.
+def exclusive(folder: Path, *, what: str, give_up: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Hold `folder` for this process, waiting for another holder until `give_up` says so: at once unless given.
 
-    With `wait`, block until the other holder leaves; otherwise raise BusyError naming it. The lock belongs to the
-    operating system, so a killed holder leaves nothing behind.
+    Raises BusyError naming the other holder. The lock belongs to the operating system, so a killed holder leaves
+    nothing behind.
     """
     from filelock import FileLock, Timeout
 
@@ -23,7 +25,7 @@ def exclusive(folder: Path, *, what: str, wait: bool = False) -> Iterator[None]:
     holder = folder / ".lock.json"
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=-1 if wait else 0)
+        lock.acquire(poll_interval=POLL_SECONDS, cancel_check=give_up)
     except Timeout as error:
         raise BusyError(
             f"{folder}: {what} is in use by {_describe(holder)}; wait for it or choose another --out"

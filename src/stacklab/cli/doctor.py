@@ -1,6 +1,6 @@
 """`stacklab doctor`"""
 
-from stacklab.cli.options import DEFAULT_OUT, Out
+from stacklab.cli.options import DEFAULT_OUT, Out, results_console
 
 
 def doctor(out: Out = DEFAULT_OUT) -> None:
@@ -11,23 +11,22 @@ def doctor(out: Out = DEFAULT_OUT) -> None:
 
     import psutil
     import torch
-    from rich.console import Console
     from rich.table import Table
 
     import stacklab
     from stacklab.base.units import size
+    from stacklab.study.engines.machine import cores
 
     folder = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free
     memory = psutil.virtual_memory()
     wait = os.environ.get("OMP_WAIT_POLICY", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     checks = [
         ("stacklab", stacklab.__version__, True),
         ("Python", platform.python_version(), True),
         ("torch", torch.__version__, True),
         ("GPU", torch.cuda.get_device_name() if torch.cuda.is_available() else "none: training on the CPU", True),
-        ("cores", str(cores), True),
+        ("cores", str(cores()), True),
         ("memory", f"{size(memory.available)} free of {size(memory.total)}", memory.available > 2**30),
         ("disk", f"{size(free)} free at {folder}", free > 2**30),
         ("writable", str(folder), os.access(folder, os.W_OK)),
@@ -39,7 +38,7 @@ def doctor(out: Out = DEFAULT_OUT) -> None:
     table = Table("", "what", "found")
     for name, found, good in checks:
         table.add_row("[green]ok[/green]" if good else "[yellow]look[/yellow]", name, found)
-    Console().print(table)
+    results_console().print(table)
 
 
 def _hub() -> str:

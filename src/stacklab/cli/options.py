@@ -1,11 +1,14 @@
 """Arguments and options that commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stacklab.base.errors import SpecError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 StudyName = Annotated[
     str, typer.Argument(metavar="STUDY", help="A built-in study (see `stacklab studies`) or a study's .yaml file.")
@@ -25,6 +28,9 @@ Out = Annotated[
     Path, typer.Option("--out", "-o", help="The folder for runs, caches and reports.", envvar="STACKLAB_OUT")
 ]
 
+PLAIN_WIDTH = 120
+"""Columns of tables where standard output is not a terminal, whose width would be known."""
+
 DEFAULT_OUT = Path("stacklab-out")
 DEFAULT_SCALE = "smoke"
 
@@ -42,3 +48,13 @@ def parse_seeds(text: str | None) -> tuple[int, ...] | None:
     if numbers[0] < 1:
         raise SpecError(f"--seeds {text}: at least one seed is needed")
     return tuple(range(1, numbers[0] + 1))
+
+
+def results_console() -> "Console":
+    """A console on standard output."""
+    import os
+
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=PLAIN_WIDTH)

@@ -4,7 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Overrides, Scale, Seeds, StudyName, parse_seeds
+from stacklab.cli.options import (
+    DEFAULT_OUT,
+    DEFAULT_SCALE,
+    Out,
+    Overrides,
+    Scale,
+    Seeds,
+    StudyName,
+    parse_seeds,
+    results_console,
+)
 from stacklab.cli.run import Workers
 
 if TYPE_CHECKING:
@@ -28,7 +38,6 @@ def plan(
 ) -> None:
     """Show what a run would do: arms, counts, memory, measured step time, projected hours, what differs per claim."""
     import psutil
-    from rich.console import Console
 
     from stacklab.api import load_study
     from stacklab.stats.paired import smallest_sign_flip_p
@@ -38,7 +47,7 @@ def plan(
     chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out).plan()
     slots = worker_count(workers, runs=len(chosen.runs()))
     seconds = _calibrated(chosen, out=out, workers=slots) if calibrate else {}
-    console = Console()
+    console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
     console.print(_arm_table(chosen, seconds))
@@ -57,14 +66,13 @@ def plan(
 
 def _calibrated(chosen: "Plan", *, out: "Out", workers: int) -> dict[str, float]:
     """Seconds per step of every arm, with the threads that a run would get."""
-    import os
-
     from stacklab.data.prepared import load_prepared, prepared_folder
     from stacklab.run.calibrate import seconds_per_step
     from stacklab.run.paths import OutPaths
+    from stacklab.study.engines.machine import cores
 
     data = load_prepared(prepared_folder(OutPaths(out).cache, chosen.data_fingerprint))
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, cores() // workers)
     return {
         arm.name: seconds_per_step(chosen.run_spec(arm, chosen.seeds[0]), data, threads=threads) for arm in chosen.arms
     }

@@ -1,6 +1,16 @@
 """`stacklab report`"""
 
-from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Overrides, Scale, Seeds, StudyName, parse_seeds
+from stacklab.cli.options import (
+    DEFAULT_OUT,
+    DEFAULT_SCALE,
+    Out,
+    Overrides,
+    Scale,
+    Seeds,
+    StudyName,
+    parse_seeds,
+    results_console,
+)
 
 
 def report(
@@ -16,8 +26,6 @@ def report(
     """
     from pathlib import Path
 
-    from rich.console import Console
-
     from stacklab.report.verdicts import verdict_table
     from stacklab.report.write import write_report
     from stacklab.study.load import read_study, variant_of
@@ -30,6 +38,6 @@ def report(
         folder = study_folder(out, chosen.name, scale, variant_of(overrides or (), parse_seeds(seeds)))
     result = open_results(folder)
     paths = write_report(result)
-    console = Console()
+    console = results_console()
     console.print(verdict_table(result))
     console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)

@@ -4,7 +4,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Overrides, Scale, Seeds, StudyName, parse_seeds
+from stacklab.cli.options import (
+    DEFAULT_OUT,
+    DEFAULT_SCALE,
+    Out,
+    Overrides,
+    Scale,
+    Seeds,
+    StudyName,
+    parse_seeds,
+    results_console,
+)
 
 Engine = Annotated[
     Literal["processes", "inline"],
@@ -31,7 +41,6 @@ def run(
     Runs that are finished are skipped, stopped ones resume from their last checkpoint. Ctrl-C stops cleanly.
     """
     import psutil
-    from rich.console import Console
 
     from stacklab.api import load_study, run_study
     from stacklab.base.errors import RunsFailedError
@@ -46,7 +55,7 @@ def run(
     check_fits(plan, workers=slots, available=psutil.virtual_memory().available)
     result = run_study(plan, out, engine=engine, workers=workers)
     paths = write_report(result)
-    console = Console()
+    console = results_console()
     console.print(verdict_table(result))
     console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
     failed = [row for row in result.rows if row.status == "failed"]

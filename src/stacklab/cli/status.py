@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stacklab.cli.options import DEFAULT_OUT, Out
+from stacklab.cli.options import DEFAULT_OUT, Out, results_console
 
 
 def status(
@@ -14,7 +14,6 @@ def status(
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Show how far every run of the studies in the output folder has come."""
-    from rich.console import Console
     from rich.table import Table
 
     from stacklab.base.errors import DataError
@@ -26,7 +25,7 @@ def status(
     if not chosen:
         names = ", ".join(path.name for path in folders) or "none yet; `stacklab run depth` makes one"
         raise DataError(f"{out / 'studies'}: no study matches {folder or 'anything'}; there are: {names}")
-    console = Console()
+    console = results_console()
     for path in chosen:
         plan = load_plan(path)
         rows = collect(plan, out)

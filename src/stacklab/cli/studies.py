@@ -1,15 +1,16 @@
 """`stacklab studies`"""
 
+from stacklab.cli.options import results_console
+
 
 def studies() -> None:
     """List the built-in studies with their questions and scales."""
-    from rich.console import Console
     from rich.table import Table
 
     from stacklab.base.yamlfile import load_yaml
     from stacklab.study.load import builtin_studies, validate
 
-    console = Console()
+    console = results_console()
     for name, path in builtin_studies().items():
         study = validate(*load_yaml(path))
         console.print(f"[bold]{name}[/bold]  {study.question}")

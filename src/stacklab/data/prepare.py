@@ -33,7 +33,7 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
     if damage_of(folder, read_contents=True) is not None:
         head = {"format": FORMAT, "fingerprint": key, "spec": described["spec"], "block_size": spec.block_size}
         try:
-            with exclusive(folder.parent / ".locks" / key, what="prepared data", wait=True):
+            with exclusive(folder.parent / ".locks" / key, what="prepared data", give_up=lambda: False):
                 if damage_of(folder, read_contents=True) is not None:
                     _build_aside(folder, spec, opened, given, head)
         except OSError as error:

@@ -1,12 +1,14 @@
 """RunSpec -> run folder: the only place where data, model and training are wired together."""
 
 import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from stacklab.base.errors import BusyError
 from stacklab.base.files import read_json, read_jsonl, write_json
 from stacklab.base.locks import exclusive
 from stacklab.base.streams import stream_seed
@@ -33,17 +35,21 @@ from stacklab.train.step import Trainer
 def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: False) -> str:
     """Bring the run in `folder` to its end, from its last checkpoint if it has one. Does nothing when it is done.
 
-    Returns finished, diverged or stopped. Raises BusyError when another process is at it, CheckpointError for a
-    checkpoint that is damaged or of another run, DiskError when the disk is full.
+    Waits while another process is at it. Returns finished, diverged or stopped. Raises CheckpointError for a checkpoint
+    that is damaged or of another run, DiskError when the disk is full.
     """
     paths = RunPaths(folder)
-    with exclusive(folder, what=f"run {folder.name}", wait=True):
-        if paths.result.exists():
-            return str(read_json(paths.result)["status"])
-        prepare_process(threads)
-        outcome = _Execution(read_spec(paths), paths, stop).run()
-        paths.error.unlink(missing_ok=True)
-        return outcome.kind
+    try:
+        with exclusive(folder, what=f"run {folder.name}", give_up=stop):
+            if paths.result.exists():
+                return str(read_json(paths.result)["status"])
+            prepare_process(threads)
+            outcome = _Execution(read_spec(paths), paths, stop).run()
+            paths.error.unlink(missing_ok=True)
+            return outcome.kind
+    except BusyError:
+        # Told to stop while another process held the run.
+        return "stopped"
 
 
 class _Execution:
@@ -60,6 +66,7 @@ class _Execution:
         if self.paths.checkpoint.exists():
             start = load_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id)
         self.recorder = FolderRecorder(self.paths, steps=self.spec.train.steps, start=start)
+        self.recorder.state("preparing", step=start)
         self._write_provenance()
         if start == 0:
             write_json(self.paths.samples, {"before": self._samples()})
@@ -153,4 +160,5 @@ def peak_memory() -> int:
     """Peak bytes of this process, or of the GPU when there is one."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
