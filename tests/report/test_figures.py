@@ -47,7 +47,8 @@ def test_an_arm_keeps_its_colour_and_marker_at_every_scale(make_study: MakeStudy
     laptop = build_facts(make_study(scale="laptop", seeds=(1,), out=tmp_path / "other"))
     everywhere = {arm.name: (arm.color, arm.symbol) for arm in laptop.arms}
     assert smoke.items() <= everywhere.items()
-    assert len(set(everywhere.values())) == 7
+    assert len({color for color, _ in everywhere.values()}) == 7
+    assert len({symbol for _, symbol in everywhere.values()}) == 7
 
 
 def test_costs_place_each_seed_and_the_mean(make_study: MakeStudy) -> None:

@@ -128,8 +128,7 @@ def _handle(key: Key) -> Any:
     from matplotlib.lines import Line2D
 
     color = key.color or GREY
-    # A label that begins with an underscore would be left out of the legend.
-    label = f" {key.label}" if key.label.startswith("_") else key.label
+    label = key.label
     if key.mark == "ring":
         return Line2D([], [], ls="", marker="o", mfc="none", color=color, label=label)
     if key.mark == "ended":
