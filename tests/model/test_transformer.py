@@ -30,8 +30,8 @@ def hidden(dropout_seed: int | None = None, seed: int = 0, **change: Any) -> tor
 def test_no_position_sees_the_future(change: dict[str, Any]) -> None:
     """By gradient: a state depends on every embedding up to it that its windows reach, and on none after."""
     model = build(ModelSpec(**SMALL | change), seed=0)
-    embedded = model._embed(IDS, torch.arange(12)).detach().requires_grad_()
-    model._embed = lambda ids, positions: embedded  # type: ignore[method-assign]
+    embedded = model._placed(model.token_embedding(IDS), torch.arange(12)).detach().requires_grad_()
+    model._placed = lambda rows, positions: embedded  # type: ignore[method-assign]
     model(IDS)[0, 6].pow(2).sum().backward()
     assert embedded.grad is not None
     reached = embedded.grad[0].abs().sum(-1) > 0

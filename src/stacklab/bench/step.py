@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -108,7 +109,8 @@ def _report(spec: StepSpec, number: int, pairs: int, contestants: dict[str, Cont
 @contextlib.contextmanager
 def _started(name: str, spec: StepSpec) -> Iterator[Contestant]:
     command = [sys.executable, "-m", "stacklab.bench.worker", name, spec.model_dump_json()]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    quiet = os.environ | {"TRANSFORMERS_VERBOSITY": "error"}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=quiet)
     contestant = Contestant(process, [])
     try:
         contestant.answer()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from stacklab.base.streams import stream_seed
 from stacklab.model.layers import Block, LayerCache, layer_norm
 from stacklab.model.ops.dropout import dropout
+from stacklab.model.ops.tied_lookup import tied_lookup
 from stacklab.model.spec import ModelSpec
 
 
@@ -38,8 +39,18 @@ class Transformer(nn.Module):
 
     def forward(self, ids_BT: Tensor, dropout_seed: int | None = None) -> Tensor:
         """ids_BT -> hidden states x_BTD after the final norm."""
-        positions_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)
-        x_BTD = self._embed(ids_BT, positions_T)
+        return self._through(self.token_embedding(ids_BT), dropout_seed)
+
+    def with_head(self, ids_BT: Tensor, dropout_seed: int | None) -> tuple[Tensor, Tensor]:
+        """Hidden states, and the head's table for a loss: a tied table then gets one gradient instead of two."""
+        if self.head is not None:
+            return self(ids_BT, dropout_seed), self.head.weight
+        x_BTD, table_VD = tied_lookup(self.token_embedding.weight, ids_BT)
+        return self._through(x_BTD, dropout_seed), table_VD
+
+    def _through(self, rows_BTD: Tensor, dropout_seed: int | None) -> Tensor:
+        """From the tokens' rows of the table to the final norm."""
+        x_BTD = self._placed(rows_BTD, torch.arange(rows_BTD.shape[1], device=rows_BTD.device))
         if dropout_seed is not None:
             x_BTD = dropout(x_BTD, self.spec.dropout, stream_seed(dropout_seed, "embedding"))
         for index, (block, layer) in enumerate(zip(self.blocks, self.spec.layers, strict=True)):
@@ -56,7 +67,7 @@ class Transformer(nn.Module):
 
     def decode(self, ids_BT: Tensor, positions_BT: Tensor, caches: list[LayerCache], visible_BTS: Tensor) -> Tensor:
         """Hidden states of new tokens, given the caches of the earlier ones (one per layer, filled here)."""
-        x_BTD = self._embed(ids_BT, positions_BT)
+        x_BTD = self._placed(self.token_embedding(ids_BT), positions_BT)
         for block, cache in zip(self.blocks, caches, strict=True):
             assert isinstance(block, Block)
             x_BTD = block.decode(x_BTD, cache, visible_BTS)
@@ -66,8 +77,8 @@ class Transformer(nn.Module):
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         return F.linear(hidden_BTD, self.head_weight_VD)
 
-    def _embed(self, ids_BT: Tensor, positions: Tensor) -> Tensor:
-        x_BTD: Tensor = self.token_embedding(ids_BT)
+    def _placed(self, x_BTD: Tensor, positions: Tensor) -> Tensor:
+        """Rows of the table with their positions added."""
         if self.position_embedding is not None:
             x_BTD = x_BTD + self.position_embedding(positions)
         if self.spec.position == "sinusoidal":

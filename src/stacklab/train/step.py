@@ -51,10 +51,10 @@ class Trainer:
 
     def loss(self, tokens_BT: Tensor, dropout_seed: int | None) -> Tensor:
         """Mean cross-entropy of predicting each next token of the blocks."""
-        hidden_BTD = self.model(tokens_BT[:, :-1], dropout_seed)
+        hidden_BTD, table_VD = self.model.with_head(tokens_BT[:, :-1], dropout_seed)
         return linear_cross_entropy(
             hidden_BTD.flatten(0, 1),
-            self.model.head_weight_VD,
+            table_VD,
             tokens_BT[:, 1:].flatten(),
             chunk_rows=self.spec.loss_chunk_rows,
         )

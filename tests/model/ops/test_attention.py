@@ -27,8 +27,9 @@ def kept_GTT(shape: tuple[int, ...], p: float, seed: int, window: int | None) ->
     """The mask of the whole square, put together from its pieces; nothing outside them can be seen."""
     batch, heads, size, _ = shape
     kept = torch.zeros(batch * heads, size, size, dtype=torch.bool)
-    for piece in dropped_attention.pieces((batch * heads, size), p, seed, window, torch.device("cpu")):
-        kept[piece.heads, piece.queries, piece.keys] = piece.kept
+    for piece in dropped_attention.pieces(torch.empty(batch * heads, size, 1), p, seed, window):
+        (group, queries), (_, keys) = piece.queries, piece.keys
+        kept[group, queries, keys] = piece.kept.bool()
     return kept
 
 

@@ -23,7 +23,7 @@ def dropout(x: Tensor, p: float, seed: int) -> Tensor:
 class _Dropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, p: float, seed: int) -> Tensor:
-        kept = KeepMasks(p, seed, x.device).draw(tuple(x.shape))
+        kept = KeepMasks(p, seed, x.device).draw(x.shape)
         ctx.save_for_backward(kept)
         ctx.scale = 1.0 / kept_share(p)
         return _masked(x, kept, ctx.scale)

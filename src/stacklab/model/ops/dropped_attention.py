@@ -5,14 +5,14 @@ queries, and the keys which that block can see) is made, used and forgotten; the
 included. Nothing of size T x T is held, and blocks above the diagonal are never computed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from stacklab.model.ops.masks import KeepMasks, as_numbers, kept_share
+from stacklab.model.ops.masks import KeepMasks, kept_share
 
 _QUERY_BLOCK = 128
 _PIECE_ELEMENTS = 2**20
@@ -27,27 +27,26 @@ def dropped_attention(
 
 
 class Piece(NamedTuple):
-    """Where a piece lies in the scores [G, T, S], and the mask drawn for it. G counts the heads of all sequences."""
+    """Where a piece lies in the scores [G, T, S], G counting the heads of all sequences, and its mask of 0 and 1."""
 
-    heads: slice
-    queries: slice
-    keys: slice
+    queries: tuple[slice, slice]
+    keys: tuple[slice, slice]
     kept: Tensor
 
 
-def pieces(shape_GT: Sequence[int], p: float, seed: int, window: int | None, device: torch.device) -> Iterator[Piece]:
+def pieces(q_GTK: Tensor, p: float, seed: int, window: int | None) -> Iterator[Piece]:
     """The pieces of one attention call, with the same masks whenever it is called with the same arguments."""
-    groups, size = shape_GT
-    masks = KeepMasks(p, seed, device)
+    groups, size, _ = q_GTK.shape
+    masks = KeepMasks(p, seed, q_GTK.device)
     # Other devices have no use for small pieces: they take all heads at once.
-    heads = max(1, _PIECE_ELEMENTS // (_QUERY_BLOCK * size)) if device.type == "cpu" else groups
+    heads = max(1, _PIECE_ELEMENTS // (_QUERY_BLOCK * size)) if q_GTK.device.type == "cpu" else groups
     for first in range(0, groups, heads):
         last = min(first + heads, groups)
         for start in range(0, size, _QUERY_BLOCK):
             stop = min(start + _QUERY_BLOCK, size)
             oldest = 0 if window is None else max(0, start - window + 1)
-            kept = masks.draw((last - first, stop - start, stop - oldest))
-            yield Piece(slice(first, last), slice(start, stop), slice(oldest, stop), kept)
+            kept = masks.draw_numbers((last - first, stop - start, stop - oldest), q_GTK.dtype)
+            yield Piece((slice(first, last), slice(start, stop)), (slice(first, last), slice(oldest, stop)), kept)
 
 
 class _DroppedAttention(torch.autograd.Function):
@@ -62,12 +61,11 @@ class _DroppedAttention(torch.autograd.Function):
         window: int | None,
         scale: float,
     ) -> Tensor:
-        q_GTK, k_GTK, v_GTK = (each.flatten(0, 1) for each in (q_BHTK, k_BHTK, v_BHTK))
+        q_GTK, k_GTK, v_GTK = q_BHTK.flatten(0, 1) * scale, k_BHTK.flatten(0, 1), v_BHTK.flatten(0, 1)
         o_GTK = torch.empty_like(v_GTK)
-        for piece in pieces(q_GTK.shape[:2], p, seed, window, q_GTK.device):
-            probability = _probabilities(q_GTK, k_GTK, piece, window, scale)
-            probability.mul_(as_numbers(piece.kept, probability.dtype))
-            o_GTK[piece.heads, piece.queries] = probability @ v_GTK[piece.heads, piece.keys]
+        for piece in pieces(q_GTK, p, seed, window):
+            probability = _probabilities(q_GTK, k_GTK, piece, window).mul_(piece.kept)
+            o_GTK[piece.queries] = torch.bmm(probability, v_GTK[piece.keys])
         o_GTK.div_(kept_share(p))
         ctx.save_for_backward(q_BHTK, k_BHTK, v_BHTK, o_GTK)
         ctx.settings = (p, seed, window, scale)
@@ -77,50 +75,41 @@ class _DroppedAttention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_o_BHTK: Tensor) -> tuple[Tensor | None, ...]:
         p, seed, window, scale = ctx.settings
-        *saved, o_GTK = ctx.saved_tensors
-        q_GTK, k_GTK, v_GTK = (each.flatten(0, 1) for each in saved)
-        # Scaling the incoming gradient once scales everything that dropout scaled in the forward pass.
+        q_BHTK, k_BHTK, v_BHTK, o_GTK = ctx.saved_tensors
+        q_GTK, k_GTK, v_GTK = q_BHTK.flatten(0, 1) * scale, k_BHTK.flatten(0, 1), v_BHTK.flatten(0, 1)
+        # Dividing the incoming gradient once divides all that dropout divided in the forward pass.
         grad_o_GTK = grad_o_BHTK.flatten(0, 1) / kept_share(p)
         # Rows of softmax: d score = probability * (d probability - sum of probability * d probability), and that sum
         # equals o . d o, with or without dropout (Dao et al. 2022, appendix B.4).
-        shift_GT1 = (grad_o_BHTK.flatten(0, 1) * o_GTK).sum(-1, keepdim=True)
-        grads = tuple(torch.zeros_like(each) for each in (q_GTK, k_GTK, v_GTK))
-        for piece in pieces(q_GTK.shape[:2], p, seed, window, q_GTK.device):
-            _add_gradients(grads, (q_GTK, k_GTK, v_GTK), grad_o_GTK, shift_GT1, piece, window, scale)
-        return *(grad.view_as(q_BHTK) for grad, q_BHTK in zip(grads, saved, strict=True)), None, None, None, None
+        row_sum_GT1 = (grad_o_BHTK.flatten(0, 1) * o_GTK).sum(-1, keepdim=True)
+        grad_q_GTK, grad_k_GTK, grad_v_GTK = (torch.zeros_like(each) for each in (q_GTK, k_GTK, v_GTK))
+        for piece in pieces(q_GTK, p, seed, window):
+            probability = _probabilities(q_GTK, k_GTK, piece, window)
+            grad_score = torch.bmm(grad_o_GTK[piece.queries], v_GTK[piece.keys].transpose(1, 2))
+            grad_score.mul_(piece.kept).sub_(row_sum_GT1[piece.queries]).mul_(probability)
+            dropped = probability.mul_(piece.kept)
+            # Products into slices would be done head by head; whole ones, added afterwards, are done in one batch.
+            grad_q_GTK[piece.queries] = torch.bmm(grad_score, k_GTK[piece.keys])
+            grad_k_GTK[piece.keys] += torch.bmm(grad_score.transpose(1, 2), q_GTK[piece.queries])
+            grad_v_GTK[piece.keys] += torch.bmm(dropped.transpose(1, 2), grad_o_GTK[piece.queries])
+        grads = (grad_q_GTK.mul_(scale), grad_k_GTK, grad_v_GTK)
+        return *(grad_GTK.view_as(q_BHTK) for grad_GTK in grads), None, None, None, None
 
 
-def _add_gradients(
-    grads: tuple[Tensor, ...],
-    inputs: tuple[Tensor, ...],
-    grad_o_GTK: Tensor,
-    shift_GT1: Tensor,
-    piece: Piece,
-    window: int | None,
-    scale: float,
-) -> None:
-    (q_GTK, k_GTK, v_GTK), (grad_q_GTK, grad_k_GTK, grad_v_GTK) = inputs, grads
-    queries, keys = (piece.heads, piece.queries), (piece.heads, piece.keys)
-    probability = _probabilities(q_GTK, k_GTK, piece, window, scale)
-    kept = as_numbers(piece.kept, probability.dtype)
-    grad_score = torch.bmm(grad_o_GTK[queries], v_GTK[keys].transpose(1, 2))
-    grad_score.mul_(kept).sub_(shift_GT1[queries]).mul_(probability)
-    dropped = kept.mul_(probability)
-    grad_v_GTK[keys].baddbmm_(dropped.transpose(1, 2), grad_o_GTK[queries])
-    grad_q_GTK[queries].baddbmm_(grad_score, k_GTK[keys], alpha=scale)
-    grad_k_GTK[keys].baddbmm_(grad_score.transpose(1, 2), q_GTK[queries], alpha=scale)
-
-
-def _probabilities(q_GTK: Tensor, k_GTK: Tensor, piece: Piece, window: int | None, scale: float) -> Tensor:
-    q, k = q_GTK[piece.heads, piece.queries], k_GTK[piece.heads, piece.keys]
-    score = torch.baddbmm(q.new_zeros(()), q, k.transpose(1, 2), beta=0, alpha=scale)
-    rows = q.shape[1]
-    if window is None:
-        # Only the last columns hold positions that some query of the block must not see.
-        score[..., -rows:] += torch.full((rows, rows), -torch.inf, dtype=q.dtype, device=q.device).triu_(1)
-    else:
-        query = torch.arange(piece.queries.start, piece.queries.stop, device=q.device)
-        key = torch.arange(piece.keys.start, piece.keys.stop, device=q.device)
-        age = query[:, None] - key
-        score.masked_fill_((age < 0) | (age >= window), -torch.inf)
+def _probabilities(q_GTK: Tensor, k_GTK: Tensor, piece: Piece, window: int | None) -> Tensor:
+    """softmax(q k^T) of a piece, zero where a query must not see; `q_GTK` is scaled already."""
+    score = torch.bmm(q_GTK[piece.queries], k_GTK[piece.keys].transpose(1, 2))
+    query, key = (
+        torch.arange(part.start, part.stop, device=score.device) for part in (piece.queries[1], piece.keys[1])
+    )
+    # Only keys from the first query on can be too new for some query.
+    newest = score[..., -len(query) :]
+    newest += _minus_infinity(query[:, None] < query, score.dtype)
+    if window is not None:
+        score += _minus_infinity(query[:, None] - key >= window, score.dtype)
     return torch.softmax(score, -1, out=score)
+
+
+def _minus_infinity(hidden: Tensor, dtype: torch.dtype) -> Tensor:
+    """-inf where hidden and 0 elsewhere: adding this is several times cheaper than masked_fill_ over all heads."""
+    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)

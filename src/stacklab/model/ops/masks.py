@@ -1,5 +1,6 @@
 """Random keep-masks from a seed: which elements a dropout leaves in place."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -29,15 +30,20 @@ class KeepMasks:
         else:
             self._generator = torch.Generator(device=device).manual_seed(seed)
 
-    def draw(self, shape: tuple[int, ...]) -> Tensor:
+    def draw(self, shape: Sequence[int]) -> Tensor:
         """The next mask; True is kept."""
+        return self._fill(torch.empty(*shape, dtype=torch.bool, device=self._device))
+
+    def draw_numbers(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """The next mask as 1 (kept) and 0."""
+        return self._fill(torch.empty(*shape, dtype=dtype, device=self._device))
+
+    def _fill(self, kept: Tensor) -> Tensor:
         if self._device.type != "cpu":
-            kept = torch.empty(shape, dtype=torch.bool, device=self._device)
             return kept.bernoulli_(kept_share(self.p), generator=self._generator)
-        size = int(np.prod(shape))
-        words = cast("np.ndarray[tuple[int], np.dtype[np.uint64]]", self._bits.random_raw(-(-size // 4)))
-        levels = torch.from_numpy(words.view(np.int16)[:size]).view(shape)
-        return levels >= _dropped_levels(self.p) - _LEVELS // 2
+        words = cast("np.ndarray[tuple[int], np.dtype[np.uint64]]", self._bits.random_raw(-(-kept.numel() // 4)))
+        levels = torch.from_numpy(words.view(np.int16)[: kept.numel()]).view(kept.shape)
+        return torch.ge(levels, _dropped_levels(self.p) - _LEVELS // 2, out=kept)
 
 
 def as_numbers(kept: Tensor, dtype: torch.dtype) -> Tensor:
