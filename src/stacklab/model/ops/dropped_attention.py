@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from stacklab.model.ops.masks import KeepMasks, kept_share
 
 _QUERY_BLOCK = 128
-_PIECE_ELEMENTS = 2**20
+_PIECE_ELEMENTS = 2**19
 
 
 def dropped_attention(
