@@ -47,6 +47,8 @@ def test_a_clear_gap_is_supported_and_none_is_inconclusive(plan: Plan) -> None:
     assert found["shallow"].seeds_needed is None
     assert found["wide"].verdict == "inconclusive"
     assert (found["wide"].seeds_needed or 0) > 4
+    equivalent = judged(with_claim(plan, direction="equivalent", margin=0.01), rows(plan))["wide"]
+    assert (equivalent.verdict, equivalent.seeds_needed) == ("inconclusive", None)
     assert [(pair.arm, pair.against) for pair in found["shallow"].pairs] == list(
         zip(LOSSES["deep"], LOSSES["shallow"], strict=True)
     )
@@ -86,6 +88,19 @@ def test_other_batches_or_no_metric_make_the_claim_invalid(plan: Plan) -> None:
     assert judged(plan, other)["shallow"].verdict == "supported"
     none = rows(plan, metrics={"validation.loss": 1.0})
     assert "has no metric train_probe.loss; it has validation.loss" in judged(plan, none)["wide"].reason
+
+
+def test_arms_of_different_learning_rates_must_see_equal_batches_and_of_different_length_need_not(plan: Plan) -> None:
+    other = [row.model_copy(update={"batches": "x"}) if row.arm == "wide" else row for row in rows(plan)]
+
+    def verdict(path: str) -> str:
+        tree = plan.dump()
+        for contrast in tree["contrasts"]:
+            contrast["differences"].append({"path": path, "left": 1, "right": 2})
+        return judged(Plan.model_validate(tree), other)["wide"].verdict
+
+    assert verdict("train.optimizer.learning_rate") == "invalid"
+    assert verdict("train.steps") != "invalid"
 
 
 def test_equal_values_are_no_evidence(plan: Plan) -> None:

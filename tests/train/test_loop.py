@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,20 @@ class Memory:
         assert tokens == 64
 
 
-def run(memory: Memory, *, stop_at: int = 99, start: int = 0, first: float | None = None, **change: Any) -> Outcome:
+def run(
+    memory: Memory,
+    *,
+    stop_at: int = 99,
+    start: int = 0,
+    first: float | None = None,
+    values: Iterable[float] = (1.0,) * 9,
+    **change: Any,
+) -> Outcome:
     trainer = Trainer(build(ModelSpec(**MODEL), seed=0), TrainSpec(**PLAIN | {"checkpoint_every": 4} | change), seed=0)
+    found = iter(values)
     course = Course(
         batch=lambda step: Batch(np.asarray(TOKENS_BT), f"h{step}"),
-        evaluate=lambda: {"x": 1.0},
+        evaluate=lambda: {"x": next(found)},
         save=memory.saved.append,
         stop=lambda: len(memory.steps) >= stop_at,
         evaluate_every=4,
@@ -71,3 +81,12 @@ def test_a_loss_far_above_the_first_is_divergence_also_after_a_resume() -> None:
     outcome = run(memory, start=5, first=0.5, diverged_above=2.0)
     assert outcome == Outcome("diverged", 6, outcome.reason)
     assert "2 times the first one (0.5)" in outcome.reason
+
+
+@pytest.mark.parametrize(("values", "step"), [([1.0, float("nan")], 4), ([1.0, 1.0, 1.0, float("inf")], 10)])
+def test_an_evaluation_that_is_not_finite_is_divergence(values: list[float], step: int) -> None:
+    memory = Memory()
+    outcome = run(memory, values=values)
+    assert (outcome.kind, outcome.step) == ("diverged", step)
+    assert "x became" in outcome.reason
+    assert len(memory.evals) == len(values) - 1

@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ def provenance(*, data_manifest: dict[str, Any], device: str, precision: str) ->
         "threads": torch.get_num_threads(),
         "flush_denormal": True,
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "arguments": sys.argv[1:],
         "data": data_manifest,
     }
 

@@ -1,11 +1,14 @@
 """Differences between arms paired by seed."""
 
+import math
+import statistics
 from collections.abc import Sequence
 
 from stacklab.base.streams import numpy_stream
 from stacklab.stats.result import Estimate, Result, Undefined
 
 RESAMPLES = 9_999
+MOST_PAIRS = 10_000
 
 
 def paired_t(differences: Sequence[float], *, level: float) -> Result:
@@ -18,9 +21,9 @@ def paired_t(differences: Sequence[float], *, level: float) -> Result:
         return Undefined(reason=reason)
     from scipy import stats
 
-    test = stats.ttest_1samp(differences, 0.0)
-    interval = test.confidence_interval(1 - level)
-    return _estimate(differences, interval.low, interval.high, level, "paired t")
+    mean, count = statistics.fmean(differences), len(differences)
+    half = float(stats.t.ppf(1 - level / 2, count - 1)) * statistics.stdev(differences) / count**0.5
+    return _estimate(differences, mean - half, mean + half, level, "paired t")
 
 
 def paired_bootstrap(differences: Sequence[float], *, level: float) -> Result:
@@ -48,21 +51,29 @@ def paired_bootstrap(differences: Sequence[float], *, level: float) -> Result:
 def pairs_needed(differences: Sequence[float], *, level: float, power: float = 0.8) -> int | None:
     """Pairs that a two-sided paired t test needs to find the observed effect with the given power.
 
-    None when the effect or its spread is undefined or zero. The observed effect is itself uncertain: a rough guide.
+    The smallest number whose power suffices. None when the effect or its spread is undefined, or when more than
+    MOST_PAIRS would be needed. The observed effect is itself uncertain: a rough guide.
     """
     if _undefined(differences):
         return None
-    import numpy as np
     from statsmodels.stats.power import TTestPower
 
-    effect = abs(float(np.mean(differences))) / float(np.std(differences, ddof=1))
-    if effect < 1e-3:
-        return None
-    try:
-        pairs = TTestPower().solve_power(effect_size=effect, alpha=level, power=power)
-    except ValueError:
-        return None
-    return max(2, int(np.ceil(np.max(pairs))))
+    effect = abs(statistics.fmean(differences)) / statistics.stdev(differences)
+
+    def suffices(pairs: int) -> bool:
+        # The power of a huge effect comes out as nan, where it is 1.
+        reached = float(TTestPower().power(effect, nobs=pairs, alpha=level))
+        return reached >= power or math.isnan(reached)
+
+    low, high = 1, 2
+    while not suffices(high):
+        low, high = high, high * 2
+        if high > MOST_PAIRS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if suffices(middle) else (middle, high)
+    return high
 
 
 def smallest_sign_flip_p(pairs: int) -> float:

@@ -10,6 +10,10 @@ from stacklab.stats.paired import paired_bootstrap, paired_t, pairs_needed
 from stacklab.stats.result import Estimate, Result
 from stacklab.study.collect import Row
 from stacklab.study.plan import Contrast, Plan
+from stacklab.study.spec import ClaimSpec
+
+MOVE_BATCHES = ("data.", "train.batch_size", "train.steps")
+"""Settings that change which batches are seen; arms that differ in none of them must have seen the same."""
 
 Verdict = Literal["supported", "refuted", "equivalent", "inconclusive", "invalid"]
 
@@ -68,8 +72,19 @@ def _judge(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> 
         bootstrap=paired_bootstrap(gaps, level=claim.level),
         verdict=verdict,
         reason=reason,
-        seeds_needed=pairs_needed(gaps, level=claim.level) if verdict == "inconclusive" else None,
+        seeds_needed=_seeds_needed(claim, gaps) if verdict == "inconclusive" else None,
     )
+
+
+def _seeds_needed(claim: ClaimSpec, gaps: list[float]) -> int | None:
+    """Pairs that would show a difference as large as the observed one; an equivalence asks another question.
+
+    More than there are, since these did not suffice.
+    """
+    if claim.direction == "equivalent":
+        return None
+    needed = pairs_needed(gaps, level=claim.level)
+    return None if needed is None else max(needed, len(gaps) + 1)
 
 
 def _statement(plan: Plan, contrast: Contrast) -> str:
@@ -100,8 +115,9 @@ def decide(contrast: Contrast, difference: Result) -> tuple[Verdict, str]:
         return "inconclusive", f"{interval} crosses ±{claim.margin:g}"
     if low <= 0.0 <= high:
         return "inconclusive", f"{interval} includes 0"
-    as_claimed = (high < 0.0) == (claim.direction == "lower")
-    return ("supported" if as_claimed else "refuted"), f"{interval} excludes 0"
+    if (high < 0.0) == (claim.direction == "lower"):
+        return "supported", f"{interval} excludes 0"
+    return "refuted", f"{interval} lies on the side not claimed"
 
 
 def _pairs(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> list[Pair]:
@@ -123,7 +139,7 @@ def _problem(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -
                 return f"{name} seed {seed}: {row.status}" + (f" ({row.reason})" if row.reason else "")
             if contrast.claim.metric not in row.metrics:
                 return f"{name} seed {seed} has no metric {contrast.claim.metric}; it has {', '.join(row.metrics)}"
-    if any(row.path.startswith(("train.", "data.")) for row in contrast.differences):
+    if any(row.path.startswith(MOVE_BATCHES) for row in contrast.differences):
         return ""
     for seed in plan.seeds:
         if rows[contrast.claim.arm, seed].batches != rows[contrast.against, seed].batches:

@@ -46,4 +46,4 @@ def open_results(folder: Path) -> StudyResult:
     """The results of a study folder `<out>/studies/<name>-<scale>`. Raises DataError when it holds no plan."""
     if not (folder / "plan.json").is_file():
         raise DataError(f"{folder}: holds no plan.json, so it is not a study's folder")
-    return read_results(load_plan(folder), folder.parent.parent)
+    return read_results(load_plan(folder), folder.resolve().parent.parent)

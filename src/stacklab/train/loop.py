@@ -52,8 +52,8 @@ def train(trainer: Trainer, course: Course, recorder: Recorder, *, start: int, f
     """Train from step `start` to the end, or until the loss diverges or `stop` says so."""
     spec = trainer.spec
     for step in range(start, spec.steps):
-        if step % course.evaluate_every == 0:
-            recorder.evaluated({"step": step, **course.evaluate()})
+        if step % course.evaluate_every == 0 and (reason := _evaluate(course, recorder, step)):
+            return Outcome("diverged", step, reason)
         began = time.perf_counter()
         batch = course.batch(step)
         loss, norm = trainer.step(step, torch.from_numpy(batch.tokens))
@@ -70,8 +70,19 @@ def train(trainer: Trainer, course: Course, recorder: Recorder, *, start: int, f
             course.save(done)
         if stopping:
             return Outcome("stopped", done)
-    recorder.evaluated({"step": spec.steps, **course.evaluate()})
+    if reason := _evaluate(course, recorder, spec.steps):
+        return Outcome("diverged", spec.steps, reason)
     return Outcome("finished", spec.steps)
+
+
+def _evaluate(course: Course, recorder: Recorder, step: int) -> str:
+    """Measure and record; returns why the run has diverged, if it has."""
+    found = course.evaluate()
+    for name, value in found.items():
+        if not math.isfinite(value):
+            return f"{name} became {value} at step {step}"
+    recorder.evaluated({"step": step, **found})
+    return ""
 
 
 def _divergence(loss: float, norm: float, first_loss: float | None, factor: float) -> str:
