@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import platform
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,12 +25,16 @@ def exclusive(folder: Path, *, what: str, give_up: Callable[[], bool] = lambda: 
     folder.mkdir(parents=True, exist_ok=True)
     holder = folder / ".lock.json"
     lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(poll_interval=POLL_SECONDS, cancel_check=give_up)
-    except Timeout as error:
-        raise BusyError(
-            f"{folder}: {what} is in use by {_describe(holder)}; wait for it or choose another --out"
-        ) from error
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout as error:
+            if give_up():
+                raise BusyError(
+                    f"{folder}: {what} is in use by {_describe(holder)}; wait for it or choose another --out"
+                ) from error
+        time.sleep(POLL_SECONDS)
     try:
         holder.write_text(json.dumps({"pid": os.getpid(), "host": platform.node()}))
         yield
