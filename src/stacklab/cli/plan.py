@@ -82,7 +82,7 @@ def _data_line(chosen: "Plan") -> str:
     facts = chosen.data
     return (
         f"data: {facts['records']['kept']} records after {facts['records']['duplicates']} duplicates, "
-        f"{facts['train']['tokens_per_epoch']:,} training tokens an epoch"
+        f"{facts['splits']['train']['tokens_per_epoch']:,} training tokens an epoch"
     )
 
 
