@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from stacklab.base.env import training_environment
 from stacklab.base.errors import MissingExtraError, StacklabError
 from stacklab.bench.spec import StepSpec
 from stacklab.study.engines.machine import cores
@@ -109,7 +110,9 @@ def _report(spec: StepSpec, number: int, pairs: int, contestants: dict[str, Cont
 @contextlib.contextmanager
 def _started(name: str, spec: StepSpec) -> Iterator[Contestant]:
     command = [sys.executable, "-m", "stacklab.bench.worker", name, spec.model_dump_json()]
-    quiet = os.environ | {"TRANSFORMERS_VERBOSITY": "error"}
+    # Each as its users run it: the engines start every run with this environment; nothing sets it for the peer.
+    surroundings = dict(os.environ) if name == "peer" else training_environment()
+    quiet = surroundings | {"TRANSFORMERS_VERBOSITY": "error"}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=quiet)
     contestant = Contestant(process, [])
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stacklab.base.errors import DataError
 
-SEEN = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+SEEN = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "MALLOC_MMAP_MAX_")
 
 
 def make_run(folder: Path, *, steps: int = 3, **plan: object) -> Path:

@@ -59,7 +59,8 @@ def test_workers_see_threads_and_environment(tmp_path: Path, watch: Notes, monke
         (row,) = seen(folder)
         threads = max(1, cores() // workers)
         assert row["threads"] == threads and row["OMP_NUM_THREADS"] == str(threads)
-        assert row["OMP_WAIT_POLICY"] == "PASSIVE" and row["pid"] != os.getpid()
+        assert (row["OMP_WAIT_POLICY"], row["MALLOC_MMAP_MAX_"]) == ("PASSIVE", "0")
+        assert row["pid"] != os.getpid()
 
 
 def test_slots_are_filled_and_each_gets_its_gpu(tmp_path: Path, watch: Notes, monkeypatch: pytest.MonkeyPatch) -> None:

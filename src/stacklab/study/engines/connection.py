@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from stacklab.base.env import apply_defaults
+from stacklab.base.env import training_environment
 from stacklab.base.errors import StacklabError
 from stacklab.study.engines.signals import STOP_SIGNALS
 from stacklab.study.engines.wire import LineReader, send
@@ -93,8 +93,7 @@ class Connection:
 
 
 def _launch(reply: int, threads: int) -> subprocess.Popen[bytes]:
-    apply_defaults()
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    environment = training_environment() | {"OMP_NUM_THREADS": str(threads)}
     # OpenBLAS starts threads when numpy is imported; a process that forks should have none.
     environment.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Unbuffered, a printed line and its end are two writes, between which another worker may print.
