@@ -1,0 +1,101 @@
+"""Files of logs and stated numbers -> one audit: what the numbers themselves show."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stacklab.audit.control import control_finding
+from stacklab.audit.log import Log
+from stacklab.audit.losses import gap_finding, noise_findings
+from stacklab.audit.order import order_finding
+from stacklab.audit.parameters import parameter_findings, size_findings
+from stacklab.audit.quality import quality_findings
+from stacklab.audit.read import read_source
+from stacklab.audit.seeds import seed_findings
+from stacklab.audit.spec import Audit, Finding, LogSummary, Stated
+from stacklab.audit.stated import merge, read_stated
+from stacklab.audit.tokens import stated_steps, token_findings
+from stacklab.audit.validation import apart_finding, best_finding, overfitting_finding
+from stacklab.base.errors import DataError
+
+
+def audit(files: Sequence[Path], *, stated: Path | None = None) -> Audit:
+    """Read every file and compute the findings.
+
+    Numbers of the YAML file `stated` come before those of the texts, and those of an earlier file before a later one's.
+    With more than two arms, each is compared with the first. Raises DataError or SpecError naming file and line,
+    MissingExtraError for TensorBoard events without their reader.
+    """
+    given = [read_stated(stated)] if stated is not None else []
+    sources = [read_source(path) for path in files]
+    logs = [log for source in sources for log in source.logs]
+    numbers = merge([*given, *(source.stated for source in sources)])
+    found = examine(logs, numbers, files=[path.name for path in files])
+    if all(finding.kind == "no-log" for finding in found.findings):
+        raise DataError(
+            f"{', '.join(map(str, files))}: no training log, and too few stated numbers to judge; "
+            "state more of them with --stated"
+        )
+    return found
+
+
+def examine(logs: Sequence[Log], stated: Stated, *, files: Sequence[str]) -> Audit:
+    """The findings about logs and stated numbers that are in memory."""
+    findings = [
+        *quality_findings(logs, stated_steps=stated_steps(stated, logs)),
+        *parameter_findings(stated),
+        *size_findings(stated),
+        *_some(control_finding(stated)),
+        *_one_log(logs),
+        *_two_logs(logs),
+        *token_findings(stated, logs),
+        *seed_findings(logs, stated_seeds=stated.training.seeds),
+    ]
+    if not any(log.series for log in logs):
+        findings.insert(0, _no_log())
+    return Audit(
+        files=tuple(files),
+        logs=tuple(_summary(log) for log in logs),
+        stated=stated,
+        findings=tuple(findings),
+    )
+
+
+def _one_log(logs: Sequence[Log]) -> list[Finding]:
+    findings = []
+    for log in logs:
+        for metric in ("train", "batch"):
+            findings += noise_findings(log, metric)
+        findings += _some(overfitting_finding(log))
+    return findings
+
+
+def _two_logs(logs: Sequence[Log]) -> list[Finding]:
+    """The first log of each other arm against the first log of the first arm."""
+    firsts = list({log.arm: log for log in reversed(logs) if log.series}.values())[::-1]
+    findings = []
+    for other in firsts[1:]:
+        first = firsts[0]
+        for metric in ("train", "batch"):
+            if metric in first.series and metric in other.series:
+                findings += [gap_finding(first, other, metric), order_finding(first, other, metric)]
+        findings += _some(best_finding(first, other)) + _some(apart_finding(first, other))
+    return findings
+
+
+def _some(finding: Finding | None) -> list[Finding]:
+    return [] if finding is None else [finding]
+
+
+def _no_log() -> Finding:
+    return Finding(
+        kind="no-log",
+        group="log",
+        severity="note",
+        subject="all files",
+        sentence="No usable training log was found; only the stated numbers are judged.",
+    )
+
+
+def _summary(log: Log) -> LogSummary:
+    points: dict[str, int] = {metric: len(readings) for metric, readings in log.series.items()}
+    return LogSummary(name=log.name, source=log.source, points=points, last_step=log.last_step)

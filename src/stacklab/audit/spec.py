@@ -1,0 +1,157 @@
+"""What an audit reads beside a log, and what it finds. No torch here."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveInt
+
+from stacklab.base.spec import Items, Spec, Text
+from stacklab.stats.result import Result
+
+UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "b": 1_000_000_000, "g": 1_000_000_000}
+
+Kind = Literal[
+    "log-steps-missing",
+    "log-not-finite",
+    "log-truncated",
+    "log-damaged",
+    "log-repeated",
+    "log-short",
+    "no-log",
+    "parameters-stated",
+    "parameters-reproduced",
+    "file-size",
+    "control-width",
+    "noise",
+    "last-gap",
+    "data-order",
+    "best-validation",
+    "overfitting",
+    "train-against-validation",
+    "tokens-per-epoch",
+    "steps-per-epoch",
+    "seeds",
+]
+
+Group = Literal["log", "size", "training loss", "validation loss", "data", "seeds"]
+
+Severity = Literal["contradiction", "caution", "agreement", "note"]
+
+
+Numbers = dict[str, int | float | str]
+
+
+class Printed(Spec):
+    """A number as it was printed: any true value within `half`, half a unit of the last digit, prints the same."""
+
+    value: NonNegativeFloat
+    half: NonNegativeFloat
+
+    def admits(self, value: float) -> bool:
+        # The sum of two decimals such as 12.34e6 and 0.005e6 is off by a rounding error.
+        return abs(value - self.value) <= self.half * (1 + 1e-9)
+
+
+def parse_printed(text: str) -> Printed | None:
+    """`12.34 M`, `50k`, `49.36 MB` or `12,340,000`; None when it is no such number.
+
+    >>> parse_printed("12.34 M")
+    Printed(value=12340000.0, half=5000.0)
+    """
+    found = re.fullmatch(r"\s*(\d{1,15}(?:,\d{3})*)(?:\.(\d{1,9}))?\s*([kKmMbBgG]?)B?\s*", text)
+    if found is None:
+        return None
+    whole, decimals, unit = found[1].replace(",", ""), found[2] or "", UNITS[found[3].lower()]
+    exact = unit == 1 and not decimals
+    half = 0.0 if exact else 0.5 * unit / 10 ** len(decimals)
+    return Printed(value=round(float(f"{whole}.{decimals or 0}") * unit, 6), half=half)
+
+
+def _printed(value: Any) -> Any:
+    """A whole number is exact; a text keeps its precision. A float is refused, since its precision is not known."""
+    if isinstance(value, bool | float):
+        raise ValueError(f"got {value}; write a whole number, or a text with its unit such as '12.34 M'")
+    if isinstance(value, int | str):
+        found = parse_printed(str(value))
+        if found is None:
+            raise ValueError(f"got {value!r}; expected a number such as 12340000 or '12.34 M'")
+        return found
+    return value
+
+
+PrintedNumber = Annotated[Printed, BeforeValidator(_printed)]
+
+
+class StatedModel(Spec):
+    """The architecture as stated. None means that nothing was stated."""
+
+    tokenizer: Text | None = None
+    vocab_size: PositiveInt | None = None
+    d_model: PositiveInt | None = None
+    d_ff: PositiveInt | None = None
+    num_heads: PositiveInt | None = None
+    context_length: PositiveInt | None = None
+    linear_bias: bool | None = None
+    tie_embeddings: bool | None = None
+    final_norm: bool | None = None
+
+
+class StatedTraining(Spec):
+    """Training and its data as stated. `devices` is the number of accelerators that a batch was split over."""
+
+    block_size: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    epochs: PositiveInt | None = None
+    corpus_tokens: PrintedNumber | None = None
+    devices: PositiveInt | None = None
+    seeds: PositiveInt | None = None
+
+
+class StatedArm(Spec):
+    """One row of the table of models. file_size: of the saved weights, in bytes; M is 10^6."""
+
+    name: Text
+    num_layers: PositiveInt
+    parameters: PrintedNumber | None = None
+    file_size: PrintedNumber | None = None
+
+
+class Stated(Spec):
+    """control_width: the d_model proposed for a control as shallow as the first depth and as large as the last."""
+
+    model: StatedModel = StatedModel()
+    training: StatedTraining = StatedTraining()
+    arms: Items[StatedArm] = ()
+    control_width: PositiveInt | None = None
+
+
+class Finding(Spec):
+    """One computed answer. `numbers` are those behind the sentence; `result` is the statistic, where it is one."""
+
+    kind: Kind
+    group: Group
+    severity: Severity
+    subject: Text
+    sentence: Text
+    numbers: Numbers = Field(default_factory=dict)
+    result: Result | None = None
+
+
+class LogSummary(Spec):
+    """What was read of one log: logged points by kind of loss, and the last step."""
+
+    name: Text
+    source: Text
+    points: dict[str, int]
+    last_step: int
+
+
+class Audit(Spec):
+    """The whole answer, as stored by `stacklab audit --out`."""
+
+    format: Literal[1] = 1
+    files: Items[Text]
+    logs: Items[LogSummary]
+    stated: Stated
+    findings: Items[Finding]

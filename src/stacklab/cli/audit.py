@@ -1,0 +1,71 @@
+"""`stacklab audit`"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from stacklab.audit.spec import Audit, Finding
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...",
+        help="Training logs: text with log lines and stated numbers, CSV, TensorBoard events (file or folder).",
+    ),
+]
+StatedFile = Annotated[
+    Path | None, typer.Option("--stated", help="A YAML file of stated numbers; they come before those of the text.")
+]
+OutFile = Annotated[Path | None, typer.Option("--out", "-o", help="Also write the findings to this JSON file.")]
+
+MARKS = {
+    "contradiction": "[red]contradicts[/red]",
+    "caution": "[yellow]caution[/yellow]",
+    "agreement": "[green]agrees[/green]",
+    "note": "note",
+}
+
+
+def audit(files: Files, stated: StatedFile = None, out: OutFile = None) -> None:
+    """Show what the numbers of a training log and of a table of models themselves say."""
+    from stacklab.audit.examine import audit as examine_files
+    from stacklab.base.files import write_json
+    from stacklab.cli.options import results_console
+
+    found = examine_files(files, stated=stated)
+    console = results_console()
+    console.print(_read(found), highlight=False, markup=False)
+    console.print(_table(found.findings))
+    if out is not None:
+        write_json(out, found.dump())
+        console.print(f"findings: {out}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _read(found: "Audit") -> str:
+    logs = [
+        f"{log.name} ({', '.join(f'{points} {metric}' for metric, points in log.points.items()) or 'nothing usable'}, "
+        f"to step {log.last_step:,})"
+        for log in found.logs
+    ]
+    return f"read: {'; '.join(logs) or 'no log'}"
+
+
+def _table(findings: "Sequence[Finding]") -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("", "of", "", title="What the numbers show", title_justify="left", show_lines=False)
+    groups = dict.fromkeys(finding.group for finding in findings)
+    for group in groups:
+        table.add_section()
+        table.add_row("", f"[bold]{escape(group)}[/bold]", "")
+        for finding in findings:
+            if finding.group == group:
+                table.add_row(MARKS[finding.severity], escape(finding.subject), escape(finding.sentence))
+    return table

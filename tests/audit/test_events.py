@@ -1,0 +1,53 @@
+"""TensorBoard's files, written and read by TensorBoard itself where it is installed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stacklab.audit.examine import audit
+from stacklab.audit.log import Reading
+from stacklab.audit.read import read_source
+from stacklab.audit.spec import Finding
+from stacklab.base.errors import DataError
+
+pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+
+
+def write_events(folder: Path, points: dict[str, list[float]], *, as_tensors: bool = False) -> Path:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.scalar.summary import scalar_pb
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    writer = EventFileWriter(str(folder))
+    for tag, values in points.items():
+        for step, value in enumerate(values):
+            plain = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
+            writer.add_event(Event(step=step, summary=scalar_pb(tag, value) if as_tensors else plain))
+    writer.close()
+    (path,) = folder.iterdir()
+    return path
+
+
+@pytest.mark.parametrize("as_tensors", [False, True])
+def test_every_point_is_read(tmp_path: Path, as_tensors: bool) -> None:
+    values = [5 - n / 4096 for n in range(12_000)]
+    points = {"train/loss": values, "val/loss": [4.0, 3.0], "lr": [1.0, 2.0]}
+    (log,) = read_source(write_events(tmp_path, points, as_tensors=as_tensors)).logs
+    assert len(log.series["train"]) == 12_000, "the reader's own default keeps 10,000"
+    assert log.series["validation"] == (Reading(0, 4), Reading(1, 3))
+
+
+def test_a_folder_holds_a_log_per_run_and_a_torn_file_is_named(tmp_path: Path, find: Callable[..., Finding]) -> None:
+    for name in ("deep", "shallow"):
+        path = write_events(tmp_path / name, {"train/loss": [3.0, 2.0, 1.0]})
+    path.write_bytes(path.read_bytes()[:-5])
+    found = audit([tmp_path])
+    assert [(log.name, log.points) for log in found.logs] == [("deep", {"train": 3}), ("shallow", {"train": 2})]
+    assert find(found, "log-truncated").subject == "shallow"
+
+
+def test_events_without_losses_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no losses among the tags"):
+        read_source(write_events(tmp_path, {"lr": [1.0]}))
