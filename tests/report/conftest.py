@@ -15,6 +15,7 @@ from stacklab.base.canon import canonical_json, fingerprint
 from stacklab.base.files import write_json, write_text
 from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.store import create_run
+from stacklab.study.ledger import enter
 from stacklab.study.plan import ArmPlan, Plan, save_plan
 from stacklab.study.results import StudyResult, open_results
 from stacklab.study.spec import StudySpec
@@ -170,6 +171,7 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
         study = StudySpec.model_validate(tree or study_tree())
         plan = planning.make_plan(study, scale=scale, out=out, seeds=seeds)
         save_plan(plan, plan.folder(out))
+        enter(plan, out)
         for arm, seed, spec in plan.runs():
             paths = OutPaths(out).run(spec.run_id)
             outcome = (outcomes or {}).get((arm.name, seed), "finished")

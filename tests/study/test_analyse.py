@@ -30,7 +30,7 @@ def rows(plan: Plan, losses: dict[str, list[float]] = LOSSES, **change: Any) -> 
 
 
 def judged(plan: Plan, rows: list[Row]) -> dict[str, ClaimResult]:
-    return {result.against: result for result in analyse(plan, rows)}
+    return {result.against: result for result in analyse(plan, rows, [])}
 
 
 def with_claim(plan: Plan, **change: Any) -> Plan:

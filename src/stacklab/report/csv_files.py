@@ -26,7 +26,7 @@ def csv_files(facts: Facts) -> dict[str, str]:
 INTERVAL = ("low", "high", "undefined")
 CLAIM_HEADS = (
     *("comparison", "statement", "metric", "arm", "against", "direction", "margin", "level", "verdict", "reason"),
-    *("pairs", "difference", *INTERVAL, "bootstrap_low", "bootstrap_high", "seeds_needed"),
+    *("pairs", "difference", *INTERVAL, "bootstrap_low", "bootstrap_high", "seeds_needed", "afterthought"),
 )
 HEADLINE_HEADS = ("arm", "label", "metric", "unit", "n", "mean", *INTERVAL)
 LOG_HEADS = ("arm", "seed", "step", "learning_rate", "batch_loss", "train_probe_loss", "validation_loss", "seconds")
@@ -54,6 +54,7 @@ def _claims(facts: Facts) -> Records:
             "bootstrap_low": bootstrap["low"],
             "bootstrap_high": bootstrap["high"],
             "seeds_needed": contrast.seeds_needed,
+            "afterthought": contrast.afterthought,
         }
 
 

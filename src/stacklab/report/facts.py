@@ -103,6 +103,7 @@ def _contrast(plan: Plan, contrast: Contrast, found: ClaimResult) -> ContrastFac
         difference=found.difference,
         bootstrap=found.bootstrap,
         seeds_needed=found.seeds_needed,
+        afterthought=found.afterthought,
         settings=contrast.differences,
     )
 

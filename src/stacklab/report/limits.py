@@ -20,7 +20,13 @@ def limits(
     origin: Sequence[OriginRow],
     data: Mapping[str, Any],
 ) -> tuple[str, ...]:
-    found = [*plan.study.limits, *_seeds(len(plan.seeds)), *_claims(contrasts), *_unfinished(runs)]
+    found = [
+        *plan.study.limits,
+        *_seeds(len(plan.seeds)),
+        *_claims(contrasts),
+        *_afterthoughts(contrasts),
+        *_unfinished(runs),
+    ]
     return (*found, *_data(plan, data), *_orders(orders), *_machines(origin))
 
 
@@ -44,6 +50,11 @@ def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
             f"{len(contrasts)} comparisons are judged, each at its own level, without correction for their number: "
             f"up to about {chance:.2g} wrong verdicts are to be expected by chance."
         )
+
+
+def _afterthoughts(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
+    if late := sorted({contrast.claim for contrast in contrasts if contrast.afterthought}):
+        yield f"Made or changed when results could be seen, and so worth less than claims made before: {', '.join(late)}."
 
 
 def _unfinished(runs: Sequence[RunFact]) -> Iterator[str]:

@@ -154,6 +154,8 @@ class ContrastFact(Spec):
     difference: Result
     bootstrap: Result
     seeds_needed: int | None
+    afterthought: str
+    """Why the claim does not count as made before the data; empty when it does."""
     settings: Items[DifferencePlan]
 
 

@@ -22,12 +22,13 @@ MARKS: dict[str, Mark] = {
 }
 
 
-def why(verdict: str, reason: str, difference: Result, seeds_needed: int | None) -> str:
-    """The reason, without the interval where that stands beside it, and how many seeds would do."""
+def why(verdict: str, reason: str, difference: Result, *, seeds_needed: int | None, afterthought: str) -> str:
+    """The reason, without the interval where that stands beside it, how many seeds would do, and whether the claim
+    came after the data."""
     if verdict != "invalid" and isinstance(difference, Estimate):
         reason = "the interval " + reason.rpartition("] ")[2]
         if verdict == "refuted" and reason.endswith("excludes 0"):
             reason += ", on the side not claimed"
-    if seeds_needed is None:
-        return reason
-    return f"{reason}; about {seeds_needed} seeds would show a difference of this size"
+    if seeds_needed is not None:
+        reason += f"; about {seeds_needed} seeds would show a difference of this size"
+    return f"{reason}; claim {afterthought}" if afterthought else reason

@@ -9,6 +9,7 @@ from stacklab.stats.describe import mean_t
 from stacklab.stats.paired import paired_bootstrap, paired_t, pairs_needed
 from stacklab.stats.result import Estimate, Result
 from stacklab.study.collect import Row
+from stacklab.study.ledger import Entry, afterthought
 from stacklab.study.plan import Contrast, Plan
 from stacklab.study.spec import ClaimSpec
 
@@ -42,15 +43,16 @@ class ClaimResult(Spec):
     verdict: Verdict
     reason: str
     seeds_needed: int | None = Field(None, description="pairs for 80 % power, where the verdict is inconclusive")
+    afterthought: str = Field("", description="why the claim does not count as made before the data; empty: it does")
 
 
-def analyse(plan: Plan, rows: list[Row]) -> list[ClaimResult]:
-    """The result of every contrast of the plan."""
+def analyse(plan: Plan, rows: list[Row], entries: list[Entry]) -> list[ClaimResult]:
+    """The result of every contrast of the plan; `entries` of the ledger tell which were made before the data."""
     by_run = {(row.arm, row.seed): row for row in rows}
-    return [_judge(plan, contrast, by_run) for contrast in plan.contrasts]
+    return [_judge(plan, contrast, by_run, afterthought(contrast, entries)) for contrast in plan.contrasts]
 
 
-def _judge(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> ClaimResult:
+def _judge(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row], afterthought: str) -> ClaimResult:
     claim = contrast.claim
     problem = _problem(plan, contrast, rows)
     pairs = _pairs(plan, contrast, rows)
@@ -73,6 +75,7 @@ def _judge(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> 
         verdict=verdict,
         reason=reason,
         seeds_needed=_seeds_needed(claim, gaps) if verdict == "inconclusive" else None,
+        afterthought=afterthought,
     )
 
 

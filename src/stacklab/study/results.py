@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from stacklab.base.errors import DataError
 from stacklab.study.analyse import ClaimResult, analyse
 from stacklab.study.collect import Row, collect, table
+from stacklab.study.ledger import read_ledger
 from stacklab.study.plan import Plan, load_plan
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class StudyResult:
 
 def read_results(plan: Plan, out: Path) -> StudyResult:
     rows = collect(plan, out)
-    return StudyResult(plan, out, rows, analyse(plan, rows))
+    return StudyResult(plan, out, rows, analyse(plan, rows, read_ledger(plan.folder(out))))
 
 
 def open_results(folder: Path) -> StudyResult:

@@ -7,6 +7,7 @@ from typing import Any
 from stacklab.base.locks import exclusive
 from stacklab.run.paths import OutPaths
 from stacklab.run.store import create_run
+from stacklab.study.ledger import enter
 from stacklab.study.plan import Plan, save_plan
 from stacklab.study.results import StudyResult, read_results
 
@@ -27,6 +28,7 @@ def run_plan(plan: Plan, out: Path, *, start: Callable[[list[Path]], Any]) -> St
             if not run.result.exists():
                 run.error.unlink(missing_ok=True)
                 todo.append(run.folder)
+        enter(plan, out)
         if todo:
             start(todo)
         return read_results(plan, out)

@@ -1,0 +1,125 @@
+"""Each field of a study's specification is flipped; what a reader is shown, or the refusal, must change."""
+
+import copy
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from stacklab.base.errors import StacklabError
+from stacklab.cli import studies as listing
+from stacklab.report.facts import build_facts
+from stacklab.report.figures import figures
+from stacklab.report.markdown import render_markdown
+from stacklab.study.load import read_study
+from stacklab.study.spec import StudySpec
+from tests.report.conftest import MakeStudy, study_tree
+
+FLIPS: dict[str, Any] = {
+    "name": "deep",
+    "title": "Another title",
+    "question": "Another question?",
+    "background": "Another background.",
+    "knobs": ["model.d_model"],
+    "limits": ["Another limit."],
+    "arms.wide-1-parameters.label": "wide",
+    "arms.layers-1.change": {"model.num_layers": 3},
+    "arms.wide-1-parameters.match": None,
+    "arms.wide-1-parameters.consequences": [],
+    "arms.wide-1-parameters.match.quantity": "flops_per_token",
+    "arms.wide-1-parameters.match.to": "layers-8",
+    "arms.wide-1-parameters.match.knob": "model.d_ff",
+    "arms.wide-1-parameters.match.multiple_of": 32,
+    "arms.wide-1-parameters.match.tolerance": 1e-6,
+    "claims.0.id": "another",
+    "claims.0.statement": "another statement",
+    "claims.0.metric": "train_probe.perplexity",
+    "claims.0.arm": "layers-8",
+    "claims.0.against": ["layers-1"],
+    "claims.0.direction": "higher",
+    "claims.2.margin": 5.0,
+    "claims.0.level": 0.2,
+    "scales.smoke.description": "another",
+    "scales.smoke.expected_time": "a year",
+    "scales.smoke.set": {"train.steps": 40},
+    "scales.smoke.arms": ["layers-1", "layers-12"],
+    "scales.smoke.claims": ["validation"],
+    "scales.smoke.seeds": [1, 2],
+    "source.title": "Another source",
+    "source.reported": [],
+    "source.differences": ["Another difference."],
+    "source.reported.1.arm": "layers-12",
+    "source.reported.1.metric": "validation.loss",
+    "source.reported.1.value": 9.5,
+    "source.reported.1.note": "another note",
+}
+ELSEWHERE = {"base", "arms", "claims", "scales", "source"}
+"""Held by the flips of what they contain; the base by those of the run's specification."""
+
+
+def specs(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The model and the models of its fields, except the base, whose fields belong to a run."""
+    yield model
+    for name, field in model.model_fields.items():
+        for kind in (field.annotation, *_members(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and name != "base":
+                yield from specs(kind)
+
+
+def _members(kind: Any) -> Iterator[Any]:
+    for member in get_args(kind):
+        yield member
+        yield from _members(member)
+
+
+def flipped(path: str) -> dict[str, Any]:
+    tree = copy.deepcopy(study_tree())
+    node: Any = tree
+    *groups, leaf = path.split(".")
+    for group in groups:
+        node = node[int(group) if isinstance(node, list) else group]
+    node[leaf] = FLIPS[path]
+    return tree
+
+
+def shown(
+    tree: dict[str, Any],
+    folder: Path,
+    *,
+    make_study: MakeStudy,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> list[str]:
+    """The listing of studies, and the report of the smoke scale or the one line of the refusal."""
+    folder.mkdir()
+    file = folder / "study.yaml"
+    file.write_text(yaml.safe_dump(tree))
+    monkeypatch.setattr("stacklab.study.load.builtin_studies", lambda: {"one": file})
+    try:
+        listing.studies()
+        spec = read_study(str(file), scale="smoke")
+        result = make_study(tree=spec.dump(), out=folder / "out")
+        facts = build_facts(result)
+        return [capsys.readouterr().out, result.folder.name, render_markdown(facts, figures(facts))]
+    except StacklabError as error:
+        return [str(error).replace(str(folder), "")]
+
+
+def test_no_field_is_forgotten() -> None:
+    """A new field of a study needs a flip here, or it may be one that nothing reads."""
+    found = {name for model in specs(StudySpec) for name in model.model_fields}
+    assert found - ELSEWHERE == {path.rsplit(".", 1)[-1] for path in FLIPS} - ELSEWHERE
+
+
+def test_flipping_shows(
+    tmp_path: Path, make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    see = functools.partial(shown, make_study=make_study, monkeypatch=monkeypatch, capsys=capsys)
+    plain = see(study_tree(), tmp_path / "plain")
+    assert plain == see(study_tree(), tmp_path / "again")
+    silent = [path for path in FLIPS if see(flipped(path), tmp_path / path) == plain]
+    assert not silent
