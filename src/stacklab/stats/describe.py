@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from stacklab.stats.check import not_finite, too_few
 from stacklab.stats.result import Estimate, Result, Undefined
 
 
 def mean_t(values: Sequence[float], *, level: float = 0.05) -> Result:
     """Mean with Student's t interval; Undefined for fewer than two values. Equal values give an interval of width 0."""
-    if len(values) < 2:
-        return Undefined(reason=f"needs 2 values, has {len(values)}")
+    if reason := too_few(values, 2, what="values") or not_finite(values):
+        return Undefined(reason=reason)
     from scipy import stats
 
     mean = sum(values) / len(values)

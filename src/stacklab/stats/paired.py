@@ -1,14 +1,30 @@
 """Differences between arms paired by seed."""
 
-import math
-import statistics
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from stacklab.base.streams import numpy_stream
+from stacklab.stats.check import differences_problem
+from stacklab.stats.power import pairs_needed as pairs_needed
 from stacklab.stats.result import Estimate, Result, Undefined
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
 RESAMPLES = 9_999
-MOST_PAIRS = 10_000
+
+
+def t_bounds(differences_RN: "Floats", level: float) -> tuple["Floats", "Floats"]:
+    """Ends of Student's t interval of confidence 1 - level for the mean of each of R rows of N differences."""
+    from scipy import stats
+
+    count = differences_RN.shape[-1]
+    mean_R = differences_RN.mean(axis=-1)
+    half_R = stats.t.ppf(1 - level / 2, count - 1) * differences_RN.std(axis=-1, ddof=1) / count**0.5
+    return mean_R - half_R, mean_R + half_R
 
 
 def paired_t(differences: Sequence[float], *, level: float) -> Result:
@@ -17,22 +33,21 @@ def paired_t(differences: Sequence[float], *, level: float) -> Result:
     >>> paired_t([1.0], level=0.05).reason
     'needs 2 pairs, has 1'
     """
-    if reason := _undefined(differences):
+    if reason := differences_problem(differences):
         return Undefined(reason=reason)
-    from scipy import stats
+    import numpy as np
 
-    mean, count = statistics.fmean(differences), len(differences)
-    half = float(stats.t.ppf(1 - level / 2, count - 1)) * statistics.stdev(differences) / count**0.5
-    return _estimate(differences, mean - half, mean + half, level, "paired t")
+    (low,), (high,) = t_bounds(np.array([differences], dtype=float), level)
+    return _estimate(differences, low, high, level, "paired t")
 
 
 def paired_bootstrap(differences: Sequence[float], *, level: float) -> Result:
     """Mean difference with a bias-corrected accelerated bootstrap interval (Efron 1987).
 
-    With five pairs or fewer it is too narrow; read it beside the t interval. The resampling stream is fixed, so the
-    same differences give the same interval.
+    With eight pairs or fewer it is too narrow by far (docs/statistics.md); read it beside the t interval. The
+    resampling stream is fixed, so the same differences give the same interval.
     """
-    if reason := _undefined(differences):
+    if reason := differences_problem(differences):
         return Undefined(reason=reason)
     from scipy import stats
 
@@ -48,34 +63,6 @@ def paired_bootstrap(differences: Sequence[float], *, level: float) -> Result:
     return _estimate(differences, found.low, found.high, level, "BCa bootstrap")
 
 
-def pairs_needed(differences: Sequence[float], *, level: float, power: float = 0.8) -> int | None:
-    """Pairs that a two-sided paired t test needs to find the observed effect with the given power.
-
-    The smallest number whose power suffices. None when the effect or its spread is undefined, or when more than
-    MOST_PAIRS would be needed. The observed effect is itself uncertain: a rough guide.
-    """
-    if _undefined(differences):
-        return None
-    from statsmodels.stats.power import TTestPower
-
-    effect = abs(statistics.fmean(differences)) / statistics.stdev(differences)
-
-    def suffices(pairs: int) -> bool:
-        # The power of a huge effect comes out as nan, where it is 1.
-        reached = float(TTestPower().power(effect, nobs=pairs, alpha=level))
-        return reached >= power or math.isnan(reached)
-
-    low, high = 1, 2
-    while not suffices(high):
-        low, high = high, high * 2
-        if high > MOST_PAIRS:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if suffices(middle) else (middle, high)
-    return high
-
-
 def smallest_sign_flip_p(pairs: int) -> float:
     """The smallest two-sided p-value that an exact sign-flip test can reach: 2 / 2^pairs.
 
@@ -83,14 +70,6 @@ def smallest_sign_flip_p(pairs: int) -> float:
     0.0625
     """
     return float(2 / 2**pairs)
-
-
-def _undefined(differences: Sequence[float]) -> str:
-    if len(differences) < 2:
-        return f"needs 2 pairs, has {len(differences)}"
-    if len(set(differences)) == 1:
-        return f"all {len(differences)} differences are {differences[0]:g}: no spread to judge by"
-    return ""
 
 
 def _estimate(differences: Sequence[float], low: float, high: float, level: float, method: str) -> Estimate:

@@ -19,6 +19,15 @@ class Estimate(Spec):
     method: str
 
 
+class PValue(Spec):
+    """The p value of a test on `n` values, two-sided unless `method` says otherwise."""
+
+    kind: Literal["p-value"] = "p-value"
+    p: float = Field(ge=0, le=1)
+    n: int
+    method: str
+
+
 class Undefined(Spec):
     """A statistic that cannot be had, with the reason."""
 
@@ -27,3 +36,4 @@ class Undefined(Spec):
 
 
 Result = Annotated[Estimate | Undefined, Field(discriminator="kind")]
+Tested = Annotated[PValue | Undefined, Field(discriminator="kind")]

@@ -1,0 +1,54 @@
+"""Why a set of numbers does not allow a statistic: the reasons that Undefined carries."""
+
+import math
+from collections.abc import Sequence
+
+ROUNDING = 1e-14
+"""Values that differ by less than this share of the largest are equal but for rounding."""
+
+
+def not_finite(values: Sequence[float], *, what: str = "value") -> str:
+    """Names the first value that is NaN or infinite; empty if there is none.
+
+    >>> not_finite([0.5, float("nan")])
+    'value 2 of 2 is nan'
+    """
+    for number, value in enumerate(values, start=1):
+        if not math.isfinite(value):
+            return f"{what} {number} of {len(values)} is {value:g}"
+    return ""
+
+
+def no_spread(values: Sequence[float]) -> bool:
+    """Whether all values are equal, but for rounding."""
+    return max(values) - min(values) <= ROUNDING * max(abs(value) for value in values)
+
+
+def too_few(values: Sequence[float], least: int, *, what: str = "pairs") -> str:
+    return f"needs {least} {what}, has {len(values)}" if len(values) < least else ""
+
+
+def differences_problem(differences: Sequence[float], *, least: int = 2) -> str:
+    """Why paired differences allow no interval: too few, not finite, or without spread. Empty if they do."""
+    if reason := too_few(differences, least) or not_finite(differences, what="difference"):
+        return reason
+    if no_spread(differences):
+        return f"all {len(differences)} differences are {differences[0]:g}: no spread to judge by"
+    return ""
+
+
+def arms_problem(arm: Sequence[float], against: Sequence[float], *, least: int) -> str:
+    """Why the values of two arms allow no comparison: too few in one of them, or not finite. Empty if they do."""
+    for name, values in (("the arm", arm), ("the arm compared with", against)):
+        if len(values) < least:
+            return f"{name} needs {least} {'value' if least == 1 else 'values'}, has {len(values)}"
+        if reason := not_finite(values):
+            return f"{name}: {reason}"
+    return ""
+
+
+def pairs_problem(arm: Sequence[float], against: Sequence[float], *, least: int) -> str:
+    """As `arms_problem` for values paired by position. Raises ValueError where the arms differ in length."""
+    if len(arm) != len(against):
+        raise ValueError(f"{len(arm)} values against {len(against)}: pairs need as many on both sides")
+    return too_few(arm, least) or arms_problem(arm, against, least=least)
