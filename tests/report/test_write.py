@@ -24,7 +24,7 @@ from stacklab.study.results import open_results
 result = open_results(Path(sys.argv[1]))
 write_report(result)
 verdict_table(result)
-print(sorted({"torch", "pandas", "datasets", "transformers", "matplotlib.pyplot"} & set(sys.modules)))
+print(sorted({"torch", "datasets", "transformers", "matplotlib.pyplot"} & set(sys.modules)))
 """
 
 

@@ -160,7 +160,8 @@ def test_every_part_of_a_spec_is_part_of_its_identity(bench: Bench) -> None:
 
 def test_generation_continues_from_a_run(bench: Bench) -> None:
     from stacklab.base.errors import DataError
-    from stacklab.run.generate import continue_text, find_run
+    from stacklab.run.generate import continue_text
+    from stacklab.run.store import find_run
 
     paths = bench.folder(bench.spec())
     with pytest.raises(DataError, match="no final weights"):

@@ -24,6 +24,7 @@ StatedFile = Annotated[
 ]
 OutFile = Annotated[Path | None, typer.Option("--out", "-o", help="Also write the findings to this JSON file.")]
 
+SUBJECT_WIDTH = 24
 MARKS = {
     "contradiction": "[red]contradicts[/red]",
     "caution": "[yellow]caution[/yellow]",
@@ -60,7 +61,8 @@ def _table(findings: "Sequence[Finding]") -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("", "of", "", title="What the numbers show", title_justify="left", show_lines=False)
+    table = Table("", "of", "finding", title="What the numbers show", title_justify="left")
+    table.columns[1].max_width = SUBJECT_WIDTH
     groups = dict.fromkeys(finding.group for finding in findings)
     for group in groups:
         table.add_section()

@@ -16,6 +16,7 @@ def generate(
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Continue a text with a trained run."""
-    from stacklab.run.generate import continue_text, find_run
+    from stacklab.run.generate import continue_text
+    from stacklab.run.store import find_run
 
     print(prompt + continue_text(find_run(run, out), prompt, tokens=tokens, temperature=temperature, seed=seed))

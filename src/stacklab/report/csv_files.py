@@ -6,7 +6,8 @@ from io import StringIO
 from typing import Any
 
 from stacklab.report.schema import Facts, Measure
-from stacklab.stats.result import Estimate, Result
+from stacklab.stats.result import Estimate, PValue, Result
+from stacklab.study.evidence import Evidence
 
 Records = Iterator[dict[str, Any]]
 
@@ -23,10 +24,14 @@ def csv_files(facts: Facts) -> dict[str, str]:
     }
 
 
+P_VALUES = ("test", "holm", "benjamini_hochberg", "sign_flip")
+SIZES = ("effect", "superiority", "correlation")
 INTERVAL = ("low", "high", "undefined")
+EVIDENCE_HEADS = (*P_VALUES, *(f"{name}{end}" for name in SIZES for end in ("", "_low", "_high")))
 CLAIM_HEADS = (
     *("comparison", "statement", "metric", "arm", "against", "direction", "margin", "level", "verdict", "reason"),
     *("pairs", "difference", *INTERVAL, "bootstrap_low", "bootstrap_high", "seeds_needed", "afterthought"),
+    *EVIDENCE_HEADS,
 )
 HEADLINE_HEADS = ("arm", "label", "metric", "unit", "n", "mean", *INTERVAL)
 LOG_HEADS = ("arm", "seed", "step", "learning_rate", "batch_loss", "train_probe_loss", "validation_loss", "seconds")
@@ -55,7 +60,19 @@ def _claims(facts: Facts) -> Records:
             "bootstrap_high": bootstrap["high"],
             "seeds_needed": contrast.seeds_needed,
             "afterthought": contrast.afterthought,
+            **dict(_evidence(contrast.evidence)),
         }
+
+
+def _evidence(evidence: Evidence) -> Iterator[tuple[str, float | None]]:
+    """p values and sizes with their ends; cells are empty where they cannot be had, facts.json says why."""
+    for name in P_VALUES:
+        found = getattr(evidence, name)
+        yield name, found.p if isinstance(found, PValue) else None
+    for name in SIZES:
+        found = getattr(evidence, name)
+        for end, field in (("", "value"), ("_low", "low"), ("_high", "high")):
+            yield f"{name}{end}", getattr(found, field) if isinstance(found, Estimate) else None
 
 
 def _pairs(facts: Facts) -> Records:

@@ -102,6 +102,7 @@ def _contrast(plan: Plan, contrast: Contrast, found: ClaimResult) -> ContrastFac
         against_mean=found.against_mean,
         difference=found.difference,
         bootstrap=found.bootstrap,
+        evidence=found.evidence,
         seeds_needed=found.seeds_needed,
         afterthought=found.afterthought,
         settings=contrast.differences,

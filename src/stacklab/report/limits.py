@@ -5,6 +5,7 @@ from typing import Any
 
 from stacklab.report.schema import ContrastFact, OrderFact, OriginRow, RunFact
 from stacklab.stats.paired import smallest_sign_flip_p
+from stacklab.stats.result import PValue
 from stacklab.study.plan import Plan
 
 FEW_PAIRS = 5
@@ -48,13 +49,23 @@ def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
         chance = sum(contrast.level for contrast in contrasts)
         yield (
             f"{len(contrasts)} comparisons are judged, each at its own level, without correction for their number: "
-            f"up to about {chance:.2g} wrong verdicts are to be expected by chance."
+            f"up to about {chance:.2g} wrong verdicts are to be expected by chance. {_corrected(contrasts)}"
         )
+
+
+def _corrected(contrasts: Sequence[ContrastFact]) -> str:
+    # The p value of an equivalence is that of being equal, so it does not speak of one that is refuted.
+    sided = [one for one in contrasts if one.margin is None and one.verdict in ("supported", "refuted")]
+    settled = [*sided, *(one for one in contrasts if one.verdict == "equivalent")]
+    held = [one for one in settled if isinstance(one.evidence.holm, PValue) and one.evidence.holm.p < one.level]
+    return (
+        f"Of {len(settled)} settled verdicts {len(held)} hold at their level after Holm's correction for all of them."
+    )
 
 
 def _afterthoughts(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
     if late := sorted({contrast.claim for contrast in contrasts if contrast.afterthought}):
-        yield f"Made or changed when results could be seen, and so worth less than claims made before: {', '.join(late)}."
+        yield f"Made or changed when results could be seen, worth less than claims made before: {', '.join(late)}."
 
 
 def _unfinished(runs: Sequence[RunFact]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from stacklab.base.spec import Items, Spec
 from stacklab.stats.result import Result
+from stacklab.study.evidence import Evidence
 from stacklab.study.plan import DifferencePlan, MatchPlan
 
 Style = Literal["loss", "plain", "share", "whole", "step", "seconds", "rate", "bytes"]
@@ -153,6 +154,7 @@ class ContrastFact(Spec):
     against_mean: Result
     difference: Result
     bootstrap: Result
+    evidence: Evidence
     seeds_needed: int | None
     afterthought: str
     """Why the claim does not count as made before the data; empty when it does."""

@@ -26,7 +26,9 @@ def why(verdict: str, reason: str, difference: Result, *, seeds_needed: int | No
     """The reason, without the interval where that stands beside it, how many seeds would do, and whether the claim
     came after the data."""
     if verdict != "invalid" and isinstance(difference, Estimate):
-        reason = "the interval " + reason.rpartition("] ")[2]
+        # An equivalence is judged on a narrower interval than the one that stands beside it.
+        which = f"the {reason.split()[0]} interval" if verdict == "equivalent" else "the interval"
+        reason = f"{which} {reason.rpartition('] ')[2]}"
         if verdict == "refuted" and reason.endswith("excludes 0"):
             reason += ", on the side not claimed"
     if seeds_needed is not None:

@@ -1,10 +1,12 @@
 """Run folders by their spec. No torch here."""
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
-from stacklab.base.errors import CheckpointError
+from stacklab.base.errors import CheckpointError, DataError
 from stacklab.base.files import read_json, write_json
-from stacklab.run.paths import RunPaths
+from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.spec import RunSpec
 
 
@@ -23,3 +25,14 @@ def read_spec(paths: RunPaths) -> RunSpec:
     if spec.run_id != paths.run_id:
         raise CheckpointError(f"{paths.spec}: is the spec of run {spec.run_id}, not of {paths.run_id}")
     return spec
+
+
+def find_run(name: str, out: Path) -> RunPaths:
+    """The run folder by path, id, or the start of an id. Raises DataError when none or several match."""
+    if (Path(name) / "spec.json").is_file():
+        return RunPaths(Path(name).resolve())
+    found = sorted(path.parent for path in OutPaths(out).runs.glob("*/spec.json") if path.parent.name.startswith(name))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found[:5]) or "none"
+        raise DataError(f"{out / 'runs'}: expected one run that starts with {name!r}, found {names}")
+    return RunPaths(found[0].resolve())

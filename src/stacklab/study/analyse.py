@@ -1,14 +1,16 @@
 """Rows -> estimates -> verdicts, claim by claim."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from stacklab.base.spec import Items, Spec
 from stacklab.stats.describe import mean_t
 from stacklab.stats.paired import paired_bootstrap, paired_t, pairs_needed
-from stacklab.stats.result import Estimate, Result
+from stacklab.stats.result import Result, Tested, Undefined
+from stacklab.stats.verdict import judge
 from stacklab.study.collect import Row
+from stacklab.study.evidence import Evidence, adjusted, claim_test, gather
 from stacklab.study.ledger import Entry, afterthought
 from stacklab.study.plan import Contrast, Plan
 from stacklab.study.spec import ClaimSpec
@@ -40,6 +42,7 @@ class ClaimResult(Spec):
     against_mean: Result
     difference: Result
     bootstrap: Result
+    evidence: Evidence
     verdict: Verdict
     reason: str
     seeds_needed: int | None = Field(None, description="pairs for 80 % power, where the verdict is inconclusive")
@@ -49,33 +52,55 @@ class ClaimResult(Spec):
 def analyse(plan: Plan, rows: list[Row], entries: list[Entry]) -> list[ClaimResult]:
     """The result of every contrast of the plan; `entries` of the ledger tell which were made before the data."""
     by_run = {(row.arm, row.seed): row for row in rows}
-    return [_judge(plan, contrast, by_run, afterthought(contrast, entries)) for contrast in plan.contrasts]
+    cases = [_case(plan, contrast, by_run) for contrast in plan.contrasts]
+    tests = adjusted([_tested(case) for case in cases])
+    return [_judge(plan, case, test, entries) for case, test in zip(cases, tests, strict=True)]
 
 
-def _judge(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row], afterthought: str) -> ClaimResult:
-    claim = contrast.claim
-    problem = _problem(plan, contrast, rows)
-    pairs = _pairs(plan, contrast, rows)
-    gaps = [pair.arm - pair.against for pair in pairs]
-    difference = paired_t(gaps, level=claim.level)
-    verdict, reason = decide(contrast, difference)
-    if problem:
-        verdict, reason = "invalid", problem
+class Case(NamedTuple):
+    """A contrast with its pairs. `problem`: why it cannot be judged."""
+
+    contrast: Contrast
+    pairs: list[Pair]
+    problem: str
+
+    @property
+    def gaps(self) -> list[float]:
+        return [pair.arm - pair.against for pair in self.pairs]
+
+
+def _case(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> Case:
+    return Case(contrast, _pairs(plan, contrast, rows), _problem(plan, contrast, rows))
+
+
+def _tested(case: Case) -> Tested:
+    """An invalid comparison has no p value, so that it neither gains nor costs the others anything."""
+    return Undefined(reason=case.problem) if case.problem else claim_test(case.contrast.claim, case.gaps)
+
+
+def _judge(plan: Plan, case: Case, tests: tuple[Tested, Tested, Tested], entries: list[Entry]) -> ClaimResult:
+    contrast, claim = case.contrast, case.contrast.claim
+    verdict: Verdict
+    verdict, reason = judge(case.gaps, direction=claim.direction, margin=claim.margin, level=claim.level)
+    if case.problem:
+        verdict, reason = "invalid", case.problem
+    arm, against = [pair.arm for pair in case.pairs], [pair.against for pair in case.pairs]
     return ClaimResult(
         id=contrast.id,
         statement=_statement(plan, contrast),
         metric=claim.metric,
         arm=claim.arm,
         against=contrast.against,
-        pairs=tuple(pairs),
-        arm_mean=mean_t([pair.arm for pair in pairs], level=claim.level),
-        against_mean=mean_t([pair.against for pair in pairs], level=claim.level),
-        difference=difference,
-        bootstrap=paired_bootstrap(gaps, level=claim.level),
+        pairs=tuple(case.pairs),
+        arm_mean=mean_t(arm, level=claim.level),
+        against_mean=mean_t(against, level=claim.level),
+        difference=paired_t(case.gaps, level=claim.level),
+        bootstrap=paired_bootstrap(case.gaps, level=claim.level),
+        evidence=gather(claim, arm, against, tests),
         verdict=verdict,
         reason=reason,
-        seeds_needed=_seeds_needed(claim, gaps) if verdict == "inconclusive" else None,
-        afterthought=afterthought,
+        seeds_needed=_seeds_needed(claim, case.gaps) if verdict == "inconclusive" else None,
+        afterthought=afterthought(contrast, entries),
     )
 
 
@@ -97,30 +122,6 @@ def _statement(plan: Plan, contrast: Contrast) -> str:
     for mark, label in labels.items():
         text = text.replace(mark, label)
     return text
-
-
-def decide(contrast: Contrast, difference: Result) -> tuple[Verdict, str]:
-    """The interval decides: all of it on the claimed side supports, all of it on the other side refutes.
-
-    For an equivalence the 1 - 2 level interval would do (two one-sided tests); the wider one is used here.
-    """
-    claim = contrast.claim
-    if not isinstance(difference, Estimate):
-        return "inconclusive", difference.reason
-    low, high = difference.low, difference.high
-    interval = f"{1 - claim.level:.0%} interval of the difference [{low:+.4g}, {high:+.4g}]"
-    if claim.direction == "equivalent":
-        assert claim.margin is not None
-        if -claim.margin < low and high < claim.margin:
-            return "equivalent", f"{interval} lies within ±{claim.margin:g}"
-        if low > claim.margin or high < -claim.margin:
-            return "refuted", f"{interval} lies outside ±{claim.margin:g}"
-        return "inconclusive", f"{interval} crosses ±{claim.margin:g}"
-    if low <= 0.0 <= high:
-        return "inconclusive", f"{interval} includes 0"
-    if (high < 0.0) == (claim.direction == "lower"):
-        return "supported", f"{interval} excludes 0"
-    return "refuted", f"{interval} lies on the side not claimed"
 
 
 def _pairs(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> list[Pair]:

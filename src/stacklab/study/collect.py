@@ -32,7 +32,7 @@ def collect(plan: Plan, out: Path) -> list[Row]:
     """A row for every planned run, in the plan's order of arms."""
     specs = {(arm.name, seed): spec for arm, seed, spec in plan.runs()}
     return [
-        _row(arm.name, seed, OutPaths(out).run(specs[arm.name, seed].run_id))
+        run_row(arm.name, seed, OutPaths(out).run(specs[arm.name, seed].run_id))
         for arm in plan.arms
         for seed in plan.seeds
     ]
@@ -65,7 +65,8 @@ def curves(plan: Plan, out: Path, file: Literal["metrics", "evals"]) -> dict[tup
     return found
 
 
-def _row(arm: str, seed: int, paths: RunPaths) -> Row:
+def run_row(arm: str, seed: int, paths: RunPaths) -> Row:
+    """The row of one run folder, whatever state it is in."""
     who: dict[str, Any] = {"arm": arm, "seed": seed, "run_id": paths.run_id}
     if paths.result.exists():
         result = read_json(paths.result)

@@ -1,0 +1,59 @@
+"""`stacklab compare`"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stacklab.cli.diff import Subject
+from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Scale, results_console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from stacklab.study.compare import Comparison
+
+
+def compare(
+    a: Subject,
+    b: Annotated[str, typer.Argument(metavar="B", help="What it is set against, named in the same way.")],
+    scale: Scale = DEFAULT_SCALE,
+    level: Annotated[
+        float, typer.Option("--level", min=1e-6, max=0.5, help="Of the intervals; 0.05 means 95 %.")
+    ] = 0.05,
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Set the results of two arms or runs side by side, also across studies; refuses what does not compare.
+
+    Nothing was claimed beforehand, so this explores: write a claim to have it judged.
+    """
+    from stacklab.study.compare import compare as compare_subjects
+    from stacklab.study.refer import find_subject
+
+    left, right = (find_subject(name, scale=scale, out=out) for name in (a, b))
+    found = compare_subjects(left, right, level=level)
+    console = results_console()
+    console.print(_table(found))
+    for line in found.refused:
+        console.print(f"not compared: {line}")
+    console.print(
+        "difference: the first minus the second, "
+        + ("paired by seed on the same batches" if found.paired else "unpaired: seeds or batches are not the same")
+        + "; no claim was made beforehand, so take it as a question, not as an answer"
+    )
+
+
+def _table(found: "Comparison") -> "Table":
+    from rich.table import Table
+
+    from stacklab.report.metrics import describe
+    from stacklab.report.text import difference_text
+    from stacklab.stats.result import Estimate
+
+    table = Table("metric", found.left, found.right, "difference")
+    for row in found.metrics:
+        style = describe(row.metric).style
+        difference = row.difference
+        told = difference_text(style, difference) if isinstance(difference, Estimate) else difference.reason
+        means = (sum(side) / len(side) for side in (row.left, row.right))
+        table.add_row(row.metric, *(f"{mean:.4g}" for mean in means), told)
+    return table

@@ -1,0 +1,67 @@
+"""What stands behind each verdict, as a table."""
+
+from stacklab.report.schema import ContrastFact, Facts
+from stacklab.report.tables import Cell, Table
+from stacklab.report.text import NOTHING
+from stacklab.stats.result import PValue, Result, Tested
+
+HEADS = (
+    Cell("Claim"),
+    Cell("p", "of the test that decides"),
+    Cell("p, Holm", "all claims together"),
+    Cell("p, BH", "false discovery rate"),
+    Cell("p, sign flip", "exact, no normality"),
+    Cell("effect", "standard deviations"),
+    Cell("better at", "share of seeds"),
+    Cell("correlation", "between paired runs"),
+)
+
+
+def evidence(facts: Facts) -> Table:
+    """A comparison a row; what cannot be had stands as a dash, and the notes say why."""
+    rows = tuple(_row(contrast) for contrast in facts.contrasts)
+    missing = {
+        found.reason
+        for contrast in facts.contrasts
+        if contrast.verdict != "invalid"
+        for found in _all(contrast)
+        if found.kind == "undefined"
+    }
+    return Table(HEADS, rows, notes=tuple(f"{NOTHING}: {reason}" for reason in sorted(missing)))
+
+
+def p_text(test: Tested) -> str:
+    """
+    >>> p_text(PValue(p=0.0314, n=5, method="t")), p_text(PValue(p=1e-6, n=5, method="t"))
+    ('0.031', '< 0.0001')
+    """
+    if not isinstance(test, PValue):
+        return NOTHING
+    return "< 0.0001" if test.p < 1e-4 else f"{test.p:.2g}"
+
+
+def _all(contrast: ContrastFact) -> tuple[Tested | Result, ...]:
+    found = contrast.evidence
+    return (
+        *(found.test, found.holm, found.benjamini_hochberg, found.sign_flip),
+        *(found.effect, found.superiority, found.correlation),
+    )
+
+
+def _row(contrast: ContrastFact) -> tuple[Cell, ...]:
+    found = contrast.evidence
+    if contrast.verdict == "invalid":
+        return (Cell(contrast.statement), *(Cell(NOTHING) for _ in HEADS[1:]))
+    tests = (found.test, found.holm, found.benjamini_hochberg, found.sign_flip)
+    sizes = (_plain(found.effect), _plain(found.superiority, percent=True), _plain(found.correlation))
+    return (Cell(contrast.statement), *(Cell(p_text(test)) for test in tests), *sizes)
+
+
+def _plain(found: Result, *, percent: bool = False) -> Cell:
+    if found.kind == "undefined":
+        return Cell(NOTHING)
+    value, low, high = (
+        f"{100 * number:.0f}" if percent else f"{number:.2f}" for number in (found.value, found.low, found.high)
+    )
+    unit = " %" if percent else ""
+    return Cell(f"{value}{unit}".replace("-", "−"), f"{low} to {high}{unit}".replace("-", "−"))

@@ -1,0 +1,105 @@
+"""Two arms or runs side by side, also across studies, as far as their numbers mean the same."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from stacklab.base.errors import DataError
+from stacklab.base.spec import Items, Spec
+from stacklab.data.prepared import load_prepared, prepared_folder
+from stacklab.run.paths import OutPaths
+from stacklab.stats.paired import paired_t
+from stacklab.stats.result import Result
+from stacklab.stats.unpaired import welch
+from stacklab.study.refer import Subject
+
+SAME_TEXT = ("source", "template", "validation_fraction", "split_seed")
+"""Settings of the data that decide which text is held out; without a change in them bits per byte compare."""
+
+
+class ComparedMetric(Spec):
+    """One metric of both sides, a value per seed; difference is left minus right."""
+
+    metric: str
+    left: Items[float]
+    right: Items[float]
+    difference: Result
+
+
+class Comparison(Spec):
+    left: str
+    right: str
+    paired: bool
+    """By seed, on the same batches. Otherwise the difference is of two unpaired groups."""
+    metrics: Items[ComparedMetric]
+    refused: Items[str]
+    """Metrics that both have and that do not compare, each with the reason."""
+
+
+def compare(left: Subject, right: Subject, *, level: float) -> Comparison:
+    """Raises DataError when a side has no finished run, or when no metric of the two means the same."""
+    sides = [_finished(subject) for subject in (left, right)]
+    shared = [name for name in next(iter(sides[0].values())) if name in next(iter(sides[1].values()))]
+    reasons = {name: _incomparable(name, left, right) for name in shared}
+    if all(reasons.values()):
+        raise DataError(
+            f"{left.name} and {right.name} do not compare: {next(iter(reasons.values()), 'no shared metric')}"
+        )
+    seeds = _paired_seeds(left, right)
+    metrics = [_metric(name, sides, seeds, level) for name in shared if not reasons[name]]
+    refused = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
+    return Comparison(
+        left=left.name, right=right.name, paired=bool(seeds), metrics=tuple(metrics), refused=tuple(refused)
+    )
+
+
+def _metric(name: str, sides: list[dict[int, dict[str, float]]], seeds: list[int], level: float) -> ComparedMetric:
+    if seeds:
+        left, right = ([side[seed][name] for seed in seeds] for side in sides)
+        difference = paired_t([a - b for a, b in zip(left, right, strict=True)], level=level)
+    else:
+        left, right = ([row[name] for row in side.values() if name in row] for side in sides)
+        difference = welch(left, right, level=level)
+    return ComparedMetric(metric=name, left=tuple(left), right=tuple(right), difference=difference)
+
+
+def _finished(subject: Subject) -> dict[int, dict[str, float]]:
+    found = {row.seed: row.metrics for row in subject.rows if row.status == "finished"}
+    if not found:
+        states = ", ".join(f"seed {row.seed} {row.status}" for row in subject.rows)
+        raise DataError(f"{subject.name}: has no finished run ({states})")
+    return found
+
+
+def _paired_seeds(left: Subject, right: Subject) -> list[int]:
+    """Seeds that both have finished on the same batches; empty unless that is all seeds of both sides."""
+    batches = [{row.seed: row.batches for row in side.rows if row.status == "finished"} for side in (left, right)]
+    return sorted(batches[0]) if batches[0] == batches[1] else []
+
+
+def _incomparable(metric: str, left: Subject, right: Subject) -> str:
+    """Why a metric of one is not that of the other; empty when it is."""
+    if left.data_fingerprint == right.data_fingerprint:
+        return next(_measured_otherwise(metric, left, right), "")
+    if metric != "validation.bits_per_byte":
+        return "other data or another tokenizer"
+    moved = [name for name in SAME_TEXT if getattr(left.config.data, name) != getattr(right.config.data, name)]
+    if moved:
+        return f"the held-out text differs (data.{', data.'.join(moved)})"
+    if _records(left) != _records(right):
+        return "the file behind the data has changed"
+    return ""
+
+
+def _measured_otherwise(metric: str, left: Subject, right: Subject) -> Iterator[str]:
+    one, other = left.config.evaluate, right.config.evaluate
+    if metric.startswith("train_probe.") and one.train_probe_blocks != other.train_probe_blocks:
+        yield f"another probe ({one.train_probe_blocks} blocks against {other.train_probe_blocks})"
+    if metric.startswith("accuracy") and (one.problems, one.answer_tokens) != (other.problems, other.answer_tokens):
+        yield "other problems, or answers cut at another length"
+    if metric.startswith("validation.best_") and one.every != other.every:
+        yield f"the best of more or fewer evaluations (every {one.every} steps against {other.every})"
+
+
+def _records(subject: Subject) -> Any:
+    folder = prepared_folder(OutPaths(subject.out).cache, subject.data_fingerprint)
+    return load_prepared(folder).manifest["splits"]["validation"]["text_bytes"]
