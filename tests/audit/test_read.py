@@ -79,6 +79,11 @@ def test_runs_side_by_side_in_one_table(tmp_path: Path) -> None:
     assert [(log.name, log.series["train"][0].value) for log in logs] == [("deep", 3.0), ("wide", 4.0)]
 
 
+def test_names_out_of_a_file_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    (log,) = read_source(write(tmp_path, "run,step,loss\na\x1b[2J,1,3.0\n", "runs.csv")).logs
+    assert log.name == log.arm == "a?[2J"
+
+
 BROKEN = [
     (b"", r"log\.txt: empty"),
     (b" \n\n", r"log\.txt: empty"),

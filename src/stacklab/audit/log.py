@@ -9,6 +9,8 @@ Metric = Literal["train", "batch", "validation"]
 METRICS: tuple[Metric, ...] = ("train", "batch", "validation")
 """train: as logged beside validation; batch: a single batch that is logged apart from it (nanoGPT's `iter` lines)."""
 
+LONGEST_NAME = 60
+
 TroubleKind = Literal["log-not-finite", "log-truncated", "log-damaged", "log-repeated"]
 
 
@@ -24,6 +26,15 @@ class Trouble(NamedTuple):
     line: int
     step: int | None
     what: str
+
+
+def shown(text: str) -> str:
+    """A name out of a file as it may be printed: one short line without control characters.
+
+    >>> shown("a\\x1b[31m")
+    'a?[31m'
+    """
+    return "".join(char if char.isprintable() else "?" for char in text.strip()[:LONGEST_NAME]) or "log"
 
 
 @dataclass(frozen=True)
@@ -75,8 +86,8 @@ class LogBuilder:
             if self.readings.get(metric)
         }
         return Log(
-            name=self.name,
-            arm=self.arm or self.name,
+            name=shown(self.name),
+            arm=shown(self.arm or self.name),
             source=self.source,
             series=series,
             epochs=tuple(sorted(self.epochs.items())),

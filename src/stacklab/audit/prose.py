@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from stacklab.audit.log import shown
 from stacklab.audit.spec import Printed, Stated, StatedArm, StatedModel, StatedTraining, parse_printed
 
 T = TypeVar("T")
@@ -84,7 +85,8 @@ def _text(match: re.Match[str]) -> str:
 
 
 def _amount(match: re.Match[str]) -> Printed | None:
-    return parse_printed(match[1] + match[2])
+    found = parse_printed(match[1] + match[2])
+    return found if found is not None and found.value else None
 
 
 def _arms(lines: Sequence[str]) -> tuple[StatedArm, ...]:
@@ -95,5 +97,5 @@ def _arms(lines: Sequence[str]) -> tuple[StatedArm, ...]:
         if count is None or layers in arms or not layers:
             continue
         size = parse_printed(match["size"] + "MB") if match["size"] else None
-        arms[layers] = StatedArm(name=match["name"].strip(), num_layers=layers, parameters=count, file_size=size)
+        arms[layers] = StatedArm(name=shown(match["name"]), num_layers=layers, parameters=count, file_size=size)
     return tuple(arms.values())
