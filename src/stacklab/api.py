@@ -9,6 +9,7 @@ from stacklab.base.env import apply_defaults
 from stacklab.study.engines.choose import EngineName, make_engine, worker_count
 from stacklab.study.live import live
 from stacklab.study.load import read_study, variant_of
+from stacklab.study.looks import declared_looks, more_seeds, saved_plan
 from stacklab.study.plan import Plan, make_plan
 from stacklab.study.results import StudyResult, open_results
 from stacklab.study.run import run_plan
@@ -19,21 +20,43 @@ __all__ = ["Study", "load_study", "open_results"]
 
 @dataclass(frozen=True)
 class Study:
-    """A study at one scale. `variant` names the folder when settings or seeds were given beside the study."""
+    """A study at one scale. `variant` names the folder when settings or seeds were given beside the study.
+
+    looks: how often results may be looked at, with more seeds each time; declared before the first run.
+    """
 
     spec: StudySpec
     scale: str
     out: Path
     seeds: tuple[int, ...] | None
     variant: str
+    looks: int | None = None
 
-    def plan(self) -> Plan:
-        """Prepare the data, resolve and check every arm. Raises UserError for what cannot be run."""
-        return make_plan(self.spec, scale=self.scale, out=self.out, seeds=self.seeds, variant=self.variant)
+    def plan(self, *, more: int | None = None) -> Plan:
+        """Prepare the data, resolve and check every arm. `more`: go on to the next look, with so many more seeds.
 
-    def run(self, *, engine: EngineName = "processes", workers: int | None = None) -> StudyResult:
+        A study that went on to a later look stays there. Raises UserError for what cannot be run.
+        """
+        saved = saved_plan(self.out, self.spec.name, self.scale, self.variant)
+        looks = declared_looks(saved, self.looks)
+        if saved is None or saved.look == 1:
+            plan = self._planned(self.seeds, looks=looks, look=1)
+        else:
+            plan = self._planned(saved.seeds, looks=looks, look=saved.look)
+        if more is None:
+            return plan
+        return self._planned(more_seeds(plan, more, self.out), looks=looks, look=plan.look + 1)
+
+    def _planned(self, seeds: tuple[int, ...] | None, *, looks: int, look: int) -> Plan:
+        return make_plan(
+            self.spec, scale=self.scale, out=self.out, seeds=seeds, variant=self.variant, looks=looks, look=look
+        )
+
+    def run(
+        self, *, engine: EngineName = "processes", workers: int | None = None, more_seeds: int | None = None
+    ) -> StudyResult:
         """Train what is not trained yet, with live progress; `result.table` is a data frame with a row per run."""
-        return run_study(self.plan(), self.out, engine=engine, workers=workers)
+        return run_study(self.plan(more=more_seeds), self.out, engine=engine, workers=workers)
 
 
 def load_study(
@@ -43,6 +66,7 @@ def load_study(
     overrides: Sequence[str] | Mapping[str, Any] = (),
     seeds: Sequence[int] | None = None,
     out: str | Path = "stacklab-out",
+    looks: int | None = None,
 ) -> Study:
     """A built-in study by name, or a study file by path. Raises SpecError naming file and line.
 
@@ -55,7 +79,7 @@ def load_study(
         overrides = [f"{path}={json.dumps(value)}" for path, value in overrides.items()]
     chosen = None if seeds is None else tuple(seeds)
     spec = read_study(name, scale=scale, overrides=overrides)
-    return Study(spec, scale, Path(out), chosen, variant_of(overrides, chosen))
+    return Study(spec, scale, Path(out), chosen, variant_of(overrides, chosen), looks)
 
 
 def run_study(plan: Plan, out: Path, *, engine: EngineName, workers: int | None) -> StudyResult:

@@ -6,17 +6,31 @@ from stacklab.stats.result import Estimate, Undefined
 from stacklab.stats.unpaired import welch
 
 
-def test_as_scipy_computes_it() -> None:
-    random = np.random.default_rng(0)
-    arm, against = random.normal(0, 1, 5).tolist(), random.normal(1, 3, 8).tolist()
-    found = welch(arm, against, level=0.1)
-    expected = stats.ttest_ind(arm, against, equal_var=False).confidence_interval(0.9)
+def test_it_is_welchs_formula() -> None:
+    arm, against = np.array([1.0, 2.0, 4.0]), np.array([0.5, 0.7, 0.9, 1.4])
+    found = welch(arm.tolist(), against.tolist(), level=0.1)
     assert isinstance(found, Estimate)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert found.value == pytest.approx(float(np.mean(arm) - np.mean(against)))
+    parts = arm.var(ddof=1) / 3, against.var(ddof=1) / 4
+    degrees = sum(parts) ** 2 / (parts[0] ** 2 / 2 + parts[1] ** 2 / 3)
+    half = stats.t.ppf(0.95, degrees) * sum(parts) ** 0.5
+    gap = arm.mean() - against.mean()
+    assert (found.value, found.low, found.high) == pytest.approx((gap, gap - half, gap + half))
+    assert (found.method, found.n, found.level) == ("Welch, unpaired", 7, 0.9)
 
 
-def test_what_cannot_be_had_says_why() -> None:
-    for arm, reason in (([1.0], "needs 2 values"), ([1.0, float("nan")], "is nan"), ([1.0, 1.0], "neither arm varies")):
-        found = welch(arm, [2.0, 2.0], level=0.05)
-        assert isinstance(found, Undefined) and reason in found.reason
+def test_it_covers_a_planted_difference_with_unequal_spreads() -> None:
+    rng = np.random.default_rng(1)
+    arms, others = rng.normal(1.0, 3.0, size=(500, 4)), rng.normal(0.0, 1.0, size=(500, 7))
+    found = [welch(*both, level=0.1) for both in zip(arms.tolist(), others.tolist(), strict=True)]
+    covered = np.mean([isinstance(one, Estimate) and one.low <= 1.0 <= one.high for one in found])
+    assert covered == pytest.approx(0.9, abs=0.05)
+
+
+def test_one_arm_may_be_constant_but_not_both() -> None:
+    found = welch([1.0, 1.0], [2.0, 3.0, 5.0], level=0.05)
+    assert isinstance(found, Estimate)
+    assert found.low < -7 / 3 < found.high
+    assert welch([1.0, 1.0], [2.0, 2.0], level=0.05) == Undefined(reason="neither arm varies: no spread to judge by")
+    assert welch([1.0], [2.0, 3.0], level=0.05) == Undefined(reason="the arm needs 2 values, has 1")
+    nan = welch([1.0, 2.0], [2.0, float("nan")], level=0.05)
+    assert nan == Undefined(reason="the arm compared with: value 2 of 2 is nan")

@@ -25,6 +25,19 @@ Engine = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", "-w", min=1, help="Runs at once (processes). Default: the number of cores.")
 ]
+Looks = Annotated[
+    int | None,
+    typer.Option(
+        "--looks",
+        min=1,
+        help="Declare before the first run how often results may be looked at, with more seeds each time; every look "
+        "is judged at its share of the level. Default: 1.",
+    ),
+]
+MoreSeeds = Annotated[
+    int | None,
+    typer.Option("--more-seeds", min=1, help="Go on to the next declared look, with so many more seeds than before."),
+]
 
 
 def run(
@@ -32,6 +45,8 @@ def run(
     overrides: Overrides = None,
     scale: Scale = DEFAULT_SCALE,
     seeds: Seeds = None,
+    looks: Looks = None,
+    more_seeds: MoreSeeds = None,
     engine: Engine = "processes",
     workers: Workers = None,
     out: Out = DEFAULT_OUT,
@@ -49,8 +64,8 @@ def run(
     from stacklab.study.engines.choose import worker_count
     from stacklab.study.fit import check_fits
 
-    chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out)
-    plan = chosen.plan()
+    chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out, looks=looks)
+    plan = chosen.plan(more=more_seeds)
     slots = worker_count(workers, runs=len(plan.runs())) if engine == "processes" else 1
     check_fits(plan, workers=slots, available=psutil.virtual_memory().available)
     result = run_study(plan, out, engine=engine, workers=workers)

@@ -24,6 +24,7 @@ def limits(
     found = [
         *plan.study.limits,
         *_seeds(len(plan.seeds)),
+        *_looks(plan),
         *_claims(contrasts),
         *_afterthoughts(contrasts),
         *_unfinished(runs),
@@ -42,6 +43,14 @@ def _seeds(number: int) -> Iterator[str]:
     )
     if number <= FEW_PAIRS:
         yield f"With {number} pairs the bootstrap intervals are too narrow; they are shown beside the t intervals."
+
+
+def _looks(plan: Plan) -> Iterator[str]:
+    if plan.looks > 1:
+        yield (
+            f"Look {plan.look} of {plan.looks} declared before the first run: every claim is judged at 1/{plan.looks} "
+            "of its level, so that all looks together keep it (Bonferroni)."
+        )
 
 
 def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:

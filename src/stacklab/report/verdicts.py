@@ -85,6 +85,8 @@ def _after(result: StudyResult) -> Iterator[str]:
     if not result.claims:
         yield "no claim is asked at this scale"
     seeds = f"{len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
+    if plan.looks > 1:
+        yield f"look {plan.look} of {plan.looks} declared: judged at 1/{plan.looks} of each claim's level"
     yield f"difference: arm minus the other, paired by seed; {seeds}, scale {plan.scale}"
     if plan.not_asked:
         yield f"not asked at this scale: {len(plan.not_asked)} comparisons (see the report)"

@@ -1,37 +1,28 @@
-"""p values over a family of claims, adjusted for their number."""
+"""p values of several claims judged together."""
 
 from collections.abc import Sequence
+from typing import Literal
 
-from stacklab.stats.result import PValue, Tested
+Method = Literal["holm", "benjamini-hochberg"]
 
 
-def holm(tests: Sequence[Tested]) -> list[Tested]:
-    """Adjusted so that rejecting those below `level` errs anywhere with probability `level` at most (Holm 1979).
+def adjust(p_values: Sequence[float | None], *, method: Method) -> list[float | None]:
+    """Adjusted p values in the same order; at most `level` means significant at `level` within the family.
 
-    What is undefined stays so and does not count into the family.
+    holm (Holm 1979) bounds the probability of any false finding, benjamini-hochberg (Benjamini and Hochberg 1995) the
+    expected share of false ones among the findings. None (no p value could be had) stays None and still counts in the
+    family, as 1: a claim that failed makes it no easier for the others. Raises ValueError for a p outside [0, 1].
 
-    >>> [round(test.p, 3) for test in holm([PValue(p=p, n=5, method="t") for p in (0.01, 0.04, 0.03)])]
-    [0.03, 0.06, 0.06]
+    >>> adjust([0.01, None, 0.04], method="holm")
+    [0.03, None, 0.08]
     """
-    return _adjusted(tests, "holm", "Holm")
-
-
-def benjamini_hochberg(tests: Sequence[Tested]) -> list[Tested]:
-    """Adjusted so that of those below `level` an expected share of `level` at most is false (Benjamini and Hochberg
-    1995; for independent tests, and for positively dependent ones by Benjamini and Yekutieli 2001)."""
-    return _adjusted(tests, "fdr_bh", "Benjamini-Hochberg")
-
-
-def _adjusted(tests: Sequence[Tested], method: str, name: str) -> list[Tested]:
+    for number, p in enumerate(p_values, start=1):
+        if p is not None and not 0 <= p <= 1:
+            raise ValueError(f"p value {number} of {len(p_values)} is {p:g}: expected a number between 0 and 1")
+    if not p_values:
+        return []
     from statsmodels.stats.multitest import multipletests
 
-    places = [place for place, test in enumerate(tests) if isinstance(test, PValue)]
-    found = list(tests)
-    if not places:
-        return found
-    raw = [test.p for test in tests if isinstance(test, PValue)]
-    for place, p in zip(places, multipletests(raw, method=method)[1], strict=True):
-        before = tests[place]
-        assert isinstance(before, PValue)
-        found[place] = PValue(p=float(p), n=before.n, method=f"{before.method}, {name} over {len(raw)}")
-    return found
+    name = {"holm": "holm", "benjamini-hochberg": "fdr_bh"}[method]
+    adjusted = multipletests([1.0 if p is None else p for p in p_values], method=name)[1]
+    return [None if p is None else float(found) for p, found in zip(p_values, adjusted, strict=True)]

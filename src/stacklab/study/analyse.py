@@ -74,7 +74,7 @@ def _case(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> C
 
 
 def _tested(case: Case) -> Tested:
-    """An invalid comparison has no p value, so that it neither gains nor costs the others anything."""
+    """An invalid comparison has no p value."""
     return Undefined(reason=case.problem) if case.problem else claim_test(case.contrast.claim, case.gaps)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from stacklab.base.spec import Spec
 from stacklab.stats.effect import effect_size, pair_correlation, paired_superiority
 from stacklab.stats.equivalence import tost
-from stacklab.stats.multiple import benjamini_hochberg, holm
-from stacklab.stats.result import Result, Tested
+from stacklab.stats.multiple import adjust
+from stacklab.stats.result import PValue, Result, Tested
 from stacklab.stats.sign_flip import sign_flip
 from stacklab.stats.t_test import paired_t_test
 from stacklab.study.spec import ClaimSpec
@@ -34,8 +34,22 @@ def claim_test(claim: ClaimSpec, gaps: Sequence[float]) -> Tested:
 
 
 def adjusted(tests: Sequence[Tested]) -> list[tuple[Tested, Tested, Tested]]:
-    """Each test as it is, after Holm, and after Benjamini and Hochberg, over all claims of the study."""
-    return list(zip(tests, holm(tests), benjamini_hochberg(tests), strict=True))
+    """Each test as it is, after Holm, and after Benjamini and Hochberg, over all claims of the study.
+
+    A claim without a p value counts as one that shows nothing, so that it makes none of the others easier.
+    """
+    raw = [test.p if isinstance(test, PValue) else None for test in tests]
+    families = [_as_tests(tests, adjust(raw, method=method), method) for method in ("holm", "benjamini-hochberg")]
+    return list(zip(tests, *families, strict=True))
+
+
+def _as_tests(tests: Sequence[Tested], adjusted: Sequence[float | None], method: str) -> list[Tested]:
+    return [
+        PValue(p=p, n=test.n, method=f"{test.method}, {method} over {len(tests)}")
+        if isinstance(test, PValue) and p is not None
+        else test
+        for test, p in zip(tests, adjusted, strict=True)
+    ]
 
 
 def gather(

@@ -11,6 +11,7 @@ from stacklab.data.prepared import PreparedData
 from stacklab.model.count import count_parameters, estimate_memory, flops_per_token
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
+from stacklab.stats.sequential import look_level
 from stacklab.study.arms import ResolvedArm, resolve_arms
 from stacklab.study.contrast import differences
 from stacklab.study.match import unmatched
@@ -75,6 +76,9 @@ class Plan(Spec):
     """Claims that this scale leaves out, each with the reason."""
     variant: str = ""
     """Tells apart the folders of one scale run with other settings or seeds; empty for the scale as written."""
+    looks: int = 1
+    """How often results may be looked at, with more seeds each time. Contrasts hold the claims at a look's level."""
+    look: int = 1
 
     def arm(self, name: str) -> ArmPlan:
         return next(arm for arm in self.arms if arm.name == name)
@@ -97,7 +101,14 @@ def study_folder(out: Path, name: str, scale: str, variant: str) -> Path:
 
 
 def make_plan(
-    study: StudySpec, *, scale: str, out: Path, seeds: tuple[int, ...] | None = None, variant: str = ""
+    study: StudySpec,
+    *,
+    scale: str,
+    out: Path,
+    seeds: tuple[int, ...] | None = None,
+    variant: str = "",
+    looks: int = 1,
+    look: int = 1,
 ) -> Plan:
     """Prepare the data, resolve and check the arms, pair them for the claims.
 
@@ -112,6 +123,7 @@ def make_plan(
     data = prepare(study.base.data, cache=OutPaths(out).cache)
     arms = resolve_arms(study, names=names, vocab_size=data.vocab_size)
     contrasts, not_asked = _contrasts(study, settings.claims, arms, _unanswerable(study, data))
+    contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
     return Plan(
         study=study,
         scale=scale,
@@ -122,7 +134,15 @@ def make_plan(
         contrasts=contrasts,
         not_asked=not_asked,
         variant=variant,
+        looks=looks,
+        look=look,
     )
+
+
+def _at_look(contrast: Contrast, look: int, looks: int) -> Contrast:
+    claim = contrast.claim
+    level = look_level(claim.level, look, looks)
+    return contrast.model_copy(update={"claim": claim.model_copy(update={"level": level})})
 
 
 def save_plan(plan: Plan, folder: Path) -> None:

@@ -1,0 +1,47 @@
+"""Looking again with more seeds: how often is declared before the first run, and the looks share the level."""
+
+from pathlib import Path
+
+from stacklab.base.errors import SpecError
+from stacklab.stats.sequential import look_level
+from stacklab.study.collect import collect
+from stacklab.study.plan import Plan, load_plan, study_folder
+from stacklab.study.spec import check_seeds
+
+
+def saved_plan(out: Path, name: str, scale: str, variant: str) -> Plan | None:
+    """The plan that the study's folder holds, if it was run before."""
+    folder = study_folder(out, name, scale, variant)
+    return load_plan(folder) if (folder / "plan.json").is_file() else None
+
+
+def declared_looks(saved: Plan | None, asked: int | None) -> int:
+    """The number of looks that the study was first run with, else the one asked for now, else 1.
+
+    Raises SpecError when another number is asked for after the first run.
+    """
+    if saved is None:
+        return asked or 1
+    if asked not in (None, saved.looks):
+        raise SpecError(
+            f"--looks {asked}: this study was first run with {saved.looks}, and how often results are looked at is "
+            "declared before the first run"
+        )
+    return saved.looks
+
+
+def more_seeds(plan: Plan, number: int, out: Path) -> tuple[int, ...]:
+    """The plan's seeds and `number` new ones, for the next look.
+
+    Raises SpecError when the present look is not finished or the declared looks are used up.
+    """
+    open_runs = sum(row.status in ("unfinished", "missing") for row in collect(plan, out))
+    if open_runs:
+        raise SpecError(
+            f"--more-seeds: {open_runs} runs of look {plan.look} of {plan.looks} are not finished; run the study "
+            "without --more-seeds first"
+        )
+    for claim in plan.study.claims:
+        look_level(claim.level, plan.look + 1, plan.looks)
+    first = max(plan.seeds) + 1
+    return check_seeds((*plan.seeds, *range(first, first + number)))

@@ -1,0 +1,47 @@
+import math
+
+import numpy as np
+import pytest
+
+from stacklab.base.errors import SpecError
+from stacklab.stats.sequential import look_level
+from stacklab.stats.verdict import verdicts
+
+
+@pytest.mark.parametrize("max_looks", [1, 2, 3, 7, 20])
+def test_the_looks_together_spend_the_level_and_no_more(max_looks: int) -> None:
+    spent = [look_level(0.05, look, max_looks) for look in range(1, max_looks + 1)]
+    assert math.fsum(spent) == pytest.approx(0.05)
+    assert math.fsum(spent) <= 0.05 * (1 + 1e-12)
+    assert min(spent) > 0
+
+
+def test_any_choice_among_declared_sizes_keeps_the_level() -> None:
+    """The next of six declared sizes where the last look was close, else the largest: no more than all six together."""
+    sizes = [3, 4, 6, 9, 13, 20]
+    gaps = np.random.default_rng(1).normal(size=(20_000, 20))
+    clear, place = np.zeros(len(gaps), dtype=bool), np.zeros(len(gaps), dtype=int)
+    for look, count in enumerate(sizes, start=1):
+        level = look_level(0.05, look, len(sizes))
+        here = gaps[:, :count]
+        found = verdicts(here, direction="lower", margin=None, level=level) != "inconclusive"
+        clear |= (place == look - 1) & found
+        t = np.abs(here.mean(1)) / here.std(1, ddof=1) * count**0.5
+        place = np.where(place == look - 1, np.where(t > 1.5, look, len(sizes) - 1), place)
+    assert 0.02 < clear.mean() <= 0.05 + 3 * (0.05 * 0.95 / len(gaps)) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("level", "looks", "max_looks", "reason"),
+    [
+        (0.05, 2, 1, "look 2: the design declared 1 look and"),
+        (0.05, 6, 5, "look 6: the design declared 5 looks and"),
+        (0.05, 0, 5, "look 0 of 5"),
+        (0.05, 1, 0, "look 1 of 0"),
+        (0.0, 1, 5, "level 0"),
+        (float("nan"), 1, 5, "level nan"),
+    ],
+)
+def test_a_look_that_was_not_declared_is_refused(level: float, looks: int, max_looks: int, reason: str) -> None:
+    with pytest.raises(SpecError, match=reason):
+        look_level(level, looks, max_looks)
