@@ -39,6 +39,8 @@ def test_a_study_from_the_command_to_its_report(tiny: Path) -> None:
         plan.stdout.split()
     )
     assert "projected training time" in plan.stdout
+    assert "4: 34% (3 for 80%)" in plan.stdout
+    assert "disk: " in plan.stdout
     ran = stacklab("run", "tiny.yaml", "--engine", "inline", cwd=folder)
     assert ran.returncode == 0, ran.stderr
     page = re.search(r"report: (\S+)", ran.stdout)

@@ -101,11 +101,11 @@ def test_seeds_must_be_distinct(tiny: Path) -> None:
 def test_what_does_not_fit_is_refused_with_what_would(tiny: Path) -> None:
     plan = planned(tiny, "train.batch_size=4096")
     need = max(arm.memory_bytes["total"] for arm in plan.arms) + 400 * 2**20
-    check_fits(plan, workers=1, available=need)
+    check_fits(plan, workers=1, available=need, free=2**40)
     with pytest.raises(SpecError, match="--workers 1 fits"):
-        check_fits(plan, workers=2, available=need)
+        check_fits(plan, workers=2, available=need, free=2**40)
     with pytest.raises(SpecError, match=r"train\.micro_batch_size=\d+ fits"):
-        check_fits(plan, workers=1, available=need - 2**20)
+        check_fits(plan, workers=1, available=need - 2**20, free=2**40)
 
 
 def test_other_settings_or_seeds_have_a_folder_of_their_own() -> None:
@@ -113,3 +113,12 @@ def test_other_settings_or_seeds_have_a_folder_of_their_own() -> None:
     names = {variant_of(["a=1"], None), variant_of(["a=2"], None), variant_of(["a=1"], (1,)), variant_of([], (1,))}
     assert len(names) == 4
     assert variant_of(["a=1", "b=2"], None) == variant_of(["b=2", "a=1"], None)
+
+
+def test_a_study_larger_than_the_disk_is_refused(tiny: Path) -> None:
+    plan = planned(tiny)
+    weights = 4 * sum(arm.total_parameters for arm in plan.arms) * len(plan.seeds)
+    need = weights + 2 * 12 * max(arm.total_parameters for arm in plan.arms)
+    check_fits(plan, workers=2, available=2**40, free=need)
+    with pytest.raises(SpecError, match="of disk"):
+        check_fits(plan, workers=2, available=2**40, free=need - 1)

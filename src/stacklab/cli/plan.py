@@ -40,9 +40,10 @@ def plan(
     import psutil
 
     from stacklab.api import load_study
+    from stacklab.base.units import size
     from stacklab.stats.paired import smallest_sign_flip_p
     from stacklab.study.engines.choose import worker_count
-    from stacklab.study.fit import check_fits
+    from stacklab.study.fit import check_fits, disk_bytes, free_disk
 
     chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out).plan()
     slots = worker_count(workers, runs=len(chosen.runs()))
@@ -59,9 +60,12 @@ def plan(
         f"seeds {', '.join(map(str, chosen.seeds))}: {len(chosen.runs())} runs; the smallest two-sided p that an exact "
         f"sign-flip test on {pairs} pairs can reach is {smallest_sign_flip_p(pairs):.3g}"
     )
+    console.print(_power(pairs, min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)))
+    disk, free = disk_bytes(chosen, workers=slots), free_disk(out)
+    console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if seconds:
         console.print(_projection(chosen, seconds, slots))
-    check_fits(chosen, workers=slots, available=psutil.virtual_memory().available)
+    check_fits(chosen, workers=slots, available=psutil.virtual_memory().available, free=free)
 
 
 def _calibrated(chosen: "Plan", *, out: "Out", workers: int) -> dict[str, float]:
@@ -125,6 +129,25 @@ def _contrast_table(chosen: "Plan") -> "Table":
         moved = ", ".join(f"{row.path} {row.left} -> {row.right}" for row in contrast.differences)
         table.add_row(contrast.id, contrast.claim.metric, moved or "nothing")
     return table
+
+
+EFFECTS = (0.5, 1.0, 2.0, 4.0)
+
+
+def _power(pairs: int, level: float) -> str:
+    """What the seeds can show, for effects in standard deviations of the paired difference."""
+    from stacklab.stats.power import paired_power, pairs_for_effect
+
+    if pairs < 2:
+        return "one seed has no power: no interval can be given; two seeds are the least"
+    told = [
+        f"{effect:g}: {paired_power(effect, pairs, level=level):.0%} ({pairs_for_effect(effect, level=level)} for 80%)"
+        for effect in EFFECTS
+    ]
+    return (
+        f"power of {pairs} pairs at level {level:.3g} to find a difference of so many standard deviations "
+        "(pairs needed): " + ", ".join(told)
+    )
 
 
 def _projection(chosen: "Plan", seconds: dict[str, float], workers: int) -> str:

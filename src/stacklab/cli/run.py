@@ -62,12 +62,12 @@ def run(
     from stacklab.report.verdicts import verdict_table
     from stacklab.report.write import write_report
     from stacklab.study.engines.choose import worker_count
-    from stacklab.study.fit import check_fits
+    from stacklab.study.fit import check_fits, free_disk
 
     chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out, looks=looks)
     plan = chosen.plan(more=more_seeds)
     slots = worker_count(workers, runs=len(plan.runs())) if engine == "processes" else 1
-    check_fits(plan, workers=slots, available=psutil.virtual_memory().available)
+    check_fits(plan, workers=slots, available=psutil.virtual_memory().available, free=free_disk(out))
     result = run_study(plan, out, engine=engine, workers=workers)
     paths = write_report(result)
     console = results_console()

@@ -1,4 +1,7 @@
-"""Whether the planned runs fit into this machine's memory, and what would."""
+"""Whether the planned runs fit into this machine's memory and disk, and what would."""
+
+import shutil
+from pathlib import Path
 
 from stacklab.base.errors import SpecError
 from stacklab.base.units import size
@@ -9,8 +12,25 @@ PROCESS_BYTES = 400 * 2**20
 """What Python and torch hold before the model is built."""
 
 
-def check_fits(plan: Plan, *, workers: int, available: int) -> None:
-    """Raises SpecError when the largest run, or `workers` runs together, exceed `available` bytes."""
+def disk_bytes(plan: Plan, *, workers: int) -> int:
+    """Final fp32 weights of every run, and the checkpoints (weights and both moments) of those that train at once."""
+    final = sum(4 * arm.total_parameters for arm, _, _ in plan.runs())
+    return final + workers * 12 * max(arm.total_parameters for arm in plan.arms)
+
+
+def free_disk(out: Path) -> int:
+    """Bytes free where `out` is or will be."""
+    return shutil.disk_usage(next(path for path in (out, *out.absolute().parents) if path.exists())).free
+
+
+def check_fits(plan: Plan, *, workers: int, available: int, free: int) -> None:
+    """Raises SpecError when the largest run, or `workers` runs together, exceed `available` bytes of memory, or the study
+    `free` bytes of disk."""
+    if (needed := disk_bytes(plan, workers=workers)) > free:
+        raise SpecError(
+            f"the study needs {size(needed)} of disk, {size(free)} are free; give another --out, fewer --seeds or "
+            "fewer --workers"
+        )
     largest = max(plan.arms, key=lambda arm: arm.memory_bytes["total"])
     alone = largest.memory_bytes["total"] + PROCESS_BYTES
     if alone > available:
