@@ -24,8 +24,8 @@ def free_disk(out: Path) -> int:
 
 
 def check_fits(plan: Plan, *, workers: int, available: int, free: int) -> None:
-    """Raises SpecError when the largest run, or `workers` runs together, exceed `available` bytes of memory, or the study
-    `free` bytes of disk."""
+    """Raises SpecError when the largest run, or `workers` runs together, exceed `available` bytes of memory, or the
+    study `free` bytes of disk."""
     if (needed := disk_bytes(plan, workers=workers)) > free:
         raise SpecError(
             f"the study needs {size(needed)} of disk, {size(free)} are free; give another --out, fewer --seeds or "
