@@ -1,11 +1,15 @@
 """Figures are data: looked at here without drawing anything."""
 
+import csv
+
 import pytest
 
 from stacklab.report.facts import build_facts
+from stacklab.report.figure_csv import figure_csv
 from stacklab.report.figures import figures
 from stacklab.report.plot import Axis, decade_ticks, spanning_counts
 from stacklab.report.strips import nice_ticks, strip_groups
+from stacklab.stats.power import paired_power
 from tests.report.conftest import MakeStudy, study_tree
 
 
@@ -117,3 +121,23 @@ def test_wide_spans_of_costs_are_logarithmic() -> None:
     assert axis.ticks == (100.0, 200.0, 500.0, 1000.0)
     assert decade_ticks(3.0, 2e5) == (10.0, 100.0, 1000.0, 10000.0, 100000.0)
     assert spanning_counts("n", [0.0, 5.0]) == Axis("n", pytest.approx(-0.3), pytest.approx(5.3))  # type: ignore[arg-type]
+
+
+def test_power_grows_with_seeds_and_an_equivalence_has_none(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study())
+    figure = figures(facts)["power"]
+    assert [panel.title for panel in figure.panels] == ["train-probe", "validation", "accuracy"]
+    (contrast,) = (one for one in facts.contrasts if one.id == "train-probe:layers-1")
+    (line,) = (one for one in figure.panels[0].lines if one.name == "against 1 layer")
+    assert list(line.y) == sorted(line.y)
+    assert line.y[1] == paired_power(abs(contrast.evidence.effect.value), 3, level=0.05)  # type: ignore[union-attr]
+
+
+def test_what_is_drawn_is_in_the_csv(make_study: MakeStudy) -> None:
+    for figure in figures(build_facts(make_study())).values():
+        rows = list(csv.DictReader(figure_csv(figure).splitlines()))
+        drawn = [len(part.x) for panel in figure.panels for part in (*panel.lines, *panel.points, *panel.bands)]
+        assert len(rows) == sum(drawn)
+        panel = figure.panels[0]
+        first = panel.lines[0] if panel.lines else panel.points[0]
+        assert (rows[0]["series"], float(rows[0]["x"]), float(rows[0]["y"])) == (first.name, first.x[0], first.y[0])

@@ -38,11 +38,15 @@ def test_a_report_is_written_whole_and_without_torch(make_study: MakeStudy) -> N
     written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     pictures = {f"figures/{name}.{kind}" for name in PICTURES for kind in ("png", "svg")}
     tables = {f"tables/{name}.csv" for name in ("claims", "pairs", "headline", "runs", "training_log", "reported")}
-    assert written == {"index.html", "report.md", "facts.json"} | pictures | tables
+    data = {f"figures/{name}.csv" for name in PICTURES if name != "claims"}
+    assert written == {"index.html", "report.md", "facts.json", "facts.schema.json"} | pictures | data | tables
+    schema = read_json(folder / "facts.schema.json")
+    assert set(schema["required"]) <= set(read_json(folder / "facts.json")) <= set(schema["properties"])
+    assert "arm minus against" in schema["$defs"]["ContrastFact"]["description"]
     assert Facts.model_validate(read_json(folder / "facts.json")) == build_facts(result)
 
 
-PICTURES = ("claims", "curves", "overlay", "costs", "accuracy")
+PICTURES = ("claims", "curves", "overlay", "costs", "accuracy", "power")
 
 
 def test_a_second_report_leaves_no_picture_of_the_first(make_study: MakeStudy) -> None:

@@ -3,10 +3,11 @@
 from stacklab.report.cost_figures import accuracy, costs
 from stacklab.report.curve_figures import curves, overlay
 from stacklab.report.plot import Figure
+from stacklab.report.power_figure import power
 from stacklab.report.schema import Facts
 
 
 def figures(facts: Facts) -> dict[str, Figure]:
     """By name; those that the facts have data for."""
-    made = (curves(facts), overlay(facts), costs(facts), accuracy(facts))
+    made = (curves(facts), overlay(facts), costs(facts), accuracy(facts), power(facts))
     return {figure.name: figure for figure in made if figure is not None}

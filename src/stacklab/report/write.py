@@ -7,6 +7,7 @@ from typing import Literal
 from stacklab.base.files import write_atomically, write_json, write_text
 from stacklab.report.csv_files import csv_files
 from stacklab.report.facts import build_facts
+from stacklab.report.figure_csv import figure_csv
 from stacklab.report.figures import figures
 from stacklab.report.html import render_html
 from stacklab.report.markdown import render_markdown
@@ -37,6 +38,10 @@ class ReportPaths:
         return self.folder / "facts.json"
 
     @property
+    def schema(self) -> Path:
+        return self.folder / "facts.schema.json"
+
+    @property
     def figures(self) -> Path:
         return self.folder / "figures"
 
@@ -54,6 +59,7 @@ def write_report(result: StudyResult) -> ReportPaths:
     facts = build_facts(result)
     drawn = figures(facts)
     write_json(paths.facts, facts.dump())
+    write_json(paths.schema, Facts.model_json_schema())
     for name, text in csv_files(facts).items():
         write_text(paths.tables / name, text)
     _write_pictures(paths.figures, facts, drawn)
@@ -70,6 +76,8 @@ def _write_pictures(folder: Path, facts: Facts, drawn: dict[str, Figure]) -> Non
     for name, drawing in drawings.items():
         for kind in KINDS:
             write_bytes(folder / f"{name}.{kind}", render(drawing, kind))
+    for name, figure in drawn.items():
+        write_text(folder / f"{name}.csv", figure_csv(figure))
     for path in folder.glob("*.*") if folder.is_dir() else ():
         if path.stem not in drawings:
             path.unlink()
