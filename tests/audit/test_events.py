@@ -20,7 +20,8 @@ def write_events(folder: Path, points: dict[str, list[float]], *, as_tensors: bo
     from tensorboard.plugins.scalar.summary import scalar_pb
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-    writer = EventFileWriter(str(folder))
+    # A longer queue than there are events: its thread would else take turns with this one at every tenth.
+    writer = EventFileWriter(str(folder), max_queue_size=20_000)
     for tag, values in points.items():
         for step, value in enumerate(values):
             plain = Summary(value=[Summary.Value(tag=tag, simple_value=value)])

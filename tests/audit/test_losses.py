@@ -66,6 +66,17 @@ def test_shared_batches_are_seen_and_separate_ones_are_not_claimed(log_of: LogOf
     assert other.low < 0 < other.high
 
 
+def test_the_interval_of_the_correlation_covers_zero_as_often_as_it_says(log_of: LogOf) -> None:
+    covered = 0
+    for first, second in noise("correlation", SIMULATIONS, 2, len(STEPS)):
+        found = order_finding(
+            log_of("a", STEPS, train=CURVE + first), log_of("b", STEPS, train=CURVE + second), "train"
+        ).result
+        assert isinstance(found, Estimate)
+        covered += found.low <= 0 <= found.high
+    assert 0.91 <= covered / SIMULATIONS <= 0.99
+
+
 def test_many_points_can_exclude_shared_batches(log_of: LogOf) -> None:
     steps = tuple(range(1, 401))
     first, second = noise("many", 2, len(steps))
