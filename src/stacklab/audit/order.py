@@ -64,7 +64,8 @@ def _correlation(common: Common) -> Result:
     from scipy import stats
 
     points = len(left.residuals)
-    both = max(0.0, left.neighbours * right.neighbours)
+    # Only lingering counts: taking out a trend makes neighbours of few points look opposed.
+    both = max(0.0, left.neighbours) * max(0.0, right.neighbours)
     effective = points * (1 - both) / (1 + both) - 3 - DEGREE
     if effective < 1:
         return Undefined(reason=f"{points} common points, and neighbours too alike to tell them apart")
