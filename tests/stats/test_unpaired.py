@@ -20,10 +20,10 @@ def test_it_is_welchs_formula() -> None:
 
 def test_it_covers_a_planted_difference_with_unequal_spreads() -> None:
     rng = np.random.default_rng(1)
-    arms, others = rng.normal(1.0, 3.0, size=(500, 4)), rng.normal(0.0, 1.0, size=(500, 7))
+    arms, others = rng.normal(1.0, 3.0, size=(400, 4)), rng.normal(0.0, 1.0, size=(400, 7))
     found = [welch(*both, level=0.1) for both in zip(arms.tolist(), others.tolist(), strict=True)]
     covered = np.mean([isinstance(one, Estimate) and one.low <= 1.0 <= one.high for one in found])
-    assert covered == pytest.approx(0.9, abs=0.05)
+    assert covered == pytest.approx(0.9, abs=0.06)
 
 
 def test_one_arm_may_be_constant_but_not_both() -> None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-ROUNDING = 1e-14
+ROUNDING = 2e-13
 """Values that differ by less than this share of the largest are equal but for rounding."""
 
 

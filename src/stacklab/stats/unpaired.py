@@ -12,9 +12,10 @@ def welch(arm: Sequence[float], against: Sequence[float], *, level: float) -> Re
         return Undefined(reason=reason)
     if no_spread(arm) and no_spread(against):
         return Undefined(reason="neither arm varies: no spread to judge by")
-    from scipy import stats
+    from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-    low, high = stats.ttest_ind(arm, against, equal_var=False).confidence_interval(1 - level)
+    # scipy's ttest_ind warns where one of the arms does not vary.
+    low, high = CompareMeans(DescrStatsW(arm), DescrStatsW(against)).tconfint_diff(alpha=level, usevar="unequal")
     return Estimate(
         value=sum(arm) / len(arm) - sum(against) / len(against),
         low=float(low),
