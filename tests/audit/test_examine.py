@@ -1,6 +1,8 @@
 """The findings about the depth experiment must come out of its documents by computation."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +39,18 @@ def test_the_published_counts_follow_from_the_tokenizers_length_and_the_block(de
     assert (found.numbers["count_1_layers"], found.numbers["count_12_layers"]) == (60_207_744, 79_688_832)
     assert (found.numbers["vocab_size"], found.numbers["positions"]) == (151_665, 512)
     assert "no linear biases" in found.sentence
+
+
+def test_the_rows_that_the_printed_digits_leave_open(depth: Audit, find: Find) -> None:
+    found = find(depth, "parameters-reproduced").numbers
+    rows = int(found["vocab_size"]) + int(found["positions"])
+
+    def prints_alike(other: int) -> bool:
+        more = (other - rows) * 384
+        return [round((found[f"count_{n}_layers"] + more) / 1e6, 2) for n in (1, 12)] == [60.21, 79.69]
+
+    low, high = int(found["rows_low"]), int(found["rows_high"])
+    assert [prints_alike(n) for n in (low - 1, low, high, high + 1)] == [False, True, True, False]
 
 
 def test_the_file_sizes_are_four_bytes_a_parameter(depth: Audit, find: Find) -> None:
@@ -126,6 +140,11 @@ def test_no_answer_is_written_into_the_source() -> None:
     answers = """60207744 79688832 60.21 79.69 60.51 79.99 240.84 318.80 0.31 0.35 0.84 0.48 5.6895 5.6913 0.126 204800
         420000 504 529 1330 1331 600 1028"""
     assert not digits & set(answers.split())
+
+
+def test_an_audit_never_imports_torch() -> None:
+    code = "import sys, stacklab.audit.examine, stacklab.audit.events; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_seeds_of_one_arm_get_an_interval(tmp_path: Path, find: Find) -> None:
