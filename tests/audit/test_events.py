@@ -1,5 +1,6 @@
 """TensorBoard's files, written and read by TensorBoard itself where it is installed."""
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,8 +36,9 @@ def write_events(folder: Path, points: dict[str, list[float]], *, as_tensors: bo
 def test_every_point_is_read(tmp_path: Path, as_tensors: bool) -> None:
     values = [5 - n / 4096 for n in range(12_000)]
     points = {"train/loss": values, "val/loss": [4.0, 3.0], "lr": [1.0, 2.0]}
-    (log,) = read_source(write_events(tmp_path, points, as_tensors=as_tensors)).logs
-    assert len(log.series["train"]) == 12_000, "the reader's own default keeps 10,000"
+    path = write_events(tmp_path, points, as_tensors=as_tensors)
+    (log,) = read_source(path.rename(tmp_path / "renamed.bin")).logs
+    assert len(log.series["train"]) == 12_000, "TensorBoard itself would keep 10,000 or 10"
     assert log.series["validation"] == (Reading(0, 4), Reading(1, 3))
 
 
@@ -52,3 +54,14 @@ def test_a_folder_holds_a_log_per_run_and_a_torn_file_is_named(tmp_path: Path, f
 def test_events_without_losses_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no losses among the tags"):
         read_source(write_events(tmp_path, {"lr": [1.0]}))
+
+
+def test_a_record_that_is_no_event_is_refused(tmp_path: Path) -> None:
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    path = write_events(tmp_path, {"train/loss": [3.0]})
+    length, data = struct.pack("<Q", 3), b"\xff\xff\xff"
+    with path.open("ab") as handle:
+        handle.write(length + struct.pack("<I", masked_crc32c(length)) + data + struct.pack("<I", masked_crc32c(data)))
+    with pytest.raises(DataError, match="a record of the events cannot be read"):
+        read_source(path)

@@ -163,6 +163,6 @@ def test_a_damaged_line_within_a_log_gives_what_it_has(tmp_path: Path, find: Fin
 def test_events_without_their_reader_name_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = b"\x09" + b"\0" * 8 + b"\x1a\x0dbrain.Event:2"
     path = write(tmp_path, struct.pack("<Q", len(record)) + b"\0" * 4 + record + b"\0" * 4, "events.out.tfevents.1.x")
-    monkeypatch.setitem(sys.modules, "tensorboard.backend.event_processing.event_accumulator", None)
+    monkeypatch.setitem(sys.modules, "tensorboard.backend.event_processing.event_file_loader", None)
     with pytest.raises(MissingExtraError, match=r"stacklab\[tensorboard\]"):
         read_source(path)

@@ -1,17 +1,18 @@
 """TensorBoard event files, read by TensorBoard's own reader where it is installed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stacklab.audit.log import Log, LogBuilder, Metric, Trouble
+from stacklab.audit.log import Log, LogBuilder, Trouble
 from stacklab.audit.names import metric_of
 from stacklab.base.errors import DataError, MissingExtraError
 
 MARK = b"brain.Event:"
 NAME = "*tfevents*"
 FRAME_HEAD, FRAME_TAIL = 12, 4
+STRING = 7  # DataType.DT_STRING: texts and images, which are no losses
 
 
 def is_event_file(path: Path) -> bool:
@@ -34,7 +35,7 @@ def event_files(folder: Path) -> list[Path]:
 def read_events(paths: Sequence[Path], *, root: Path) -> list[Log]:
     """One log per folder of event files. Raises MissingExtraError without the reader, DataError without losses."""
     try:
-        accumulator = import_module("tensorboard.backend.event_processing.event_accumulator")
+        loader = import_module("tensorboard.backend.event_processing.event_file_loader")
     except ImportError as error:
         raise MissingExtraError(
             f"{paths[0]}: TensorBoard event files need the package tensorboard; pip install 'stacklab[tensorboard]'"
@@ -43,12 +44,13 @@ def read_events(paths: Sequence[Path], *, root: Path) -> list[Log]:
     for path in paths:
         name = str(path.parent.relative_to(root)) if path.parent != root else root.name or path.name
         builder = builders.setdefault(path.parent, LogBuilder(name=name, source=path.name))
-        # A size of 0 keeps every point; the reader's own default thins them by chance.
-        reader = accumulator.EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
-        reader.Reload()
-        for tag, metric in _losses(reader):
-            for step, value in _points(reader, tag):
-                builder.add(metric, step, value, line=0)
+        try:
+            for tag, step, value in _points(loader.EventFileLoader(str(path)).Load()):
+                metric = metric_of(tag)
+                if metric is not None:
+                    builder.add(metric, step, value, line=0)
+        except (import_module("google.protobuf.message").DecodeError, ValueError, TypeError) as error:
+            raise DataError(f"{path}: a record of the events cannot be read ({error})") from error
         if not _whole(path):
             builder.troubles.append(Trouble("log-truncated", 0, None, f"{path.name} ends within a record"))
     logs = [builder.build() for builder in builders.values()]
@@ -57,19 +59,16 @@ def read_events(paths: Sequence[Path], *, root: Path) -> list[Log]:
     return logs
 
 
-def _losses(reader: Any) -> list[tuple[str, Metric]]:
-    tags = reader.Tags()
-    named = [(tag, metric_of(tag)) for tag in (*tags["scalars"], *tags["tensors"])]
-    return [(tag, metric) for tag, metric in named if metric is not None]
-
-
-def _points(reader: Any, tag: str) -> list[tuple[int, float]]:
-    """Scalars are written as numbers by some writers and as tensors of one number by others."""
-    if tag in reader.Tags()["scalars"]:
-        return [(event.step, float(event.value)) for event in reader.Scalars(tag)]
+def _points(events: Iterable[Any]) -> Iterator[tuple[str, int, float]]:
+    """(tag, step, value) of every single number. The loader turns scalars of all ages into tensors."""
     tensors = import_module("tensorboard.util.tensor_util")
-    arrays = [(event.step, tensors.make_ndarray(event.tensor_proto)) for event in reader.Tensors(tag)]
-    return [(step, float(array)) for step, array in arrays if array.size == 1]
+    for event in events:
+        for value in event.summary.value:
+            if not value.HasField("tensor") or value.tensor.dtype == STRING:
+                continue
+            array = tensors.make_ndarray(value.tensor)
+            if array.size == 1:
+                yield value.tag, event.step, float(array.reshape(()))
 
 
 def _whole(path: Path) -> bool:
