@@ -38,7 +38,7 @@ def test_a_study_from_the_command_to_its_report(tiny: Path) -> None:
     assert "smallest two-sided p that an exact sign-flip test on 2 pairs can reach is 0.5" in " ".join(
         plan.stdout.split()
     )
-    assert "projected training time" in plan.stdout
+    assert "projected time of the study" in plan.stdout
     assert "4: 34% (3 for 80%)" in plan.stdout
     assert "disk: " in plan.stdout
     ran = stacklab("run", "tiny.yaml", "--engine", "inline", cwd=folder)

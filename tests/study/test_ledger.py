@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,10 @@ def changed(plan: Plan, **change: object) -> Plan:
     return Plan.model_validate(tree)
 
 
+def today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
 def marks(plan: Plan, out: Path) -> list[str]:
     entries = read_ledger(plan.folder(out))
     return [afterthought(contrast, entries) for contrast in plan.contrasts]
@@ -47,7 +52,7 @@ def test_claims_entered_before_their_runs_stay_unmarked_whatever_finishes_later(
 def test_a_claim_made_after_its_runs_is_marked_and_others_are_not(plan: Plan, out: Path) -> None:
     finish(plan, out, "shallow", 2)
     enter(plan, out)
-    assert marks(plan, out) == ["made after 1 of its runs had finished", ""]
+    assert marks(plan, out) == [f"made on {today()}, after 1 of its runs had finished", ""]
 
 
 def test_a_change_before_the_data_is_free_and_after_it_is_marked_with_what_moved(plan: Plan, out: Path) -> None:
@@ -58,7 +63,8 @@ def test_a_change_before_the_data_is_free_and_after_it_is_marked_with_what_moved
     finish(plan, out, "deep", 1)
     opposite = changed(plan, direction="higher", level=0.1)
     enter(opposite, out)
-    assert marks(opposite, out) == ["changed after 1 of its runs had finished: direction from lower to higher", ""]
+    seen = f"changed on {today()}, after 1 of its runs had finished: direction from lower to higher"
+    assert marks(opposite, out) == [seen, ""]
     enter(plan, out)
     assert marks(plan, out) == ["", ""], "the first statement was made before the data"
     assert len(read_ledger(plan.folder(out))) == 5

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from stacklab.cli.options import DEFAULT_SCALE, Overrides, Scale, Seeds, StudyName, parse_seeds
+from stacklab.cli.run import Workers
+
 
 def step(
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Interleaved pairs of steps that are counted.")] = 8,
@@ -20,6 +23,29 @@ def step(
     from stacklab.bench.step import render, run_bench
 
     result = run_bench(pairs=pairs, threads=threads)
+    print(render(result))
+    if out is not None:
+        write_json(out, result)
+
+
+def plan(
+    study: StudyName,
+    overrides: Overrides = None,
+    scale: Scale = DEFAULT_SCALE,
+    seeds: Seeds = None,
+    workers: Workers = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
+) -> None:
+    """Plan a study, run it in a new folder, and set the projected time and memory beside the real ones."""
+    import tempfile
+
+    from stacklab.api import load_study
+    from stacklab.base.files import write_json
+    from stacklab.bench.plan import bench_plan, render
+
+    with tempfile.TemporaryDirectory(prefix="stacklab-bench-") as folder:
+        chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=folder)
+        result = bench_plan(chosen.plan(), Path(folder), workers=workers)
     print(render(result))
     if out is not None:
         write_json(out, result)

@@ -20,6 +20,7 @@ from stacklab.cli.run import Workers
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from stacklab.run.cost import RunCost
     from stacklab.study.plan import ArmPlan, Plan
 
 Calibrate = Annotated[
@@ -40,18 +41,20 @@ def plan(
     import psutil
 
     from stacklab.api import load_study
-    from stacklab.base.units import size
+    from stacklab.base.units import duration, size
     from stacklab.stats.paired import smallest_sign_flip_p
     from stacklab.study.engines.choose import worker_count
     from stacklab.study.fit import check_fits, disk_bytes, free_disk
+    from stacklab.study.project import calibrate as calibrate_arms
+    from stacklab.study.project import projected_seconds
 
     chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out).plan()
     slots = worker_count(workers, runs=len(chosen.runs()))
-    seconds = _calibrated(chosen, out=out, workers=slots) if calibrate else {}
+    costs = calibrate_arms(chosen, out, workers=slots) if calibrate else {}
     console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
-    console.print(_arm_table(chosen, seconds))
+    console.print(_arm_table(chosen, costs))
     console.print(_contrast_table(chosen))
     for line in chosen.not_asked:
         console.print(f"not asked: {line}")
@@ -63,23 +66,10 @@ def plan(
     console.print(_power(pairs, min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)))
     disk, free = disk_bytes(chosen, workers=slots), free_disk(out)
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
-    if seconds:
-        console.print(_projection(chosen, seconds, slots))
+    if costs:
+        projected = projected_seconds(chosen, costs, workers=slots)
+        console.print(f"projected time of the study on {slots} workers, evaluation included: {duration(projected)}")
     check_fits(chosen, workers=slots, available=psutil.virtual_memory().available, free=free)
-
-
-def _calibrated(chosen: "Plan", *, out: "Out", workers: int) -> dict[str, float]:
-    """Seconds per step of every arm, with the threads that a run would get."""
-    from stacklab.data.prepared import load_prepared, prepared_folder
-    from stacklab.run.calibrate import seconds_per_step
-    from stacklab.run.paths import OutPaths
-    from stacklab.study.engines.machine import cores
-
-    data = load_prepared(prepared_folder(OutPaths(out).cache, chosen.data_fingerprint))
-    threads = max(1, cores() // workers)
-    return {
-        arm.name: seconds_per_step(chosen.run_spec(arm, chosen.seeds[0]), data, threads=threads) for arm in chosen.arms
-    }
 
 
 def _data_line(chosen: "Plan") -> str:
@@ -90,13 +80,23 @@ def _data_line(chosen: "Plan") -> str:
     )
 
 
-def _arm_table(chosen: "Plan", seconds: dict[str, float]) -> "Table":
+def _arm_table(chosen: "Plan", costs: "dict[str, RunCost]") -> "Table":
     from rich.table import Table
 
     from stacklab.base.units import count, duration, size
+    from stacklab.study.fit import PROCESS_BYTES
 
     table = Table(
-        "arm", "layers", "d_model", "parameters", "non-embedding", "FLOPs/token", "memory", "a step", "matched"
+        "arm",
+        "layers",
+        "d_model",
+        "parameters",
+        "non-embedding",
+        "FLOPs/token",
+        "memory",
+        "measured",
+        "a step",
+        "matched",
     )
     for arm in chosen.arms:
         model = arm.config.model
@@ -107,8 +107,9 @@ def _arm_table(chosen: "Plan", seconds: dict[str, float]) -> "Table":
             f"{arm.total_parameters:,}",
             count(arm.non_embedding_parameters),
             count(arm.flops_per_token),
-            size(arm.memory_bytes["total"]),
-            duration(seconds[arm.name]) if arm.name in seconds else "not measured",
+            size(arm.memory_bytes["total"] + PROCESS_BYTES),
+            size(costs[arm.name].peak_bytes) if arm.name in costs else "not measured",
+            duration(costs[arm.name].step) if arm.name in costs else "not measured",
             _matched(arm),
         )
     return table
@@ -148,10 +149,3 @@ def _power(pairs: int, level: float) -> str:
         f"power of {pairs} pairs at level {level:.3g} to find a difference of so many standard deviations "
         "(pairs needed): " + ", ".join(told)
     )
-
-
-def _projection(chosen: "Plan", seconds: dict[str, float], workers: int) -> str:
-    from stacklab.base.units import duration
-
-    work = sum(seconds[arm.name] * arm.config.train.steps * len(chosen.seeds) for arm in chosen.arms)
-    return f"projected training time on {workers} workers: {duration(work / workers)} (evaluation comes on top)"

@@ -44,7 +44,7 @@ def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: Fa
             if paths.result.exists():
                 return str(read_json(paths.result)["status"])
             prepare_process(threads)
-            outcome = _Execution(read_spec(paths), paths, stop).run()
+            outcome = Execution(read_spec(paths), paths, stop).run()
             paths.error.unlink(missing_ok=True)
             return outcome.kind
     except BusyError:
@@ -52,7 +52,9 @@ def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: Fa
         return "stopped"
 
 
-class _Execution:
+class Execution:
+    """A run in memory: data, model, trainer and probes of a spec. Making one writes nothing."""
+
     def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool]) -> None:
         self.spec, self.paths, self.stop = spec, paths, stop
         self.data = load_prepared(prepared_folder(out_of(paths).cache, spec.data_fingerprint))
@@ -69,7 +71,7 @@ class _Execution:
         self.recorder.state("preparing", step=start)
         self._write_provenance()
         if start == 0:
-            write_json(self.paths.samples, {"before": self._samples()})
+            write_json(self.paths.samples, {"before": self.samples()})
         rows = read_jsonl(self.paths.metrics)
         first_loss = rows[0]["loss"] if rows else None
         outcome = train(self.trainer, self._course(), self.recorder, start=start, first_loss=first_loss)
@@ -80,21 +82,21 @@ class _Execution:
 
     def _course(self) -> Course:
         return Course(
-            batch=self._batch,
-            evaluate=self._evaluate,
+            batch=self.batch,
+            evaluate=self.evaluate,
             save=lambda step: save_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id, step=step),
             stop=self.stop,
             evaluate_every=self.spec.evaluate.every,
         )
 
-    def _batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> Batch:
         indices = batch_indices(
             self.spec.seed, step, batch_size=self.spec.train.batch_size, num_blocks=self.data.train.num_blocks
         )
         tokens = self.data.train.get(indices)
         return Batch(tokens, batch_hash(tokens))
 
-    def _evaluate(self) -> dict[str, float]:
+    def evaluate(self) -> dict[str, float]:
         rows = self.spec.train.loss_chunk_rows
         validation = mean_loss(self.model, self.validation, chunk_rows=rows)
         return {
@@ -107,19 +109,19 @@ class _Execution:
         accuracy: dict[str, float] = {}
         if outcome.kind == "finished":
             self.recorder.state("answering", step=outcome.step)
-            accuracy = answer_accuracy(
-                self.model,
-                questions(self.data, per_hops=self.spec.evaluate.problems),
-                end_id=self.data.end_id,
-                max_tokens=self.spec.evaluate.answer_tokens,
-            )
-            write_json(self.paths.samples, read_json(self.paths.samples) | {"after": self._samples()})
+            accuracy = self.answer(self.spec.evaluate.answer_tokens)
+            write_json(self.paths.samples, read_json(self.paths.samples) | {"after": self.samples()})
         save_weights(self.paths.weights, self.model, run_id=self.paths.run_id)
         write_json(self.paths.timing, self._timing())
         write_json(self.paths.result, summarise(outcome, self.paths, accuracy))
         self.paths.checkpoint.unlink(missing_ok=True)
 
-    def _samples(self) -> list[dict[str, str]]:
+    def answer(self, max_tokens: int) -> dict[str, float]:
+        """Accuracy on held-out problems, with answers of at most `max_tokens`."""
+        asked = questions(self.data, per_hops=self.spec.evaluate.problems)
+        return answer_accuracy(self.model, asked, end_id=self.data.end_id, max_tokens=max_tokens)
+
+    def samples(self) -> list[dict[str, str]]:
         spec = self.spec.sample
         rows = []
         for index, prompt in enumerate(spec.prompts):

@@ -63,7 +63,7 @@ def afterthought(contrast: Contrast, entries: list[Entry]) -> str:
         return ""
     if not same:
         return "not in the ledger, so it may have been made after seeing the data"
-    seen = f"after {same[0].finished_runs} of its runs had finished"
+    seen = f"on {same[0].entered[:10]}, after {same[0].finished_runs} of its runs had finished"
     earlier = own[: own.index(same[0])]
     if not earlier:
         return f"made {seen}"

@@ -1,0 +1,41 @@
+"""Whether a plan foretells: it is measured, then run, and both are set side by side."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from stacklab.api import run_study
+from stacklab.study.engines.choose import worker_count
+from stacklab.study.plan import Plan
+from stacklab.study.project import calibrate, projected_seconds
+
+
+def bench_plan(plan: Plan, out: Path, *, workers: int | None = None) -> dict[str, Any]:
+    """Project the plan, run it from nothing in `out`, and give both. Seconds, bytes; ratios are real over planned."""
+    slots = worker_count(workers, runs=len(plan.runs()))
+    costs = calibrate(plan, out, workers=slots)
+    projected = projected_seconds(plan, costs, workers=slots)
+    began = time.perf_counter()
+    result = run_study(plan, out, engine="processes", workers=slots)
+    real = time.perf_counter() - began
+    arms = []
+    for arm in plan.arms:
+        peaks = [row.timing.get("peak_memory_bytes") for row in result.rows if row.arm == arm.name]
+        found = max((peak for peak in peaks if peak is not None), default=None)
+        planned = costs[arm.name].peak_bytes
+        ratio = None if found is None else found / planned
+        arms.append({"arm": arm.name, "planned_bytes": planned, "real_bytes": found, "ratio": ratio})
+    times = {"projected_seconds": projected, "real_seconds": real, "ratio": real / projected}
+    return {"workers": slots, **times, "arms": arms}
+
+
+def render(result: dict[str, Any]) -> str:
+    """The ratios as text; 1 is a plan that came true."""
+    lines = [
+        f"time: projected {result['projected_seconds']:.0f} s, real {result['real_seconds']:.0f} s on "
+        f"{result['workers']} workers: {result['ratio']:.2f} times the plan"
+    ]
+    for arm in result["arms"]:
+        told = "no run finished" if arm["ratio"] is None else f"{arm['ratio']:.2f} times the plan"
+        lines.append(f"peak memory of {arm['arm']}: {told}")
+    return "\n".join(lines)

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from stacklab.base.errors import StacklabError
+from stacklab.run.cost import RunCost
+from stacklab.study.load import read_study
+from stacklab.study.plan import Plan, make_plan
+from stacklab.study.project import calibrate, projected_seconds
+
+
+@pytest.fixture
+def plan(tiny: Path) -> Plan:
+    return make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=tiny.parent / "out")
+
+
+def cost(step: float) -> RunCost:
+    return RunCost(start=1.0, step=step, evaluation=0.5, finish=2.0, peak_bytes=1)
+
+
+def test_a_run_costs_its_start_steps_evaluations_and_end(plan: Plan) -> None:
+    """6 steps, evaluated every 3: before the first, after three, after the last."""
+    ((_, _, spec), *_) = plan.runs()
+    assert cost(10.0).seconds(spec) == 1.0 + 6 * 10.0 + 3 * 0.5 + 2.0
+
+
+def test_workers_take_the_next_run_as_they_become_free(plan: Plan) -> None:
+    costs = {arm.name: cost(0.0) for arm in plan.arms}
+    assert len(plan.runs()) == 6
+    assert projected_seconds(plan, costs, workers=1) == 6 * 4.5
+    assert projected_seconds(plan, costs, workers=4) == 2 * 4.5
+
+
+@pytest.mark.trains
+def test_every_arm_is_measured_and_nothing_is_written(plan: Plan, tiny: Path) -> None:
+    out = tiny.parent / "out"
+    before = sorted(out.rglob("*"))
+    found = calibrate(plan, out, workers=2)
+    assert set(found) == {"deep", "shallow", "wide"}
+    assert all(min(one.start, one.step, one.evaluation, one.finish) > 0 for one in found.values())
+    assert all(2**26 < one.peak_bytes < 2**31 for one in found.values())
+    assert sorted(out.rglob("*")) == before
+
+
+def test_what_cannot_be_measured_is_said(plan: Plan, tmp_path: Path) -> None:
+    with pytest.raises(StacklabError, match=r"measuring a run failed: .*no usable prepared data"):
+        calibrate(plan, tmp_path / "elsewhere", workers=1)
