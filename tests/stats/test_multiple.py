@@ -15,8 +15,8 @@ def test_benjamini_hochberg_multiplies_by_the_rank_from_above() -> None:
 
 @pytest.mark.parametrize("method", ["holm", "benjamini-hochberg"])
 def test_a_claim_without_p_stays_without_and_counts_as_1(method: Method) -> None:
-    found = adjust([0.01, None, 0.02, None], method=method)
-    full = adjust([0.01, 1.0, 0.02, 1.0], method=method)
+    found = adjust([0.01, None, 0.6, None], method=method)
+    full = adjust([0.01, 1.0, 0.6, 1.0], method=method)
     assert (found[1], found[3]) == (None, None)
     assert (found[0], found[2]) == (full[0], full[2])
     assert adjust([], method=method) == []
