@@ -32,22 +32,28 @@ def test_the_next_look_adds_seeds_and_later_commands_stay_there(tiny: Path) -> N
     out = tiny.parent / "out"
     first = study(tiny, looks=2).plan()
     finish(first, out)
-    second = study(tiny).plan(more=3)
-    assert (second.seeds, second.look, second.looks) == ((1, 2, 3, 4, 5), 2, 2)
+    second = study(tiny).plan(more=2)
+    assert (second.seeds, second.look, second.looks) == ((1, 2, 3, 4), 2, 2)
     finish(second, out)
     again = study(tiny).plan()
     assert again == second
     entries = read_ledger(again.folder(out))
     assert [afterthought(contrast, entries) for contrast in again.contrasts] == ["", ""]
     with pytest.raises(SpecError, match="look 3: the design declared 2 looks"):
-        study(tiny).plan(more=1)
+        study(tiny).plan(more=2)
 
 
 def test_a_look_that_is_not_finished_or_was_not_declared_is_refused(tiny: Path) -> None:
     with pytest.raises(SpecError, match="6 runs of look 1 of 2 are not finished"):
-        study(tiny, looks=2).plan(more=1)
+        study(tiny, looks=2).plan(more=2)
     finish(study(tiny).plan(), tiny.parent / "out")
     with pytest.raises(SpecError, match="look 2: the design declared 1 look and"):
-        study(tiny).plan(more=1)
+        study(tiny).plan(more=2)
     with pytest.raises(SpecError, match="--looks 4: this study was first run with 1"):
         study(tiny, looks=4).plan()
+
+
+def test_the_number_of_new_seeds_cannot_follow_the_results(tiny: Path) -> None:
+    finish(study(tiny, looks=2).plan(), tiny.parent / "out")
+    with pytest.raises(SpecError, match="--more-seeds 1: every look adds 2"):
+        study(tiny).plan(more=1)

@@ -33,8 +33,16 @@ def declared_looks(saved: Plan | None, asked: int | None) -> int:
 def more_seeds(plan: Plan, number: int, out: Path) -> tuple[int, ...]:
     """The plan's seeds and `number` new ones, for the next look.
 
-    Raises SpecError when the present look is not finished or the declared looks are used up.
+    Every look adds as many seeds as the first one had: a number chosen after seeing results would not keep the level
+    (docs/statistics.md). Raises SpecError for another number, when the present look is not finished, and when the
+    declared looks are used up.
     """
+    each = len(plan.seeds) // plan.look
+    if number != each:
+        raise SpecError(
+            f"--more-seeds {number}: every look adds {each}, as many seeds as the first had; a number chosen after "
+            "seeing results would not keep the level"
+        )
     open_runs = sum(row.status in ("unfinished", "missing") for row in collect(plan, out))
     if open_runs:
         raise SpecError(
