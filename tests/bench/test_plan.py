@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from stacklab.bench.plan import bench_plan, render
 from tests.study.conftest import TINY
 
 from stacklab.api import load_study
+from stacklab.bench.plan import bench_plan, render
 
 
 @pytest.mark.trains
