@@ -128,6 +128,7 @@ def study_tree(*, steps: int = 80, every: int = 20) -> dict[str, Any]:
             "sample": {"prompts": ["<|im_start|>user\n"]},
         },
         "arms": ARMS,
+        "control": "layers-1",
         "claims": [claim | {"arm": "layers-12", "against": AGAINST} for claim in CLAIMS],
         "scales": {
             "smoke": {"description": "tiny", "expected_time": "a minute", "arms": SMOKE, "seeds": [1, 2, 3]},

@@ -26,6 +26,7 @@ FLIPS: dict[str, Any] = {
     "background": "Another background.",
     "knobs": ["model.d_model"],
     "limits": ["Another limit."],
+    "control": "layers-12",
     "arms.wide-1-parameters.label": "wide",
     "arms.layers-1.change": {"model.num_layers": 3},
     "arms.wide-1-parameters.match": None,

@@ -143,3 +143,13 @@ def test_runs_made_on_different_machines_are_told(make_study: MakeStudy) -> None
 
 def _width(detail: str) -> int:
     return int(detail.rpartition("× ")[2])
+
+
+def test_every_arm_is_set_against_the_control_and_one_that_failed_says_why(make_study: MakeStudy) -> None:
+    outcomes = {("layers-12", seed): "failed" for seed in (1, 2, 3)}
+    found = {(one.metric, one.arm): one for one in build_facts(make_study(outcomes=outcomes)).against_control}
+    assert {arm for _, arm in found} == {"layers-12", "wide-1-parameters"}
+    assert found["validation.loss", "layers-12"].p.kind == "undefined"
+    wide = found["validation.loss", "wide-1-parameters"]
+    assert wide.p.kind == "p-value" and wide.difference.kind == "estimate"
+    assert wide.difference.low < wide.difference.value < wide.difference.high < 0

@@ -34,6 +34,7 @@ def test_arms_on_the_same_batches_are_paired_by_seed(tiny: Path, out: Path) -> N
     assert loss.left == tuple(LOSSES["deep"]) and loss.right == tuple(LOSSES["shallow"])
     assert isinstance(loss.difference, Estimate) and loss.difference.method == "paired t"
     assert loss.difference.value == pytest.approx(-0.975)
+    assert isinstance(loss.superiority, Estimate) and loss.superiority.value == 1.0
 
 
 def test_other_batches_are_compared_unpaired(tiny: Path, out: Path) -> None:
@@ -42,6 +43,8 @@ def test_other_batches_are_compared_unpaired(tiny: Path, out: Path) -> None:
     found = compare(left, right, level=0.05)
     assert not found.paired
     assert isinstance(found.metrics[0].difference, Estimate) and "Welch" in found.metrics[0].difference.method
+    share = found.metrics[0].superiority
+    assert isinstance(share, Estimate) and "Mann-Whitney" in share.method
 
 
 def test_another_tokenizer_leaves_bits_per_byte_alone(tiny: Path, out: Path) -> None:

@@ -10,6 +10,7 @@ from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Scale, results
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from stacklab.stats.result import Result
     from stacklab.study.compare import Comparison
 
 
@@ -49,11 +50,17 @@ def _table(found: "Comparison") -> "Table":
     from stacklab.report.text import difference_text
     from stacklab.stats.result import Estimate
 
-    table = Table("metric", found.left, found.right, "difference")
+    table = Table("metric", found.left, found.right, "difference", "the first is lower")
     for row in found.metrics:
         style = describe(row.metric).style
         difference = row.difference
         told = difference_text(style, difference) if isinstance(difference, Estimate) else difference.reason
         means = (sum(side) / len(side) for side in (row.left, row.right))
-        table.add_row(row.metric, *(f"{mean:.4g}" for mean in means), told)
+        table.add_row(row.metric, *(f"{mean:.4g}" for mean in means), told, _share(row.superiority))
     return table
+
+
+def _share(superiority: "Result") -> str:
+    if superiority.kind == "undefined":
+        return superiority.reason
+    return f"{superiority.value:.0%} [{superiority.low:.0%}, {superiority.high:.0%}]"

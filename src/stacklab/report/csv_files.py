@@ -16,6 +16,7 @@ def csv_files(facts: Facts) -> dict[str, str]:
     """File name -> text. A file without rows still has its heads."""
     return {
         "claims.csv": _text(CLAIM_HEADS, _claims(facts)),
+        "control.csv": _text(CONTROL_HEADS, _control(facts)),
         "pairs.csv": _text(("comparison", "metric", "seed", "arm", "against", "difference"), _pairs(facts)),
         "headline.csv": _text(HEADLINE_HEADS, _headline(facts)),
         "runs.csv": _text(_run_heads(facts), _runs(facts)),
@@ -33,6 +34,7 @@ CLAIM_HEADS = (
     *("pairs", "difference", *INTERVAL, "bootstrap_low", "bootstrap_high", "seeds_needed", "afterthought"),
     *EVIDENCE_HEADS,
 )
+CONTROL_HEADS = ("metric", "arm", "control", "difference", *INTERVAL, "p")
 HEADLINE_HEADS = ("arm", "label", "metric", "unit", "n", "mean", *INTERVAL)
 LOG_HEADS = ("arm", "seed", "step", "learning_rate", "batch_loss", "train_probe_loss", "validation_loss", "seconds")
 REPORTED_HEADS = ("arm", "metric", "reported", "note", "n", "reproduced", "difference", *INTERVAL, "absent")
@@ -61,6 +63,18 @@ def _claims(facts: Facts) -> Records:
             "seeds_needed": contrast.seeds_needed,
             "afterthought": contrast.afterthought,
             **dict(_evidence(contrast.evidence)),
+        }
+
+
+def _control(facts: Facts) -> Records:
+    for found in facts.against_control:
+        yield {
+            "metric": found.metric,
+            "arm": found.arm,
+            "control": found.control,
+            "difference": found.difference.value if isinstance(found.difference, Estimate) else None,
+            **_interval(found.difference),
+            "p": found.p.p if isinstance(found.p, PValue) else None,
         }
 
 

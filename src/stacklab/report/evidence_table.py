@@ -2,7 +2,7 @@
 
 from stacklab.report.schema import ContrastFact, Facts
 from stacklab.report.tables import Cell, Table
-from stacklab.report.text import NOTHING
+from stacklab.report.text import NOTHING, difference_text
 from stacklab.stats.result import PValue, Result, Tested
 
 HEADS = (
@@ -28,6 +28,21 @@ def evidence(facts: Facts) -> Table:
         if found.kind == "undefined"
     }
     return Table(HEADS, rows, notes=tuple(f"{NOTHING}: {reason}" for reason in sorted(missing)))
+
+
+def against_control(facts: Facts) -> Table | None:
+    """Every arm against the study's control, a metric a section."""
+    if not facts.against_control:
+        return None
+    rows, sections = [], []
+    for found in facts.against_control:
+        metric = facts.metric(found.metric)
+        if not sections or sections[-1][1] != metric.title:
+            sections.append((len(rows), metric.title))
+        rows.append((Cell(found.label), Cell(difference_text(metric.style, found.difference)), Cell(p_text(found.p))))
+    control = facts.against_control[0].control
+    heads = (Cell("Arm"), Cell(f"minus {control}", "simultaneous interval"), Cell("p", "Dunnett"))
+    return Table(heads, tuple(rows), tuple(sections))
 
 
 def p_text(test: Tested) -> str:

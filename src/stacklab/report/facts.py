@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from stacklab.report.architecture import architecture
+from stacklab.report.control import against_control
 from stacklab.report.history import envelopes, run_fact
 from stacklab.report.limits import limits
 from stacklab.report.measures import LEVEL, counts, measures
@@ -45,6 +46,7 @@ def build_facts(result: StudyResult) -> Facts:
         runs=tuple(runs),
         contrasts=tuple(contrasts),
         not_asked=plan.not_asked,
+        against_control=tuple(against_control(plan, list(arms.values()))),
         base=_base(plan),
         source=source,
         data_fingerprint=plan.data_fingerprint,

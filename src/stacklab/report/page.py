@@ -3,7 +3,7 @@
 from typing import Any
 
 from stacklab.report import tables
-from stacklab.report.evidence_table import evidence
+from stacklab.report.evidence_table import against_control, evidence
 from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
 from stacklab.report.strips import strip_groups
@@ -21,6 +21,7 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "unfinished": [run for run in facts.runs if run.status != "finished"],
         "tables": tables,
         "evidence": evidence,
+        "against_control": against_control,
         "shown_runs": {arm.name: shown_run(facts.runs_of(arm.name)) for arm in facts.arms},
         "orders": orders_sentence(facts.orders),
     }

@@ -6,7 +6,7 @@ Tables, figures, HTML, Markdown and CSV are skins over it. Every field comes fro
 from typing import Any, Literal
 
 from stacklab.base.spec import Items, Spec
-from stacklab.stats.result import Result
+from stacklab.stats.result import Result, Tested
 from stacklab.study.evidence import Evidence
 from stacklab.study.plan import DifferencePlan, MatchPlan
 
@@ -161,6 +161,17 @@ class ContrastFact(Spec):
     settings: Items[DifferencePlan]
 
 
+class ControlFact(Spec):
+    """One arm minus the control, with the p value and interval of Dunnett's test over all arms of the metric."""
+
+    metric: str
+    arm: str
+    label: str
+    control: str
+    p: Tested
+    difference: Result
+
+
 class ReportedFact(Spec):
     """A number that the source printed, beside the one found here. `absent`: why there is none."""
 
@@ -225,6 +236,7 @@ class Facts(Spec):
     runs: Items[RunFact]
     contrasts: Items[ContrastFact]
     not_asked: Items[str]
+    against_control: Items[ControlFact]
     base: dict[str, Any]
     """Every setting of the base by dotted path."""
     source: SourceFact | None

@@ -7,6 +7,7 @@ from stacklab.base.errors import DataError
 from stacklab.base.spec import Items, Spec
 from stacklab.data.prepared import load_prepared, prepared_folder
 from stacklab.run.paths import OutPaths
+from stacklab.stats.effect import paired_superiority, unpaired_superiority
 from stacklab.stats.paired import paired_t
 from stacklab.stats.result import Result
 from stacklab.stats.unpaired import welch
@@ -17,12 +18,14 @@ SAME_TEXT = ("source", "template", "validation_fraction", "split_seed")
 
 
 class ComparedMetric(Spec):
-    """One metric of both sides, a value per seed; difference is left minus right."""
+    """One metric of both sides, a value per seed; difference is left minus right. superiority: how often the left is
+    lower, by seed where paired, else over all pairs of runs."""
 
     metric: str
     left: Items[float]
     right: Items[float]
     difference: Result
+    superiority: Result
 
 
 class Comparison(Spec):
@@ -56,10 +59,14 @@ def _metric(name: str, sides: list[dict[int, dict[str, float]]], seeds: list[int
     if seeds:
         left, right = ([side[seed][name] for seed in seeds] for side in sides)
         difference = paired_t([a - b for a, b in zip(left, right, strict=True)], level=level)
+        superiority = paired_superiority(left, right, level=level)
     else:
         left, right = ([row[name] for row in side.values() if name in row] for side in sides)
         difference = welch(left, right, level=level)
-    return ComparedMetric(metric=name, left=tuple(left), right=tuple(right), difference=difference)
+        superiority = unpaired_superiority(left, right, level=level)
+    return ComparedMetric(
+        metric=name, left=tuple(left), right=tuple(right), difference=difference, superiority=superiority
+    )
 
 
 def _finished(subject: Subject) -> dict[int, dict[str, float]]:

@@ -111,7 +111,10 @@ class SourceSpec(Spec):
 
 
 class StudySpec(Spec):
-    """The whole study. `knobs` are the paths that its arms may change: one, if the study asks one thing."""
+    """The whole study. `knobs` are the paths that its arms may change: one, if the study asks one thing.
+
+    control: the arm that the report sets all others against, together at one level.
+    """
 
     name: Text = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: Text
@@ -120,6 +123,7 @@ class StudySpec(Spec):
     knobs: Items[Text] = Field(min_length=1)
     base: BaseSpec
     arms: dict[Text, ArmSpec] = Field(min_length=1)
+    control: Text | None = None
     claims: Items[ClaimSpec] = ()
     scales: dict[Text, ScaleSpec] = Field(min_length=1)
     source: SourceSpec | None = None
@@ -145,7 +149,8 @@ class StudySpec(Spec):
         claims = [(f"claim {claim.id}", name) for claim in self.claims for name in (claim.arm, *claim.against)]
         scales = [(f"scales.{key}.arms", name) for key, scale in self.scales.items() for name in scale.arms or ()]
         reported = [("source.reported", row.arm) for row in (self.source.reported if self.source else ())]
-        return matches + claims + scales + reported
+        control = [("control", self.control)] if self.control else []
+        return matches + claims + scales + reported + control
 
 
 def check_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:

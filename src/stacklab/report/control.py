@@ -1,0 +1,28 @@
+"""All arms against the study's control, together at one level."""
+
+from collections.abc import Iterator, Sequence
+
+from stacklab.report.measures import LEVEL
+from stacklab.report.schema import ArmFact, ControlFact
+from stacklab.stats.many_to_one import dunnett
+from stacklab.study.plan import Plan
+
+
+def against_control(plan: Plan, arms: Sequence[ArmFact]) -> Iterator[ControlFact]:
+    """For each metric that a claim is about; nothing where the scale runs without the control or any other arm."""
+    control = next((arm for arm in arms if arm.name == plan.study.control), None)
+    others = [arm for arm in arms if arm is not control]
+    if control is None or not others:
+        return
+    for metric in dict.fromkeys(contrast.claim.metric for contrast in plan.contrasts):
+        found = dunnett({arm.name: _values(arm, metric) for arm in others}, _values(control, metric), level=LEVEL)
+        for arm in others:
+            one = found[arm.name]
+            yield ControlFact(
+                metric=metric, arm=arm.name, label=arm.label, control=control.label, p=one.p, difference=one.difference
+            )
+
+
+def _values(arm: ArmFact, metric: str) -> tuple[float, ...]:
+    found = arm.measure(metric)
+    return found.values if found is not None else ()
