@@ -15,6 +15,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 TORCH_FREE = [
     "stacklab",
     "stacklab.api",
+    "stacklab.audit.examine",
     "stacklab.base.files",
     "stacklab.cli.main",
     "stacklab.data.prepare",
