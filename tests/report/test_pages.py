@@ -12,6 +12,7 @@ from typing import Any
 import plotly.offline
 import pytest
 
+from stacklab.audit.examine import audit
 from stacklab.base.files import read_json, write_json
 from stacklab.report.facts import build_facts
 from stacklab.report.figures import figures
@@ -198,3 +199,20 @@ def test_a_browser_draws_every_panel_without_a_complaint(make_study: MakeStudy, 
     drawn = [attrs for _, attrs in Page(done.stdout).tags if "js-plotly-plot" in (attrs.get("class") or "")]
     assert len(drawn) == 3 + 2 + 6 + 1 + 3
     assert "CONSOLE" not in done.stderr, "an error, or something that the content security policy refused"
+
+
+def test_the_audit_of_a_source_stands_in_both_pages_and_its_texts_stay_text(
+    make_study: MakeStudy, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text(
+        "".join(f"step {10 * n}: train loss {5 - 0.1 * n:.4f}, val loss {5.1 - 0.1 * n:.4f}\n" for n in range(20))
+    )
+    found = audit([log])
+    hostile = found.findings[0].model_copy(update={"sentence": EVIL})
+    facts = build_facts(make_study(), found.model_copy(update={"findings": (*found.findings, hostile)}))
+    html, markdown = render_html(facts, {}), str(render_markdown(facts, {}))
+    assert "What the source's own numbers show" in markdown and 'id="audit"' in html
+    assert found.findings[0].sentence[:30] in html
+    assert "<script>alert(1)</script>" not in html + markdown
+    assert 'id="audit"' not in render_html(build_facts(make_study()), {})

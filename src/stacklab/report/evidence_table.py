@@ -34,7 +34,8 @@ def against_control(facts: Facts) -> Table | None:
     """Every arm against the study's control, a metric a section."""
     if not facts.against_control:
         return None
-    rows, sections = [], []
+    rows: list[tuple[Cell, ...]] = []
+    sections: list[tuple[int, str]] = []
     for found in facts.against_control:
         metric = facts.metric(found.metric)
         if not sections or sections[-1][1] != metric.title:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from stacklab.audit.spec import Audit
 from stacklab.report.architecture import architecture
 from stacklab.report.control import against_control
 from stacklab.report.history import envelopes, run_fact
@@ -19,7 +20,7 @@ from stacklab.study.plan import ArmPlan, Contrast, Plan
 from stacklab.study.results import StudyResult
 
 
-def build_facts(result: StudyResult) -> Facts:
+def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
     """Everything the report says. Raises DataError for a file of a run folder that is damaged."""
     plan, out = result.plan, OutPaths(result.out)
     runs = [run_fact(row, plan.arm(row.arm).label, out.run(row.run_id)) for row in result.rows]
@@ -49,6 +50,7 @@ def build_facts(result: StudyResult) -> Facts:
         against_control=tuple(against_control(plan, list(arms.values()))),
         base=_base(plan),
         source=source,
+        audit=audit,
         data_fingerprint=plan.data_fingerprint,
         data=data,
         epochs=_epochs(plan, data),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from stacklab.report import tables
+from stacklab.report.audit_table import audit
 from stacklab.report.evidence_table import against_control, evidence
 from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
@@ -20,6 +21,7 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "tally": _tally(facts),
         "unfinished": [run for run in facts.runs if run.status != "finished"],
         "tables": tables,
+        "audit": audit,
         "evidence": evidence,
         "against_control": against_control,
         "shown_runs": {arm.name: shown_run(facts.runs_of(arm.name)) for arm in facts.arms},

@@ -5,6 +5,7 @@ Tables, figures, HTML, Markdown and CSV are skins over it. Every field comes fro
 
 from typing import Any, Literal
 
+from stacklab.audit.spec import Audit
 from stacklab.base.spec import Items, Spec
 from stacklab.stats.result import Result, Tested
 from stacklab.study.evidence import Evidence
@@ -240,6 +241,8 @@ class Facts(Spec):
     base: dict[str, Any]
     """Every setting of the base by dotted path."""
     source: SourceFact | None
+    audit: Audit | None
+    """Of the source's log, where one was given."""
     data_fingerprint: str
     data: dict[str, Any]
     """The manifest of the prepared data by dotted path."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from stacklab.audit.spec import Audit
 from stacklab.base.files import write_atomically, write_json, write_text
 from stacklab.report.csv_files import csv_files
 from stacklab.report.facts import build_facts
@@ -50,13 +51,15 @@ class ReportPaths:
         return self.folder / "tables"
 
 
-def write_report(result: StudyResult) -> ReportPaths:
+def write_report(result: StudyResult, audit: Audit | None = None) -> ReportPaths:
     """Write the report anew beside the study's plan; index.html comes last, so that it never names a missing file.
+
+    audit: of the source's log, to stand beside what was reproduced.
 
     Raises DataError for a damaged file of a run, DiskError when the disk is full.
     """
     paths = ReportPaths(result.folder / "report")
-    facts = build_facts(result)
+    facts = build_facts(result, audit)
     drawn = figures(facts)
     write_json(paths.facts, facts.dump())
     write_json(paths.schema, Facts.model_json_schema())
