@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from tests.study.conftest import TINY
 
+from stacklab.base.errors import SpecError
 from stacklab.cli.main import app
+from stacklab.cli.plan import plan as plan_command
 
 
 @pytest.fixture
@@ -152,3 +154,13 @@ def test_a_python_caller_gets_a_data_frame(tiny: Path) -> None:
     assert list(result.table["arm"]) == ["deep", "shallow", "wide"]
     assert set(result.table["status"]) == {"finished"}
     assert json.loads((result.folder / "plan.json").read_text())["seeds"] == [1]
+
+
+def test_a_plan_that_does_not_fit_is_shown_and_refused_without_measuring(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("stacklab.study.fit.disk_bytes", lambda plan, *, workers: 2**60)
+    monkeypatch.setattr("stacklab.study.project.calibrate", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(SpecError, match="of disk"):
+        plan_command(str(tiny), out=tiny.parent / "out")
+    assert "not measured" in capsys.readouterr().out

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stacklab.base.errors import SpecError
 from stacklab.cli.options import (
     DEFAULT_OUT,
     DEFAULT_SCALE,
@@ -38,19 +39,20 @@ def plan(
     calibrate: Calibrate = True,
 ) -> None:
     """Show what a run would do: arms, counts, memory, measured step time, projected hours, what differs per claim."""
-    import psutil
-
     from stacklab.api import load_study
     from stacklab.base.units import duration, size
     from stacklab.stats.paired import smallest_sign_flip_p
     from stacklab.study.engines.choose import worker_count
-    from stacklab.study.fit import check_fits, disk_bytes, free_disk
+    from stacklab.study.fit import disk_bytes, free_disk
     from stacklab.study.project import calibrate as calibrate_arms
     from stacklab.study.project import projected_seconds
 
     chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out).plan()
     slots = worker_count(workers, runs=len(chosen.runs()))
-    costs = calibrate_arms(chosen, out, workers=slots) if calibrate else {}
+    disk, free = disk_bytes(chosen, workers=slots), free_disk(out)
+    misfit = _misfit(chosen, slots, free)
+    # Measuring takes what a run takes, so what does not fit is not measured either.
+    costs = calibrate_arms(chosen, out, workers=slots) if calibrate and not misfit else {}
     console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
@@ -64,12 +66,25 @@ def plan(
         f"sign-flip test on {pairs} pairs can reach is {smallest_sign_flip_p(pairs):.3g}"
     )
     console.print(_power(pairs, min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)))
-    disk, free = disk_bytes(chosen, workers=slots), free_disk(out)
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
         projected = projected_seconds(chosen, costs, workers=slots)
         console.print(f"projected time of the study on {slots} workers, evaluation included: {duration(projected)}")
-    check_fits(chosen, workers=slots, available=psutil.virtual_memory().available, free=free)
+    if misfit:
+        raise misfit
+
+
+def _misfit(chosen: "Plan", workers: int, free: int) -> SpecError | None:
+    """Why the plan does not fit on this machine: raised only after the plan was shown."""
+    import psutil
+
+    from stacklab.study.fit import check_fits
+
+    try:
+        check_fits(chosen, workers=workers, available=psutil.virtual_memory().available, free=free)
+    except SpecError as error:
+        return error
+    return None
 
 
 def _data_line(chosen: "Plan") -> str:
