@@ -3,7 +3,8 @@ import pytest
 from scipy import stats
 
 from stacklab.stats.describe import mean_t
-from stacklab.stats.paired import paired_bootstrap, paired_t, pairs_needed, smallest_sign_flip_p
+from stacklab.stats.paired import paired_bootstrap, paired_t, smallest_sign_flip_p
+from stacklab.stats.power import pairs_needed
 from stacklab.stats.result import Estimate, Undefined
 
 

@@ -3,6 +3,7 @@
 from stacklab.audit.parameters import chosen_setting
 from stacklab.audit.settings import Setting, build
 from stacklab.audit.spec import Finding, Numbers, Severity, Stated
+from stacklab.base.search import smallest
 from stacklab.base.units import count
 from stacklab.model.count import QUANTITIES, Quantity, measure
 
@@ -66,10 +67,6 @@ def _solve(
     def quantity_at(times: int) -> int:
         return measure(build(setting, stated, layers, d_model=times * step), quantity, context=context)
 
-    low, high = 1, 2
-    while quantity_at(high) < goal and high * step < LARGEST_WIDTH:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if quantity_at(middle) < goal else (low, middle)
-    return step * min(low, high, key=lambda times: abs(quantity_at(times) - goal))
+    limit = LARGEST_WIDTH // step
+    reached = smallest(lambda times: quantity_at(times) >= goal, limit=limit) or limit
+    return step * min(max(1, reached - 1), reached, key=lambda times: abs(quantity_at(times) - goal))

@@ -24,7 +24,7 @@ def evidence(facts: Facts) -> Table:
         found.reason
         for contrast in facts.contrasts
         if contrast.verdict != "invalid"
-        for found in _all(contrast)
+        for found in (*_tests(contrast), *_sizes(contrast))
         if found.kind == "undefined"
     }
     return Table(HEADS, rows, notes=tuple(f"{NOTHING}: {reason}" for reason in sorted(missing)))
@@ -56,21 +56,22 @@ def p_text(test: Tested) -> str:
     return "< 0.0001" if test.p < 1e-4 else f"{test.p:.2g}"
 
 
-def _all(contrast: ContrastFact) -> tuple[Tested | Result, ...]:
+def _tests(contrast: ContrastFact) -> tuple[Tested, ...]:
     found = contrast.evidence
-    return (
-        *(found.test, found.holm, found.benjamini_hochberg, found.sign_flip),
-        *(found.effect, found.superiority, found.correlation),
-    )
+    return found.test, found.holm, found.benjamini_hochberg, found.sign_flip
+
+
+def _sizes(contrast: ContrastFact) -> tuple[Result, ...]:
+    found = contrast.evidence
+    return found.effect, found.superiority, found.correlation
 
 
 def _row(contrast: ContrastFact) -> tuple[Cell, ...]:
-    found = contrast.evidence
     if contrast.verdict == "invalid":
         return (Cell(contrast.statement), *(Cell(NOTHING) for _ in HEADS[1:]))
-    tests = (found.test, found.holm, found.benjamini_hochberg, found.sign_flip)
-    sizes = (_plain(found.effect), _plain(found.superiority, percent=True), _plain(found.correlation))
-    return (Cell(contrast.statement), *(Cell(p_text(test)) for test in tests), *sizes)
+    effect, superiority, correlation = _sizes(contrast)
+    sizes = (_plain(effect), _plain(superiority, percent=True), _plain(correlation))
+    return (Cell(contrast.statement), *(Cell(p_text(test)) for test in _tests(contrast)), *sizes)
 
 
 def _plain(found: Result, *, percent: bool = False) -> Cell:

@@ -84,13 +84,7 @@ def verdicts(facts: Facts) -> Table:
     rows = []
     for contrast in facts.contrasts:
         style = facts.metric(contrast.metric).style
-        reason = why(
-            contrast.verdict,
-            contrast.reason,
-            contrast.difference,
-            seeds_needed=contrast.seeds_needed,
-            afterthought=contrast.afterthought,
-        )
+        reason = why(contrast)
         verdict = Cell(f"{MARKS[contrast.verdict].glyph} {contrast.verdict}")
         difference = Cell(difference_text(style, contrast.difference), f"{len(contrast.pairs)} pairs")
         bootstrap = Cell(interval_text(style, contrast.bootstrap))

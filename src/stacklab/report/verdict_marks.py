@@ -1,6 +1,6 @@
 """How a verdict looks: a glyph and a colour, so that neither has to carry the meaning alone; and why it was given."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from stacklab.stats.result import Estimate, Result
 
@@ -22,15 +22,29 @@ MARKS: dict[str, Mark] = {
 }
 
 
-def why(verdict: str, reason: str, difference: Result, *, seeds_needed: int | None, afterthought: str) -> str:
+class Judged(Protocol):
+    """What a verdict's reason is told from: a result of the analysis or a fact of the report."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def difference(self) -> Result: ...
+    @property
+    def seeds_needed(self) -> int | None: ...
+    @property
+    def afterthought(self) -> str: ...
+
+
+def why(claim: Judged) -> str:
     """The reason, without the interval where that stands beside it, how many seeds would do, and whether the claim
     came after the data."""
-    if verdict != "invalid" and isinstance(difference, Estimate):
+    reason = claim.reason
+    if claim.verdict != "invalid" and isinstance(claim.difference, Estimate):
         # An equivalence is judged on a narrower interval than the one that stands beside it.
-        which = f"the {reason.split()[0]} interval" if verdict == "equivalent" else "the interval"
+        which = f"the {reason.split()[0]} interval" if claim.verdict == "equivalent" else "the interval"
         reason = f"{which} {reason.rpartition('] ')[2]}"
-        if verdict == "refuted" and reason.endswith("excludes 0"):
-            reason += ", on the side not claimed"
-    if seeds_needed is not None:
-        reason += f"; about {seeds_needed} seeds would show a difference of this size"
-    return f"{reason}; claim {afterthought}" if afterthought else reason
+    if claim.seeds_needed is not None:
+        reason += f"; about {claim.seeds_needed} seeds would show a difference of this size"
+    return f"{reason}; claim {claim.afterthought}" if claim.afterthought else reason

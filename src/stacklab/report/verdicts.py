@@ -59,13 +59,7 @@ def _table(claims: list[ClaimResult], *, wide: bool) -> "Table":
         statement = Text(claim.statement)
         if not wide:
             statement.append(f"\n{difference}, bootstrap {bootstrap}")
-        reason = why(
-            claim.verdict,
-            claim.reason,
-            claim.difference,
-            seeds_needed=claim.seeds_needed,
-            afterthought=claim.afterthought,
-        )
+        reason = why(claim)
         statement.append(f"\n{reason}", style="dim")
         verdict = Text(f"{mark.glyph} {claim.verdict}", style=f"bold {mark.terminal}")
         table.add_row(statement, *((Text(difference), Text(bootstrap)) if wide else ()), verdict)

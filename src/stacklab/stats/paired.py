@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from stacklab.base.streams import numpy_stream
 from stacklab.stats.check import differences_problem
-from stacklab.stats.power import pairs_needed as pairs_needed
 from stacklab.stats.result import Estimate, Result, Undefined
 
 if TYPE_CHECKING:

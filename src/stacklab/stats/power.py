@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
+from stacklab.base.search import smallest
 from stacklab.stats.check import differences_problem
 
 MOST_PAIRS = 10_000
@@ -38,15 +39,7 @@ def pairs_for_effect(effect: float, *, level: float, power: float = 0.8) -> int 
     >>> pairs_for_effect(1.0, level=0.05)
     10
     """
-    low, high = 1, 2
-    while paired_power(effect, high, level=level) < power:
-        low, high = high, high * 2
-        if high > MOST_PAIRS:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if paired_power(effect, middle, level=level) >= power else (middle, high)
-    return high
+    return smallest(lambda pairs: paired_power(effect, pairs, level=level) >= power, limit=MOST_PAIRS, first=2)
 
 
 def pairs_needed(differences: Sequence[float], *, level: float, power: float = 0.8) -> int | None:

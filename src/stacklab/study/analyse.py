@@ -6,7 +6,8 @@ from pydantic import Field
 
 from stacklab.base.spec import Items, Spec
 from stacklab.stats.describe import mean_t
-from stacklab.stats.paired import paired_bootstrap, paired_t, pairs_needed
+from stacklab.stats.paired import paired_bootstrap, paired_t
+from stacklab.stats.power import pairs_needed
 from stacklab.stats.result import Result, Tested, Undefined
 from stacklab.stats.verdict import judge
 from stacklab.study.collect import Row

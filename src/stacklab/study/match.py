@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 from stacklab.base.errors import MatchError
+from stacklab.base.search import smallest
 from stacklab.model.count import QUANTITIES, measure
 from stacklab.model.spec import ModelSpec
 from stacklab.study.spec import MatchSpec
@@ -26,18 +27,14 @@ def solve(match: MatchSpec, model: ModelSpec, target: int, *, context: int) -> M
     """
     field = match.knob.removeprefix("model.")
     step = grain(match, model)
-    low, high = 1, 1
-    while _quantity(match, model, field, high * step, context) < target:
-        low, high = high, high * 2
-        if high * step > LARGEST_KNOB:
-            raise MatchError(f"match: {match.knob} would exceed {LARGEST_KNOB} to reach {match.quantity} = {target:,}")
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _quantity(match, model, field, middle * step, context) < target:
-            low = middle
-        else:
-            high = middle
-    candidates = [_candidate(match, model, field, n * step, target, context) for n in sorted({low, high})]
+    reached = smallest(
+        lambda n: _quantity(match, model, field, n * step, context) >= target, limit=LARGEST_KNOB // step
+    )
+    if reached is None:
+        raise MatchError(f"match: {match.knob} would exceed {LARGEST_KNOB} to reach {match.quantity} = {target:,}")
+    candidates = [
+        _candidate(match, model, field, n * step, target, context) for n in sorted({max(1, reached - 1), reached})
+    ]
     best = min(candidates, key=lambda found: abs(found.residual))
     if abs(best.residual) > match.tolerance:
         near = " and ".join(f"{found.value} ({found.residual:+.2%})" for found in candidates)

@@ -10,7 +10,7 @@ from pathlib import Path
 from stacklab.base.env import training_environment
 from stacklab.base.errors import StacklabError
 from stacklab.run.cost import RunCost
-from stacklab.study.engines.machine import cores
+from stacklab.study.engines.machine import threads_each
 from stacklab.study.plan import Plan
 
 MODULE = "stacklab.run.calibrate"
@@ -18,7 +18,7 @@ MODULE = "stacklab.run.calibrate"
 
 def calibrate(plan: Plan, out: Path, *, workers: int) -> dict[str, RunCost]:
     """The measured cost of a run of each arm. Raises StacklabError when one cannot be measured."""
-    threads = max(1, cores() // workers)
+    threads = threads_each(workers)
     with ThreadPoolExecutor(workers) as pool:
         texts = [plan.run_spec(arm, plan.seeds[0]).model_dump_json() for arm in plan.arms]
         found = list(pool.map(lambda text: _measured(text, out, threads), texts))

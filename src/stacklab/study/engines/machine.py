@@ -35,3 +35,8 @@ def gpus(devices: Path = Path("/dev")) -> list[str]:
 def default_workers(runs: int) -> int:
     """One slot a core, or one a GPU where there are any: runs that share one would fight for its memory."""
     return max(1, min(cores(), runs, len(gpus()) or runs))
+
+
+def threads_each(workers: int) -> int:
+    """Threads of each of so many runs at once: an equal share of the cores."""
+    return max(1, cores() // workers)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from stacklab.base.errors import Interrupted
 from stacklab.study.engines.attempt import already_done, record_failure
 from stacklab.study.engines.connection import Connection
-from stacklab.study.engines.machine import cores, default_workers, gpus
+from stacklab.study.engines.machine import default_workers, gpus, threads_each
 from stacklab.study.engines.protocol import EXECUTE, STOPPED, RunEnd, Status, Watch
 from stacklab.study.engines.signals import Interruption
 
@@ -47,7 +47,7 @@ class _Session:
     def __init__(self, folders: Sequence[Path], watch: Watch, interruption: Interruption, workers: int) -> None:
         assert len(set(folders)) == len(folders), "a run cannot be trained twice at once"
         self.folders, self.watch, self.interruption = folders, watch, interruption
-        self.threads, self.devices = max(1, cores() // workers), gpus()
+        self.threads, self.devices = threads_each(workers), gpus()
         self.waiting: deque[int] = deque()
         self.running: dict[int, int] = {}
         self.free = list(range(workers))
