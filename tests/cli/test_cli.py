@@ -159,6 +159,7 @@ def test_a_python_caller_gets_a_data_frame(tiny: Path) -> None:
 def test_a_plan_that_does_not_fit_is_shown_and_refused_without_measuring(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("stacklab.study.fit.disk_bytes", lambda plan, *, workers: 2**60)
     monkeypatch.setattr("stacklab.study.project.calibrate", lambda *_, **__: pytest.fail("measured"))
     with pytest.raises(SpecError, match="of disk"):
