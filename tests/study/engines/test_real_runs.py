@@ -16,7 +16,7 @@ from stacklab.study.engines.choose import make_engine
 def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """More than one, since a forked process could hang in its first parallel loop."""
     before = torch.get_num_threads()
-    for module in ("inline", "processes"):
+    for module in ("inline", "machine"):
         monkeypatch.setattr(f"stacklab.study.engines.{module}.cores", lambda: 2)
     yield
     torch.set_num_threads(before)
