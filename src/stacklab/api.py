@@ -12,8 +12,9 @@ from stacklab.study.load import read_study, variant_of
 from stacklab.study.looks import declared_looks, more_seeds, saved_plan
 from stacklab.study.plan import Plan, make_plan
 from stacklab.study.results import StudyResult, open_results
-from stacklab.study.run import run_plan
-from stacklab.study.spec import StudySpec
+from stacklab.study.run import Todo, run_plan
+from stacklab.study.spec import StudySpec, TuningSpec
+from stacklab.study.tuning import count_runs, with_tuned
 
 __all__ = ["Study", "load_study", "open_results"]
 
@@ -31,6 +32,8 @@ class Study:
     seeds: tuple[int, ...] | None
     variant: str
     looks: int | None = None
+    tuning: TuningSpec | None = None
+    """In place of the scale's."""
 
     def plan(self, *, more: int | None = None) -> Plan:
         """Prepare the data, resolve and check every arm. `more`: go on to the next look, with so many more seeds.
@@ -48,9 +51,17 @@ class Study:
         return self._planned(more_seeds(plan, more, self.out), looks=looks, look=plan.look + 1)
 
     def _planned(self, seeds: tuple[int, ...] | None, *, looks: int, look: int) -> Plan:
-        return make_plan(
-            self.spec, scale=self.scale, out=self.out, seeds=seeds, variant=self.variant, looks=looks, look=look
+        plan = make_plan(
+            self.spec,
+            scale=self.scale,
+            out=self.out,
+            seeds=seeds,
+            variant=self.variant,
+            looks=looks,
+            look=look,
+            tuning=self.tuning,
         )
+        return with_tuned(plan, self.out)
 
     def run(
         self, *, engine: EngineName = "processes", workers: int | None = None, more_seeds: int | None = None
@@ -67,6 +78,7 @@ def load_study(
     seeds: Sequence[int] | None = None,
     out: str | Path = "stacklab-out",
     looks: int | None = None,
+    tuning: TuningSpec | None = None,
 ) -> Study:
     """A built-in study by name, or a study file by path. Raises SpecError naming file and line.
 
@@ -79,19 +91,19 @@ def load_study(
         overrides = [f"{path}={json.dumps(value)}" for path, value in overrides.items()]
     chosen = None if seeds is None else tuple(seeds)
     spec = read_study(name, scale=scale, overrides=overrides)
-    return Study(spec, scale, Path(out), chosen, variant_of(overrides, chosen), looks)
+    return Study(spec, scale, Path(out), chosen, variant_of(overrides, chosen, tuning), looks, tuning)
 
 
 def run_study(plan: Plan, out: Path, *, engine: EngineName, workers: int | None) -> StudyResult:
     """Carry out a plan with live progress on standard error."""
     apply_defaults()
     # Of all runs, not of those left: a resumed run must get the threads that it started with.
-    slots = worker_count(workers, runs=len(plan.runs())) if engine == "processes" else workers
+    slots = worker_count(workers, runs=count_runs(plan)) if engine == "processes" else workers
     chosen = make_engine(engine, workers=slots)
-    labels = {spec.run_id: (arm.label, seed) for arm, seed, spec in plan.runs()}
 
-    def start(folders: list[Path]) -> None:
-        with live(labels, total=len(folders)) as watch:
-            chosen.run(folders, watch=watch)
+    def start(todo: Todo) -> None:
+        labels = {folder.name: label for folder, label in todo.items()}
+        with live(labels, total=len(todo)) as watch:
+            chosen.run(list(todo), watch=watch)
 
     return run_plan(plan, out, start=start)

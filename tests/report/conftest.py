@@ -1,5 +1,6 @@
 """A study's folder as a real study leaves it, with curves drawn from a formula instead of trained. No torch."""
 
+import copy
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from stacklab.study.ledger import enter
 from stacklab.study.plan import ArmPlan, Plan, save_plan
 from stacklab.study.results import StudyResult, open_results
 from stacklab.study.spec import StudySpec
+from stacklab.study.tuning import Trial, trials, with_tuned
 
 MakeStudy = Callable[..., StudyResult]
 
@@ -150,6 +152,14 @@ def study_tree(*, steps: int = 80, every: int = 20) -> dict[str, Any]:
     }
 
 
+def tuned_tree() -> dict[str, Any]:
+    """The study with a grid of learning rates at its smoke scale, the largest of which diverges."""
+    tree = copy.deepcopy(study_tree())
+    tree["base"]["data"]["tuning_fraction"] = 0.05
+    tree["scales"]["smoke"]["tuning"] = {"learning_rates": [5e-4, 2e-3, 1.0]}
+    return tree
+
+
 @pytest.fixture
 def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
     """make_study(scale=..., seeds=..., tree=..., outcomes={(arm, seed): "diverged"}) -> its results, read from disk."""
@@ -171,8 +181,11 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
         monkeypatch.setattr(planning, "prepare", lambda spec, *, cache: data)
         study = StudySpec.model_validate(tree or study_tree())
         plan = planning.make_plan(study, scale=scale, out=out, seeds=seeds)
-        save_plan(plan, plan.folder(out))
         enter(plan, out)
+        for trial in trials(plan):
+            write_trial(trial, OutPaths(out).run(trial.spec.run_id))
+        plan = with_tuned(plan, out)
+        save_plan(plan, plan.folder(out))
         for arm, seed, spec in plan.runs():
             paths = OutPaths(out).run(spec.run_id)
             outcome = (outcomes or {}).get((arm.name, seed), "finished")
@@ -182,6 +195,15 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
         return open_results(plan.folder(out))
 
     return make
+
+
+def write_trial(trial: Trial, paths: RunPaths) -> None:
+    """The result of one run of a grid: a bowl around 2e-3, and rates of 1 and more diverge."""
+    rate = trial.setting.learning_rate
+    distance = math.log(rate / 2e-3) ** 2 + 0.1 * trial.setting.weight_decay + 0.01 * (trial.seed % 7)
+    diverged = rate >= 1
+    ended = {"status": "diverged" if diverged else "finished", "reason": "", "step": 80, "batches": "b"}
+    write_json(paths.result, ended | {"metrics": {} if diverged else {"tuning.loss": 3 + 0.1 * distance}})
 
 
 def write_run(plan: Plan, arm: ArmPlan, seed: int, paths: RunPaths, outcome: str, hops: Sequence[int]) -> None:

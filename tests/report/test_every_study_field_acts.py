@@ -1,6 +1,5 @@
 """Each field of a study's specification is flipped; what a reader is shown, or the refusal, must change."""
 
-import copy
 import functools
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from stacklab.report.figures import figures
 from stacklab.report.markdown import render_markdown
 from stacklab.study.load import read_study
 from stacklab.study.spec import StudySpec
-from tests.report.conftest import MakeStudy, study_tree
+from tests.report.conftest import MakeStudy, tuned_tree
 
 FLIPS: dict[str, Any] = {
     "name": "deep",
@@ -50,6 +49,10 @@ FLIPS: dict[str, Any] = {
     "scales.smoke.arms": ["layers-1", "layers-12"],
     "scales.smoke.claims": ["validation"],
     "scales.smoke.seeds": [1, 2],
+    "scales.smoke.tuning": None,
+    "scales.smoke.tuning.learning_rates": [1e-3, 4e-3],
+    "scales.smoke.tuning.weight_decays": [0.0, 0.1],
+    "scales.smoke.tuning.seeds": [8],
     "source.title": "Another source",
     "source.reported": [],
     "source.differences": ["Another difference."],
@@ -78,7 +81,7 @@ def _members(kind: Any) -> Iterator[Any]:
 
 
 def flipped(path: str) -> dict[str, Any]:
-    tree = copy.deepcopy(study_tree())
+    tree = tuned_tree()
     node: Any = tree
     *groups, leaf = path.split(".")
     for group in groups:
@@ -120,7 +123,7 @@ def test_flipping_shows(
     tmp_path: Path, make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     see = functools.partial(shown, make_study=make_study, monkeypatch=monkeypatch, capsys=capsys)
-    plain = see(study_tree(), tmp_path / "plain")
-    assert plain == see(study_tree(), tmp_path / "again")
+    plain = see(tuned_tree(), tmp_path / "plain")
+    assert plain == see(tuned_tree(), tmp_path / "again")
     silent = [path for path in FLIPS if see(flipped(path), tmp_path / path) == plain]
     assert not silent

@@ -7,7 +7,6 @@ import subprocess
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import plotly.offline
 import pytest
@@ -20,7 +19,7 @@ from stacklab.report.html import ASSETS, BUNDLE, render_html, script_json
 from stacklab.report.markdown import escape, fenced, render_markdown
 from stacklab.report.plotly_view import CONFIG
 from stacklab.run.paths import OutPaths
-from stacklab.study.results import StudyResult
+from stacklab.study.results import StudyResult, open_results
 from tests.report.conftest import MakeStudy, study_tree
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'`|${{7*7}} http://evil.example"
@@ -73,14 +72,7 @@ def hostile(make_study: MakeStudy) -> StudyResult:
         write_json(paths.provenance, read_json(paths.provenance) | {"arguments": [EVIL], "processor": EVIL})
         if paths.error.exists():
             write_json(paths.error, {"error": EVIL})
-    return result.__class__(result.plan, result.out, *_again(result))
-
-
-def _again(result: StudyResult) -> tuple[Any, Any]:
-    from stacklab.study.results import open_results
-
-    fresh = open_results(result.folder)
-    return fresh.rows, fresh.claims
+    return open_results(result.folder)
 
 
 def test_hostile_texts_stay_text_in_html(make_study: MakeStudy) -> None:

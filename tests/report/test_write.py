@@ -37,9 +37,8 @@ def test_a_report_is_written_whole_and_without_torch(make_study: MakeStudy) -> N
     folder = result.folder / "report"
     written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     pictures = {f"figures/{name}.{kind}" for name in PICTURES for kind in ("png", "svg")}
-    tables = {
-        f"tables/{name}.csv" for name in ("claims", "control", "pairs", "headline", "runs", "training_log", "reported")
-    }
+    names = ("claims", "control", "pairs", "headline", "runs", "training_log", "reported", "tuning")
+    tables = {f"tables/{name}.csv" for name in names}
     data = {f"figures/{name}.csv" for name in PICTURES if name != "claims"}
     assert written == {"index.html", "report.md", "facts.json", "facts.schema.json"} | pictures | data | tables
     schema = read_json(folder / "facts.schema.json")

@@ -8,7 +8,7 @@ from stacklab.run.execute import execute
 from stacklab.study.load import read_study
 from stacklab.study.plan import make_plan
 from stacklab.study.results import open_results
-from stacklab.study.run import run_plan
+from stacklab.study.run import Todo, run_plan
 
 
 @pytest.mark.trains
@@ -17,9 +17,9 @@ def test_a_study_runs_what_is_missing_and_reads_back(tiny: Path) -> None:
     plan = make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=out)
     asked: list[list[str]] = []
 
-    def start(folders: list[Path]) -> None:
-        asked.append([folder.name for folder in folders])
-        for folder in folders[:4]:
+    def start(todo: Todo) -> None:
+        asked.append([folder.name for folder in todo])
+        for folder in list(todo)[:4]:
             execute(folder, threads=1)
 
     first = run_plan(plan, out, start=start)
@@ -43,4 +43,4 @@ def test_two_commands_on_one_study_do_not_mix(tiny: Path) -> None:
         exclusive(plan.folder(out), what="other"),
         pytest.raises(BusyError, match="study tiny at scale smoke is in use by process"),
     ):
-        run_plan(plan, out, start=lambda folders: None)
+        run_plan(plan, out, start=lambda todo: None)

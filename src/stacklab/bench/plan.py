@@ -8,11 +8,12 @@ from stacklab.api import run_study
 from stacklab.study.engines.choose import worker_count
 from stacklab.study.plan import Plan
 from stacklab.study.project import calibrate, projected_seconds
+from stacklab.study.tuning import count_runs
 
 
 def bench_plan(plan: Plan, out: Path, *, workers: int | None = None) -> dict[str, Any]:
     """Project the plan, run it from nothing in `out`, and give both. Seconds, bytes; ratios are real over planned."""
-    slots = worker_count(workers, runs=len(plan.runs()))
+    slots = worker_count(workers, runs=count_runs(plan))
     costs = calibrate(plan, out, workers=slots)
     projected = projected_seconds(plan, costs, workers=slots)
     began = time.perf_counter()

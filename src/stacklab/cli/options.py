@@ -10,6 +10,8 @@ from stacklab.base.errors import SpecError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from stacklab.study.spec import TuningSpec
+
 StudyName = Annotated[
     str, typer.Argument(metavar="STUDY", help="A built-in study (see `stacklab studies`) or a study's .yaml file.")
 ]
@@ -23,6 +25,20 @@ Scale = Annotated[str, typer.Option("--scale", "-s", help="How large to run it; 
 Seeds = Annotated[
     str | None,
     typer.Option("--seeds", help="A number of seeds (5 means 1 to 5) or a list (1,2,7). Default: the scale's."),
+]
+LearningRates = Annotated[
+    str | None,
+    typer.Option(
+        "--learning-rates",
+        help="A grid that every arm is tried on, for example 5e-4,1e-3,2e-3; claims are then also stated with each "
+        "arm at its own best. Needs data.tuning_fraction. Default: the scale's grid, if it has one.",
+    ),
+]
+WeightDecays = Annotated[
+    str | None, typer.Option("--weight-decays", help="Tried with every learning rate. Default: the study's own.")
+]
+TuningSeeds = Annotated[
+    str | None, typer.Option("--tuning-seeds", help="The seeds of the grid, none of the claims'. Default: 1001,1002.")
 ]
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="The folder for runs, caches and reports.", envvar="STACKLAB_OUT")
@@ -48,6 +64,36 @@ def parse_seeds(text: str | None) -> tuple[int, ...] | None:
     if numbers[0] < 1:
         raise SpecError(f"--seeds {text}: at least one seed is needed")
     return tuple(range(1, numbers[0] + 1))
+
+
+def parse_tuning(learning_rates: str | None, weight_decays: str | None, seeds: str | None) -> "TuningSpec | None":
+    """The grid given on the command line. Raises SpecError for what is not one."""
+    if learning_rates is None:
+        if weight_decays is not None or seeds is not None:
+            raise SpecError("--weight-decays and --tuning-seeds belong to --learning-rates, which is not given")
+        return None
+    from pydantic import ValidationError
+
+    from stacklab.study.spec import TuningSpec
+
+    grid: dict[str, object] = {"learning_rates": _numbers("--learning-rates", learning_rates)}
+    if weight_decays is not None:
+        grid["weight_decays"] = _numbers("--weight-decays", weight_decays)
+    if (chosen := parse_seeds(seeds)) is not None:
+        grid["seeds"] = chosen
+    try:
+        return TuningSpec.model_validate(grid)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = "--tuning-seeds" if first["loc"][0] == "seeds" else f"--{str(first['loc'][0]).replace('_', '-')}"
+        raise SpecError(f"{option}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.rstrip(",").split(","))
+    except ValueError:
+        raise SpecError(f"{option} {text}: expected numbers with commas between them, such as 1e-3,2e-3") from None
 
 
 def results_console() -> "Console":

@@ -8,12 +8,16 @@ from stacklab.base.errors import SpecError
 from stacklab.cli.options import (
     DEFAULT_OUT,
     DEFAULT_SCALE,
+    LearningRates,
     Out,
     Overrides,
     Scale,
     Seeds,
     StudyName,
+    TuningSeeds,
+    WeightDecays,
     parse_seeds,
+    parse_tuning,
     results_console,
 )
 from stacklab.cli.run import Workers
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from stacklab.run.cost import RunCost
     from stacklab.study.plan import ArmPlan, Plan
+    from stacklab.study.spec import TuningSpec
 
 Calibrate = Annotated[
     bool, typer.Option("--calibrate/--no-calibrate", help="Train a few steps of every arm to measure a step's time.")
@@ -34,6 +39,9 @@ def plan(
     overrides: Overrides = None,
     scale: Scale = DEFAULT_SCALE,
     seeds: Seeds = None,
+    learning_rates: LearningRates = None,
+    weight_decays: WeightDecays = None,
+    tuning_seeds: TuningSeeds = None,
     workers: Workers = None,
     out: Out = DEFAULT_OUT,
     calibrate: Calibrate = True,
@@ -46,9 +54,17 @@ def plan(
     from stacklab.study.fit import disk_bytes, free_disk
     from stacklab.study.project import calibrate as calibrate_arms
     from stacklab.study.project import projected_seconds
+    from stacklab.study.tuning import count_runs
 
-    chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out).plan()
-    slots = worker_count(workers, runs=len(chosen.runs()))
+    chosen = load_study(
+        study,
+        scale=scale,
+        overrides=overrides or (),
+        seeds=parse_seeds(seeds),
+        out=out,
+        tuning=parse_tuning(learning_rates, weight_decays, tuning_seeds),
+    ).plan()
+    slots = worker_count(workers, runs=count_runs(chosen))
     disk, free = disk_bytes(chosen, workers=slots), free_disk(out)
     misfit = _misfit(chosen, slots, free)
     # Measuring takes what a run takes, so what does not fit is not measured either.
@@ -65,6 +81,8 @@ def plan(
         f"seeds {', '.join(map(str, chosen.seeds))}: {len(chosen.runs())} runs; the smallest two-sided p that an exact "
         f"sign-flip test on {pairs} pairs can reach is {smallest_sign_flip_p(pairs):.3g}"
     )
+    if chosen.tuning is not None:
+        console.print(_grid_line(chosen, chosen.tuning))
     console.print(_power(pairs, min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)))
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
@@ -92,6 +110,17 @@ def _data_line(chosen: "Plan") -> str:
     return (
         f"data: {facts['records']['kept']} records after {facts['records']['duplicates']} duplicates, "
         f"{facts['splits']['train']['tokens_per_epoch']:,} training tokens an epoch"
+    )
+
+
+def _grid_line(chosen: "Plan", grid: "TuningSpec") -> str:
+    from stacklab.study.tuning import trials
+
+    decays = f" x weight decays {', '.join(f'{decay:g}' for decay in grid.weight_decays)}" if grid.weight_decays else ""
+    return (
+        f"tuning: learning rates {', '.join(f'{rate:g}' for rate in grid.learning_rates)}{decays} on seeds "
+        f"{', '.join(map(str, grid.seeds))}: {len(trials(chosen))} runs before the others; every claim is then also "
+        "stated with each arm at its own best"
     )
 
 
@@ -123,8 +152,12 @@ def _arm_table(chosen: "Plan", costs: "dict[str, RunCost]") -> "Table":
             count(arm.non_embedding_parameters),
             count(arm.flops_per_token),
             size(arm.memory_bytes["total"] + PROCESS_BYTES),
-            size(costs[arm.name].peak_bytes) if arm.name in costs else "not measured",
-            duration(costs[arm.name].step) if arm.name in costs else "not measured",
+            size(costs[arm.tuned_from or arm.name].peak_bytes)
+            if (arm.tuned_from or arm.name) in costs
+            else "not measured",
+            duration(costs[arm.tuned_from or arm.name].step)
+            if (arm.tuned_from or arm.name) in costs
+            else "not measured",
             _matched(arm),
         )
     return table

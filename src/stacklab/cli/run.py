@@ -7,12 +7,16 @@ import typer
 from stacklab.cli.options import (
     DEFAULT_OUT,
     DEFAULT_SCALE,
+    LearningRates,
     Out,
     Overrides,
     Scale,
     Seeds,
     StudyName,
+    TuningSeeds,
+    WeightDecays,
     parse_seeds,
+    parse_tuning,
     results_console,
 )
 
@@ -47,6 +51,9 @@ def run(
     seeds: Seeds = None,
     looks: Looks = None,
     more_seeds: MoreSeeds = None,
+    learning_rates: LearningRates = None,
+    weight_decays: WeightDecays = None,
+    tuning_seeds: TuningSeeds = None,
     engine: Engine = "processes",
     workers: Workers = None,
     out: Out = DEFAULT_OUT,
@@ -63,10 +70,19 @@ def run(
     from stacklab.report.write import write_report
     from stacklab.study.engines.choose import worker_count
     from stacklab.study.fit import check_fits, free_disk
+    from stacklab.study.tuning import count_runs
 
-    chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out, looks=looks)
+    chosen = load_study(
+        study,
+        scale=scale,
+        overrides=overrides or (),
+        seeds=parse_seeds(seeds),
+        out=out,
+        looks=looks,
+        tuning=parse_tuning(learning_rates, weight_decays, tuning_seeds),
+    )
     plan = chosen.plan(more=more_seeds)
-    slots = worker_count(workers, runs=len(plan.runs())) if engine == "processes" else 1
+    slots = worker_count(workers, runs=count_runs(plan)) if engine == "processes" else 1
     check_fits(plan, workers=slots, available=psutil.virtual_memory().available, free=free_disk(out))
     result = run_study(plan, out, engine=engine, workers=workers)
     paths = write_report(result)

@@ -1,10 +1,13 @@
 """`stacklab status`"""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stacklab.cli.options import DEFAULT_OUT, Out, results_console
+
+if TYPE_CHECKING:
+    from stacklab.study.tuning import ArmTuning
 
 
 def status(
@@ -19,6 +22,7 @@ def status(
     from stacklab.base.errors import DataError
     from stacklab.study.collect import collect
     from stacklab.study.plan import load_plan
+    from stacklab.study.tuning import read_tuning
 
     folders = [path.parent for path in sorted((out / "studies").glob("*/plan.json"))]
     chosen = [path for path in folders if folder is None or folder in path.name]
@@ -36,3 +40,15 @@ def status(
             state = row.status + (f" ({row.reason})" if row.reason else "")
             table.add_row(row.arm, str(row.seed), state, f"{row.step}/{steps}", row.run_id)
         console.print(table)
+        for tuning in read_tuning(plan, out):
+            console.print(_grid_line(tuning), highlight=False)
+
+
+def _grid_line(tuning: "ArmTuning") -> str:
+    """'layers-1: 4 of 6 runs of its grid done'"""
+    done = sum(len(point.losses) + point.diverged for point in tuning.points)
+    total = done + sum(point.missing for point in tuning.points)
+    line = f"{tuning.arm}: {done} of {total} runs of its grid done"
+    if tuning.chosen is None:
+        return f"{line}; no choice: {tuning.reason}"
+    return f"{line}; best learning rate {tuning.chosen.learning_rate:g}, weight decay {tuning.chosen.weight_decay:g}"

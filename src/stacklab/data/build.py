@@ -35,8 +35,8 @@ def build(folder: Path, spec: DataSpec, opened: OpenSource, given: TokenizerFile
     facts = facts_of(corpus, spec, file, compact)
     if compact is not None:
         np.save(folder / "kept_ids.npy", compact.kept)
-        corpus.train.renumber(compact)
-        corpus.validation.renumber(compact)
+        for split in corpus.splits.values():
+            split.renumber(compact)
     problems = [json.dumps(problem.to_json(), ensure_ascii=False) + "\n" for problem in corpus.collector.problems()]
     write_text(folder / "problems.jsonl", "".join(problems))
     write_text(folder / "tokenizer.json", file.text)
@@ -52,8 +52,8 @@ def _train_tokenizer(spec: DataSpec, opened: OpenSource) -> TokenizerFile:
     assert isinstance(spec.tokenizer, BpeTokenizer)
     texts = (
         piece
-        for held_out, record in sieve_for(spec).sift(opened.records())
-        if not held_out
+        for split, record in sieve_for(spec).sift(opened.records())
+        if split == "train"
         for piece in render(record, spec.template)
         if not isinstance(piece, Marker)
     )
@@ -61,6 +61,6 @@ def _train_tokenizer(spec: DataSpec, opened: OpenSource) -> TokenizerFile:
 
 
 def _compact(corpus: Corpus) -> Compact:
-    used = corpus.train.counts > 0
+    used = corpus.splits["train"].counts > 0
     used[corpus.encoder.end_id] = True
     return Compact(np.flatnonzero(used).astype(np.uint32))

@@ -12,6 +12,8 @@ from stacklab.data.tokenizer_files import TokenizerFile
 
 FEW_BLOCKS = 8
 SMALL_SHARE = 0.01
+SIDES = {"train": "training"}
+"""How a split is called in a sentence, where that is not its name."""
 
 
 def check_splits(corpus: Corpus, spec: DataSpec) -> None:
@@ -23,15 +25,17 @@ def check_splits(corpus: Corpus, spec: DataSpec) -> None:
             "expected at least a block of text per split"
         )
     smaller = "give more records, lower data.block_size"
-    sides = (
-        ("training", corpus.train, f"{smaller} or lower data.validation_fraction"),
-        ("validation", corpus.validation, f"{smaller}, raise data.validation_fraction or change data.split_seed"),
-    )
-    for side, split, cure in sides:
+    cures = {
+        "train": f"{smaller} or lower data.validation_fraction",
+        "validation": f"{smaller}, raise data.validation_fraction or change data.split_seed",
+        "tuning": f"{smaller}, raise data.tuning_fraction or change data.split_seed",
+    }
+    for name, split in corpus.splits.items():
         if split.tokens <= spec.block_size:
             raise DataError(
-                f"{corpus.name}: the {side} split has {split.tokens} tokens ({split.records} of {sieve.kept} records), "
-                f"a block of {spec.block_size} needs {spec.block_size + 1}; {cure}"
+                f"{corpus.name}: the {SIDES.get(name, name)} split has {split.tokens} tokens "
+                f"({split.records} of {sieve.kept} records), a block of {spec.block_size} needs "
+                f"{spec.block_size + 1}; {cures[name]}"
             )
 
 
@@ -55,10 +59,7 @@ def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compa
         },
         "unknown_id": None if compact is None else compact.unknown_id,
         "records": corpus.sieve.counts(),
-        "splits": {
-            "train": _split_facts(corpus.train, spec.block_size, compact),
-            "validation": _split_facts(corpus.validation, spec.block_size, compact),
-        },
+        "splits": {name: _split_facts(split, spec.block_size, compact) for name, split in corpus.splits.items()},
         "problems": len(corpus.collector.problems()),
         "shared_questions": corpus.collector.shared_questions,
         "warnings": _warnings(corpus, spec, compact),
@@ -89,7 +90,7 @@ def _split_facts(split: SplitWriter, block_size: int, compact: Compact | None) -
 
 def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[str]:
     """One sentence per thing that weakens what can be concluded."""
-    train, validation = corpus.train, corpus.validation
+    train, validation = corpus.splits["train"], corpus.splits["validation"]
     blocks = (validation.tokens - 1) // spec.block_size
     share = validation.tokens / (train.tokens + validation.tokens)
     shared = corpus.collector.shared_questions

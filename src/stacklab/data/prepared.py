@@ -1,4 +1,4 @@
-"""Prepared data in its cache folder: manifest.json, train.bin, validation.bin, tokenizer.json, problems.jsonl."""
+"""Prepared data in its cache folder: manifest.json, a .bin file per split, tokenizer.json, problems.jsonl."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from stacklab.data.blocks import Blocks
 from stacklab.data.codec import Codec, Compact
 from stacklab.data.folder import damage_of
 from stacklab.data.problems import Problem
-from stacklab.data.spec import Marker
+from stacklab.data.spec import HeldOut, Marker
 from stacklab.data.tokenfile import token_dtype
 from stacklab.data.tokenizer_files import TokenizerFile
 
@@ -49,9 +49,9 @@ class PreparedData:
     def train(self) -> Blocks:
         return self._blocks("train")
 
-    @cached_property
-    def validation(self) -> Blocks:
-        return self._blocks("validation")
+    def held_out(self, split: HeldOut) -> Blocks:
+        """The sequences that training never sees."""
+        return self._blocks(split)
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:

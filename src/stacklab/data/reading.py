@@ -12,7 +12,7 @@ from stacklab.data.problems import ProblemCollector
 from stacklab.data.record import Record
 from stacklab.data.sources import OpenSource
 from stacklab.data.spec import DataSpec, TokensSpec
-from stacklab.data.split import Sieve
+from stacklab.data.split import Sieve, Split
 
 BATCH = 512
 """Records encoded at a time: bounds the memory, whatever the size of the corpus."""
@@ -26,28 +26,29 @@ class Corpus:
     sieve: Sieve[Any]
     encoder: TextEncoder | TokenEncoder
     collector: ProblemCollector
-    train: SplitWriter
-    validation: SplitWriter
+    splits: dict[Split, SplitWriter]
+    """`train`, `validation`, and `tuning` where the spec asks for it."""
 
 
 def sieve_for(spec: DataSpec) -> Sieve[Any]:
-    return Sieve(fraction=spec.validation_fraction, split_seed=spec.split_seed)
+    return Sieve(spec.validation_fraction, spec.tuning_fraction, spec.split_seed)
 
 
 def read_corpus(folder: Path, spec: DataSpec, opened: OpenSource, codec: Codec) -> Corpus:
-    """Write train.bin and validation.bin into `folder`. Raises DataError for a broken record."""
+    """Write a .bin file per split into `folder`. Raises DataError for a broken record."""
     source = spec.source
     encoder = TokenEncoder(codec, source) if isinstance(source, TokensSpec) else TextEncoder(codec, spec.template)
-    train, validation = (SplitWriter(folder / f"{name}.bin", encoder.vocab_size) for name in ("train", "validation"))
-    corpus = Corpus(opened.name, sieve_for(spec), encoder, ProblemCollector(spec.template), train, validation)
+    names: list[Split] = ["train", "validation", *(("tuning",) if spec.tuning_fraction else ())]
+    splits = {name: SplitWriter(folder / f"{name}.bin", encoder.vocab_size) for name in names}
+    corpus = Corpus(opened.name, sieve_for(spec), encoder, ProblemCollector(spec.template), splits)
     try:
         for group in grouped(corpus.sieve.sift(opened.records()), BATCH):
             encoded = encoder.encode([record for _, record in group])
-            for (held_out, record), item in zip(group, encoded, strict=True):
-                (validation if held_out else train).add(item.ids, item.text_bytes)
-                if isinstance(record, Record):
-                    corpus.collector.add(record, held_out=held_out)
+            for (name, record), item in zip(group, encoded, strict=True):
+                splits[name].add(item.ids, item.text_bytes)
+                if isinstance(record, Record) and name != "tuning":
+                    corpus.collector.add(record, held_out=name == "validation")
     finally:
-        train.close()
-        validation.close()
+        for split in splits.values():
+            split.close()
     return corpus

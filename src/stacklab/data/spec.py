@@ -17,6 +17,8 @@ class Marker(StrEnum):
     TURN_END = "<|im_end|>"
 
 
+HeldOut = Literal["validation", "tuning"]
+
 SMALLEST_BPE = 256 + len(Marker)
 
 
@@ -115,10 +117,17 @@ class DataSpec(Spec):
     """Tokens that a training sequence predicts."""
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     """Expected share of records in the validation split."""
+    tuning_fraction: float = Field(default=0.0, ge=0, lt=1)
+    """Expected share of records in the tuning split, on which settings are chosen and which no claim ever sees."""
     split_seed: int = 0
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if self.validation_fraction + self.tuning_fraction >= 1:
+            raise ValueError(
+                f"validation_fraction = {self.validation_fraction:g} and tuning_fraction = {self.tuning_fraction:g} "
+                "leave no records to train on"
+            )
         if isinstance(self.source, TokensSpec) and not isinstance(self.tokenizer, HubTokenizer | FileTokenizer):
             raise ValueError(
                 f"a token file keeps the ids of the tokenizer that wrote it, found kind {self.tokenizer.kind!r}; "

@@ -6,11 +6,23 @@ from stacklab.report.measures import LEVEL
 from stacklab.report.schema import ArmFact, ControlFact
 from stacklab.stats.many_to_one import dunnett
 from stacklab.study.plan import Plan
+from stacklab.study.tuning import MARK
 
 
 def against_control(plan: Plan, arms: Sequence[ArmFact]) -> Iterator[ControlFact]:
-    """For each metric that a claim is about; nothing where the scale runs without the control or any other arm."""
-    control = next((arm for arm in arms if arm.name == plan.study.control), None)
+    """For each metric that a claim is about; nothing where the scale runs without the control or any other arm.
+
+    Arms at their own best learning rate are set against the control at its own.
+    """
+    if plan.study.control is None:
+        return
+    tuned = {arm.name for arm in plan.arms if arm.tuned_from}
+    yield from _against(plan, plan.study.control, [arm for arm in arms if arm.name not in tuned])
+    yield from _against(plan, plan.study.control + MARK, [arm for arm in arms if arm.name in tuned])
+
+
+def _against(plan: Plan, name: str, arms: Sequence[ArmFact]) -> Iterator[ControlFact]:
+    control = next((arm for arm in arms if arm.name == name), None)
     others = [arm for arm in arms if arm is not control]
     if control is None or not others:
         return

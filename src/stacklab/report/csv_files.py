@@ -22,6 +22,7 @@ def csv_files(facts: Facts) -> dict[str, str]:
         "runs.csv": _text(_run_heads(facts), _runs(facts)),
         "training_log.csv": _text(LOG_HEADS, _log(facts)),
         "reported.csv": _text(REPORTED_HEADS, _reported(facts)),
+        "tuning.csv": _text(TUNING_HEADS, _tuning(facts)),
     }
 
 
@@ -38,7 +39,22 @@ CONTROL_HEADS = ("metric", "arm", "control", "difference", *INTERVAL, "p")
 HEADLINE_HEADS = ("arm", "label", "metric", "unit", "n", "mean", *INTERVAL)
 LOG_HEADS = ("arm", "seed", "step", "learning_rate", "batch_loss", "train_probe_loss", "validation_loss", "seconds")
 REPORTED_HEADS = ("arm", "metric", "reported", "note", "n", "reproduced", "difference", *INTERVAL, "absent")
+TUNING_HEADS = ("arm", "learning_rate", "weight_decay", "mean_loss", "seeds_finished", "diverged", "missing", "chosen")
 RUN_HEADS = ("arm", "label", "seed", "run_id", "status", "reason", "step", "batches")
+
+
+def _tuning(facts: Facts) -> Records:
+    for tuning in facts.tuning:
+        for point in tuning.points:
+            yield {
+                "arm": tuning.arm,
+                **point.setting.dump(),
+                "mean_loss": point.mean,
+                "seeds_finished": len(point.losses),
+                "diverged": point.diverged,
+                "missing": point.missing,
+                "chosen": point.setting == tuning.chosen,
+            }
 
 
 def _claims(facts: Facts) -> Records:

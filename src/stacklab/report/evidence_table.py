@@ -40,9 +40,9 @@ def against_control(facts: Facts) -> Table | None:
         metric = facts.metric(found.metric)
         if not sections or sections[-1][1] != metric.title:
             sections.append((len(rows), metric.title))
-        rows.append((Cell(found.label), Cell(difference_text(metric.style, found.difference)), Cell(p_text(found.p))))
-    control = facts.against_control[0].control
-    heads = (Cell("Arm"), Cell(f"minus {control}", "simultaneous interval"), Cell("p", "Dunnett"))
+        difference = Cell(difference_text(metric.style, found.difference))
+        rows.append((Cell(found.label), Cell(found.control), difference, Cell(p_text(found.p))))
+    heads = (Cell("Arm"), Cell("Control"), Cell("difference", "simultaneous interval"), Cell("p", "Dunnett"))
     return Table(heads, tuple(rows), tuple(sections))
 
 

@@ -49,6 +49,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         not_asked=plan.not_asked,
         against_control=tuple(against_control(plan, list(arms.values()))),
         base=_base(plan),
+        tuning=tuple(result.tuning),
         source=source,
         audit=audit,
         data_fingerprint=plan.data_fingerprint,
@@ -56,12 +57,16 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         epochs=_epochs(plan, data),
         provenance=origin,
         orders=orders,
-        limits=limits(plan, runs=runs, contrasts=contrasts, orders=orders, origin=origin, data=data),
+        limits=limits(
+            plan, runs=runs, contrasts=contrasts, orders=orders, origin=origin, data=data, tuning=result.tuning
+        ),
     )
 
 
 def _arm(plan: Plan, arm: ArmPlan, runs: Sequence[RunFact]) -> ArmFact:
-    place = list(plan.study.arms).index(arm.name)
+    names = list(plan.study.arms)
+    # A tuned arm follows all others in the palette.
+    place = names.index(arm.tuned_from or arm.name) + (len(names) if arm.tuned_from else 0)
     return ArmFact(
         name=arm.name,
         label=arm.label,

@@ -5,9 +5,10 @@ from stacklab.report.curve_figures import curves, overlay
 from stacklab.report.plot import Figure
 from stacklab.report.power_figure import power
 from stacklab.report.schema import Facts
+from stacklab.report.tuning_views import learning_rates
 
 
 def figures(facts: Facts) -> dict[str, Figure]:
     """By name; those that the facts have data for."""
-    made = (curves(facts), overlay(facts), costs(facts), accuracy(facts), power(facts))
+    made = (curves(facts), overlay(facts), costs(facts), accuracy(facts), learning_rates(facts), power(facts))
     return {figure.name: figure for figure in made if figure is not None}

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stacklab.report.schema import ContrastFact, OrderFact, OriginRow, RunFact
+from stacklab.report.tuning_views import at_edge
 from stacklab.stats.paired import smallest_sign_flip_p
 from stacklab.stats.result import PValue
 from stacklab.study.plan import Plan
+from stacklab.study.tuning import ArmTuning
 
 FEW_PAIRS = 5
 SAME_FOR_ALL = ("git", "processor", "gpu", "device", "precision", "threads")
@@ -20,6 +22,7 @@ def limits(
     orders: Sequence[OrderFact],
     origin: Sequence[OriginRow],
     data: Mapping[str, Any],
+    tuning: Sequence[ArmTuning],
 ) -> tuple[str, ...]:
     found = [
         *plan.study.limits,
@@ -28,6 +31,7 @@ def limits(
         *_claims(contrasts),
         *_afterthoughts(contrasts),
         *_unfinished(runs),
+        *_grids(plan, tuning),
     ]
     return (*found, *_data(plan, data), *_orders(orders), *_machines(origin))
 
@@ -82,6 +86,12 @@ def _unfinished(runs: Sequence[RunFact]) -> Iterator[str]:
         if run.status != "finished":
             why = f" ({run.reason})" if run.reason else ""
             yield f"{run.label}, seed {run.seed}: {run.status}{why}; its values enter no mean."
+
+
+def _grids(plan: Plan, tuning: Sequence[ArmTuning]) -> Iterator[str]:
+    for found in tuning:
+        if edge := at_edge(found):
+            yield f"{plan.arm(found.arm).label}: {edge}."
 
 
 def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:

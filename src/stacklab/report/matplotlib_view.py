@@ -68,7 +68,8 @@ def draw(figure: Figure) -> "Drawing":
 
     columns = min(figure.columns, len(figure.panels))
     rows = -(-len(figure.panels) // columns)
-    below = 0.3 + 0.22 * -(-len(figure.keys) // 4)
+    keys_across = 2 if columns == 1 else 4
+    below = 0.3 + 0.22 * -(-len(figure.keys) // keys_across)
     height = 2.7 * rows + below
     with style():
         drawing = Drawing(figsize=(3.7 * columns + 0.4, height))
@@ -78,7 +79,9 @@ def draw(figure: Figure) -> "Drawing":
                 _panel(axes, figure.panels[index])
             else:
                 axes.set_visible(False)
-        drawing.legend(handles=[_handle(key) for key in figure.keys], loc="lower center", ncols=4, frameon=False)
+        drawing.legend(
+            handles=[_handle(key) for key in figure.keys], loc="lower center", ncols=keys_across, frameon=False
+        )
         left = 0.65 / drawing.get_figwidth()
         bottom, top = (below + 0.5) / height, 1 - 0.3 / height
         drawing.subplots_adjust(left=left, right=0.985, bottom=bottom, top=top, wspace=0.28, hspace=0.5)

@@ -8,6 +8,7 @@ from stacklab.report.evidence_table import against_control, evidence
 from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
 from stacklab.report.strips import strip_groups
+from stacklab.report.tuning_views import grid
 from stacklab.report.verdict_marks import MARKS, why
 
 
@@ -24,6 +25,7 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "audit": audit,
         "evidence": evidence,
         "against_control": against_control,
+        "grid": grid,
         "shown_runs": {arm.name: shown_run(facts.runs_of(arm.name)) for arm in facts.arms},
         "orders": orders_sentence(facts.orders),
     }

@@ -10,6 +10,7 @@ from stacklab.base.spec import Items, Spec
 from stacklab.stats.result import Result, Tested
 from stacklab.study.evidence import Evidence
 from stacklab.study.plan import DifferencePlan, MatchPlan
+from stacklab.study.tuning import ArmTuning
 
 Style = Literal["loss", "plain", "share", "whole", "step", "seconds", "rate", "bytes"]
 
@@ -240,6 +241,8 @@ class Facts(Spec):
     against_control: Items[ControlFact]
     base: dict[str, Any]
     """Every setting of the base by dotted path."""
+    tuning: Items[ArmTuning]
+    """What every arm came to over the grid of learning rates; empty where the study has none."""
     source: SourceFact | None
     audit: Audit | None
     """Of the source's log, where one was given."""

@@ -61,7 +61,8 @@ class Execution:
         self.model = build(spec.model, seed=spec.seed, device=str(pick_device()))
         self.trainer = Trainer(self.model, spec.train, spec.seed)
         self.probe = self.data.train.get(probe_indices(self.data, count=spec.evaluate.train_probe_blocks))
-        self.validation = self.data.validation.get(np.arange(self.data.validation.num_blocks))
+        blocks = self.data.held_out(spec.evaluate.split)
+        self.held_out, self.bytes_per_token = blocks.get(np.arange(blocks.num_blocks)), blocks.bytes_per_token
 
     def run(self) -> Outcome:
         start = 0
@@ -97,12 +98,12 @@ class Execution:
         return Batch(tokens, batch_hash(tokens))
 
     def evaluate(self) -> dict[str, float]:
-        rows = self.spec.train.loss_chunk_rows
-        validation = mean_loss(self.model, self.validation, chunk_rows=rows)
+        rows, split = self.spec.train.loss_chunk_rows, self.spec.evaluate.split
+        loss = mean_loss(self.model, self.held_out, chunk_rows=rows)
         return {
             "train_probe.loss": mean_loss(self.model, self.probe, chunk_rows=rows),
-            "validation.loss": validation,
-            "validation.bits_per_byte": bits_per_byte(validation, self.data.validation.bytes_per_token),
+            f"{split}.loss": loss,
+            f"{split}.bits_per_byte": bits_per_byte(loss, self.bytes_per_token),
         }
 
     def _finish(self, outcome: Outcome) -> None:
@@ -113,7 +114,7 @@ class Execution:
             write_json(self.paths.samples, read_json(self.paths.samples) | {"after": self.samples()})
         save_weights(self.paths.weights, self.model, run_id=self.paths.run_id)
         write_json(self.paths.timing, self._timing())
-        write_json(self.paths.result, summarise(outcome, self.paths, accuracy))
+        write_json(self.paths.result, summarise(outcome, self.paths, accuracy, split=self.spec.evaluate.split))
         self.paths.checkpoint.unlink(missing_ok=True)
 
     def answer(self, max_tokens: int) -> dict[str, float]:

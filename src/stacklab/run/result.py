@@ -4,14 +4,13 @@ from typing import Any
 
 from stacklab.base.canon import fingerprint
 from stacklab.base.files import read_jsonl
+from stacklab.data.spec import HeldOut
 from stacklab.run.paths import RunPaths
 from stacklab.train.evaluate import perplexity
 from stacklab.train.loop import Outcome
 
-BEST = "validation.loss"
 
-
-def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float]) -> dict[str, Any]:
+def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, split: HeldOut) -> dict[str, Any]:
     """Status, last and best evaluation, last training loss, accuracy. Nothing here depends on the clock.
 
     A diverged run keeps its curve but has no final metrics: they would not be those of the trained model.
@@ -20,12 +19,12 @@ def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float]) -> 
     metrics: dict[str, float] = {}
     if outcome.kind == "finished":
         final = {name: value for name, value in evals[-1].items() if name != "step"}
-        best = min(evals, key=lambda row: row[BEST])
+        best = min(evals, key=lambda row: row[f"{split}.loss"])
         metrics = final | {
             "train_probe.perplexity": perplexity(final["train_probe.loss"]),
-            "validation.perplexity": perplexity(final[BEST]),
-            "validation.best_loss": best[BEST],
-            "validation.best_step": best["step"],
+            f"{split}.perplexity": perplexity(final[f"{split}.loss"]),
+            f"{split}.best_loss": best[f"{split}.loss"],
+            f"{split}.best_step": best["step"],
             "train.last_batch_loss": steps[-1]["loss"],
             **accuracy,
         }

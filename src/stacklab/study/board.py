@@ -58,10 +58,12 @@ def read_progress(folder: Path, *, since: float) -> Progress | None:
         return None
 
 
-def final_loss(folder: Path) -> float | None:
-    """The validation loss of a run that has its result."""
+def final_loss(folder: Path) -> tuple[str, float] | None:
+    """The held-out split and the loss on it, of a run that has its result."""
     try:
-        return _number(read_json(RunPaths(folder).result)["metrics"]["validation.loss"])
+        metrics = read_json(RunPaths(folder).result)["metrics"]
+        split = "tuning" if "tuning.loss" in metrics else "validation"
+        return split, float(metrics[f"{split}.loss"])
     except (DataError, OSError, KeyError, TypeError, ValueError):
         return None
 

@@ -7,6 +7,7 @@ from stacklab.base.errors import SpecError
 from stacklab.base.units import size
 from stacklab.model.count import estimate_memory
 from stacklab.study.plan import ArmPlan, Plan
+from stacklab.study.tuning import trials
 
 PROCESS_BYTES = 400 * 2**20
 """What Python and torch hold before the model is built."""
@@ -14,7 +15,8 @@ PROCESS_BYTES = 400 * 2**20
 
 def disk_bytes(plan: Plan, *, workers: int) -> int:
     """Final fp32 weights of every run, and the checkpoints (weights and both moments) of those that train at once."""
-    final = sum(4 * arm.total_parameters for arm, _, _ in plan.runs())
+    grid = [trial.arm for trial in trials(plan)]
+    final = sum(4 * arm.total_parameters for arm in (*grid, *(arm for arm, _, _ in plan.runs())))
     return final + workers * 12 * max(arm.total_parameters for arm in plan.arms)
 
 

@@ -13,6 +13,7 @@ from stacklab.base.files import read_jsonl, write_text
 from stacklab.base.spec import Spec
 from stacklab.run.paths import OutPaths
 from stacklab.study.plan import Contrast, Plan
+from stacklab.study.tuning import MARK, tuned_contrasts
 
 FILE = "ledger.jsonl"
 
@@ -32,7 +33,7 @@ def enter(plan: Plan, out: Path) -> None:
     entries = read_ledger(plan.folder(out))
     last = {entry.id: entry.claim for entry in entries}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    for contrast in plan.contrasts:
+    for contrast in {one.id: one for one in (*tuned_contrasts(plan), *plan.contrasts)}.values():
         stated = statement(contrast)
         if last.get(contrast.id) != fingerprint(stated):
             seen = _finished(plan, contrast, out)
@@ -78,6 +79,7 @@ def statement(contrast: Contrast) -> dict[str, Any]:
 
 
 def _finished(plan: Plan, contrast: Contrast, out: Path) -> int:
-    arms = (contrast.claim.arm, contrast.against)
-    specs = [spec for arm, _, spec in plan.runs() if arm.name in arms]
+    # At its own rate an arm has no run yet when the claim is entered, but those at the shared rate may have been seen.
+    arms = [name.removesuffix(MARK) for name in (contrast.claim.arm, contrast.against)]
+    specs = [spec for arm, _, spec in plan.runs() if arm.name.removesuffix(MARK) in arms]
     return sum(OutPaths(out).run(spec.run_id).result.exists() for spec in specs)

@@ -41,7 +41,7 @@ def describe(board: Board, end: RunEnd, *, seconds: float) -> str:
     line = f"{board.name(end.folder)} {end.status} in {duration(seconds)}"
     loss = final_loss(end.folder)
     if loss is not None:
-        line += f", validation loss {loss:.4f}"
+        line += f", {loss[0]} loss {loss[1]:.4f}"
     return f"{line}: {end.reason}" if end.reason else line
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from stacklab.base.canon import fingerprint
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
-from stacklab.study.spec import StudySpec
+from stacklab.study.spec import StudySpec, TuningSpec
 
 SECTIONS = ("data", "model", "train", "evaluate", "sample")
 
@@ -22,11 +22,12 @@ def builtin_studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def variant_of(overrides: Sequence[str], seeds: tuple[int, ...] | None) -> str:
-    """A short name for settings and seeds given beside the study; empty when there are none."""
-    if not overrides and seeds is None:
+def variant_of(overrides: Sequence[str], seeds: tuple[int, ...] | None, tuning: TuningSpec | None = None) -> str:
+    """A short name for settings, seeds and a grid given beside the study; empty when there are none."""
+    if not overrides and seeds is None and tuning is None:
         return ""
-    return fingerprint([sorted(overrides), seeds])[:8]
+    grid = [] if tuning is None else [tuning.dump()]
+    return fingerprint([sorted(overrides), seeds, *grid])[:8]
 
 
 def find_study(name: str) -> Path:

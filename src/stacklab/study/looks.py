@@ -1,5 +1,6 @@
 """Looking again with more seeds: how often is declared before the first run, and the looks share the level."""
 
+from itertools import count, islice
 from pathlib import Path
 
 from stacklab.base.errors import SpecError
@@ -51,5 +52,6 @@ def more_seeds(plan: Plan, number: int, out: Path) -> tuple[int, ...]:
         )
     for claim in plan.study.claims:
         look_level(claim.level, plan.look + 1, plan.looks)
-    first = max(plan.seeds) + 1
-    return check_seeds((*plan.seeds, *range(first, first + number)))
+    taken = plan.tuning.seeds if plan.tuning else ()
+    free = (seed for seed in count(max(plan.seeds) + 1) if seed not in taken)
+    return check_seeds((*plan.seeds, *islice(free, number)))

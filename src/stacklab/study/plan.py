@@ -15,7 +15,7 @@ from stacklab.stats.sequential import look_level
 from stacklab.study.arms import ResolvedArm, resolve_arms
 from stacklab.study.contrast import differences
 from stacklab.study.match import unmatched
-from stacklab.study.spec import BaseSpec, ClaimSpec, StudySpec, check_seeds
+from stacklab.study.spec import BaseSpec, ClaimSpec, StudySpec, TuningSpec, check_seeds
 
 
 class DifferencePlan(Spec):
@@ -48,6 +48,8 @@ class ArmPlan(Spec):
     match: MatchPlan | None
     changes: Items[DifferencePlan]
     """Effective differences from the base: left the base's value, right the arm's."""
+    tuned_from: str = ""
+    """Of an arm at its own best learning rate: the arm that it is at the shared rate."""
 
     @property
     def train_flops(self) -> int:
@@ -79,6 +81,7 @@ class Plan(Spec):
     looks: int = 1
     """How often results may be looked at, with more seeds each time. Contrasts hold the claims at a look's level."""
     look: int = 1
+    tuning: TuningSpec | None = None
 
     def arm(self, name: str) -> ArmPlan:
         return next(arm for arm in self.arms if arm.name == name)
@@ -109,8 +112,9 @@ def make_plan(
     variant: str = "",
     looks: int = 1,
     look: int = 1,
+    tuning: TuningSpec | None = None,
 ) -> Plan:
-    """Prepare the data, resolve and check the arms, pair them for the claims.
+    """Prepare the data, resolve and check the arms, pair them for the claims. tuning: in place of the scale's.
 
     Raises DataError, TokenizerError, SpecError, ContrastError or MatchError for what cannot be run.
     """
@@ -119,6 +123,8 @@ def make_plan(
         chosen = settings.seeds if seeds is None else check_seeds(seeds)
     except ValueError as error:
         raise SpecError(f"--seeds: {error}") from error
+    tuning = tuning or settings.tuning
+    _check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
     data = prepare(study.base.data, cache=OutPaths(out).cache)
     arms = resolve_arms(study, names=names, vocab_size=data.vocab_size)
@@ -136,7 +142,23 @@ def make_plan(
         variant=variant,
         looks=looks,
         look=look,
+        tuning=tuning,
     )
+
+
+def _check_tuning(study: StudySpec, tuning: TuningSpec | None, seeds: tuple[int, ...]) -> None:
+    if tuning is None:
+        return
+    if shared := set(seeds) & set(tuning.seeds):
+        raise SpecError(
+            f"tuning.seeds: seed {min(shared)} is also one that the claims rest on; rates chosen on it would favour "
+            "their arm, so give others"
+        )
+    if not study.base.data.tuning_fraction:
+        raise SpecError(
+            "tuning: rates are chosen on records that no claim sees, and data.tuning_fraction = 0 sets none aside; "
+            "set it, for example data.tuning_fraction=0.05"
+        )
 
 
 def _at_look(contrast: Contrast, look: int, looks: int) -> Contrast:

@@ -12,6 +12,7 @@ from stacklab.base.errors import StacklabError
 from stacklab.run.cost import RunCost
 from stacklab.study.engines.machine import threads_each
 from stacklab.study.plan import Plan
+from stacklab.study.tuning import trials
 
 MODULE = "stacklab.run.calibrate"
 
@@ -19,17 +20,26 @@ MODULE = "stacklab.run.calibrate"
 def calibrate(plan: Plan, out: Path, *, workers: int) -> dict[str, RunCost]:
     """The measured cost of a run of each arm. Raises StacklabError when one cannot be measured."""
     threads = threads_each(workers)
+    arms = [arm for arm in plan.arms if not arm.tuned_from]
     with ThreadPoolExecutor(workers) as pool:
-        texts = [plan.run_spec(arm, plan.seeds[0]).model_dump_json() for arm in plan.arms]
+        texts = [plan.run_spec(arm, plan.seeds[0]).model_dump_json() for arm in arms]
         found = list(pool.map(lambda text: _measured(text, out, threads), texts))
-    return {arm.name: cost for arm, cost in zip(plan.arms, found, strict=True)}
+    return {arm.name: cost for arm, cost in zip(arms, found, strict=True)}
 
 
 def projected_seconds(plan: Plan, costs: dict[str, RunCost], *, workers: int) -> float:
     """Until the last run ends, when each worker takes the next run as it becomes free."""
+    # Runs of the grid are not asked to answer problems.
+    grid = [costs[arm.name].model_copy(update={"finish": 0.0}).seconds(spec) for arm, _, _, spec in trials(plan)]
+    shared = [costs[arm.name].seconds(spec) for arm, _, spec in plan.runs() if not arm.tuned_from]
+    # A tuned arm costs what it costs at the shared rate.
+    return sum(_until_the_last(stage, workers) for stage in (grid, shared * (2 if grid else 1)))
+
+
+def _until_the_last(seconds: list[float], workers: int) -> float:
     free_at = [0.0] * workers
-    for arm, _, spec in plan.runs():
-        heapq.heapreplace(free_at, free_at[0] + costs[arm.name].seconds(spec))
+    for cost in seconds:
+        heapq.heapreplace(free_at, free_at[0] + cost)
     return max(free_at)
 
 

@@ -9,6 +9,7 @@ from stacklab.study.analyse import ClaimResult, analyse
 from stacklab.study.collect import Row, collect, table
 from stacklab.study.ledger import read_ledger
 from stacklab.study.plan import Plan, load_plan
+from stacklab.study.tuning import ArmTuning, read_tuning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ class StudyResult:
     out: Path
     rows: list[Row]
     claims: list[ClaimResult]
+    tuning: list[ArmTuning]
+    """What the arms came to over the grid of a study that tunes; empty for others."""
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -40,7 +43,8 @@ class StudyResult:
 
 def read_results(plan: Plan, out: Path) -> StudyResult:
     rows = collect(plan, out)
-    return StudyResult(plan, out, rows, analyse(plan, rows, read_ledger(plan.folder(out))))
+    claims = analyse(plan, rows, read_ledger(plan.folder(out)))
+    return StudyResult(plan, out, rows, claims, read_tuning(plan, out))
 
 
 def open_results(folder: Path) -> StudyResult:

@@ -6,29 +6,41 @@ from typing import Any
 
 from stacklab.base.locks import exclusive
 from stacklab.run.paths import OutPaths
+from stacklab.run.spec import RunSpec
 from stacklab.run.store import create_run
 from stacklab.study.ledger import enter
 from stacklab.study.plan import Plan, save_plan
 from stacklab.study.results import StudyResult, read_results
+from stacklab.study.tuning import trials, with_tuned
+
+Todo = dict[Path, tuple[str, int]]
+"""Run folder -> how its run is called and its seed, dearest first."""
 
 
-def run_plan(plan: Plan, out: Path, *, start: Callable[[list[Path]], Any]) -> StudyResult:
-    """Run what is not finished yet and return the whole study's result.
+def run_plan(plan: Plan, out: Path, *, start: Callable[[Todo], Any]) -> StudyResult:
+    """Run what is not finished yet, first the grid of a study that tunes, and return the whole study's result.
 
-    `start` gets the folders to run, dearest first. Raises BusyError when another command runs the same study.
+    `start` gets what is to be run, perhaps twice. Raises BusyError when another command runs the same study.
     """
     folder = plan.folder(out)
     with exclusive(folder, what=f"study {plan.study.name} at scale {plan.scale}"):
         save_plan(plan, folder)
-        paths = OutPaths(out)
-        todo = []
-        for _, _, spec in plan.runs():
-            run = paths.run(spec.run_id)
-            create_run(spec, run)
-            if not run.result.exists():
-                run.error.unlink(missing_ok=True)
-                todo.append(run.folder)
         enter(plan, out)
-        if todo:
-            start(todo)
+        _run([(trial.label, trial.spec) for trial in trials(plan)], out, start)
+        plan = with_tuned(plan, out)
+        save_plan(plan, folder)
+        _run([(arm.label, spec) for arm, _, spec in plan.runs()], out, start)
         return read_results(plan, out)
+
+
+def _run(specs: list[tuple[str, RunSpec]], out: Path, start: Callable[[Todo], Any]) -> None:
+    """Make the folders, each once though two arms may share a run, and start those that are not finished."""
+    todo: Todo = {}
+    for label, spec in specs:
+        run = OutPaths(out).run(spec.run_id)
+        create_run(spec, run)
+        if not run.result.exists():
+            run.error.unlink(missing_ok=True)
+            todo.setdefault(run.folder, (label, spec.seed))
+    if todo:
+        start(todo)

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.data.spec import DataSpec
@@ -77,8 +77,34 @@ class ClaimSpec(Spec):
         return self
 
 
+class TuningSpec(Spec):
+    """One grid for every arm: each learning rate with each weight decay (none given: the arm's own), once per seed.
+
+    The setting with the lowest loss on the tuning split is an arm's own best. seeds: none that a claim rests on.
+    """
+
+    learning_rates: Items[PositiveFloat] = Field(min_length=1)
+    weight_decays: Items[NonNegativeFloat] = ()
+    seeds: Items[int] = (1001, 1002)
+
+    @field_validator("learning_rates", "weight_decays")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if repeated := {value for value in values if values.count(value) > 1}:
+            raise ValueError(f"{min(repeated):g} is given twice")
+        return values
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        return check_seeds(seeds)
+
+
 class ScaleSpec(Spec):
-    """How large the study is run: changes to the base, the arms and the claims kept (None: all), the seeds."""
+    """How large the study is run: changes to the base, the arms and the claims kept (None: all), the seeds.
+
+    tuning: also state every claim with each arm at its own best learning rate.
+    """
 
     description: Text
     expected_time: Text
@@ -86,6 +112,7 @@ class ScaleSpec(Spec):
     arms: Items[Text] | None = None
     claims: Items[Text] | None = None
     seeds: Items[int]
+    tuning: TuningSpec | None = None
 
     @field_validator("seeds")
     @classmethod

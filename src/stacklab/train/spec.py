@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
+from stacklab.data.spec import HeldOut
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -67,11 +68,14 @@ class TrainSpec(Spec):
 class EvaluateSpec(Spec):
     """What is measured, without dropout, at step 0, every `every` steps, and at the end.
 
-    train_probe_blocks: size of the fixed probe of training sequences; the validation set is always used whole.
+    split: the held-out sequences, always used whole. Runs that settings are chosen by measure the tuning split and
+    never see the validation split; all others never see the tuning split.
+    train_probe_blocks: size of the fixed probe of training sequences.
     problems: held-out problems per number of hops, where the corpus has answers; they are solved greedily at the end
     with at most `answer_tokens` new tokens each.
     """
 
+    split: HeldOut = "validation"
     every: PositiveInt = 25
     train_probe_blocks: PositiveInt = 32
     problems: NonNegativeInt = 32
