@@ -10,8 +10,8 @@ from stacklab.base.spec import Spec
 class AnnealedIdentity(Spec):
     """A share of the sequences has the fixed map from template to label, falling linearly from `start` to 0.
 
-    Without it a stack that can express in-context template matching does not leave the baseline. It changes what
-    training sees, so it must be the same for all depths.
+    It helps in-context template matching off its plateau. It changes what training sees, so it must be the same for all
+    depths.
     """
 
     kind: Literal["annealed-identity"] = "annealed-identity"
