@@ -18,6 +18,7 @@ class FolderRecorder:
     def __init__(self, paths: RunPaths, *, steps: int, start: int) -> None:
         self.paths, self.steps = paths, steps
         self.train_seconds = sum(row["seconds"] for row in cut_rows(paths, start))
+        self.evals = read_jsonl(paths.evals) if paths.evals.exists() else []
         self._resumed_at, self._began, self._written = start, time.monotonic(), 0.0
         self.tokens = 0
 
@@ -26,6 +27,7 @@ class FolderRecorder:
 
     def evaluated(self, row: dict[str, Any]) -> None:
         append_line(self.paths.evals, canonical_json(row))
+        self.evals.append(row)
 
     def timed(self, step: int, *, seconds: float, tokens: int, loss: float) -> None:
         self.train_seconds += seconds

@@ -4,18 +4,19 @@ from typing import Any
 
 from stacklab.base.canon import fingerprint
 from stacklab.base.files import read_jsonl
-from stacklab.data.spec import HeldOut
 from stacklab.run.paths import RunPaths
+from stacklab.run.spec import RunSpec
 from stacklab.train.evaluate import perplexity
 from stacklab.train.loop import Outcome
+from stacklab.train.stop import solved_at
 
 
-def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, split: HeldOut) -> dict[str, Any]:
+def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, spec: RunSpec) -> dict[str, Any]:
     """Status, last and best evaluation, last training loss, accuracy. Nothing here depends on the clock.
 
     A diverged run keeps its curve but has no final metrics: they would not be those of the trained model.
     """
-    evals, steps = read_jsonl(paths.evals), read_jsonl(paths.metrics)
+    evals, steps, split = read_jsonl(paths.evals), read_jsonl(paths.metrics), spec.evaluate.split
     metrics: dict[str, float] = {}
     if outcome.kind == "finished":
         final = {name: value for name, value in evals[-1].items() if name != "step"}
@@ -25,15 +26,29 @@ def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, 
             f"{split}.perplexity": perplexity(final[f"{split}.loss"]),
             f"{split}.best_loss": best[f"{split}.loss"],
             f"{split}.best_step": best["step"],
-            "train.last_batch_loss": steps[-1]["loss"],
+            **({"train.last_batch_loss": steps[-1]["loss"]} if steps else {}),
             **accuracy,
         }
+        if spec.train.stop is not None and (first := solved_at(spec.train.stop, evals)) is not None:
+            metrics["steps_to_solve"] = first
     # One hash for the whole order of batches: paired runs are checked to have seen the same.
     batches = fingerprint([row["batch"] for row in steps])
+    marks = _marks(steps, every=spec.evaluate.every) if spec.train.stop else {}
     return {
         "status": outcome.kind,
         "reason": outcome.reason,
         "step": outcome.step,
         "batches": batches,
+        "marks": marks,
         "metrics": metrics,
     }
+
+
+def _marks(steps: list[dict[str, Any]], *, every: int) -> dict[str, str]:
+    """Step -> hash of the order of batches up to it, so that runs which stopped at different steps can be compared."""
+    chain, found = "", {}
+    for row in steps:
+        chain = fingerprint([chain, row["batch"]])
+        if row["step"] % every == 0:
+            found[str(row["step"])] = chain
+    return found

@@ -1,13 +1,25 @@
 """RunSpec: one arm with one seed, complete. Its fingerprint is the run's identity."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from stacklab.base.spec import Spec
 from stacklab.data.spec import DataSpec
 from stacklab.model.spec import ModelSpec
+from stacklab.tasks.data import TaskData
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
+
+
+def _kind_of_data(value: Any) -> str:
+    is_task = "task" in value if isinstance(value, dict) else isinstance(value, TaskData)
+    return "a task" if is_task else "text"
+
+
+RunData = Annotated[
+    Annotated[DataSpec, Tag("text")] | Annotated[TaskData, Tag("a task")], Discriminator(_kind_of_data)
+]
+"""Text, or a synthetic task, which is told by its key `task`."""
 
 
 class RunSpec(Spec):
@@ -18,7 +30,7 @@ class RunSpec(Spec):
     """
 
     format: Literal[1] = 1
-    data: DataSpec
+    data: RunData
     data_fingerprint: str
     model: ModelSpec
     train: TrainSpec

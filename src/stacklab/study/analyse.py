@@ -10,7 +10,7 @@ from stacklab.stats.paired import paired_bootstrap, paired_t
 from stacklab.stats.power import pairs_needed
 from stacklab.stats.result import Result, Tested, Undefined
 from stacklab.stats.verdict import judge
-from stacklab.study.collect import Row
+from stacklab.study.collect import Row, same_batches
 from stacklab.study.evidence import Evidence, adjusted, claim_test, gather
 from stacklab.study.ledger import Entry, afterthought
 from stacklab.study.plan import Contrast, Plan
@@ -147,6 +147,6 @@ def _problem(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -
     if any(row.path.startswith(MOVE_BATCHES) for row in contrast.differences):
         return ""
     for seed in plan.seeds:
-        if rows[contrast.claim.arm, seed].batches != rows[contrast.against, seed].batches:
+        if not same_batches(rows[contrast.claim.arm, seed], rows[contrast.against, seed]):
             return f"seed {seed}: the two arms did not see the same batches"
     return ""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class Row(Spec):
-    """One run. `metrics` is empty unless it finished; `batches` is the hash of its order of batches."""
+    """One run. `metrics` is empty unless it finished; `batches` is the hash of its order of batches, `marks` those of
+    its beginnings, by step, where a run may end early."""
 
     arm: str
     seed: int
@@ -24,8 +25,17 @@ class Row(Spec):
     reason: str = ""
     step: int = 0
     batches: str = ""
+    marks: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     timing: dict[str, float | None] = Field(default_factory=dict)
+
+
+def same_batches(one: Row, other: Row) -> bool:
+    """Whether two runs saw the same batches, as long as both trained."""
+    shared = max((int(step) for step in one.marks if step in other.marks), default=None)
+    if shared is None:
+        return one.batches == other.batches
+    return one.marks[str(shared)] == other.marks[str(shared)]
 
 
 def collect(plan: Plan, out: Path) -> list[Row]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from stacklab.model.decode import generate
 from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy_rows
 from stacklab.model.transformer import Transformer
 
 EVALUATION_BATCH = 16
+TASK_BATCH = 256
 
 
 @torch.inference_mode()
@@ -27,6 +29,29 @@ def mean_loss(model: Transformer, blocks: np.ndarray, *, chunk_rows: int) -> flo
         )
         total += float(loss_N.double().sum())
     return total / float(blocks.shape[0] * (blocks.shape[1] - 1))
+
+
+@torch.inference_mode()
+def asked_scores(
+    model: Transformer, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, asked_BT: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cross-entropy in nats of the N asked positions in float64, and where the likeliest id is the target [B, T].
+
+    Whole rows of logits are made, so this is for the small vocabularies of tasks.
+    """
+    device = model.token_embedding.weight.device
+    hidden_BTD = torch.cat([model(torch.from_numpy(part).to(device)) for part in _batches(inputs_BT)])
+    asked = torch.from_numpy(asked_BT).to(device)
+    logits_NV = hidden_BTD[asked] @ model.head_weight_VD.T
+    targets_N = torch.from_numpy(targets_BT).to(device)[asked]
+    loss_N = F.cross_entropy(logits_NV.double(), targets_N, reduction="none")
+    right_BT = torch.zeros_like(asked)
+    right_BT[asked] = logits_NV.argmax(1) == targets_N
+    return loss_N.cpu().numpy(), right_BT.cpu().numpy()
+
+
+def _batches(rows: np.ndarray) -> list[np.ndarray]:
+    return [rows[start : start + TASK_BATCH] for start in range(0, len(rows), TASK_BATCH)]
 
 
 @dataclass(frozen=True)

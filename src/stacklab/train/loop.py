@@ -22,7 +22,10 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    tokens: np.ndarray
+    """Ids [B, T] to read and to predict (IGNORE_INDEX where nothing is asked), and a hash of both."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
     hash: str
 
 
@@ -31,13 +34,14 @@ class Course:
     """What the loop needs beside the trainer.
 
     batch: step -> its batch. evaluate: what to measure at a step. save: write a checkpoint after so many steps.
-    stop: whether to leave at the next step boundary.
+    stop: whether to leave at the next step boundary. solved: after an evaluation, whether no more training is needed.
     """
 
     batch: Callable[[int], Batch]
     evaluate: Callable[[], dict[str, float]]
     save: Callable[[int], None]
     stop: Callable[[], bool]
+    solved: Callable[[], bool]
     evaluate_every: int
 
 
@@ -49,14 +53,17 @@ class Outcome:
 
 
 def train(trainer: Trainer, course: Course, recorder: Recorder, *, start: int, first_loss: float | None) -> Outcome:
-    """Train from step `start` to the end, or until the loss diverges or `stop` says so."""
+    """Train from step `start` to the end, or until the loss diverges, the task is solved, or `stop` says so."""
     spec = trainer.spec
     for step in range(start, spec.steps):
-        if step % course.evaluate_every == 0 and (reason := _evaluate(course, recorder, step)):
-            return Outcome("diverged", step, reason)
+        if step % course.evaluate_every == 0:
+            if reason := _evaluate(course, recorder, step):
+                return Outcome("diverged", step, reason)
+            if course.solved():
+                return Outcome("finished", step)
         began = time.perf_counter()
         batch = course.batch(step)
-        loss, norm = trainer.step(step, torch.from_numpy(batch.tokens))
+        loss, norm = trainer.step(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
         seconds = time.perf_counter() - began
         done = step + 1
         if reason := _divergence(loss, norm, first_loss, spec.diverged_above):
@@ -64,7 +71,7 @@ def train(trainer: Trainer, course: Course, recorder: Recorder, *, start: int, f
         first_loss = loss if first_loss is None else first_loss
         rate = trainer.optimizer.param_groups[0]["lr"]
         recorder.stepped({"step": done, "loss": loss, "learning_rate": rate, "norm": norm, "batch": batch.hash})
-        recorder.timed(done, seconds=seconds, tokens=batch.tokens.shape[0] * (batch.tokens.shape[1] - 1), loss=loss)
+        recorder.timed(done, seconds=seconds, tokens=batch.inputs.size, loss=loss)
         stopping = course.stop() and done < spec.steps
         if stopping or (done % spec.checkpoint_every == 0 and done < spec.steps):
             course.save(done)

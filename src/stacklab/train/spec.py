@@ -34,6 +34,14 @@ class OptimizerSpec(Spec):
         return self
 
 
+class StopSpec(Spec):
+    """Training ends when `metric` was at least `at_least` at so many evaluations in a row."""
+
+    metric: Text
+    at_least: float
+    evaluations: PositiveInt = 2
+
+
 class TrainSpec(Spec):
     """The training run.
 
@@ -42,6 +50,7 @@ class TrainSpec(Spec):
     loss_chunk_rows: rows of logits that exist at one time.
     diverged_above: a training loss above this multiple of the first one ends the run as diverged, as does one that is
     not finite.
+    stop: None trains for all steps.
     """
 
     steps: PositiveInt = 500
@@ -53,6 +62,7 @@ class TrainSpec(Spec):
     loss_chunk_rows: PositiveInt = 512
     checkpoint_every: PositiveInt = 100
     diverged_above: float = Field(3.0, gt=1)
+    stop: StopSpec | None = None
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:

@@ -6,13 +6,12 @@ import torch
 from torch import Tensor
 
 from stacklab.base.streams import stream_seed
-from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy
+from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 from stacklab.model.transformer import Transformer
 from stacklab.train.optimizer import build_optimizer, clip_gradients, set_learning_rate
 from stacklab.train.precision import autocast, loss_scaler, resolve
 from stacklab.train.schedule import learning_rate
 from stacklab.train.spec import TrainSpec
-
 
 @dataclass
 class Trainer:
@@ -28,18 +27,21 @@ class Trainer:
         self.precision = resolve(self.spec.precision, self.device)
         self.scaler = loss_scaler(self.precision, self.device)
 
-    def step(self, step: int, tokens_BT: Tensor) -> tuple[float, float]:
-        """Train on one batch of blocks (each one token longer than the context). Returns loss and gradient norm.
+    def step(self, step: int, inputs_BT: Tensor, targets_BT: Tensor) -> tuple[float, float]:
+        """Train on one batch. Returns loss and gradient norm.
 
-        The loss is the mean cross-entropy in nats per token; the norm is taken before clipping.
+        The loss is the mean cross-entropy in nats over the targets that are not IGNORE_INDEX; the norm is taken before
+        clipping.
         """
         set_learning_rate(self.optimizer, learning_rate(self.spec, step))
-        parts = torch.split(tokens_BT, self.spec.micro_batch)
+        asked = count_asked(targets_BT)
+        parts = zip(*(ids_BT.split(self.spec.micro_batch) for ids_BT in (inputs_BT, targets_BT)), strict=True)
         total = torch.zeros((), device=self.device)
-        for index, part_BT in enumerate(parts):
+        for index, (given_BT, wanted_BT) in enumerate(parts):
             seed = stream_seed(self.seed, "dropout", step, index)
+            share = count_asked(wanted_BT) / asked
             with autocast(self.precision, self.device):
-                loss = self.loss(part_BT.to(self.device), seed) / len(parts)
+                loss = self.loss(given_BT.to(self.device), wanted_BT.to(self.device), seed) * share
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         self.scaler.unscale_(self.optimizer)
@@ -49,12 +51,13 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         return total.item(), norm.item()
 
-    def loss(self, tokens_BT: Tensor, dropout_seed: int | None) -> Tensor:
-        """Mean cross-entropy of predicting each next token of the blocks."""
-        hidden_BTD, table_VD = self.model.with_head(tokens_BT[:, :-1], dropout_seed)
+    def loss(self, inputs_BT: Tensor, targets_BT: Tensor, dropout_seed: int | None) -> Tensor:
+        """Mean cross-entropy over the targets that are not IGNORE_INDEX."""
+        hidden_BTD, table_VD = self.model.with_head(inputs_BT, dropout_seed)
         return linear_cross_entropy(
-            hidden_BTD.flatten(0, 1),
-            table_VD,
-            tokens_BT[:, 1:].flatten(),
-            chunk_rows=self.spec.loss_chunk_rows,
+            hidden_BTD.flatten(0, 1), table_VD, targets_BT.flatten(), chunk_rows=self.spec.loss_chunk_rows
         )
+
+
+def count_asked(targets_BT: Tensor) -> int:
+    return int((targets_BT != IGNORE_INDEX).sum())

@@ -1,0 +1,24 @@
+"""What a run trains and is measured on: text or a task."""
+
+from typing import Any, Protocol
+
+from stacklab.model.transformer import Transformer
+from stacklab.train.loop import Batch
+
+
+class Feed(Protocol):
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What provenance says of the data."""
+
+    def batch(self, step: int) -> Batch:
+        """A function of the run's seed and the step, and of nothing that an arm may change beside the data."""
+
+    def measure(self, model: Transformer) -> dict[str, float]:
+        """Losses and accuracies on the fixed sets, without dropout."""
+
+    def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
+        """Accuracy on held-out problems that are answered in words; empty where there are none."""
+
+    def samples(self, model: Transformer) -> list[dict[str, str]]:
+        """Texts to be looked at."""

@@ -1,0 +1,65 @@
+"""A synthetic task: fresh sequences at every step, and fixed sets whose answers are counted."""
+
+from typing import Any
+
+import numpy as np
+
+from stacklab.base.streams import numpy_stream
+from stacklab.data.batches import batch_hash
+from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
+from stacklab.model.transformer import Transformer
+from stacklab.run.ready import task_facts
+from stacklab.run.spec import RunSpec
+from stacklab.tasks.batch import TaskBatch
+from stacklab.tasks.data import TaskData
+from stacklab.tasks.protocol import Split
+from stacklab.train.evaluate import asked_scores
+from stacklab.train.loop import Batch
+
+ROOT = 0  # not the run's seed: the fixed sets belong to the task
+
+
+class TaskFeed:
+    """Batches and probes of a task. Sequences depend on the run's seed and the step, never on the model."""
+
+    def __init__(self, spec: RunSpec, data: TaskData) -> None:
+        self.spec, self.task, self.data = spec, data.task, data
+        held_out: Split = "unseen" if "unseen" in self.task.splits else "train"
+        self.sets = {
+            "train_probe": self._fixed("train_probe", "train"),
+            spec.evaluate.split: self._fixed(spec.evaluate.split, held_out),
+        }
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return task_facts(self.data)
+
+    def batch(self, step: int) -> Batch:
+        rng = numpy_stream(self.spec.seed, "task", "train", step)
+        drawn = self.task.draw(rng, self.spec.train.batch_size, step=step)
+        both = np.stack((drawn.tokens_BT, drawn.targets_BT))
+        return Batch(drawn.tokens_BT, np.where(drawn.asked_BT, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
+
+    def measure(self, model: Transformer) -> dict[str, float]:
+        """Per set the mean loss over what is asked, and the share of right answers over what is scored, by slice."""
+        found: dict[str, float] = {}
+        names = self.task.slices()
+        for name, drawn in self.sets.items():
+            loss_N, right_BT = asked_scores(model, drawn.tokens_BT, drawn.targets_BT, asked_BT=drawn.asked_BT)
+            found[f"{name}.loss"] = float(loss_N.mean())
+            found[f"{name}.accuracy"] = float(right_BT[drawn.scored_BT].mean())
+            present = [number for number in names if (drawn.slice_BT == number).any()]
+            if len(present) > 1:
+                for number in present:
+                    found[f"{name}.accuracy.{names[number]}"] = float(right_BT[drawn.slice_BT == number].mean())
+        return found
+
+    def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
+        return {}
+
+    def samples(self, model: Transformer) -> list[dict[str, str]]:
+        return []
+
+    def _fixed(self, name: str, split: Split) -> TaskBatch:
+        rng = numpy_stream(ROOT, "task", name, self.data.task.fingerprint)
+        return self.task.draw(rng, self.data.probe, split=split)

@@ -1,0 +1,66 @@
+"""Text: prepared blocks, held-out losses, problems answered in words, samples."""
+
+from typing import Any
+
+import numpy as np
+
+from stacklab.base.streams import stream_seed
+from stacklab.data.batches import batch_hash, batch_indices
+from stacklab.data.prepared import PreparedData, bits_per_byte
+from stacklab.data.probes import probe_indices
+from stacklab.model.decode import generate
+from stacklab.model.transformer import Transformer
+from stacklab.run.questions import questions
+from stacklab.run.spec import RunSpec
+from stacklab.train.evaluate import answer_accuracy, mean_loss
+from stacklab.train.loop import Batch
+
+
+class TextFeed:
+    """The blocks of a prepared corpus."""
+
+    def __init__(self, spec: RunSpec, data: PreparedData) -> None:
+        self.spec, self.data = spec, data
+        self.probe = data.train.get(probe_indices(data, count=spec.evaluate.train_probe_blocks))
+        blocks = data.held_out(spec.evaluate.split)
+        self.held_out, self.bytes_per_token = blocks.get(np.arange(blocks.num_blocks)), blocks.bytes_per_token
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return self.data.manifest
+
+    def batch(self, step: int) -> Batch:
+        indices = batch_indices(
+            self.spec.seed, step, batch_size=self.spec.train.batch_size, num_blocks=self.data.train.num_blocks
+        )
+        tokens_BT = self.data.train.get(indices)
+        return Batch(tokens_BT[:, :-1], tokens_BT[:, 1:], batch_hash(tokens_BT))
+
+    def measure(self, model: Transformer) -> dict[str, float]:
+        rows, split = self.spec.train.loss_chunk_rows, self.spec.evaluate.split
+        loss = mean_loss(model, self.held_out, chunk_rows=rows)
+        return {
+            "train_probe.loss": mean_loss(model, self.probe, chunk_rows=rows),
+            f"{split}.loss": loss,
+            f"{split}.bits_per_byte": bits_per_byte(loss, self.bytes_per_token),
+        }
+
+    def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
+        asked = questions(self.data, per_hops=self.spec.evaluate.problems)
+        return answer_accuracy(model, asked, end_id=self.data.end_id, max_tokens=max_tokens)
+
+    def samples(self, model: Transformer) -> list[dict[str, str]]:
+        spec = self.spec.sample
+        rows = []
+        for index, prompt in enumerate(spec.prompts):
+            ids = self.data.encode(prompt)[: self.spec.model.context_length - 1]
+            (new,) = generate(
+                model,
+                [ids],
+                max_tokens=spec.tokens,
+                end_id=self.data.end_id,
+                temperature=spec.temperature,
+                seed=stream_seed(self.spec.seed, "sampling", index),
+            )
+            rows.append({"prompt": prompt, "text": self.data.decode(new)})
+        return rows

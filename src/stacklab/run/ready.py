@@ -1,0 +1,59 @@
+"""Data made ready for a plan, text and tasks alike: what is counted and fingerprinted before anything is trained."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stacklab.base.canon import fingerprint
+from stacklab.base.streams import numpy_stream
+from stacklab.data.prepare import prepare
+from stacklab.data.spec import DataSpec
+from stacklab.tasks.data import TaskData
+
+BASELINE_SEQUENCES = 4096
+TASK_FORMAT = 1
+"""Raised whenever the same task would draw other sequences."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """metrics: the accuracies that runs on these data will have."""
+
+    fingerprint: str
+    vocab_size: int
+    facts: dict[str, Any]
+    metrics: tuple[str, ...]
+
+
+def make_ready(data: DataSpec | TaskData, *, cache: Path, ask: bool) -> Ready:
+    """ask: whether runs will be asked the problems that a corpus holds.
+
+    Raises DataError and TokenizerError for what cannot be used.
+    """
+    if isinstance(data, TaskData):
+        facts = task_facts(data)
+        return Ready(facts["fingerprint"], data.task.vocab_size, facts, task_metrics(data))
+    prepared = prepare(data, cache=cache)
+    hops = sorted({problem.hops for problem in prepared.problems if problem.hops is not None})
+    known = ("accuracy", *(f"accuracy.hops_{number}" for number in hops)) if ask and prepared.problems else ()
+    return Ready(prepared.fingerprint, prepared.vocab_size, dict(prepared.manifest), known)
+
+
+def task_facts(data: TaskData) -> dict[str, Any]:
+    """A task's data in numbers; `baselines` are accuracies of guessing without solving it, on fresh sequences."""
+    task = data.task
+    return {
+        "fingerprint": fingerprint([TASK_FORMAT, data.dump()]),
+        "source": {"kind": "task", "name": task.kind},
+        "task": task.dump(),
+        "vocab_size": task.vocab_size,
+        "length": task.length,
+        "splits_of_symbols": list(task.splits),
+        "baselines": task.baselines(numpy_stream(0, "task", "baselines", task.fingerprint), BASELINE_SEQUENCES),
+    }
+
+
+def task_metrics(data: TaskData) -> tuple[str, ...]:
+    names = data.task.slices().values()
+    parts = ("", *(f".{name}" for name in names)) if len(names) > 1 else ("",)
+    return tuple(f"{split}.accuracy{part}" for split in ("train_probe", "validation") for part in parts)
