@@ -36,5 +36,7 @@ def check_batch(task: SyntheticTask, batch: TaskBatch, size: int) -> None:
     assert batch.tokens_BT.max() < task.vocab_size
     assert np.isin(batch.targets_BT[batch.asked_BT], task.readout).all()
     assert not (batch.scored_BT & ~batch.asked_BT).any()
+    if task.kind != "k-hop":  # its empty answers are asked and not scored
+        np.testing.assert_array_equal(batch.scored_BT, batch.asked_BT)
     assert set(batch.slice_BT[batch.scored_BT].tolist()) <= set(task.slices())
     assert (batch.targets_BT[~batch.asked_BT] == IGNORE).all()

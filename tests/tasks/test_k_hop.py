@@ -55,8 +55,8 @@ def test_distances_alone_are_worth_more_than_counts() -> None:
     ("change", "message"),
     [
         ({"hops": [5], "symbols": 16}, "5 hops of about 16 places each.* go back 80 places; sequence_length is 64"),
-        ({"hops": [2, 1]}, r"hops are \[2, 1\]; name each once, in ascending order"),
-        ({"hops": [1, 1]}, "name each once"),
+        ({"hops": [2, 1]}, r"\[2, 1\]: name each number once, in ascending order"),
+        ({"hops": [1, 1]}, "name each number once"),
         ({"symbols": 2}, "greater than or equal to 3"),
     ],
 )

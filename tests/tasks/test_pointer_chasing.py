@@ -47,7 +47,7 @@ def test_the_slice_is_the_number_of_steps() -> None:
 
 @pytest.mark.parametrize(
     ("steps", "message"),
-    [([1, 4], "4 steps need 4 functions; functions is 3"), ([2, 1], r"steps are \[2, 1\]; name each once")],
+    [([1, 4], "4 steps need 4 functions; functions is 3"), ([2, 1], r"\[2, 1\]: name each number once")],
 )
 def test_what_cannot_be_asked_is_refused(steps: list[int], message: str) -> None:
     with pytest.raises(ValidationError, match=message):

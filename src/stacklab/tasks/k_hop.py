@@ -3,22 +3,16 @@
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
+from stacklab.tasks.fields import Ascending
 from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.show import letters
 
-
-def _ascending(hops: tuple[int, ...]) -> tuple[int, ...]:
-    if list(hops) != sorted(set(hops)):
-        raise ValueError(f"hops are {list(hops)}; name each once, in ascending order")
-    return hops
-
-
-Hops = Annotated[Items[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_ascending)]
+Hops = Annotated[Items[Annotated[int, Field(ge=0)]], Field(min_length=1), Ascending]
 
 
 class KHop(Spec):

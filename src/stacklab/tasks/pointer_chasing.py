@@ -3,21 +3,15 @@
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec
 from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.fields import Ascending
 from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 
-
-def _ascending(steps: tuple[int, ...]) -> tuple[int, ...]:
-    if list(steps) != sorted(set(steps)):
-        raise ValueError(f"steps are {list(steps)}; name each once, in ascending order")
-    return steps
-
-
-Steps = Annotated[Items[Annotated[int, Field(gt=0)]], Field(min_length=1), AfterValidator(_ascending)]
+Steps = Annotated[Items[Annotated[int, Field(gt=0)]], Field(min_length=1), Ascending]
 
 
 class PointerChasing(Spec):

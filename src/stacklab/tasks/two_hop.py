@@ -9,7 +9,7 @@ from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
 from stacklab.tasks.guessing import hit_rate, most_frequent, one_of
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import Order, distinct, interleaved, pick
+from stacklab.tasks.sampling import Order, distinct, interleaved
 from stacklab.tasks.show import letters
 
 
@@ -78,11 +78,10 @@ class TwoHop(Spec):
         tokens_BT = np.empty((size, self.length), dtype=np.int64)
         tokens_BT[:, 0:-1:2] = np.take_along_axis(node_BCH[:, :, :-1].reshape(size, -1), order_BE, axis=1)
         tokens_BT[:, 1:-1:2] = np.take_along_axis(node_BCH[:, :, 1:].reshape(size, -1), order_BE, axis=1)
-        chain_B = rng.integers(self.chains, size=size)
-        tokens_BT[:, -1] = pick(node_BCH[:, :, 0], chain_B)
+        tokens_BT[:, -1] = node_BCH[:, 0, 0]  # chains are exchangeable, so asking for the first is no hint
         place_BCH = np.argsort(order_BE, axis=1).reshape(size, self.chains, self.hops)
-        backward_BC = (np.diff(place_BCH, axis=2) < 0).sum(axis=2)
-        return ask_last(tokens_BT, pick(node_BCH[:, :, -1], chain_B), pick(backward_BC, chain_B))
+        backward_B = (np.diff(place_BCH[:, 0], axis=1) < 0).sum(axis=1)
+        return ask_last(tokens_BT, node_BCH[:, 0, -1], backward_B)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         targets_BT = nothing_asked(tokens_BT)
