@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import stacklab.study.plan as planning
 from stacklab.base.canon import canonical_json, fingerprint
 from stacklab.base.files import write_json, write_text
 from stacklab.run.paths import OutPaths, RunPaths
+from stacklab.run.ready import Ready
 from stacklab.run.store import create_run
 from stacklab.study.ledger import enter
 from stacklab.study.plan import ArmPlan, Plan, save_plan
@@ -174,11 +174,9 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
         manifest: Mapping[str, Any] = MANIFEST,
         out: Path = tmp_path / "out",
     ) -> StudyResult:
-        problems = tuple(SimpleNamespace(hops=number) for number in hops)
-        data = SimpleNamespace(
-            fingerprint=manifest["fingerprint"], vocab_size=512, manifest=manifest, problems=problems
-        )
-        monkeypatch.setattr(planning, "prepare", lambda spec, *, cache: data)
+        metrics = ("accuracy", *(f"accuracy.hops_{number}" for number in hops)) if hops else ()
+        data = Ready(manifest["fingerprint"], 512, dict(manifest), metrics)
+        monkeypatch.setattr(planning, "make_ready", lambda spec, *, cache, ask: data)
         study = StudySpec.model_validate(tree or study_tree())
         plan = planning.make_plan(study, scale=scale, out=out, seeds=seeds)
         enter(plan, out)

@@ -43,7 +43,7 @@ def run(
     trainer = Trainer(build(ModelSpec(**MODEL), seed=0), TrainSpec(**PLAIN | {"checkpoint_every": 4} | change), seed=0)
     found = iter(values)
     course = Course(
-        batch=lambda step: Batch(np.asarray(TOKENS_BT), f"h{step}"),
+        batch=lambda step: Batch(*np.asarray((TOKENS_BT[:, :-1], TOKENS_BT[:, 1:])), f"h{step}"),
         evaluate=lambda: {"x": next(found)},
         save=memory.saved.append,
         stop=lambda: len(memory.steps) >= stop_at,

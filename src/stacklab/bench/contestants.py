@@ -26,7 +26,8 @@ def stacklab_step(spec: StepSpec) -> Step:
     trainer = Trainer(build(spec.model, seed=0), spec.train, seed=0)
 
     def step(number: int) -> None:
-        trainer.step(number, tokens_of(spec, number))
+        tokens_BT = tokens_of(spec, number)
+        trainer.step(number, tokens_BT[:, :-1], tokens_BT[:, 1:])
 
     return step
 

@@ -107,6 +107,9 @@ def _misfit(chosen: "Plan", workers: int, free: int) -> SpecError | None:
 
 def _data_line(chosen: "Plan") -> str:
     facts = chosen.data
+    if "task" in facts:
+        several = "" if len({arm.data_fingerprint for arm in chosen.arms}) == 1 else " and the arms' own"
+        return f"data: the task {facts['source']['name']}{several}, fresh sequences at every step"
     return (
         f"data: {facts['records']['kept']} records after {facts['records']['duplicates']} duplicates, "
         f"{facts['splits']['train']['tokens_per_epoch']:,} training tokens an epoch"

@@ -26,7 +26,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
     runs = [run_fact(row, plan.arm(row.arm).label, out.run(row.run_id)) for row in result.rows]
     arms = {arm.name: _arm(plan, arm, [run for run in runs if run.arm == arm.name]) for arm in plan.arms}
     contrasts = [_contrast(plan, *pair) for pair in zip(plan.contrasts, result.claims, strict=True)]
-    origin, orders, data = origin_rows(runs, out), order_facts(runs, plan.seeds), flatten(plan.data)
+    origin, orders, data = origin_rows(runs, out), order_facts(plan, result.rows), flatten(plan.data)
     source = source_fact(plan, arms)
     study, scale = plan.study, plan.study.scales[plan.scale]
     return Facts(

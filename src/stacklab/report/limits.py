@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from stacklab.data.spec import DataSpec
 from stacklab.report.schema import ContrastFact, OrderFact, OriginRow, RunFact
 from stacklab.report.tuning_views import at_edge
 from stacklab.stats.paired import smallest_sign_flip_p
@@ -103,7 +104,8 @@ def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
         )
     warnings = [str(text) for text in data.get("warnings") or ()]
     yield from (f"{text[:1].upper()}{text[1:]}." for text in warnings)
-    if plan.study.base.data.vocabulary == "compact" and not any("compact" in text for text in warnings):
+    compact = isinstance(plan.study.base.data, DataSpec) and plan.study.base.data.vocabulary == "compact"
+    if compact and not any("compact" in text for text in warnings):
         yield "The vocabulary is compact: losses are not comparable with those over the tokenizer's full vocabulary."
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from stacklab.base.files import read_json
 from stacklab.report.schema import OrderFact, OriginRow, RunFact
 from stacklab.run.paths import OutPaths
+from stacklab.study.collect import Row, same_batches
+from stacklab.study.plan import Plan
 
 PER_STUDY = "data"
 """The manifest is the same for all runs of a study and stands in the plan."""
@@ -26,14 +28,18 @@ def origin_rows(runs: Iterable[RunFact], out: OutPaths) -> tuple[OriginRow, ...]
     return tuple(OriginRow(key=key, values=values) for key, values in counted.items())
 
 
-def order_facts(runs: Sequence[RunFact], seeds: Sequence[int]) -> tuple[OrderFact, ...]:
-    """Per seed, whether all arms with a finished run drew the same batches in the same order."""
+def order_facts(plan: Plan, rows: Sequence[Row]) -> tuple[OrderFact, ...]:
+    """Per seed, whether all arms that share their data and finished drew the same batches in the same order."""
     found = []
-    for seed in seeds:
-        hashes = [run.batches for run in runs if run.seed == seed and run.status == "finished" and run.batches]
-        distinct = tuple(dict.fromkeys(hashes))
-        equal = len(distinct) == 1 if len(hashes) > 1 else None
-        found.append(OrderFact(seed=seed, arms=len(hashes), equal=equal, hashes=distinct))
+    for seed in plan.seeds:
+        finished = [row for row in rows if row.seed == seed and row.status == "finished" and row.batches]
+        distinct = tuple(dict.fromkeys(row.batches for row in finished))
+        groups: dict[str, list[Row]] = {}
+        for row in finished:
+            groups.setdefault(plan.arm(row.arm).data_fingerprint, []).append(row)
+        several = [group for group in groups.values() if len(group) > 1]
+        equal = all(same_batches(group[0], row) for group in several for row in group) if several else None
+        found.append(OrderFact(seed=seed, arms=len(finished), equal=equal, hashes=distinct))
     return tuple(found)
 
 

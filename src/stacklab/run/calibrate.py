@@ -29,12 +29,12 @@ def measure(spec: RunSpec, out: Path, *, threads: int) -> RunCost:
     began = time.perf_counter()
     execution = Execution(spec, OutPaths(out).run(spec.run_id), lambda: False)
     start = time.perf_counter() - began
-    samples = _timed(execution.samples)
-    evaluation = _timed(execution.evaluate)
+    samples = _timed(lambda: execution.feed.samples(execution.model))
+    evaluation = _timed(lambda: execution.feed.measure(execution.model))
     step = _step_seconds(execution)
     # The untrained model runs on to the last token, which a trained one may not: an upper bound.
-    short = _timed(lambda: execution.answer(SHORT_ANSWER))
-    long = _timed(lambda: execution.answer(LONG_ANSWER))
+    short = _timed(lambda: execution.feed.answer(execution.model, SHORT_ANSWER))
+    long = _timed(lambda: execution.feed.answer(execution.model, LONG_ANSWER))
     token = max(0.0, (long - short) / (LONG_ANSWER - SHORT_ANSWER))
     answers = short + token * max(0, spec.evaluate.answer_tokens - SHORT_ANSWER)
     return RunCost(
@@ -44,7 +44,8 @@ def measure(spec: RunSpec, out: Path, *, threads: int) -> RunCost:
 
 def _step_seconds(execution: Execution) -> float:
     def one(step: int) -> None:
-        execution.trainer.step(step, torch.from_numpy(execution.batch(step).tokens))
+        batch = execution.feed.batch(step)
+        execution.trainer.step(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
 
     one(0)
     seconds: list[float] = []

@@ -20,10 +20,10 @@ from stacklab.run.result import summarise
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import read_spec
 from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
-from stacklab.train.stop import solved
 from stacklab.train.loop import Course, Outcome, train
 from stacklab.train.precision import pick_device
 from stacklab.train.step import Trainer
+from stacklab.train.stop import solved
 
 
 def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: False) -> str:

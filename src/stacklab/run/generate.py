@@ -7,6 +7,7 @@ from stacklab.model.decode import generate
 from stacklab.model.transformer import Transformer
 from stacklab.run.paths import RunPaths, out_of
 from stacklab.run.store import read_spec
+from stacklab.tasks.data import TaskData
 from stacklab.train.checkpoint import load_weights, read_weights
 
 
@@ -15,6 +16,8 @@ def continue_text(run: RunPaths, prompt: str, *, tokens: int, temperature: float
     if not run.weights.exists():
         raise DataError(f"{run.folder}: has no final weights yet; `stacklab status` shows how far it is")
     spec = read_spec(run)
+    if isinstance(spec.data, TaskData):
+        raise DataError(f"{run.folder}: was trained on the task {spec.data.task.kind}, which has no text to go on with")
     data = load_prepared(prepared_folder(out_of(run).cache, spec.data_fingerprint))
     model = Transformer(spec.model)
     load_weights(model, read_weights(run.weights), run.weights)

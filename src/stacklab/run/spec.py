@@ -16,9 +16,7 @@ def _kind_of_data(value: Any) -> str:
     return "a task" if is_task else "text"
 
 
-RunData = Annotated[
-    Annotated[DataSpec, Tag("text")] | Annotated[TaskData, Tag("a task")], Discriminator(_kind_of_data)
-]
+RunData = Annotated[Annotated[DataSpec, Tag("text")] | Annotated[TaskData, Tag("a task")], Discriminator(_kind_of_data)]
 """Text, or a synthetic task, which is told by its key `task`."""
 
 

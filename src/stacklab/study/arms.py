@@ -1,6 +1,6 @@
 """Arms resolved: changes applied, controls solved, everything else checked to be equal."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -9,6 +9,7 @@ from stacklab.base.errors import MatchError, SpecError
 from stacklab.base.yamlfile import Places
 from stacklab.model.count import measure
 from stacklab.model.spec import ModelSpec
+from stacklab.run.ready import Ready
 from stacklab.study.contrast import check_declared
 from stacklab.study.load import assign, describe
 from stacklab.study.match import Match, solve
@@ -19,27 +20,32 @@ class ResolvedArm(NamedTuple):
     name: str
     arm: ArmSpec
     config: BaseSpec
+    data: Ready
     match: Match | None
 
 
-def resolve_arms(study: StudySpec, *, names: tuple[str, ...], vocab_size: int) -> dict[str, ResolvedArm]:
-    """The named arms, in the study's order, as complete configurations.
+def resolve_arms(
+    study: StudySpec, *, names: tuple[str, ...], ready: Callable[[BaseSpec], Ready]
+) -> dict[str, ResolvedArm]:
+    """The named arms, in the study's order, as complete configurations with their data.
 
     Raises SpecError when a change does not make a valid configuration, ContrastError when an arm moves something it
     does not declare, MatchError when a control has no solution.
     """
-    base = with_model(study.base, _with_vocabulary(study.base.model, vocab_size))
+    base = with_vocabulary(study.base, ready(study.base))
     resolved: dict[str, ResolvedArm] = {}
-    for name in _targets_first(study):
+    for name in _targets_first(study, names):
         arm = study.arms[name]
-        config = _changed(name, arm, base)
+        config = _changed(name, arm, study.base)
+        data = ready(config)
+        config = with_vocabulary(config, data)
         match = None
         if arm.match is not None:
             match = _solve(name, arm, config, resolved)
             config = with_model(config, match.model)
         _check_context(name, config)
         check_declared(name, arm, base, config, study.knobs)
-        resolved[name] = ResolvedArm(name, arm, config, match)
+        resolved[name] = ResolvedArm(name, arm, config, data, match)
     return {name: resolved[name] for name in study.arms if name in names}
 
 
@@ -47,23 +53,26 @@ def with_model(config: BaseSpec, model: ModelSpec) -> BaseSpec:
     return BaseSpec.model_validate(config.dump() | {"model": model.dump()})
 
 
-def _with_vocabulary(model: ModelSpec, vocab_size: int) -> ModelSpec:
-    """The tokenizer's size unless the study states one, which may be larger (unused rows) but not smaller."""
+def with_vocabulary(config: BaseSpec, data: Ready) -> BaseSpec:
+    """The data's number of ids unless the study states one, which may be larger (unused rows) but not smaller."""
+    model = config.model
     if model.vocab_size is None:
-        return ModelSpec.model_validate(model.dump() | {"vocab_size": vocab_size})
-    if model.vocab_size < vocab_size:
-        raise SpecError(f"model.vocab_size = {model.vocab_size} is below the tokenizer's {vocab_size} ids")
-    return model
+        return with_model(config, ModelSpec.model_validate(model.dump() | {"vocab_size": data.vocab_size}))
+    if model.vocab_size < data.vocab_size:
+        raise SpecError(f"model.vocab_size = {model.vocab_size} is below the {data.vocab_size} ids of the data")
+    return config
 
 
-def _targets_first(study: StudySpec) -> list[str]:
-    """Arms that others match come first. Raises MatchError for a control matched to another control."""
+def _targets_first(study: StudySpec, names: tuple[str, ...]) -> list[str]:
+    """The named arms and those they match, which come first. Raises MatchError for a control matched to a control."""
     for name, arm in study.arms.items():
         if arm.match is not None and study.arms[arm.match.to].match is not None:
             raise MatchError(
                 f"arms.{name}.match.to: {arm.match.to} is itself a matched control; match the arm it copies"
             )
-    return sorted(study.arms, key=lambda name: study.arms[name].match is not None)
+    targets = {arm.match.to for name, arm in study.arms.items() if name in names and arm.match is not None}
+    wanted = [name for name in study.arms if name in names or name in targets]
+    return sorted(wanted, key=lambda name: study.arms[name].match is not None)
 
 
 def _changed(name: str, arm: ArmSpec, base: BaseSpec) -> BaseSpec:

@@ -6,13 +6,13 @@ from typing import Any
 from stacklab.base.errors import SpecError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec
-from stacklab.data.prepare import prepare
-from stacklab.data.prepared import PreparedData
+from stacklab.data.spec import DataSpec
 from stacklab.model.count import count_parameters, estimate_memory, flops_per_token
 from stacklab.run.paths import OutPaths
+from stacklab.run.ready import Ready, make_ready
 from stacklab.run.spec import RunSpec
 from stacklab.stats.sequential import look_level
-from stacklab.study.arms import ResolvedArm, resolve_arms
+from stacklab.study.arms import ResolvedArm, resolve_arms, with_vocabulary
 from stacklab.study.contrast import differences
 from stacklab.study.match import unmatched
 from stacklab.study.spec import BaseSpec, ClaimSpec, StudySpec, TuningSpec, check_seeds
@@ -40,6 +40,9 @@ class ArmPlan(Spec):
     name: str
     label: str
     config: BaseSpec
+    data_fingerprint: str
+    baseline: float | None
+    """The best accuracy of guessing, where the data are a task."""
     parameters: dict[str, int]
     total_parameters: int
     non_embedding_parameters: int
@@ -88,7 +91,7 @@ class Plan(Spec):
 
     def run_spec(self, arm: ArmPlan, seed: int) -> RunSpec:
         sections = {name: getattr(arm.config, name) for name in BaseSpec.model_fields}
-        return RunSpec(data_fingerprint=self.data_fingerprint, seed=seed, **sections)
+        return RunSpec(data_fingerprint=arm.data_fingerprint, seed=seed, **sections)
 
     def runs(self) -> list[tuple[ArmPlan, int, RunSpec]]:
         """All runs, dearest first so that none is left alone at the end; seeds of an arm side by side."""
@@ -126,17 +129,18 @@ def make_plan(
     tuning = tuning or settings.tuning
     _check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
-    data = prepare(study.base.data, cache=OutPaths(out).cache)
-    arms = resolve_arms(study, names=names, vocab_size=data.vocab_size)
-    contrasts, not_asked = _contrasts(study, settings.claims, arms, _unanswerable(study, data))
+    ready = _ReadyOnce(OutPaths(out).cache)
+    data = ready(study.base)
+    arms = resolve_arms(study, names=names, ready=ready)
+    contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
     return Plan(
         study=study,
         scale=scale,
         seeds=chosen,
         data_fingerprint=data.fingerprint,
-        data=dict(data.manifest),
-        arms=tuple(_arm_plan(study, arms, arm) for arm in arms.values()),
+        data=data.facts,
+        arms=tuple(_arm_plan(with_vocabulary(study.base, data), arms, arm) for arm in arms.values()),
         contrasts=contrasts,
         not_asked=not_asked,
         variant=variant,
@@ -154,7 +158,7 @@ def _check_tuning(study: StudySpec, tuning: TuningSpec | None, seeds: tuple[int,
             f"tuning.seeds: seed {min(shared)} is also one that the claims rest on; rates chosen on it would favour "
             "their arm, so give others"
         )
-    if not study.base.data.tuning_fraction:
+    if isinstance(study.base.data, DataSpec) and not study.base.data.tuning_fraction:
         raise SpecError(
             "tuning: rates are chosen on records that no claim sees, and data.tuning_fraction = 0 sets none aside; "
             "set it, for example data.tuning_fraction=0.05"
@@ -175,16 +179,26 @@ def load_plan(folder: Path) -> Plan:
     return Plan.model_validate(read_json(folder / "plan.json"))
 
 
-def _unanswerable(study: StudySpec, data: PreparedData) -> set[str]:
-    """Accuracies that the claims name and that this corpus cannot give, because it has no such problems."""
-    asked = data.problems if study.base.evaluate.problems else ()
-    hops = {problem.hops for problem in asked if problem.hops is not None}
-    known = {f"accuracy.hops_{number}" for number in hops} | ({"accuracy"} if asked else set())
-    return {claim.metric for claim in study.claims if claim.metric.startswith("accuracy")} - known
+class _ReadyOnce:
+    """Data made ready, once for all arms that share them."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache, self._found = cache, dict[tuple[str, bool], Ready]()
+
+    def __call__(self, config: BaseSpec) -> Ready:
+        key = (config.data.fingerprint, config.evaluate.problems > 0)
+        if key not in self._found:
+            self._found[key] = make_ready(config.data, cache=self._cache, ask=key[1])
+        return self._found[key]
+
+
+def _unanswerable(metric: str, arm: ResolvedArm) -> bool:
+    """Whether it is an accuracy that the arm's data cannot give, because they have no such problems."""
+    return "accuracy" in metric.split(".") and metric not in arm.data.metrics
 
 
 def _contrasts(
-    study: StudySpec, claims: tuple[str, ...] | None, arms: dict[str, ResolvedArm], unanswerable: set[str]
+    study: StudySpec, claims: tuple[str, ...] | None, arms: dict[str, ResolvedArm]
 ) -> tuple[tuple[Contrast, ...], tuple[str, ...]]:
     asked, left_out = [], []
     for claim in study.claims:
@@ -194,8 +208,8 @@ def _contrasts(
                 left_out.append(f"{name}: this scale does not ask it")
             elif absent := [arm for arm in (claim.arm, other) if arm not in arms]:
                 left_out.append(f"{name}: this scale runs without the arm {absent[0]}")
-            elif claim.metric in unanswerable:
-                left_out.append(f"{name}: the corpus has no problems that give {claim.metric}")
+            elif _unanswerable(claim.metric, arms[claim.arm]) or _unanswerable(claim.metric, arms[other]):
+                left_out.append(f"{name}: the data have no problems that give {claim.metric}")
             else:
                 rows = differences(arms[other].config, arms[claim.arm].config)
                 moved = tuple(_difference(row) for row in rows)
@@ -203,17 +217,18 @@ def _contrasts(
     return tuple(asked), tuple(left_out)
 
 
-def _arm_plan(study: StudySpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) -> ArmPlan:
+def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) -> ArmPlan:
     model, train, context = arm.config.model, arm.config.train, arm.config.data.block_size
     parameters = count_parameters(model)
     memory = estimate_memory(
         model, micro_batch=train.micro_batch, context=context, loss_chunk_rows=train.loss_chunk_rows
     )
-    base = study.base.model_copy(update={"model": study.base.model.model_copy(update={"vocab_size": model.vocab_size})})
     return ArmPlan(
         name=arm.name,
         label=arm.arm.label,
         config=arm.config,
+        data_fingerprint=arm.data.fingerprint,
+        baseline=max(arm.data.facts.get("baselines", {}).values(), default=None),
         parameters=vars(parameters),
         total_parameters=parameters.total,
         non_embedding_parameters=parameters.non_embedding,

@@ -54,4 +54,4 @@ def _arm(plan: Plan, name: str, *, reference: str, out: Path) -> Subject:
     if name not in names:
         raise DataError(f"{reference}: scale {plan.scale} has no arm {name!r}; it has {', '.join(names)}")
     rows = [row for row in collect(plan, out) if row.arm == name]
-    return Subject(reference, plan.arm(name).config, plan.data_fingerprint, rows, out)
+    return Subject(reference, plan.arm(name).config, plan.arm(name).data_fingerprint, rows, out)

@@ -5,9 +5,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
-from stacklab.data.spec import DataSpec
 from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
+from stacklab.run.spec import RunData
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
 
 Changes = dict[Text, Any]
@@ -19,7 +19,7 @@ LOWER_IS_BETTER = ("loss", "perplexity", "bits_per_byte", "best_loss")
 class BaseSpec(Spec):
     """The configuration that all arms share."""
 
-    data: DataSpec
+    data: RunData
     model: ModelSpec
     train: TrainSpec = TrainSpec()
     evaluate: EvaluateSpec = EvaluateSpec()

@@ -3,7 +3,7 @@
 from pydantic import PositiveInt
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.registry import Task
+from stacklab.tasks.spec import Task
 
 
 class TaskData(Spec):

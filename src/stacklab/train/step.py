@@ -13,6 +13,7 @@ from stacklab.train.precision import autocast, loss_scaler, resolve
 from stacklab.train.schedule import learning_rate
 from stacklab.train.spec import TrainSpec
 
+
 @dataclass
 class Trainer:
     """A model with its optimiser. `seed` is the root of the dropout stream."""
@@ -35,7 +36,7 @@ class Trainer:
         """
         set_learning_rate(self.optimizer, learning_rate(self.spec, step))
         asked = count_asked(targets_BT)
-        parts = zip(*(ids_BT.split(self.spec.micro_batch) for ids_BT in (inputs_BT, targets_BT)), strict=True)
+        parts = zip(*(torch.split(ids_BT, self.spec.micro_batch) for ids_BT in (inputs_BT, targets_BT)), strict=True)
         total = torch.zeros((), device=self.device)
         for index, (given_BT, wanted_BT) in enumerate(parts):
             seed = stream_seed(self.seed, "dropout", step, index)
