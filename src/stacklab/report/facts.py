@@ -15,6 +15,7 @@ from stacklab.report.reported import source_fact
 from stacklab.report.schema import ArmFact, ContrastFact, Facts, Metric, PairFact, RunFact, ScaleFact
 from stacklab.run.paths import OutPaths
 from stacklab.study.analyse import ClaimResult
+from stacklab.study.cells import thresholds
 from stacklab.study.contrast import effective
 from stacklab.study.plan import ArmPlan, Contrast, Plan
 from stacklab.study.results import StudyResult
@@ -50,6 +51,9 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         against_control=tuple(against_control(plan, list(arms.values()))),
         base=_base(plan),
         tuning=tuple(result.tuning),
+        grid=study.grid,
+        cells=tuple(result.cells),
+        thresholds=tuple(thresholds(study.grid, result.cells)) if study.grid else (),
         source=source,
         audit=audit,
         data_fingerprint=plan.data_fingerprint,

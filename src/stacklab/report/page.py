@@ -4,6 +4,7 @@ from typing import Any
 
 from stacklab.report import tables
 from stacklab.report.audit_table import audit
+from stacklab.report.cell_views import cell_table, threshold_table
 from stacklab.report.evidence_table import against_control, evidence
 from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
@@ -26,6 +27,8 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "evidence": evidence,
         "against_control": against_control,
         "grid": grid,
+        "cell_table": cell_table,
+        "threshold_table": threshold_table,
         "shown_runs": {arm.name: shown_run(facts.runs_of(arm.name)) for arm in facts.arms},
         "orders": orders_sentence(facts.orders),
     }

@@ -8,8 +8,11 @@ from typing import Any, Literal
 from stacklab.audit.spec import Audit
 from stacklab.base.spec import Items, Spec
 from stacklab.stats.result import Result, Tested
+from stacklab.study.cells import Cell as CellResult
+from stacklab.study.cells import Threshold
 from stacklab.study.evidence import Evidence
 from stacklab.study.plan import DifferencePlan, MatchPlan
+from stacklab.study.spec import GridSpec
 from stacklab.study.tuning import ArmTuning
 
 Style = Literal["loss", "plain", "share", "whole", "step", "seconds", "rate", "bytes"]
@@ -243,6 +246,10 @@ class Facts(Spec):
     """Every setting of the base by dotted path."""
     tuning: Items[ArmTuning]
     """What every arm came to over the grid of learning rates; empty where the study has none."""
+    grid: GridSpec | None
+    cells: Items[CellResult]
+    thresholds: Items[Threshold]
+    """Of a study whose arms are a grid; None and empty for others."""
     source: SourceFact | None
     audit: Audit | None
     """Of the source's log, where one was given."""

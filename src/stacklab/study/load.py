@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from stacklab.base.canon import fingerprint
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
+from stacklab.study.grid import expand
 from stacklab.study.spec import StudySpec, TuningSpec
 
 SECTIONS = ("data", "model", "train", "evaluate", "sample")
@@ -52,6 +53,7 @@ def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> Study
     """
     path = find_study(name)
     tree, places = load_yaml(path)
+    tree = expand(tree, places)
     validate(tree, places)
     scales = tree["scales"]
     if scale not in scales:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stacklab.base.errors import DataError
 from stacklab.study.analyse import ClaimResult, analyse
+from stacklab.study.cells import Cell, read_cells
 from stacklab.study.collect import Row, collect, table
 from stacklab.study.ledger import read_ledger
 from stacklab.study.plan import Plan, load_plan
@@ -25,6 +26,8 @@ class StudyResult:
     claims: list[ClaimResult]
     tuning: list[ArmTuning]
     """What the arms came to over the grid of a study that tunes; empty for others."""
+    cells: list[Cell]
+    """Of a study whose arms are a grid; empty for others."""
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -44,7 +47,7 @@ class StudyResult:
 def read_results(plan: Plan, out: Path) -> StudyResult:
     rows = collect(plan, out)
     claims = analyse(plan, rows, read_ledger(plan.folder(out)))
-    return StudyResult(plan, out, rows, claims, read_tuning(plan, out))
+    return StudyResult(plan, out, rows, claims, read_tuning(plan, out), read_cells(plan, rows, out))
 
 
 def open_results(folder: Path) -> StudyResult:

@@ -137,6 +137,30 @@ class SourceSpec(Spec):
     differences: Items[Text] = ()
 
 
+class GridSpec(Spec):
+    """Arms that are every combination of some axes, and what each of them is asked.
+
+    axes: name -> {path: model.num_layers, values: [1, 2]}, or {a name: {path: value, ...}, another name: ...}.
+    depth: the axis along which the smallest value that solves is sought; across: the other axis of the maps.
+    solved: a seed solves when its final `metric` is at least this.
+    """
+
+    axes: dict[Text, dict[Text, Any]] = Field(min_length=1)
+    depth: Text
+    across: Text
+    metric: Text = "validation.accuracy"
+    solved: float = 0.95
+
+    @model_validator(mode="after")
+    def _axes_exist(self) -> Self:
+        for name in (self.depth, self.across):
+            if name not in self.axes:
+                raise ValueError(f"there is no axis {name!r}; the axes are {', '.join(self.axes)}")
+        if self.depth == self.across:
+            raise ValueError(f"depth and across are both {self.depth!r}; a map needs two axes")
+        return self
+
+
 class StudySpec(Spec):
     """The whole study. `knobs` are the paths that its arms may change: one, if the study asks one thing.
 
@@ -150,6 +174,7 @@ class StudySpec(Spec):
     knobs: Items[Text] = Field(min_length=1)
     base: BaseSpec
     arms: dict[Text, ArmSpec] = Field(min_length=1)
+    grid: GridSpec | None = None
     control: Text | None = None
     claims: Items[ClaimSpec] = ()
     scales: dict[Text, ScaleSpec] = Field(min_length=1)

@@ -1,0 +1,161 @@
+"""A study whose arms are a grid: maps of accuracy, steps to solve, and the table of cells."""
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+
+from stacklab.report.palette import color, symbol
+from stacklab.report.plot import Axis, Figure, Key, Line, Panel, Points, spanning
+from stacklab.report.schema import Facts
+from stacklab.report.tables import Cell as TableCell
+from stacklab.report.tables import Table
+from stacklab.report.text import NOTHING
+from stacklab.study.cells import Cell, CellVerdict
+from stacklab.study.spec import GridSpec
+
+SHADES = ("#f1eef6", "#d0d1e6", "#a6bddb", "#74a9cf", "#2b8cbe", "#045a8d")
+"""From guessing to solved (ColorBrewer PuBu, six classes)."""
+MARKS: dict[CellVerdict, str] = {
+    "solved": "✓",
+    "partial": "◐",
+    "at baseline": "○",
+    "not trained long enough": "…",
+    "invalid": "!",
+}
+
+
+def maps(facts: Facts) -> Figure | None:
+    """Mean accuracy over depth and the axis across, a panel for each combination of the other axes."""
+    if facts.grid is None or not facts.cells:
+        return None
+    grid = facts.grid
+    panels = [_map(grid, title, cells) for title, cells in _panels(grid, facts.cells)]
+    return Figure(
+        name="maps",
+        title=f"Accuracy over {grid.depth} and {grid.across}",
+        caption=f"Colour: the mean of {grid.metric} over seeds, from 0 (light) to 1 (dark); ringed: a majority of seeds "
+        f"reach {grid.solved:g}.",
+        panels=tuple(panels),
+        keys=(*(Key(f"from {low:.2f}", shade, "square") for low, shade in _scale()), Key("solved", None, "ring")),
+    )
+
+
+def steps_to_solve(facts: Facts) -> Figure | None:
+    """The step at which a seed solves, by depth: a dot per seed, a line through the medians."""
+    if facts.grid is None:
+        return None
+    grid = facts.grid
+    solved = [one.steps for cell in facts.cells for one in cell.outcomes if one.steps]
+    if not solved:
+        return None
+    y = spanning("step", solved, log=True)
+    across = list(dict.fromkeys(cell.at[grid.across] for cell in facts.cells))
+    panels = []
+    for title, cells in _panels(grid, facts.cells):
+        depths = list(dict.fromkeys(cell.at[grid.depth] for cell in cells))
+        x = Axis(grid.depth, -0.5, len(depths) - 0.5, ticks=tuple(map(float, range(len(depths)))))
+        lines, points = [], []
+        for place, value in enumerate(across):
+            row = [cell for cell in cells if cell.at[grid.across] == value]
+            name = f"{grid.across} {value}"
+            dots = [
+                (float(depths.index(c.at[grid.depth])), float(one.steps))
+                for c in row
+                for one in c.outcomes
+                if one.steps
+            ]
+            if dots:
+                xs, ys = zip(*dots, strict=True)
+                points.append(Points(name, xs, ys, color(place), symbol(place), size=6))
+                mids = [(at, _median([step for where, step in dots if where == at])) for at in dict.fromkeys(xs)]
+                lines.append(Line(name, *zip(*mids, strict=True), color(place)))  # type: ignore[arg-type]
+        panels.append(Panel(title, x, y, lines=tuple(lines), points=tuple(points)))
+    return Figure(
+        name="steps_to_solve",
+        title="Steps to solve",
+        caption="The first step of the last evaluations in a row that reached the goal; a dot per seed that did, a line "
+        "through their medians. Seeds that did not are in the table.",
+        panels=tuple(panels),
+        keys=tuple(Key(f"{grid.across} {value}", color(i), symbol(i)) for i, value in enumerate(across)),
+    )
+
+
+def cell_table(facts: Facts) -> Table | None:
+    """Every cell with its seeds."""
+    if facts.grid is None or not facts.cells:
+        return None
+    heads = (*facts.grid.axes, "Verdict", "Mean", "By seed", "Steps to solve", "Guessing", "Why")
+    return Table(tuple(TableCell(head) for head in heads), tuple(_row(cell) for cell in facts.cells))
+
+
+def threshold_table(facts: Facts) -> Table | None:
+    """The smallest depth that solves, with the seeds of every depth."""
+    if facts.grid is None or not facts.thresholds:
+        return None
+    others = [axis for axis in facts.grid.axes if axis != facts.grid.depth]
+    rows = []
+    for found in facts.thresholds:
+        seeds = ", ".join(f"{depth}: {count} of {total}" for depth, count, total in found.solved)
+        values = (*(found.at[axis] for axis in others), found.depth or "none of these", seeds)
+        rows.append(tuple(TableCell(value) for value in values))
+    heads = (
+        *others,
+        f"Smallest {facts.grid.depth} that a majority of seeds solve",
+        f"Seeds that solve, by {facts.grid.depth}",
+    )
+    return Table(tuple(TableCell(head) for head in heads), tuple(rows))
+
+
+def _row(cell: Cell) -> tuple[TableCell, ...]:
+    steps = ", ".join(NOTHING if one.steps is None else str(one.steps) for one in cell.outcomes)
+    finals = ", ".join(f"{one.final:.3f}" for one in cell.outcomes)
+    mean = NOTHING if cell.mean is None else f"{cell.mean:.3f}"
+    guess = NOTHING if cell.baseline is None else f"{cell.baseline:.3f}"
+    texts = (*cell.at.values(), f"{MARKS[cell.verdict]} {cell.verdict}", mean, finals, steps, guess, cell.reason)
+    return tuple(TableCell(text or NOTHING) for text in texts)
+
+
+def _panels(grid: GridSpec, cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
+    """Title and cells of each combination of the axes that are neither depth nor across, in the order of the cells."""
+
+    def title(cell: Cell) -> str:
+        return ", ".join(value for axis, value in cell.at.items() if axis not in (grid.depth, grid.across))
+
+    places = {name: index for index, name in enumerate(dict.fromkeys(map(title, cells)))}
+    ordered = sorted(cells, key=lambda cell: places[title(cell)])
+    return [(name or grid.metric, list(group)) for name, group in groupby(ordered, key=title)]
+
+
+def _map(grid: GridSpec, title: str, cells: Sequence[Cell]) -> Panel:
+    columns = list(dict.fromkeys(cell.at[grid.across] for cell in cells))
+    rows = list(dict.fromkeys(cell.at[grid.depth] for cell in cells))
+    points = []
+    for cell in cells:
+        if cell.mean is None:
+            continue
+        x, y = (float(columns.index(cell.at[grid.across])),), (float(rows.index(cell.at[grid.depth])),)
+        name = (
+            f"{grid.depth} {cell.at[grid.depth]}, {grid.across} {cell.at[grid.across]}: {cell.mean:.3f} {cell.verdict}"
+        )
+        points.append(Points(name, x, y, _shade(cell.mean), "square", size=26))
+        if cell.verdict == "solved":
+            points.append(Points(name, x, y, "#222222", "circle", size=12, hollow=True))
+    return Panel(title, _named(grid.across, columns), _named(grid.depth, rows), points=tuple(points))
+
+
+def _named(title: str, values: Sequence[str]) -> Axis:
+    """Places 0, 1, 2 ..., told in the title where they are not the values themselves."""
+    told = title if list(values) == [str(i) for i in range(len(values))] else f"{title} ({', '.join(values)})"
+    return Axis(told, -0.6, len(values) - 0.4, ticks=tuple(map(float, range(len(values)))))
+
+
+def _scale() -> list[tuple[float, str]]:
+    return [(index / len(SHADES), shade) for index, shade in enumerate(SHADES)]
+
+
+def _shade(share: float) -> str:
+    return SHADES[min(len(SHADES) - 1, max(0, math.floor(share * len(SHADES))))]
+
+
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]
