@@ -1,6 +1,7 @@
 """A study whose arms are a grid: maps of accuracy, steps to solve, and the table of cells."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -33,8 +34,8 @@ def maps(facts: Facts) -> Figure | None:
     return Figure(
         name="maps",
         title=f"Accuracy over {grid.depth} and {grid.across}",
-        caption=f"Colour: the mean of {grid.metric} over seeds, from 0 (light) to 1 (dark); ringed: a majority of seeds "
-        f"reach {grid.solved:g}.",
+        caption=f"Colour: the mean of {grid.metric} over seeds, from 0 (light) to 1 (dark); ringed: a majority of "
+        f"seeds reach {grid.solved:g}.",
         panels=tuple(panels),
         keys=(*(Key(f"from {low:.2f}", shade, "square") for low, shade in _scale()), Key("solved", None, "ring")),
     )
@@ -50,31 +51,12 @@ def steps_to_solve(facts: Facts) -> Figure | None:
         return None
     y = spanning("step", solved, log=True)
     across = list(dict.fromkeys(cell.at[grid.across] for cell in facts.cells))
-    panels = []
-    for title, cells in _panels(grid, facts.cells):
-        depths = list(dict.fromkeys(cell.at[grid.depth] for cell in cells))
-        x = Axis(grid.depth, -0.5, len(depths) - 0.5, ticks=tuple(map(float, range(len(depths)))))
-        lines, points = [], []
-        for place, value in enumerate(across):
-            row = [cell for cell in cells if cell.at[grid.across] == value]
-            name = f"{grid.across} {value}"
-            dots = [
-                (float(depths.index(c.at[grid.depth])), float(one.steps))
-                for c in row
-                for one in c.outcomes
-                if one.steps
-            ]
-            if dots:
-                xs, ys = zip(*dots, strict=True)
-                points.append(Points(name, xs, ys, color(place), symbol(place), size=6))
-                mids = [(at, _median([step for where, step in dots if where == at])) for at in dict.fromkeys(xs)]
-                lines.append(Line(name, *zip(*mids, strict=True), color(place)))  # type: ignore[arg-type]
-        panels.append(Panel(title, x, y, lines=tuple(lines), points=tuple(points)))
+    panels = [_steps_panel(grid, title, cells, across, y) for title, cells in _panels(grid, facts.cells)]
     return Figure(
         name="steps_to_solve",
         title="Steps to solve",
-        caption="The first step of the last evaluations in a row that reached the goal; a dot per seed that did, a line "
-        "through their medians. Seeds that did not are in the table.",
+        caption="The first step of the last evaluations in a row that reached the goal; a dot per seed that did, a "
+        "line through their medians. Seeds that did not are in the table.",
         panels=tuple(panels),
         keys=tuple(Key(f"{grid.across} {value}", color(i), symbol(i)) for i, value in enumerate(across)),
     )
@@ -104,6 +86,25 @@ def threshold_table(facts: Facts) -> Table | None:
         f"Seeds that solve, by {facts.grid.depth}",
     )
     return Table(tuple(TableCell(head) for head in heads), tuple(rows))
+
+
+def _steps_panel(grid: GridSpec, title: str, cells: Sequence[Cell], across: Sequence[str], y: Axis) -> Panel:
+    depths = list(dict.fromkeys(cell.at[grid.depth] for cell in cells))
+    lines, points = [], []
+    for place, value in enumerate(across):
+        steps = {
+            float(depths.index(cell.at[grid.depth])): [float(one.steps) for one in cell.outcomes if one.steps]
+            for cell in cells
+            if cell.at[grid.across] == value
+        }
+        dots = [(x, step) for x, solved in steps.items() for step in solved]
+        if dots:
+            name = f"{grid.across} {value}"
+            xs, ys = zip(*dots, strict=True)
+            points.append(Points(name, xs, ys, color(place), symbol(place), size=6))
+            middle = {x: statistics.median(solved) for x, solved in steps.items() if solved}
+            lines.append(Line(name, tuple(middle), tuple(middle.values()), color(place)))
+    return Panel(title, _named(grid.depth, depths), y, lines=tuple(lines), points=tuple(points))
 
 
 def _row(cell: Cell) -> tuple[TableCell, ...]:
@@ -144,9 +145,7 @@ def _map(grid: GridSpec, title: str, cells: Sequence[Cell]) -> Panel:
 
 
 def _named(title: str, values: Sequence[str]) -> Axis:
-    """Places 0, 1, 2 ..., told in the title where they are not the values themselves."""
-    told = title if list(values) == [str(i) for i in range(len(values))] else f"{title} ({', '.join(values)})"
-    return Axis(told, -0.6, len(values) - 0.4, ticks=tuple(map(float, range(len(values)))))
+    return Axis(title, -0.6, len(values) - 0.4, ticks=tuple(map(float, range(len(values)))), labels=tuple(values))
 
 
 def _scale() -> list[tuple[float, str]]:
@@ -155,7 +154,3 @@ def _scale() -> list[tuple[float, str]]:
 
 def _shade(share: float) -> str:
     return SHADES[min(len(SHADES) - 1, max(0, math.floor(share * len(SHADES))))]
-
-
-def _median(values: Sequence[float]) -> float:
-    return sorted(values)[len(values) // 2]

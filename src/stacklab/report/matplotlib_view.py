@@ -117,7 +117,7 @@ def _axis(axes: "Axes", axis: Axis, which: Literal["x", "y"]) -> None:
     axes.set(**{f"{which}label": axis.title, f"{which}scale": "log" if axis.log else "linear"})
     axes.set(**{f"{which}lim": (axis.low, axis.high)})
     if axis.ticks:
-        side.set_ticks(list(axis.ticks))
+        side.set_ticks(list(axis.ticks), list(axis.labels) or None)
         side.set_minor_locator(NullLocator())
     if axis.share:
         side.set_major_formatter(PercentFormatter(1, decimals=0))

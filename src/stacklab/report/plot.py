@@ -59,6 +59,8 @@ class Axis:
     """Where to put ticks; empty leaves it to the renderer."""
     share: bool = False
     """Whether values are shares, to be read as percentages."""
+    labels: tuple[str, ...] = ()
+    """What to write at the ticks; empty writes their values."""
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ def _axis(axis: Axis) -> dict[str, Any]:
         shown |= {"range": [axis.low, axis.high]}
     if axis.ticks:
         shown |= {"tickmode": "array", "tickvals": list(axis.ticks)}
+        if axis.labels:
+            shown["ticktext"] = [html.escape(label) for label in axis.labels]
     return shown | {"tickformat": ".0%" if axis.share else "~s" if axis.high >= LARGE else "~g"}
 
 
