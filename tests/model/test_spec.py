@@ -34,7 +34,7 @@ def test_scalars_are_spread_and_lists_are_taken_layer_by_layer() -> None:
         ({"mask": "causal-ish"}, "'causal' or 'full'"),
         ({"token_table": "frozen"}, "would freeze the tied head too; set tie_embeddings to false"),
         ({"linear_bias": {"keys": True}}, "linear_bias.keys"),
-        ({"linear_bias": "yes"}, "linear_bias"),
+        ({"linear_bias": "yes"}, "expected true, false or some of query_key_value, output, feed_forward, got 'yes'"),
         ({"init": {"token_std": 0.0}}, "init.token_std"),
     ],
 )

@@ -59,7 +59,11 @@ class BiasSpec(Spec):
 
 
 def _one_to_all(value: Any) -> Any:
-    return dict.fromkeys(BiasSpec.model_fields, value) if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return dict.fromkeys(BiasSpec.model_fields, value)
+    if not isinstance(value, dict | BiasSpec):
+        raise ValueError(f"expected true, false or some of {', '.join(BiasSpec.model_fields)}, got {value!r}")
+    return value
 
 
 Biases = Annotated[BiasSpec, BeforeValidator(_one_to_all, json_schema_input_type=BiasSpec | bool)]

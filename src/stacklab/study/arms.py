@@ -37,8 +37,9 @@ def resolve_arms(study: StudySpec, *, names: tuple[str, ...], vocab_size: int) -
         if arm.match is not None:
             match = _solve(name, arm, config, resolved)
             config = with_model(config, match.model)
-        _check_sequences(name, config)
+        _check_context(name, config)
         check_declared(name, arm, base, config, study.knobs)
+        _check_mask(name, config)
         resolved[name] = ResolvedArm(name, arm, config, match)
     return {name: resolved[name] for name in study.arms if name in names}
 
@@ -76,6 +77,14 @@ def _changed(name: str, arm: ArmSpec, base: BaseSpec) -> BaseSpec:
         raise SpecError(describe(error, Places(f"arm {name}"))) from error
 
 
+def _check_mask(name: str, config: BaseSpec) -> None:
+    if config.model.mask != "causal":
+        raise SpecError(
+            f"arm {name}: model.mask = {config.model.mask} shows each position the next token, which it is trained to "
+            "predict; use causal"
+        )
+
+
 def _solve(name: str, arm: ArmSpec, config: BaseSpec, resolved: Mapping[str, ResolvedArm]) -> Match:
     assert arm.match is not None
     target = resolved[arm.match.to].config
@@ -88,12 +97,7 @@ def _solve(name: str, arm: ArmSpec, config: BaseSpec, resolved: Mapping[str, Res
         raise SpecError(describe(error, Places(f"arm {name}, while matching"))) from error
 
 
-def _check_sequences(name: str, config: BaseSpec) -> None:
-    if config.model.mask != "causal":
-        raise SpecError(
-            f"arm {name}: model.mask = {config.model.mask} shows each position the next token, which it is trained to "
-            "predict; use causal"
-        )
+def _check_context(name: str, config: BaseSpec) -> None:
     if config.data.block_size > config.model.context_length:
         raise SpecError(
             f"arm {name}: data.block_size = {config.data.block_size} exceeds "
