@@ -24,7 +24,7 @@ class Parameters:
     feed_forward: int
     norms: int
     head: int
-    frozen: int = 0
+    frozen: int
 
     @property
     def trained(self) -> int:
@@ -49,13 +49,13 @@ def count_parameters(spec: ModelSpec) -> Parameters:
         position_embedding=spec.position.rows(spec.context_length) * width,
         attention=sum(_attention(spec, layer) for layer in layers),
         feed_forward=sum(_feed_forward(spec, layer) for layer in layers),
-        norms=sum(norms_of(spec, layer) for layer in layers) * norm + final_norm,
+        norms=sum(_norms(spec, layer) for layer in layers) * norm + final_norm,
         head=0 if spec.tie_embeddings else vocab * width,
         frozen=vocab * width if spec.token_table == "frozen" else 0,
     )
 
 
-def norms_of(spec: ModelSpec, layer: LayerSpec) -> int:
+def _norms(spec: ModelSpec, layer: LayerSpec) -> int:
     """How many norms a layer has: one for each of its sub-layers, unless norms are nowhere."""
     if spec.norm.placement == "none":
         return 0
