@@ -13,14 +13,14 @@ RESIDUAL_OUTPUTS = ("attention.output.weight", "feed_forward.output.weight")
 
 
 def initialise(model: Transformer, *, seed: int) -> None:
-    """Normal weights of the spec's deviation, zero biases, unit norms.
+    """Normal weights of the spec's deviations, zero biases, unit norms, and the spec's identity terms.
 
     Each tensor has a stream of its own, named after it, so the tables and the first layer start equal in arms of
     different depth and equal width.
     """
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2:
-            nn.init.constant_(parameter, 1.0 if name.endswith("norm.weight") else 0.0)
+            nn.init.constant_(parameter, _constant(model.spec, name))
             continue
         generator = torch.Generator(device="cpu").manual_seed(stream_seed(seed, "init", name))
         with torch.no_grad():
@@ -37,7 +37,18 @@ def build(spec: ModelSpec, *, seed: int, device: str = "cpu") -> Transformer:
     return model
 
 
+def _constant(spec: ModelSpec, name: str) -> float:
+    if name.endswith("identity_H"):
+        assert spec.attention_identity is not None, "there is no such parameter otherwise"
+        return spec.attention_identity
+    return 1.0 if name.endswith("norm.weight") else 0.0
+
+
 def _std(spec: ModelSpec, name: str) -> float:
+    if name.startswith("token_embedding."):
+        return spec.init.token_deviation
+    if name.startswith("position_embedding."):
+        return spec.init.position_deviation
     if spec.init.residual == "depth_scaled" and name.endswith(RESIDUAL_OUTPUTS):
-        return spec.init.std / math.sqrt(2 * spec.num_layers)
+        return spec.init.std / math.sqrt(sum(2 if layer.d_ff else 1 for layer in spec.layers))
     return spec.init.std

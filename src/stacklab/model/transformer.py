@@ -1,6 +1,5 @@
 """The stack: embeddings, blocks, final norm, head."""
 
-import math
 import random
 
 import torch
@@ -11,11 +10,12 @@ from stacklab.base.streams import stream_seed
 from stacklab.model.layers import Block, LayerCache, layer_norm
 from stacklab.model.ops.dropout import dropout
 from stacklab.model.ops.tied_lookup import tied_lookup
+from stacklab.model.positions import position_rows
 from stacklab.model.spec import ModelSpec
 
 
 class Transformer(nn.Module):
-    """A decoder-only stack. It returns hidden states; the loss and the logits apply the head.
+    """A stack of layers between a table and a head. It returns hidden states; the loss and the logits apply the head.
 
     `forward` takes the seed of a dropout stream when training and None when evaluating: there is no train/eval mode
     to forget, and no global random state.
@@ -26,11 +26,10 @@ class Transformer(nn.Module):
         assert spec.vocab_size is not None, "vocab_size is filled in when a study is planned"
         self.spec = spec
         self.token_embedding = nn.Embedding(spec.vocab_size, spec.d_model)
-        self.position_embedding = (
-            nn.Embedding(spec.context_length, spec.d_model) if spec.position == "learned" else None
-        )
+        self.token_embedding.weight.requires_grad_(spec.token_table == "trained")
+        self.position_embedding = position_rows(spec)
         self.blocks = nn.ModuleList(Block(spec, layer) for layer in spec.layers)
-        self.final_norm = layer_norm(spec) if spec.norm.placement == "pre" else nn.Identity()
+        self.final_norm = layer_norm(spec) if spec.norm.has_final else nn.Identity()
         self.head = None if spec.tie_embeddings else nn.Linear(spec.d_model, spec.vocab_size, bias=False)
 
     @property
@@ -50,7 +49,7 @@ class Transformer(nn.Module):
 
     def _through(self, rows_BTD: Tensor, dropout_seed: int | None) -> Tensor:
         """From the tokens' rows of the table to the final norm."""
-        x_BTD = self._placed(rows_BTD, torch.arange(rows_BTD.shape[1], device=rows_BTD.device))
+        x_BTD = self._from_first(rows_BTD)
         if dropout_seed is not None:
             x_BTD = dropout(x_BTD, self.spec.dropout, stream_seed(dropout_seed, "embedding"))
         for index, (block, layer) in enumerate(zip(self.blocks, self.spec.layers, strict=True)):
@@ -77,17 +76,16 @@ class Transformer(nn.Module):
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         return F.linear(hidden_BTD, self.head_weight_VD)
 
-    def _placed(self, x_BTD: Tensor, positions: Tensor) -> Tensor:
+    def embed(self, ids_BT: Tensor) -> Tensor:
+        """What the first layer gets, without dropout."""
+        return self._from_first(self.token_embedding(ids_BT))
+
+    def _from_first(self, rows_BTD: Tensor) -> Tensor:
+        return self._placed(rows_BTD, torch.arange(rows_BTD.shape[1], device=rows_BTD.device))
+
+    def _placed(self, rows_BTD: Tensor, positions: Tensor) -> Tensor:
         """Rows of the table with their positions added."""
-        if self.position_embedding is not None:
-            x_BTD = x_BTD + self.position_embedding(positions)
-        if self.spec.position == "sinusoidal":
-            return x_BTD + sinusoids(positions, self.spec.d_model).to(x_BTD.dtype)
-        return x_BTD
-
-
-def sinusoids(positions: Tensor, d_model: int) -> Tensor:
-    """Sine and cosine positions of width d_model (Vaswani et al. 2017, section 3.5), sines first."""
-    rates = torch.exp(torch.arange(0, d_model, 2, device=positions.device) * (-math.log(10_000.0) / d_model))
-    angles = positions[..., None] * rates
-    return torch.cat((angles.sin(), angles.cos()), -1)
+        if self.position_embedding is None:
+            return rows_BTD
+        placed_BTD: Tensor = rows_BTD + self.position_embedding(positions).to(rows_BTD.dtype)
+        return placed_BTD

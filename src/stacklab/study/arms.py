@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from stacklab.base.errors import MatchError, SpecError
 from stacklab.base.yamlfile import Places
+from stacklab.data.spec import DataSpec
 from stacklab.model.count import measure
 from stacklab.model.spec import ModelSpec
 from stacklab.run.ready import Ready
@@ -45,6 +46,7 @@ def resolve_arms(
             config = with_model(config, match.model)
         _check_context(name, config)
         check_declared(name, arm, base, config, study.knobs)
+        _check_mask(name, config)
         resolved[name] = ResolvedArm(name, arm, config, data, match)
     return {name: resolved[name] for name in study.arms if name in names}
 
@@ -83,6 +85,14 @@ def _changed(name: str, arm: ArmSpec, base: BaseSpec) -> BaseSpec:
         return BaseSpec.model_validate(tree)
     except ValidationError as error:
         raise SpecError(describe(error, Places(f"arm {name}"))) from error
+
+
+def _check_mask(name: str, config: BaseSpec) -> None:
+    if config.model.mask != "causal" and isinstance(config.data, DataSpec):
+        raise SpecError(
+            f"arm {name}: model.mask = {config.model.mask} shows each position the next token, which it is trained to "
+            "predict; use causal"
+        )
 
 
 def _solve(name: str, arm: ArmSpec, config: BaseSpec, resolved: Mapping[str, ResolvedArm]) -> Match:
