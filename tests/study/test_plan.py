@@ -105,13 +105,13 @@ def test_a_control_out_of_tolerance_is_refused_with_its_name(tiny: Path) -> None
 def test_a_claim_without_its_arm_or_its_problems_is_not_asked(tiny: Path) -> None:
     edit(tiny, "metric: train_probe.loss", "metric: accuracy.hops_7")
     assert planned(tiny, scale="one-arm").not_asked[0] == "fit:shallow: this scale runs without the arm shallow"
-    assert "the corpus has no problems that give accuracy.hops_7" in planned(tiny).not_asked[0]
+    assert "the data have no problems that give accuracy.hops_7" in planned(tiny).not_asked[0]
 
 
 def test_positions_and_vocabulary_must_suffice(tiny: Path) -> None:
     with pytest.raises(SpecError, match=r"data\.block_size = 32 exceeds model\.context_length = 16"):
         planned(tiny, "model.context_length=16")
-    with pytest.raises(SpecError, match=r"model\.vocab_size = 20 is below the tokenizer's"):
+    with pytest.raises(SpecError, match=r"model\.vocab_size = 20 is below the 259 ids"):
         planned(tiny, "model.vocab_size=20")
     assert planned(tiny, "model.vocab_size=300").arm("deep").config.model.vocab_size == 300
 

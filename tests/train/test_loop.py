@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.train.test_step import MODEL, PLAIN, TOKENS_BT
+from tests.train.test_step import MODEL, PAIR, PLAIN
 
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
@@ -35,6 +35,7 @@ def run(
     memory: Memory,
     *,
     stop_at: int = 99,
+    solved_after: int = 99,
     start: int = 0,
     first: float | None = None,
     values: Iterable[float] = (1.0,) * 9,
@@ -43,10 +44,11 @@ def run(
     trainer = Trainer(build(ModelSpec(**MODEL), seed=0), TrainSpec(**PLAIN | {"checkpoint_every": 4} | change), seed=0)
     found = iter(values)
     course = Course(
-        batch=lambda step: Batch(*np.asarray((TOKENS_BT[:, :-1], TOKENS_BT[:, 1:])), f"h{step}"),
+        batch=lambda step: Batch(*map(np.asarray, PAIR), f"h{step}"),
         evaluate=lambda: {"x": next(found)},
         save=memory.saved.append,
         stop=lambda: len(memory.steps) >= stop_at,
+        solved=lambda: len(memory.evals) >= solved_after,
         evaluate_every=4,
     )
     return train(trainer, course, memory, start=start, first_loss=first)

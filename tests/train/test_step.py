@@ -20,12 +20,13 @@ MODEL: dict[str, Any] = {
 }
 FROZEN: dict[str, Any] = {"token_table": "frozen", "tie_embeddings": False}
 TOKENS_BT = torch.arange(8 * 9).reshape(8, 9) * 11 % 29
+PAIR = (TOKENS_BT[:, :-1], TOKENS_BT[:, 1:])
 PLAIN: dict[str, Any] = {"batch_size": 8, "steps": 10, "schedule": ScheduleSpec(warmup_steps=0)}
 
 
 def trained(count: int = 3, model: dict[str, Any] | None = None, **train: Any) -> tuple[Trainer, list[float]]:
     trainer = Trainer(build(ModelSpec(**MODEL | (model or {})), seed=0), TrainSpec(**PLAIN | train), seed=0)
-    return trainer, [trainer.step(step, TOKENS_BT)[0] for step in range(count)]
+    return trainer, [trainer.step(step, *PAIR)[0] for step in range(count)]
 
 
 def weights(trainer: Trainer) -> torch.Tensor:
@@ -43,7 +44,7 @@ def test_one_step_equals_a_slow_float64_reference() -> None:
     loss.backward()
     gradients = [parameter.grad for parameter in slow.parameters()]
     norm = torch.sqrt(sum(gradient.square().sum() for gradient in gradients))  # type: ignore[union-attr,arg-type]
-    found = trainer.step(0, TOKENS_BT)
+    found = trainer.step(0, *PAIR)
     assert found == pytest.approx((loss.item(), norm.item()), rel=1e-5)
     spec = trainer.spec.optimizer
     for new, parameter in zip(model.parameters(), slow.parameters(), strict=True):
@@ -71,7 +72,7 @@ def test_a_repeated_run_is_bit_identical_and_another_dropout_seed_is_not() -> No
     assert first == second
     assert torch.equal(weights(a), weights(b))
     other = Trainer(build(ModelSpec(**MODEL | {"dropout": 0.1}), seed=0), TrainSpec(**PLAIN), seed=1)
-    assert [other.step(step, TOKENS_BT)[0] for step in range(3)] != first
+    assert [other.step(step, *PAIR)[0] for step in range(3)] != first
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,16 @@ from stacklab.model.spec import ModelSpec
 from stacklab.tasks.data import TaskData
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
 
+TEXT, TASK = "(text)", "(task)"
+"""Stand in the path of a validation error, beside the keys of the file."""
+
 
 def _kind_of_data(value: Any) -> str:
     is_task = "task" in value if isinstance(value, dict) else isinstance(value, TaskData)
-    return "a task" if is_task else "text"
+    return TASK if is_task else TEXT
 
 
-RunData = Annotated[Annotated[DataSpec, Tag("text")] | Annotated[TaskData, Tag("a task")], Discriminator(_kind_of_data)]
+RunData = Annotated[Annotated[DataSpec, Tag(TEXT)] | Annotated[TaskData, Tag(TASK)], Discriminator(_kind_of_data)]
 """Text, or a synthetic task, which is told by its key `task`."""
 
 

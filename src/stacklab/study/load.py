@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from stacklab.base.canon import fingerprint
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
+from stacklab.run.spec import TASK, TEXT
 from stacklab.study.grid import expand
 from stacklab.study.spec import StudySpec, TuningSpec
 
@@ -97,7 +98,7 @@ def validate(tree: Mapping[str, Any], places: Places) -> StudySpec:
 def describe(error: ValidationError, places: Places) -> str:
     """One line for the first error of a validation, with the nearest name for an unknown key."""
     first = error.errors(include_url=False)[0]
-    path = first["loc"]
+    path = tuple(key for key in first["loc"] if key not in (TEXT, TASK))
     dotted = ".".join(str(key) for key in path) or "study"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
