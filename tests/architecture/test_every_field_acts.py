@@ -55,6 +55,7 @@ FLIPS: dict[str, Any] = {
     "model.norm.epsilon": 0.1,
     "model.init.std": 0.2,
     "model.init.residual": "depth_scaled",
+    "model.parametrisation": {"kind": "mup", "base_d_model": 4},
     "train.steps": 3,
     "train.batch_size": 2,
     "train.micro_batch_size": 1,

@@ -1,19 +1,16 @@
 """All initialisation in one place."""
 
-import math
-
 import torch
 from torch import nn
 
 from stacklab.base.streams import stream_seed
+from stacklab.model.parametrisation import initial_std
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 
-RESIDUAL_OUTPUTS = ("attention.output.weight", "feed_forward.output.weight")
-
 
 def initialise(model: Transformer, *, seed: int) -> None:
-    """Normal weights of the spec's deviation, zero biases, unit norms.
+    """Normal weights of the parametrisation's deviation, zero biases, unit norms.
 
     Each tensor has a stream of its own, named after it, so the tables and the first layer start equal in arms of
     different depth and equal width.
@@ -24,7 +21,8 @@ def initialise(model: Transformer, *, seed: int) -> None:
             continue
         generator = torch.Generator(device="cpu").manual_seed(stream_seed(seed, "init", name))
         with torch.no_grad():
-            drawn = torch.empty_like(parameter, device="cpu").normal_(0.0, _std(model.spec, name), generator=generator)
+            std = initial_std(model.spec, name)
+            drawn = torch.empty_like(parameter, device="cpu").normal_(0.0, std, generator=generator)
             parameter.copy_(drawn)
 
 
@@ -35,9 +33,3 @@ def build(spec: ModelSpec, *, seed: int, device: str = "cpu") -> Transformer:
     model = model.to_empty(device=device)
     initialise(model, seed=seed)
     return model
-
-
-def _std(spec: ModelSpec, name: str) -> float:
-    if spec.init.residual == "depth_scaled" and name.endswith(RESIDUAL_OUTPUTS):
-        return spec.init.std / math.sqrt(2 * spec.num_layers)
-    return spec.init.std

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from stacklab.base.streams import stream_seed
 from stacklab.model.ops.attention import causal_attention
 from stacklab.model.ops.dropout import dropout
+from stacklab.model.parametrisation import attention_multiplier, residual_multiplier
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -42,13 +43,16 @@ class Attention(nn.Module):
         self.num_heads = layer.num_heads
         self.window = layer.window
         self.dropout = spec.attention_dropout
+        self.scale = (spec.d_model // layer.num_heads) ** -0.5 * attention_multiplier(spec, layer)
         self.query_key_value = nn.Linear(spec.d_model, 3 * spec.d_model, bias=spec.linear_bias)
         self.output = nn.Linear(spec.d_model, spec.d_model, bias=spec.linear_bias)
 
     def forward(self, x_BTD: Tensor, seed: int | None) -> Tensor:
         q_BHTK, k_BHTK, v_BHTK = self._project(x_BTD)
         rate = 0.0 if seed is None else self.dropout
-        o_BHTK = causal_attention(q_BHTK, k_BHTK, v_BHTK, dropout=rate, seed=seed or 0, window=self.window)
+        o_BHTK = causal_attention(
+            q_BHTK, k_BHTK, v_BHTK, dropout=rate, seed=seed or 0, window=self.window, scale=self.scale
+        )
         return self._merge(o_BHTK)
 
     def decode(self, x_BTD: Tensor, cache: LayerCache, visible_BTS: Tensor) -> Tensor:
@@ -59,7 +63,8 @@ class Attention(nn.Module):
             new, seen = visible_BTS.shape[1:]
             age_TS = torch.arange(seen - new, seen)[:, None] - torch.arange(seen)
             visible_BTS = visible_BTS & (age_TS < self.window).to(visible_BTS.device)
-        o_BHTK = F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=visible_BTS[:, None])
+        mask_BHTS = visible_BTS[:, None]
+        o_BHTK = F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=mask_BHTS, scale=self.scale)
         return self._merge(o_BHTK)
 
     def _project(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,6 +98,7 @@ class Block(nn.Module):
         super().__init__()
         self.dropout = spec.dropout
         self.post_norm = spec.norm.placement == "post"
+        self.residual_multiplier = residual_multiplier(spec)
         self.attention_norm = layer_norm(spec)
         self.attention = Attention(spec, layer)
         self.feed_forward_norm = layer_norm(spec)
@@ -121,6 +127,7 @@ class Block(nn.Module):
     def _add(self, x_BTD: Tensor, branch_BTD: Tensor, norm: nn.Module, seed: int | None, scale: float) -> Tensor:
         if seed is not None:
             branch_BTD = dropout(branch_BTD, self.dropout, seed)
+        scale *= self.residual_multiplier
         sum_BTD = x_BTD + (branch_BTD if scale == 1.0 else branch_BTD * scale)
         return norm(sum_BTD) if self.post_norm else sum_BTD
 
