@@ -93,12 +93,13 @@ def variants(model: ModelSpec, knob: Knob, values: Sequence[int]) -> dict[tuple[
     """The stack with every value of the knob under both parametrisations; heads stay as many as they are.
 
     A stack that is not parametrised by mup gets it with the smallest value as the base. Raises SpecError for fewer than
-    two values, one given twice, a d_ff of its own (the check needs one that follows the width) and a value that does
-    not fit the other settings.
+    two values, one given twice or below 1, a d_ff of its own (the check needs one that follows the width) and a value
+    that does not fit the other settings.
     """
     option = "--widths" if knob == "d_model" else "--depths"
-    if len(set(values)) < max(2, len(values)):
-        raise SpecError(f"{option} {','.join(map(str, values))}: a slope needs two different values or more")
+    given = ",".join(map(str, values))
+    if len(set(values)) < max(2, len(values)) or min(values) < 1:
+        raise SpecError(f"{option} {given}: expected two different positive numbers or more")
     if knob == "d_model" and model.d_ff is not None:
         raise SpecError(f"{option}: model.d_ff = {model.d_ff} would stay as the width grows; give model.d_ff=null")
     scaled = _mup(model, knob, min(values))
@@ -119,5 +120,5 @@ def _mup(model: ModelSpec, knob: Knob, smallest: int) -> MupSpec:
     if isinstance(model.parametrisation, MupSpec):
         return model.parametrisation
     if knob == "d_model":
-        return MupSpec(base_d_model=max(1, smallest))
-    return MupSpec(base_d_model=model.d_model, base_num_layers=max(1, smallest))
+        return MupSpec(base_d_model=smallest)
+    return MupSpec(base_d_model=model.d_model, base_num_layers=smallest)
