@@ -76,7 +76,7 @@ def test_over_width_every_output_is_flat(change: dict[str, Any]) -> None:
 
 
 def test_over_width_outputs_start_flat_and_logits_start_small() -> None:
-    """Tensor Programs V, appendix D.2: of a wide stack the untrained logits vanish, as 1/sqrt(width)."""
+    """A sum over the width of independent terms, divided by the width: untrained logits fall as its root."""
     found = powers(WIDTHS, step=0, parametrisation=MupSpec(base_d_model=32))
     assert found.pop("logits") == pytest.approx(-0.5, abs=FLAT)
     assert all(abs(slope) < FLAT for slope in found.values()), found

@@ -11,7 +11,7 @@ from stacklab.report.palette import COLORS
 from stacklab.report.plot import Axis, Figure, Key, Line, Panel, spanning
 from stacklab.report.write import KINDS as PICTURES
 from stacklab.report.write import write_bytes
-from stacklab.run.coordinates import KINDS, Kind, Measured, Reading, Sweep
+from stacklab.run.coordinates import KINDS, Kind, Measured, Reading, Sweep, without_blocks
 
 TITLES = {"d_model": "width", "num_layers": "depth"}
 MOST_STEPS = 5
@@ -33,7 +33,7 @@ def write_coordinates(folder: Path, sweep: Sweep) -> Path:
 def coordinate_figure(sweep: Sweep) -> Figure:
     """A row of panels per parametrisation, a panel per part: a line per step, and what training changed."""
     steps = _drawn_steps(sweep.steps)
-    parts = [part for part in sweep.parts() if not part.startswith("after block ")]
+    parts = without_blocks(sweep.parts())
     step_keys = [Key(_when(step), _color(index), "solid") for index, step in enumerate(steps)]
     return Figure(
         name=TITLES[sweep.knob],

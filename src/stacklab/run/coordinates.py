@@ -45,9 +45,8 @@ class Sweep(NamedTuple):
 
     def parts(self) -> tuple[str, ...]:
         """Those that stacks of every size have, in order; over depths, a block within is not the same part."""
-        names = dict.fromkeys(reading.part for reading in self.readings)
-        within = "after block " if self.knob == "num_layers" else "\n"
-        return tuple(name for name in names if not name.startswith(within))
+        names = tuple(dict.fromkeys(reading.part for reading in self.readings))
+        return names if self.knob == "d_model" else without_blocks(names)
 
     def series(self, kind: Kind, part: str, step: int, measured: Measured, seed: int) -> tuple[float, ...]:
         """What was measured, by value of the knob."""
@@ -64,6 +63,11 @@ class Sweep(NamedTuple):
         known = [found for found in powers if not isinstance(found, Undefined)]
         lacking = [found for found in powers if isinstance(found, Undefined)]
         return Growth(None if lacking else sum(known) / len(known), lacking[0] if lacking else mean_t(known))
+
+
+def without_blocks(parts: Sequence[str]) -> tuple[str, ...]:
+    """The parts, less the stream after each block within the stack."""
+    return tuple(part for part in parts if not part.startswith("after block "))
 
 
 class Growth(NamedTuple):
