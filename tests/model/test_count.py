@@ -7,11 +7,13 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from stacklab.model.count import count_parameters, flops_per_token, measure
+from stacklab.model.count import count_parameters, estimate_memory, flops_per_token, measure
 from stacklab.model.spec import ModelSpec, NormSpec
 from stacklab.model.transformer import Transformer
 
 PAPER: dict[str, Any] = {"vocab_size": 151_665, "d_model": 384, "num_heads": 8, "context_length": 512}
+SMALL: dict[str, Any] = {"vocab_size": 97, "d_model": 32, "num_layers": 2, "context_length": 24}
+FROZEN: dict[str, Any] = {"token_table": "frozen", "tie_embeddings": False}
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"num_layers": 0},
@@ -19,26 +21,50 @@ VARIANTS: list[dict[str, Any]] = [
     {"linear_bias": True, "tie_embeddings": False},
     {"position": "none", "norm": NormSpec(bias=False)},
     {"position": "sinusoidal", "norm": NormSpec(placement="post")},
+    {"d_ff": 0},
+    {"d_ff": [0, 64, 0], "num_layers": 3, "linear_bias": {"output": True, "feed_forward": True}},
+    {"linear_bias": {"query_key_value": True}, "norm": NormSpec(placement="none")},
+    {"norm": NormSpec(placement="none", final=True), "mask": "full"},
+    {"norm": NormSpec(placement="post", final=True)},
+    {"norm": NormSpec(final=False), "position": {"kind": "factored", "period": 5}},
+    {"attention_identity": 0.2, "num_heads": [1, 8], "attention_scale": "none"},
+    FROZEN,
+    FROZEN | {"position": "none", "norm": NormSpec(placement="none"), "attention_identity": 0.2},
+    FROZEN | {"position": "sinusoidal", "norm": NormSpec(placement="post")},
+    FROZEN | {"position": "none", "num_layers": 0},
+    FROZEN | {"position": "none", "num_layers": 0, "norm": NormSpec(final=False)},
+    FROZEN | {"position": {"kind": "factored", "period": 4}, "norm": NormSpec(placement="none")},
 ]
+GPT_NEO: dict[str, Any] = {
+    "vocab_size": 50_257,
+    "d_model": 768,
+    "num_layers": 4,
+    "context_length": 2048,
+    "window": [None, 256, None, 256],
+    "activation": "gelu_tanh",
+    "attention_scale": "none",
+    "linear_bias": {"output": True, "feed_forward": True},
+}
 
 
 @pytest.mark.parametrize("change", VARIANTS)
 def test_parameters_equal_the_built_model(change: dict[str, Any]) -> None:
-    spec = ModelSpec(**{"vocab_size": 97, "d_model": 32, "num_layers": 2, "context_length": 24} | change)
+    spec = ModelSpec(**SMALL | change)
     with torch.device("meta"):
-        built = sum(parameter.numel() for parameter in Transformer(spec).parameters())
-    assert count_parameters(spec).total == built
+        parameters = list(Transformer(spec).parameters())
+    count = count_parameters(spec)
+    assert count.total == sum(parameter.numel() for parameter in parameters)
+    assert count.trained == sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
 
 
 @pytest.mark.parametrize("change", VARIANTS)
 def test_flops_equal_torchs_counter(change: dict[str, Any]) -> None:
-    spec = ModelSpec(**{"vocab_size": 97, "d_model": 32, "num_layers": 2, "context_length": 24} | change)
+    spec = ModelSpec(**SMALL | change)
     with torch.device("meta"):
         model = Transformer(spec)
         ids_BT = torch.zeros(3, 24, dtype=torch.long)
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         model.logits(model(ids_BT)).sum().backward()
-    # The first layer's input gradient is not computed where nothing below it is trained; tables always are.
     assert counter.get_total_flops() == flops_per_token(spec, context=24) * 3 * 24
 
 
@@ -51,6 +77,26 @@ def test_the_source_counts_are_exact(layers: int, total: int) -> None:
 def test_the_stated_settings_give_other_counts(layers: int, millions: float) -> None:
     stated = PAPER | {"vocab_size": 151_936, "context_length": 1028}
     assert round(count_parameters(ModelSpec(num_layers=layers, **stated)).total / 1e6, 2) == millions
+
+
+@pytest.mark.parametrize("heads", [12, 24, 48, [3, 6, 12, 24], [48, 24, 12, 6], [12, 24, 48, 96]], ids=str)
+def test_gpt_neo_has_the_sources_parameters_whatever_its_heads(heads: int | list[int]) -> None:
+    spec = ModelSpec.model_validate(GPT_NEO | {"num_heads": heads})
+    with torch.device("meta"):
+        built = sum(parameter.numel() for parameter in Transformer(spec).parameters())
+    assert built == count_parameters(spec).total == 68_514_048
+
+
+def test_what_is_not_there_takes_no_memory() -> None:
+    """A frozen table has neither gradient nor moments, a layer without feed-forward keeps less."""
+    usual, less = (
+        estimate_memory(ModelSpec.model_validate(PAPER | change), micro_batch=2, context=64, loss_chunk_rows=8)
+        for change in ({"tie_embeddings": False}, FROZEN | {"d_ff": 0})
+    )
+    parts = count_parameters(ModelSpec.model_validate(PAPER | FROZEN | {"d_ff": 0}))
+    assert less.gradients * 2 == less.optimizer == 8 * (parts.total - 151_665 * 384)
+    assert less.weights == 4 * parts.total
+    assert less.activations < usual.activations / 2
 
 
 def test_about_600_is_not_the_width_of_equal_size() -> None:

@@ -1,9 +1,14 @@
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
-from stacklab.model.spec import LayerSpec, ModelSpec
+from stacklab.base.spec import Spec
+from stacklab.model.components import BiasSpec, PlainPositions
+from stacklab.model.spec import LayerSpec, ModelSpec, NormSpec
 
 
 def test_scalars_are_spread_and_lists_are_taken_layer_by_layer() -> None:
@@ -21,8 +26,54 @@ def test_scalars_are_spread_and_lists_are_taken_layer_by_layer() -> None:
         ({"d_model": 8.5}, "d_model"),
         ({"n_layers": 3}, "n_layers"),
         ({"position": "sinusoidal", "d_model": 3, "num_heads": 1}, "even d_model"),
+        ({"position": "rotary"}, "'learned', 'sinusoidal', 'none', 'factored'"),
+        ({"position": "factored"}, r"position\.factored\.period\s+Field required"),
+        ({"position": {"kind": "factored", "period": 513}}, r"period = 513 exceeds context_length = 512"),
+        ({"position": {"kind": "none", "period": 3}}, r"position\.none\.period"),
+        ({"d_ff": -1}, "greater than or equal to 0"),
+        ({"mask": "causal-ish"}, "'causal' or 'full'"),
+        ({"token_table": "frozen"}, "would freeze the tied head too; set tie_embeddings to false"),
+        ({"linear_bias": {"keys": True}}, "linear_bias.keys"),
+        ({"linear_bias": "yes"}, "expected true, false or some of query_key_value, output, feed_forward, got 'yes'"),
+        ({"init": {"token_std": 0.0}}, "init.token_std"),
     ],
 )
 def test_what_cannot_be_built_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ModelSpec.model_validate(change)
+
+
+def test_a_name_or_a_truth_value_stands_for_the_whole_component() -> None:
+    spec = ModelSpec.model_validate({"position": "none", "linear_bias": True})
+    assert spec.position == PlainPositions(kind="none")
+    assert spec.linear_bias == BiasSpec(query_key_value=True, output=True, feed_forward=True)
+    assert ModelSpec.model_validate(spec.dump()) == spec
+
+
+@pytest.mark.parametrize(("placement", "final"), [("pre", True), ("post", False), ("none", False)])
+def test_the_final_norm_follows_the_placement_unless_it_is_given(placement: str, final: bool) -> None:
+    assert NormSpec.model_validate({"placement": placement}).has_final == final
+    assert NormSpec.model_validate({"placement": placement, "final": not final}).has_final != final
+
+
+def test_every_setting_is_in_the_docs() -> None:
+    """docs/model.md has a row for each field, by its path."""
+    text = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
+    rows = {line.split("|")[1].strip().strip("`") for line in text.splitlines() if line.startswith("| `")}
+    assert rows == set(paths(ModelSpec))
+
+
+def test_the_examples_in_the_docs_are_models() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
+    examples = [yaml.safe_load(part.split("```")[0])["model"] for part in text.split("```yaml\n")[1:]]
+    assert [len(ModelSpec.model_validate(example).layers) for example in examples] == [4, 3]
+
+
+def paths(kind: type[Spec], prefix: str = "") -> Iterator[str]:
+    for name, field in kind.model_fields.items():
+        parts = [field.annotation, *get_args(field.annotation)]
+        inner = [part for part in parts if isinstance(part, type) and issubclass(part, Spec)]
+        if not inner:
+            yield prefix + name
+        for part in inner:
+            yield from (path for path in paths(part, f"{prefix}{name}."))

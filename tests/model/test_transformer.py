@@ -3,9 +3,11 @@ from typing import Any
 import pytest
 import torch
 
+from stacklab.base.errors import SpecError
 from stacklab.model.decode import generate
 from stacklab.model.init import build
-from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
+from stacklab.model.layers import LayerCache
+from stacklab.model.spec import InitSpec, ModelSpec, MupSpec, NormSpec
 
 SMALL: dict[str, Any] = {
     "vocab_size": 31,
@@ -17,6 +19,17 @@ SMALL: dict[str, Any] = {
     "attention_dropout": 0.2,
     "init": InitSpec(std=0.3),
 }
+CAUSAL: list[dict[str, Any]] = [
+    {},
+    {"window": 3},
+    {"position": "sinusoidal"},
+    {"norm": NormSpec(placement="post")},
+    {"d_ff": [0, 64, 0]},
+    {"norm": NormSpec(placement="none", final=True), "attention_scale": "none"},
+    {"position": {"kind": "factored", "period": 5}, "linear_bias": {"output": True}},
+    {"attention_identity": 0.2, "num_heads": [1, 2, 4], "window": [None, 3, None]},
+    {"token_table": "frozen", "tie_embeddings": False},
+]
 IDS = torch.arange(12)[None] * 7 % 31
 
 
@@ -24,9 +37,7 @@ def hidden(dropout_seed: int | None = None, seed: int = 0, **change: Any) -> tor
     return build(ModelSpec(**SMALL | change), seed=seed)(IDS, dropout_seed).detach()
 
 
-@pytest.mark.parametrize(
-    "change", [{}, {"window": 3}, {"position": "sinusoidal"}, {"norm": NormSpec(placement="post")}]
-)
+@pytest.mark.parametrize("change", CAUSAL, ids=str)
 def test_no_position_sees_the_future(change: dict[str, Any]) -> None:
     """By gradient: a state depends on every embedding up to it that its windows reach, and on none after."""
     model = build(ModelSpec(**SMALL | change), seed=0)
@@ -35,8 +46,22 @@ def test_no_position_sees_the_future(change: dict[str, Any]) -> None:
     model(IDS)[0, 6].pow(2).sum().backward()
     assert embedded.grad is not None
     reached = embedded.grad[0].abs().sum(-1) > 0
-    first = max(0, 6 - 3 * 2) if "window" in change else 0
-    assert reached.tolist() == [first <= t <= 6 for t in range(12)]
+    assert reached.tolist() == [t <= 6 for t in range(12)]
+
+
+@pytest.mark.parametrize(("window", "reach"), [(None, 11), (2, 3)])
+def test_a_full_mask_shows_the_future_as_far_as_its_windows_reach(window: int | None, reach: int) -> None:
+    """Each of three layers with a window of 2 reaches one position further, both ways."""
+    model = build(ModelSpec(**SMALL | {"mask": "full", "window": window, "position": "none"}), seed=0)
+    states_TD = model(IDS)[0]
+    seen = [t for t in range(12) if not torch.equal(model(changed_at(t))[0, 6], states_TD[6])]
+    assert seen == [t for t in range(12) if abs(t - 6) <= reach]
+
+
+def changed_at(t: int) -> torch.Tensor:
+    ids = IDS.clone()
+    ids[0, t] = (ids[0, t] + 1) % 31
+    return ids
 
 
 def test_a_window_hides_what_lies_before_it() -> None:
@@ -53,6 +78,16 @@ def test_a_window_hides_what_lies_before_it() -> None:
     [
         {"num_heads": [1, 2, 4]},
         {"d_ff": [8, 16, 32]},
+        {"d_ff": [64, 0, 64]},
+        {"mask": "full"},
+        {"position": {"kind": "factored", "period": 5}},
+        {"attention_scale": "none"},
+        {"attention_identity": 0.2},
+        {"token_table": "frozen", "tie_embeddings": False, "init": InitSpec(std=0.3, token_std=0.2)},
+        {"norm": NormSpec(placement="none")},
+        {"norm": NormSpec(final=False)},
+        {"init": InitSpec(std=0.3, token_std=0.2)},
+        {"init": InitSpec(std=0.3, position_std=0.2)},
         {"window": [2, None, 4]},
         {"activation": "relu"},
         {"activation": "silu"},
@@ -80,6 +115,17 @@ def test_every_setting_acts_on_the_output(change: dict[str, Any]) -> None:
 def test_norm_bias_is_a_parameter_or_is_not() -> None:
     with_bias, without = (build(ModelSpec(**SMALL | {"norm": NormSpec(bias=bias)}), seed=0) for bias in (True, False))
     assert sum(p.numel() for p in with_bias.parameters()) - sum(p.numel() for p in without.parameters()) == 7 * 16
+
+
+@pytest.mark.parametrize(
+    ("place", "where"),
+    [("query_key_value", "query_key_value"), ("output", "attention.output"), ("feed_forward", "feed_forward")],
+)
+def test_a_bias_goes_where_it_is_put(place: str, where: str) -> None:
+    spec = ModelSpec.model_validate(SMALL | {"linear_bias": {place: True}, "norm": NormSpec(bias=False)})
+    biases = [name for name, _ in build(spec, seed=0).named_parameters() if name.endswith("bias")]
+    assert len(biases) == (6 if place == "feed_forward" else 3)
+    assert all(where in name for name in biases)
 
 
 @pytest.mark.parametrize("name", ["dropout", "attention_dropout"])
@@ -118,11 +164,30 @@ def test_depth_scaled_initialisation_divides_residual_outputs() -> None:
     for name, value in scaled.named_parameters():
         factor = 6**-0.5 if name.endswith("output.weight") else 1.0
         torch.testing.assert_close(value, dict(plain.named_parameters())[name] * factor)
+    attention_only = {"d_ff": [0, 64, 0], "init": InitSpec(residual="depth_scaled")}
+    fewer = dict(build(ModelSpec(**SMALL | attention_only), seed=0).named_parameters())[
+        "blocks.0.attention.output.weight"
+    ]
+    torch.testing.assert_close(fewer * 4**0.5, dict(plain.named_parameters())["blocks.0.attention.output.weight"])
 
 
-@pytest.mark.parametrize(
-    "change", [{}, {"window": 3}, {"position": "sinusoidal"}, {"norm": NormSpec(placement="post")}]
-)
+def test_tables_and_identity_terms_start_as_told() -> None:
+    init = InitSpec(std=0.02, token_std=1.0, position_std=0.5)
+    change = {"position": {"kind": "factored", "period": 3}, "attention_identity": 0.2, "init": init}
+    wide = SMALL | {"d_model": 512, "num_heads": 4, "num_layers": 1}
+    found = dict(build(ModelSpec(**wide | change), seed=0).named_parameters())
+    identity = found["blocks.0.attention.identity_H"]
+    assert identity.tolist() == pytest.approx([0.2] * 4)
+    for name, std in {
+        "token_embedding.weight": 1.0,
+        "position_embedding.slot.weight": 0.5,
+        "position_embedding.group.weight": 0.5,
+        "blocks.0.feed_forward.expand.weight": 0.02,
+    }.items():
+        assert found[name].std().item() == pytest.approx(std, rel=0.05), name
+
+
+@pytest.mark.parametrize("change", [*CAUSAL, {"num_layers": 0}], ids=str)
 def test_cached_decoding_equals_the_whole_forward_pass(change: dict[str, Any]) -> None:
     """Greedy continuation of prompts of unequal length, against recomputing each alone without a cache."""
     model = build(ModelSpec(**SMALL | change), seed=0)
@@ -136,6 +201,13 @@ def test_cached_decoding_equals_the_whole_forward_pass(change: dict[str, Any]) -
     assert generate(model, prompts, max_tokens=6) == expected
 
 
+def test_decoding_gives_the_hidden_states_of_the_forward_pass_under_every_multiplier() -> None:
+    model = build(ModelSpec(**SMALL | {"parametrisation": MupSpec(base_d_model=2, base_num_layers=1)}), seed=0)
+    causal_BTS = torch.ones(1, 12, 12, dtype=torch.bool).tril()
+    decoded = model.decode(IDS, torch.arange(12)[None], [LayerCache() for _ in model.blocks], causal_BTS)
+    torch.testing.assert_close(decoded, model(IDS))
+
+
 def test_generation_stops_at_the_end_token_and_where_the_context_is_full() -> None:
     model = build(ModelSpec(**SMALL), seed=0)
     free = generate(model, [[3]], max_tokens=50)[0]
@@ -143,6 +215,12 @@ def test_generation_stops_at_the_end_token_and_where_the_context_is_full() -> No
     end = next(token for token in free[1:] if token != free[0])
     assert generate(model, [[3]], max_tokens=50, end_id=end)[0] == free[: free.index(end)]
     assert generate(model, [[1] * 12, [3]], max_tokens=2) == [[], free[:2]]
+
+
+def test_a_model_that_sees_the_future_is_not_generated_from() -> None:
+    model = build(ModelSpec(**SMALL | {"mask": "full"}), seed=0)
+    with pytest.raises(SpecError, match=r"model\.mask = full: text can only be generated with mask = causal"):
+        generate(model, [[3]], max_tokens=2)
 
 
 def test_sampling_repeats_with_its_seed() -> None:

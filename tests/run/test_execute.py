@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 from tests.run.conftest import Bench
 
 from stacklab.base.errors import CheckpointError
 from stacklab.base.files import read_json, read_jsonl
+from stacklab.model.components import FactoredPositions
+from stacklab.model.spec import NormSpec
 from stacklab.run.execute import execute
 from stacklab.run.paths import RunPaths
 
@@ -48,6 +51,31 @@ def test_a_run_leaves_the_files_that_paths_names(bench: Bench) -> None:
     facts = read_json(paths.provenance)
     assert facts["threads"] == 1
     assert facts["data"]["fingerprint"] == bench.prepared.fingerprint
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"num_layers": 0},
+        {
+            "d_ff": 0,
+            "norm": NormSpec(placement="none"),
+            "position": FactoredPositions(period=4),
+            "token_table": "frozen",
+            "tie_embeddings": False,
+            "attention_identity": 0.2,
+        },
+    ],
+    ids=["no layers", "attention only"],
+)
+def test_a_small_stack_runs_to_its_end_and_goes_on_from_a_checkpoint(bench: Bench, model: dict[str, Any]) -> None:
+    paths = bench.folder(bench.spec(model=model))
+    whole = executed(bench, paths)
+    shutil.rmtree(paths.folder)
+    bench.folder(bench.spec(model=model))
+    steps = iter(range(100))
+    assert execute(paths.folder, threads=1, stop=lambda: next(steps) == 6) == "stopped"
+    assert executed(bench, paths) == whole
 
 
 def test_a_finished_run_is_not_touched_again(bench: Bench) -> None:

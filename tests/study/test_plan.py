@@ -55,6 +55,29 @@ def test_per_layer_settings_equal_in_all_layers_do_not_differ_by_depth_alone(tin
     assert differences(plan.arm("shallow").config, listed.arm("shallow").config) == []
 
 
+@pytest.mark.parametrize(
+    ("overrides", "moved"),
+    [
+        (["model.norm.final=true"], []),
+        (["model.norm.placement=post"], ["model.norm.final", "model.norm.placement"]),
+        (["model.norm.placement=post", "model.norm.final=true"], ["model.norm.placement"]),
+        (["model.init.std=0.1", "model.init.token_std=0.02", "model.init.position_std=0.02"], ["model.init.std"]),
+        (["model.position=none"], ["model.position.kind"]),
+        (["model.position={kind: factored, period: 4}"], ["model.position.kind", "model.position.period"]),
+        (["model.linear_bias=false"], []),
+        (["model.linear_bias.output=true"], ["model.linear_bias.output"]),
+    ],
+)
+def test_settings_are_compared_as_they_come_out(tiny: Path, overrides: list[str], moved: list[str]) -> None:
+    pair = planned(tiny).arm("deep").config, planned(tiny, *overrides).arm("deep").config
+    assert [row.path for row in differences(*pair)] == moved
+
+
+def test_a_mask_that_shows_the_next_token_is_refused(tiny: Path) -> None:
+    with pytest.raises(SpecError, match=r"arm deep: model\.mask = full shows each position the next token"):
+        planned(tiny, "model.mask=full")
+
+
 def test_an_arm_that_moves_something_undeclared_is_refused(tiny: Path) -> None:
     edit(tiny, "{model.num_layers: 1}\n  wide", "{model.num_layers: 1, train.batch_size: 4}\n  wide")
     with pytest.raises(ContrastError, match=r"arm shallow: changes train\.batch_size from 2 to 4, which is neither"):

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.train.test_step import MODEL, PLAIN, TOKENS_BT, weights
+from tests.train.test_step import FROZEN, MODEL, PLAIN, TOKENS_BT, weights
 
 from stacklab.base.errors import CheckpointError
 from stacklab.model.init import build
@@ -32,6 +32,21 @@ def test_training_goes_on_bit_for_bit(saved: Path) -> None:
     assert load_checkpoint(saved, resumed, run_id="r") == 2
     assert [resumed.step(step, TOKENS_BT) for step in range(2, 5)] == expected[2:]
     assert torch.equal(weights(resumed), weights(straight))
+
+
+def test_a_frozen_table_is_saved_and_read_back(tmp_path: Path) -> None:
+    """Training goes on bit for bit, also where the table was drawn otherwise before the checkpoint was read."""
+    model = FROZEN | {"attention_identity": 0.2, "d_ff": 0}
+    straight, resumed = trainer(**model), trainer(**model)
+    losses = [straight.step(step, TOKENS_BT)[0] for step in range(2)]
+    save_checkpoint(tmp_path / "c.safetensors", straight, run_id="r", step=2)
+    losses += [straight.step(step, TOKENS_BT)[0] for step in range(2, 4)]
+    with torch.no_grad():
+        resumed.model.token_embedding.weight.zero_()
+    load_checkpoint(tmp_path / "c.safetensors", resumed, run_id="r")
+    assert [resumed.step(step, TOKENS_BT)[0] for step in range(2, 4)] == losses[2:]
+    assert torch.equal(weights(resumed), weights(straight))
+    assert not resumed.model.token_embedding.weight.requires_grad
 
 
 def test_a_truncated_file_is_refused(saved: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
-from stacklab.train.optimizer import build_optimizer
+from stacklab.train.optimizer import build_optimizer, optimizer_tensors
 from stacklab.train.spec import OptimizerSpec, ScheduleSpec, TrainSpec
 from stacklab.train.step import Trainer
 
@@ -18,6 +18,7 @@ MODEL: dict[str, Any] = {
     "dropout": 0.0,
     "attention_dropout": 0.0,
 }
+FROZEN: dict[str, Any] = {"token_table": "frozen", "tie_embeddings": False}
 TOKENS_BT = torch.arange(8 * 9).reshape(8, 9) * 11 % 29
 PLAIN: dict[str, Any] = {"batch_size": 8, "steps": 10, "schedule": ScheduleSpec(warmup_steps=0)}
 
@@ -104,3 +105,28 @@ def test_matrices_are_decayed_and_norms_are_not() -> None:
     assert plain["weight_decay"] == 0.0
     assert all(parameter.ndim == 2 for parameter in decayed["params"])
     assert len(plain["params"]) == 10
+
+
+def test_identity_terms_are_trained_but_not_decayed() -> None:
+    model = build(ModelSpec(**MODEL | {"attention_identity": 0.2}), seed=0)
+    _, plain = build_optimizer(model, OptimizerSpec()).param_groups
+    assert len(plain["params"]) == 12
+    trainer, _ = trained(model={"attention_identity": 0.2})
+    for block in trainer.model.blocks:
+        assert (block.attention.identity_H != 0.2).all()
+
+
+def test_a_frozen_table_stays_as_it_was_drawn_and_has_no_state() -> None:
+    spec = ModelSpec(**MODEL | FROZEN)
+    drawn = build(spec, seed=0).token_embedding.weight
+    trainer, _ = trained(model=FROZEN, optimizer=OptimizerSpec(weight_decay=0.5))
+    assert torch.equal(trainer.model.token_embedding.weight, drawn)
+    assert not torch.equal(trainer.model.head.weight, build(spec, seed=0).head.weight)
+    names = optimizer_tensors(trainer.model, trainer.optimizer)
+    assert "head.weight/exp_avg" in names
+    assert not any(name.startswith("token_embedding") for name in names)
+
+
+def test_a_stack_without_layers_learns() -> None:
+    _, losses = trained(count=10, model={"num_layers": 0}, optimizer=OptimizerSpec(learning_rate=0.1))
+    assert losses[-1] < losses[0] - 1

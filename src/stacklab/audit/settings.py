@@ -5,6 +5,7 @@ from itertools import product
 from typing import NamedTuple
 
 from stacklab.audit.spec import Stated, StatedArm
+from stacklab.model.components import BiasSpec, PlainPositions
 from stacklab.model.count import count_parameters
 from stacklab.model.spec import ModelSpec, NormSpec
 
@@ -60,7 +61,7 @@ def build(setting: Setting, stated: Stated, num_layers: int, *, d_model: int | N
     """The stack of one arm. The heads do not enter any count. Another `d_model` keeps the ratio of d_ff to it."""
     width = stated.model.d_model
     assert width is not None, "callers look first"
-    wide = d_model or width
+    wide, biases = d_model or width, setting.linear_bias
     return ModelSpec(
         vocab_size=setting.vocab_size,
         d_model=wide,
@@ -68,11 +69,10 @@ def build(setting: Setting, stated: Stated, num_layers: int, *, d_model: int | N
         num_heads=1,
         d_ff=None if stated.model.d_ff is None else max(1, round(stated.model.d_ff * wide / width)),
         context_length=setting.positions or 1,
-        position="learned" if setting.positions else "none",
-        linear_bias=setting.linear_bias,
+        position=PlainPositions(kind="learned" if setting.positions else "none"),
+        linear_bias=BiasSpec(query_key_value=biases, output=biases, feed_forward=biases),
         tie_embeddings=setting.tied,
-        # A stack with its norms after the sub-layers has as many of them, but none at the end.
-        norm=NormSpec(placement="pre" if setting.final_norm else "post", bias=setting.norm_bias),
+        norm=NormSpec(final=setting.final_norm, bias=setting.norm_bias),
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from stacklab.model.spec import ModelSpec
+from stacklab.model.spec import LayerSpec, ModelSpec
 
 Quantity = Literal["total_parameters", "non_embedding_parameters", "flops_per_token"]
 QUANTITIES: tuple[Quantity, ...] = ("total_parameters", "non_embedding_parameters", "flops_per_token")
@@ -13,7 +13,10 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Parameters:
-    """Numbers of trained scalars by part. A tied head counts once, under `token_embedding`."""
+    """Numbers of scalars by part. A tied head counts once, under `token_embedding`.
+
+    frozen: how many of them are never trained.
+    """
 
     token_embedding: int
     position_embedding: int
@@ -21,6 +24,11 @@ class Parameters:
     feed_forward: int
     norms: int
     head: int
+    frozen: int
+
+    @property
+    def trained(self) -> int:
+        return self.total - self.frozen
 
     @property
     def total(self) -> int:
@@ -34,31 +42,62 @@ class Parameters:
 
 def count_parameters(spec: ModelSpec) -> Parameters:
     vocab, width, layers = _vocab(spec), spec.d_model, spec.layers
-    bias = 1 if spec.linear_bias else 0
     norm = width * (2 if spec.norm.bias else 1)
-    final_norm = norm if spec.norm.placement == "pre" else 0
+    final_norm = norm if spec.norm.has_final else 0
     return Parameters(
         token_embedding=vocab * width,
-        position_embedding=spec.context_length * width if spec.position == "learned" else 0,
-        attention=len(layers) * (4 * width * width + bias * 4 * width),
-        feed_forward=sum(2 * width * layer.d_ff + bias * (layer.d_ff + width) for layer in layers),
-        norms=len(layers) * 2 * norm + final_norm,
+        position_embedding=spec.position.rows(spec.context_length) * width,
+        attention=sum(_attention(spec, layer) for layer in layers),
+        feed_forward=sum(_feed_forward(spec, layer) for layer in layers),
+        norms=sum(_norms(spec, layer) for layer in layers) * norm + final_norm,
         head=0 if spec.tie_embeddings else vocab * width,
+        frozen=vocab * width if spec.token_table == "frozen" else 0,
     )
+
+
+def _norms(spec: ModelSpec, layer: LayerSpec) -> int:
+    """How many norms a layer has: one for each of its sub-layers, unless norms are nowhere."""
+    if spec.norm.placement == "none":
+        return 0
+    return 2 if layer.d_ff else 1
 
 
 def flops_per_token(spec: ModelSpec, *, context: int) -> int:
     """Floating-point operations of training on one token: forward, and twice that for backward.
 
-    A multiply-add is two operations. Attention is counted as it is computed, dense over `context` positions (causal
-    and windowed masks save nothing here); look-ups, norms and activations are left out, as torch's counter does.
+    A multiply-add is two operations. Attention is counted as it is computed, dense over `context` positions (masks and
+    windows save nothing here); look-ups, norms and activations are left out, as torch's counter does.
     """
     width = spec.d_model
-    matrices = _vocab(spec) * width
+    multiply_adds = _vocab(spec) * width
     for layer in spec.layers:
-        matrices += 4 * width * width + 2 * width * layer.d_ff
-    attention = len(spec.layers) * 2 * context * width
-    return 3 * 2 * (matrices + attention)
+        multiply_adds += 4 * width * width + 2 * width * layer.d_ff
+        # Scores from queries and keys, which the identity term widens by d_model in each head; then the values.
+        identity = 0 if spec.attention_identity is None else layer.num_heads * width
+        multiply_adds += context * (2 * width + identity)
+    return 2 * (3 * multiply_adds - _gradients_unasked(spec))
+
+
+def _attention(spec: ModelSpec, layer: LayerSpec) -> int:
+    width, bias = spec.d_model, spec.linear_bias
+    biases = width * (3 * bias.query_key_value + bias.output)
+    return 4 * width * width + biases + (0 if spec.attention_identity is None else layer.num_heads)
+
+
+def _feed_forward(spec: ModelSpec, layer: LayerSpec) -> int:
+    if not layer.d_ff:
+        return 0
+    return 2 * spec.d_model * layer.d_ff + spec.linear_bias.feed_forward * (layer.d_ff + spec.d_model)
+
+
+def _gradients_unasked(spec: ModelSpec) -> int:
+    """Multiply-adds of the first matrix's input gradient, where nothing below that matrix is trained."""
+    width = spec.d_model
+    if spec.token_table == "trained" or spec.position.rows(spec.context_length):
+        return 0
+    if not spec.layers:
+        return 0 if spec.norm.has_final else _vocab(spec) * width
+    return 0 if spec.norm.placement == "pre" else 3 * width * width
 
 
 def measure(spec: ModelSpec, quantity: Quantity, *, context: int) -> int:
@@ -88,18 +127,24 @@ def estimate_memory(spec: ModelSpec, *, micro_batch: int, context: int, loss_chu
     """An estimate for planning: what a layer keeps for its backward pass, and one chunk of logits.
 
     Per position a layer keeps about 10 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
-    heads' output, two dropped branches) and 2 of width d_ff. Scores are recomputed, not kept.
+    heads' output, two dropped branches) and 2 of width d_ff; 7 of d_model when it has no feed-forward. The identity
+    term keeps 2 more for each head. Scores are recomputed, not kept.
     """
-    total = count_parameters(spec).total
+    parameters = count_parameters(spec)
     positions = micro_batch * context
-    kept = sum(10 * spec.d_model + 2 * layer.d_ff for layer in spec.layers) + 4 * spec.d_model
+    kept = sum(_kept(spec, layer) for layer in spec.layers) + 4 * spec.d_model
     return Memory(
-        weights=total * FLOAT_BYTES,
-        gradients=total * FLOAT_BYTES,
-        optimizer=2 * total * FLOAT_BYTES,
+        weights=parameters.total * FLOAT_BYTES,
+        gradients=parameters.trained * FLOAT_BYTES,
+        optimizer=2 * parameters.trained * FLOAT_BYTES,
         activations=positions * kept * FLOAT_BYTES,
         loss_chunk=min(loss_chunk_rows, positions) * _vocab(spec) * FLOAT_BYTES,
     )
+
+
+def _kept(spec: ModelSpec, layer: LayerSpec) -> int:
+    identity = 0 if spec.attention_identity is None else 2 * layer.num_heads
+    return ((10 if layer.d_ff else 7) + identity) * spec.d_model + 2 * layer.d_ff
 
 
 def _vocab(spec: ModelSpec) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from stacklab.base.errors import SpecError
 from stacklab.model.layers import LayerCache
 from stacklab.model.transformer import Transformer
 
@@ -23,7 +24,14 @@ def generate(
 
     Prompts of unequal length are padded on the left and the padding is hidden from attention and from positions, so a
     prompt's continuation is that of the prompt alone. A sequence stops before `end_id`, or where the context is full.
+
+    Raises SpecError for a model whose mask is not causal: what it says of a position depends on what follows.
     """
+    if model.spec.mask != "causal":
+        raise SpecError(
+            f"model.mask = {model.spec.mask}: text can only be generated with mask = causal, since here each position "
+            "depends on later ones; leave out prompts and problems, or make the mask causal"
+        )
     if not prompts:
         return []
     if not all(prompts):

@@ -1,30 +1,28 @@
 """All initialisation in one place."""
 
-import math
-
 import torch
 from torch import nn
 
 from stacklab.base.streams import stream_seed
+from stacklab.model.parametrisation import initial_std
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 
-RESIDUAL_OUTPUTS = ("attention.output.weight", "feed_forward.output.weight")
-
 
 def initialise(model: Transformer, *, seed: int) -> None:
-    """Normal weights of the spec's deviation, zero biases, unit norms.
+    """Normal weights of the parametrisation's deviation, zero biases, unit norms, and the spec's identity terms.
 
     Each tensor has a stream of its own, named after it, so the tables and the first layer start equal in arms of
     different depth and equal width.
     """
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2:
-            nn.init.constant_(parameter, 1.0 if name.endswith("norm.weight") else 0.0)
+            nn.init.constant_(parameter, _constant(model.spec, name))
             continue
         generator = torch.Generator(device="cpu").manual_seed(stream_seed(seed, "init", name))
         with torch.no_grad():
-            drawn = torch.empty_like(parameter, device="cpu").normal_(0.0, _std(model.spec, name), generator=generator)
+            std = initial_std(model.spec, name)
+            drawn = torch.empty_like(parameter, device="cpu").normal_(0.0, std, generator=generator)
             parameter.copy_(drawn)
 
 
@@ -37,7 +35,8 @@ def build(spec: ModelSpec, *, seed: int, device: str = "cpu") -> Transformer:
     return model
 
 
-def _std(spec: ModelSpec, name: str) -> float:
-    if spec.init.residual == "depth_scaled" and name.endswith(RESIDUAL_OUTPUTS):
-        return spec.init.std / math.sqrt(2 * spec.num_layers)
-    return spec.init.std
+def _constant(spec: ModelSpec, name: str) -> float:
+    if name.endswith("identity_H"):
+        assert spec.attention_identity is not None, "there is no such parameter otherwise"
+        return spec.attention_identity
+    return 1.0 if name.endswith("norm.weight") else 0.0

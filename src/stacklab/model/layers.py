@@ -8,8 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stacklab.base.streams import stream_seed
-from stacklab.model.ops.attention import causal_attention
+from stacklab.model.ops.attention import attention
 from stacklab.model.ops.dropout import dropout
+from stacklab.model.ops.visibility import Visibility
+from stacklab.model.parametrisation import attention_multiplier, identity_multiplier, residual_multiplier
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -35,37 +37,65 @@ class LayerCache:
 
 
 class Attention(nn.Module):
-    """Causal multi-head self-attention (Vaswani et al. 2017, section 3.2), optionally within a window."""
+    """Multi-head self-attention (Vaswani et al. 2017, section 3.2), causal or full, optionally within a window.
+
+    A query at position i gives the key at j the score scale <q_i, k_j>, where scale is 1 / sqrt(K) or 1. With
+    `attention_identity` it is scale <q_i, k_j> + a <x_i, x_j>, where a is trained, one number per head, and x_BTD is
+    what this layer gets, normed if it has a norm before (Boix-Adsera et al. 2024, arXiv 2310.09753; as in
+    their code, the identity is not scaled).
+    """
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
         super().__init__()
         self.num_heads = layer.num_heads
-        self.window = layer.window
+        self.visibility = Visibility(spec.mask, layer.window)
+        usual = (spec.d_model // layer.num_heads) ** -0.5 if spec.attention_scale == "inverse_sqrt" else 1.0
+        self.scale = usual * attention_multiplier(spec, layer)
+        self.identity_scale = identity_multiplier(spec) / self.scale
         self.dropout = spec.attention_dropout
-        self.query_key_value = nn.Linear(spec.d_model, 3 * spec.d_model, bias=spec.linear_bias)
-        self.output = nn.Linear(spec.d_model, spec.d_model, bias=spec.linear_bias)
+        self.query_key_value = nn.Linear(spec.d_model, 3 * spec.d_model, bias=spec.linear_bias.query_key_value)
+        self.identity_H = None if spec.attention_identity is None else nn.Parameter(torch.empty(layer.num_heads))
+        self.output = nn.Linear(spec.d_model, spec.d_model, bias=spec.linear_bias.output)
 
     def forward(self, x_BTD: Tensor, seed: int | None) -> Tensor:
         q_BHTK, k_BHTK, v_BHTK = self._project(x_BTD)
         rate = 0.0 if seed is None else self.dropout
-        o_BHTK = causal_attention(q_BHTK, k_BHTK, v_BHTK, dropout=rate, seed=seed or 0, window=self.window)
+        o_BHTK = attention(
+            q_BHTK, k_BHTK, v_BHTK, dropout=rate, seed=seed or 0, visibility=self.visibility, scale=self.scale
+        )
         return self._merge(o_BHTK)
+
+    def probabilities(self, x_BTD: Tensor) -> Tensor:
+        """a_BHTT: the share that each query gives each key, without dropout. Plain and slow, for looking at."""
+        q_BHTK, k_BHTK, _ = self._project(x_BTD)
+        positions = torch.arange(x_BTD.shape[1], device=x_BTD.device)
+        seen_TT = self.visibility.seen_TS(positions, positions)
+        score_BHTT = q_BHTK @ k_BHTK.transpose(-1, -2) * self.scale
+        return torch.softmax(score_BHTT.masked_fill(~seen_TT, -torch.inf), -1)
 
     def decode(self, x_BTD: Tensor, cache: LayerCache, visible_BTS: Tensor) -> Tensor:
         """Attend from new positions to cached and new ones. visible_BTS: which keys each query may see, causally."""
         q_BHTK, k_BHTK, v_BHTK = self._project(x_BTD)
         k_BHSK, v_BHSK = cache.extend(k_BHTK, v_BHTK)
-        if self.window is not None:
+        if self.visibility.window is not None:
             new, seen = visible_BTS.shape[1:]
-            age_TS = torch.arange(seen - new, seen)[:, None] - torch.arange(seen)
-            visible_BTS = visible_BTS & (age_TS < self.window).to(visible_BTS.device)
-        o_BHTK = F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=visible_BTS[:, None])
+            keys_S = torch.arange(seen, device=visible_BTS.device)
+            visible_BTS = visible_BTS & self.visibility.seen_TS(keys_S[seen - new :], keys_S)
+        o_BHTK = F.scaled_dot_product_attention(
+            q_BHTK, k_BHSK, v_BHSK, attn_mask=visible_BTS[:, None], scale=self.scale
+        )
         return self._merge(o_BHTK)
 
     def _project(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values; the identity term makes queries and keys wider than values."""
         heads = self.query_key_value(x_BTD).unflatten(-1, (3, self.num_heads, -1))
         q_BHTK, k_BHTK, v_BHTK = heads.permute(2, 0, 3, 1, 4).unbind(0)
-        return q_BHTK, k_BHTK, v_BHTK
+        if self.identity_H is None:
+            return q_BHTK, k_BHTK, v_BHTK
+        # scale <(q, a x / scale), (k, x)> = scale <q, k> + a <x, x>, so that no kernel has to know of it.
+        x_BHTD = x_BTD[:, None].expand(-1, self.num_heads, -1, -1).to(q_BHTK.dtype)
+        weight_H11 = (self.identity_H * self.identity_scale).to(q_BHTK.dtype)[:, None, None]
+        return torch.cat((q_BHTK, weight_H11 * x_BHTD), -1), torch.cat((k_BHTK, x_BHTD), -1), v_BHTK
 
     def _merge(self, o_BHTK: Tensor) -> Tensor:
         merged: Tensor = self.output(o_BHTK.transpose(1, 2).flatten(2))
@@ -78,8 +108,8 @@ class FeedForward(nn.Module):
     def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[spec.activation]
-        self.expand = nn.Linear(spec.d_model, layer.d_ff, bias=spec.linear_bias)
-        self.output = nn.Linear(layer.d_ff, spec.d_model, bias=spec.linear_bias)
+        self.expand = nn.Linear(spec.d_model, layer.d_ff, bias=spec.linear_bias.feed_forward)
+        self.output = nn.Linear(layer.d_ff, spec.d_model, bias=spec.linear_bias.feed_forward)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         y_BTD: Tensor = self.output(self.activation(self.expand(x_BTD)))
@@ -87,30 +117,43 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention then feed-forward, each around a residual, with the norm before (pre) or after (post) it."""
+    """Attention then feed-forward, each around a residual, with the norm before (pre) or after (post) it, or none.
+
+    Where d_ff is 0 there is attention alone.
+    """
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
         super().__init__()
         self.dropout = spec.dropout
         self.post_norm = spec.norm.placement == "post"
-        self.attention_norm = layer_norm(spec)
+        self.residual_multiplier = residual_multiplier(spec)
+        norms = nn.Identity if spec.norm.placement == "none" else partial(layer_norm, spec)
+        self.attention_norm = norms()
         self.attention = Attention(spec, layer)
-        self.feed_forward_norm = layer_norm(spec)
-        self.feed_forward = FeedForward(spec, layer)
+        self.feed_forward_norm = norms() if layer.d_ff else nn.Identity()
+        self.feed_forward = FeedForward(spec, layer) if layer.d_ff else None
 
     def forward(self, x_BTD: Tensor, seed: int | None, branch_scale: float = 1.0) -> Tensor:
         """`seed` addresses this layer's dropout stream; None evaluates. `branch_scale`: see ModelSpec.layer_drop."""
         attention_seed = None if seed is None else stream_seed(seed, "probabilities")
         branch_BTD = self.attention(self._before(x_BTD, self.attention_norm), attention_seed)
         x_BTD = self._add(x_BTD, branch_BTD, self.attention_norm, _site(seed, "attention"), branch_scale)
-        branch_BTD = self.feed_forward(self._before(x_BTD, self.feed_forward_norm))
-        return self._add(x_BTD, branch_BTD, self.feed_forward_norm, _site(seed, "feed_forward"), branch_scale)
+        return self._fed_forward(x_BTD, seed, branch_scale)
 
     def decode(self, x_BTD: Tensor, cache: LayerCache, visible_BTS: Tensor) -> Tensor:
         branch_BTD = self.attention.decode(self._before(x_BTD, self.attention_norm), cache, visible_BTS)
         x_BTD = self._add(x_BTD, branch_BTD, self.attention_norm, None, 1.0)
+        return self._fed_forward(x_BTD, None, 1.0)
+
+    def attention_map(self, x_BTD: Tensor) -> Tensor:
+        """a_BHTT of this block for its input."""
+        return self.attention.probabilities(self._before(x_BTD, self.attention_norm))
+
+    def _fed_forward(self, x_BTD: Tensor, seed: int | None, branch_scale: float) -> Tensor:
+        if self.feed_forward is None:
+            return x_BTD
         branch_BTD = self.feed_forward(self._before(x_BTD, self.feed_forward_norm))
-        return self._add(x_BTD, branch_BTD, self.feed_forward_norm, None, 1.0)
+        return self._add(x_BTD, branch_BTD, self.feed_forward_norm, _site(seed, "feed_forward"), branch_scale)
 
     def _before(self, x_BTD: Tensor, norm: nn.Module) -> Tensor:
         if self.post_norm:
@@ -121,6 +164,7 @@ class Block(nn.Module):
     def _add(self, x_BTD: Tensor, branch_BTD: Tensor, norm: nn.Module, seed: int | None, scale: float) -> Tensor:
         if seed is not None:
             branch_BTD = dropout(branch_BTD, self.dropout, seed)
+        scale *= self.residual_multiplier
         sum_BTD = x_BTD + (branch_BTD if scale == 1.0 else branch_BTD * scale)
         return norm(sum_BTD) if self.post_norm else sum_BTD
 

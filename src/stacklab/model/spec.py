@@ -1,19 +1,20 @@
 """What a stack is: widths, depth, heads, norms, positions. No torch here."""
 
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from stacklab.base.spec import Items, Spec
+from stacklab.model.components import Biases, BiasSpec, FactoredPositions, Mask, PlainPositions, Position
 
 T = TypeVar("T")
 
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
-Position = Literal["learned", "sinusoidal", "none"]
 
 
 class LayerSpec(NamedTuple):
-    """One layer after scalars and defaults are expanded. `window` None means every earlier position is seen."""
+    """One layer after scalars and defaults are expanded. `window` None hides nothing that the mask shows; `d_ff` 0 is
+    a layer of attention alone."""
 
     num_heads: int
     d_ff: int
@@ -22,27 +23,83 @@ class LayerSpec(NamedTuple):
 
 
 class NormSpec(Spec):
-    """LayerNorm before each sub-layer (pre) or after each residual addition (post)."""
+    """LayerNorm before each sub-layer (pre), after each residual addition (post), or nowhere in the layers (none).
 
-    placement: Literal["pre", "post"] = "pre"
+    final: a norm before the head; None means that pre has one and the others have not.
+    """
+
+    placement: Literal["pre", "post", "none"] = "pre"
+    final: bool | None = None
     bias: bool = True
     epsilon: float = Field(1e-5, gt=0)
 
+    @property
+    def has_final(self) -> bool:
+        return self.placement == "pre" if self.final is None else self.final
+
 
 class InitSpec(Spec):
-    """Normal initialisation. `depth_scaled` divides the two residual projections of a layer by sqrt(2 num_layers)
-    (GPT-2, Radford et al. 2019, section 2.3)."""
+    """Normal initialisation. `depth_scaled` divides the residual projections, two in a layer with a feed-forward and
+    one in a layer without, by the square root of their number (GPT-2, Radford et al. 2019, section 2.3).
+
+    token_std, position_std: deviations of the token table and of the tables of positions; None means std.
+    """
 
     std: float = Field(0.02, gt=0)
+    token_std: float | None = Field(None, gt=0)
+    position_std: float | None = Field(None, gt=0)
     residual: Literal["plain", "depth_scaled"] = "plain"
+
+    @property
+    def token_deviation(self) -> float:
+        return self.std if self.token_std is None else self.token_std
+
+    @property
+    def position_deviation(self) -> float:
+        return self.std if self.position_std is None else self.position_std
+
+
+class StandardSpec(Spec):
+    """The same initial deviation and the same rate for every tensor, whatever the width and the depth."""
+
+    kind: Literal["standard"] = "standard"
+
+
+class MupSpec(Spec):
+    """Maximal-update parametrisation: settings found at the base's size hold at other sizes (docs/parametrisation.md).
+
+    base_d_model: the width at which it equals standard.
+    base_head_size: the base's head size, to which attention scores are scaled; None means that the base has this
+    stack's heads, so that head size grows with the width.
+    base_num_layers: the depth at which it equals standard; None means no rule for depth.
+    depth_exponent: a layer's branches are multiplied by (base_num_layers / num_layers) to this power: 0.5 is Depth-muP
+    (Yang et al. 2023, arXiv 2310.02244), 1 is CompleteP (Dey et al. 2025, arXiv 2505.01618).
+    """
+
+    kind: Literal["mup"] = "mup"
+    base_d_model: PositiveInt
+    base_head_size: PositiveInt | None = None
+    base_num_layers: PositiveInt | None = None
+    depth_exponent: float = Field(1.0, ge=0.5, le=1)
+
+
+Parametrisation = Annotated[StandardSpec | MupSpec, Field(discriminator="kind")]
 
 
 class ModelSpec(Spec):
-    """A decoder-only stack. A per-layer field takes one value for all layers or a list of `num_layers` values.
+    """A stack of layers. A per-layer field takes one value for all layers or a list of `num_layers` values.
 
     vocab_size: None is replaced by the tokenizer's size when a study is planned.
-    d_ff: None means 4 * d_model.
-    window: how many positions a query sees, itself included; None means all earlier ones.
+    d_ff: None means 4 * d_model; 0 leaves the feed-forward and its norm out.
+    mask: causal shows a query no later position, full shows it all.
+    window: how many positions a query sees backwards, itself included, and forwards where the mask is full; None means
+    no limit.
+    attention_scale: what queries times keys are multiplied by: 1 / sqrt(head size), or nothing (GPT-Neo).
+    attention_identity: the first value of a trained number a per head; the score of positions i and j then gains
+    a <x_i, x_j>, x being what the queries and keys are made from (Boix-Adsera et al. 2024, arXiv 2310.09753). None
+    leaves it out.
+    linear_bias: true, false, or which linear maps have a bias.
+    token_table: frozen keeps the token embeddings as they were drawn; the head must then have a table of its own.
     layer_drop: probability that training skips the layer for a batch (stochastic depth, Huang et al. 2016, with the
     kept branch scaled by 1 / (1 - p)).
     dropout: after the embeddings and after each sub-layer. attention_dropout: on the attention probabilities.
@@ -52,18 +109,23 @@ class ModelSpec(Spec):
     d_model: PositiveInt = 384
     num_layers: int = Field(12, ge=0)
     num_heads: PositiveInt | Items[PositiveInt] = 8
-    d_ff: PositiveInt | Items[PositiveInt] | None = None
+    d_ff: NonNegativeInt | Items[NonNegativeInt] | None = None
+    mask: Mask = "causal"
     window: PositiveInt | Items[PositiveInt | None] | None = None
     layer_drop: float | Items[float] = 0.0
     context_length: PositiveInt = 512
-    position: Position = "learned"
+    position: Position = PlainPositions()
     activation: Activation = "gelu"
-    linear_bias: bool = False
+    attention_scale: Literal["inverse_sqrt", "none"] = "inverse_sqrt"
+    attention_identity: float | None = None
+    linear_bias: Biases = BiasSpec()
+    token_table: Literal["trained", "frozen"] = "trained"
     tie_embeddings: bool = True
     dropout: float = Field(0.1, ge=0, lt=1)
     attention_dropout: float = Field(0.1, ge=0, lt=1)
     norm: NormSpec = NormSpec()
     init: InitSpec = InitSpec()
+    parametrisation: Parametrisation = StandardSpec()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -78,9 +140,26 @@ class ModelSpec(Spec):
                 )
             if not 0 <= layer.layer_drop < 1:
                 raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
-        if self.position == "sinusoidal" and self.d_model % 2:
-            raise ValueError(f"sinusoidal positions need an even d_model, got {self.d_model}")
+        self._check_tables()
+        scaled = self.parametrisation
+        if self.norm.placement != "pre" and isinstance(scaled, MupSpec) and scaled.base_num_layers is not None:
+            raise ValueError(
+                "parametrisation.base_num_layers: the rule for depth holds for norms before the sub-layers; "
+                "set norm.placement: pre, or leave base_num_layers out"
+            )
         return self
+
+    def _check_tables(self) -> None:
+        position = self.position
+        if position.kind == "sinusoidal" and self.d_model % 2:
+            raise ValueError(f"sinusoidal positions need an even d_model, got {self.d_model}")
+        if isinstance(position, FactoredPositions) and position.period > self.context_length:
+            raise ValueError(
+                f"position.period = {position.period} exceeds context_length = {self.context_length}, "
+                "so no position would have a second group"
+            )
+        if self.token_table == "frozen" and self.tie_embeddings:
+            raise ValueError("token_table = frozen would freeze the tied head too; set tie_embeddings to false")
 
     @property
     def layers(self) -> tuple[LayerSpec, ...]:

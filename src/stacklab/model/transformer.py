@@ -1,6 +1,5 @@
 """The stack: embeddings, blocks, final norm, head."""
 
-import math
 import random
 
 import torch
@@ -11,11 +10,13 @@ from stacklab.base.streams import stream_seed
 from stacklab.model.layers import Block, LayerCache, layer_norm
 from stacklab.model.ops.dropout import dropout
 from stacklab.model.ops.tied_lookup import tied_lookup
+from stacklab.model.parametrisation import logit_multiplier
+from stacklab.model.positions import position_rows
 from stacklab.model.spec import ModelSpec
 
 
 class Transformer(nn.Module):
-    """A decoder-only stack. It returns hidden states; the loss and the logits apply the head.
+    """A stack of layers between a table and a head. It returns hidden states; the loss and the logits apply the head.
 
     `forward` takes the seed of a dropout stream when training and None when evaluating: there is no train/eval mode
     to forget, and no global random state.
@@ -26,11 +27,11 @@ class Transformer(nn.Module):
         assert spec.vocab_size is not None, "vocab_size is filled in when a study is planned"
         self.spec = spec
         self.token_embedding = nn.Embedding(spec.vocab_size, spec.d_model)
-        self.position_embedding = (
-            nn.Embedding(spec.context_length, spec.d_model) if spec.position == "learned" else None
-        )
+        self.token_embedding.weight.requires_grad_(spec.token_table == "trained")
+        self.position_embedding = position_rows(spec)
         self.blocks = nn.ModuleList(Block(spec, layer) for layer in spec.layers)
-        self.final_norm = layer_norm(spec) if spec.norm.placement == "pre" else nn.Identity()
+        self.logit_multiplier = logit_multiplier(spec)
+        self.final_norm = layer_norm(spec) if spec.norm.has_final else nn.Identity()
         self.head = None if spec.tie_embeddings else nn.Linear(spec.d_model, spec.vocab_size, bias=False)
 
     @property
@@ -38,7 +39,7 @@ class Transformer(nn.Module):
         return self.token_embedding.weight if self.head is None else self.head.weight
 
     def forward(self, ids_BT: Tensor, dropout_seed: int | None = None) -> Tensor:
-        """ids_BT -> hidden states x_BTD after the final norm."""
+        """ids_BT -> hidden states x_BTD after the final norm, from which the head's table alone makes the logits."""
         return self._through(self.token_embedding(ids_BT), dropout_seed)
 
     def with_head(self, ids_BT: Tensor, dropout_seed: int | None) -> tuple[Tensor, Tensor]:
@@ -49,8 +50,8 @@ class Transformer(nn.Module):
         return self._through(x_BTD, dropout_seed), table_VD
 
     def _through(self, rows_BTD: Tensor, dropout_seed: int | None) -> Tensor:
-        """From the tokens' rows of the table to the final norm."""
-        x_BTD = self._placed(rows_BTD, torch.arange(rows_BTD.shape[1], device=rows_BTD.device))
+        """From the tokens' rows of the table to the states for the head."""
+        x_BTD = self._from_first(rows_BTD)
         if dropout_seed is not None:
             x_BTD = dropout(x_BTD, self.spec.dropout, stream_seed(dropout_seed, "embedding"))
         for index, (block, layer) in enumerate(zip(self.blocks, self.spec.layers, strict=True)):
@@ -62,8 +63,7 @@ class Transformer(nn.Module):
                 x_BTD = block(x_BTD, seed)
             elif random.Random(stream_seed(seed, "layer_drop")).random() >= layer.layer_drop:
                 x_BTD = block(x_BTD, seed, 1.0 / (1.0 - layer.layer_drop))
-        hidden_BTD: Tensor = self.final_norm(x_BTD)
-        return hidden_BTD
+        return self._for_head(x_BTD)
 
     def decode(self, ids_BT: Tensor, positions_BT: Tensor, caches: list[LayerCache], visible_BTS: Tensor) -> Tensor:
         """Hidden states of new tokens, given the caches of the earlier ones (one per layer, filled here)."""
@@ -71,23 +71,26 @@ class Transformer(nn.Module):
         for block, cache in zip(self.blocks, caches, strict=True):
             assert isinstance(block, Block)
             x_BTD = block.decode(x_BTD, cache, visible_BTS)
-        hidden_BTD: Tensor = self.final_norm(x_BTD)
-        return hidden_BTD
+        return self._for_head(x_BTD)
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         return F.linear(hidden_BTD, self.head_weight_VD)
 
-    def _placed(self, x_BTD: Tensor, positions: Tensor) -> Tensor:
+    def embed(self, ids_BT: Tensor) -> Tensor:
+        """What the first layer gets, without dropout."""
+        return self._from_first(self.token_embedding(ids_BT))
+
+    def _from_first(self, rows_BTD: Tensor) -> Tensor:
+        return self._placed(rows_BTD, torch.arange(rows_BTD.shape[1], device=rows_BTD.device))
+
+    def _for_head(self, x_BTD: Tensor) -> Tensor:
+        """The last norm, and the logits' multiplier: put on the states, since the loss never holds the logits."""
+        hidden_BTD: Tensor = self.final_norm(x_BTD)
+        return hidden_BTD if self.logit_multiplier == 1.0 else hidden_BTD * self.logit_multiplier
+
+    def _placed(self, rows_BTD: Tensor, positions: Tensor) -> Tensor:
         """Rows of the table with their positions added."""
-        if self.position_embedding is not None:
-            x_BTD = x_BTD + self.position_embedding(positions)
-        if self.spec.position == "sinusoidal":
-            return x_BTD + sinusoids(positions, self.spec.d_model).to(x_BTD.dtype)
-        return x_BTD
-
-
-def sinusoids(positions: Tensor, d_model: int) -> Tensor:
-    """Sine and cosine positions of width d_model (Vaswani et al. 2017, section 3.5), sines first."""
-    rates = torch.exp(torch.arange(0, d_model, 2, device=positions.device) * (-math.log(10_000.0) / d_model))
-    angles = positions[..., None] * rates
-    return torch.cat((angles.sin(), angles.cos()), -1)
+        if self.position_embedding is None:
+            return rows_BTD
+        placed_BTD: Tensor = rows_BTD + self.position_embedding(positions).to(rows_BTD.dtype)
+        return placed_BTD

@@ -1,5 +1,6 @@
 """The stack as built, part by part from the tokens upwards, with the parameters of each."""
 
+from stacklab.model.components import FactoredPositions
 from stacklab.model.count import count_parameters
 from stacklab.model.spec import ModelSpec
 from stacklab.report.schema import Architecture, Part
@@ -10,13 +11,14 @@ ADD = Part(name="add", detail="residual")
 def architecture(spec: ModelSpec) -> Architecture:
     count = count_parameters(spec)
     norm = spec.d_model * (2 if spec.norm.bias else 1)
-    final = (norm,) if spec.norm.placement == "pre" else ()
+    final = (Part(name="LayerNorm", detail="final", parameters=norm),) if spec.norm.has_final else ()
+    block = (*_attention_part(spec, count.attention, norm), *_feed_forward_part(spec, count.feed_forward, norm))
     return Architecture(
         before=_embeddings(spec, count.token_embedding, count.position_embedding),
-        block=_block(spec, count.attention, count.feed_forward, len(spec.layers) * norm),
+        block=block,
         repeat=spec.num_layers,
-        block_parameters=count.attention + count.feed_forward + len(spec.layers) * 2 * norm,
-        after=(*(Part(name="LayerNorm", detail="final", parameters=norm) for norm in final), _head(spec, count.head)),
+        block_parameters=sum(part.parameters or 0 for part in block),
+        after=(*final, _head(spec, count.head)),
     )
 
 
@@ -32,29 +34,46 @@ def by_layer(values: tuple[object, ...]) -> str:
 
 
 def _embeddings(spec: ModelSpec, tokens: int, positions: int) -> tuple[Part, ...]:
-    parts = [Part(name="Token embedding", detail=f"{spec.vocab_size:,} × {spec.d_model}", parameters=tokens)]
-    if spec.position == "learned":
-        detail = f"learned, {spec.context_length:,} × {spec.d_model}"
-        parts.append(Part(name="Position embedding", detail=detail, parameters=positions))
-    elif spec.position == "sinusoidal":
-        parts.append(Part(name="Position embedding", detail=f"sinusoidal, {spec.context_length:,} positions"))
+    table = f"{spec.vocab_size:,} × {spec.d_model}" + (", frozen" if spec.token_table == "frozen" else "")
+    parts = [Part(name="Token embedding", detail=table, parameters=tokens)]
+    if (detail := _positions(spec)) is not None:
+        parts.append(Part(name="Position embedding", detail=detail, parameters=positions or None))
     if spec.dropout:
         parts.append(Part(name="Dropout", detail=f"{spec.dropout:g}"))
     return tuple(parts)
 
 
-def _block(spec: ModelSpec, attention: int, feed_forward: int, norms: int) -> tuple[Part, ...]:
-    """The parts of one block; parameters are those of all blocks together, `norms` of one of the two norms."""
-    norm = Part(name="LayerNorm", detail=f"{spec.norm.placement}-norm", parameters=norms)
+def _positions(spec: ModelSpec) -> str | None:
+    position, length = spec.position, spec.context_length
+    if isinstance(position, FactoredPositions):
+        return f"factored, ({position.period:,} slots + {position.groups(length):,} groups) × {spec.d_model}"
+    details = {"learned": f"learned, {length:,} × {spec.d_model}", "sinusoidal": f"sinusoidal, {length:,} positions"}
+    return details.get(position.kind)
+
+
+def _attention_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Part, ...]:
+    """Attention with its norm and residual; parameters are those of all blocks together, `norm` is of one norm."""
     if not spec.layers:
         return ()
-    first = Part(name="Causal attention", detail=_attention(spec), parameters=attention)
-    widths = by_layer(tuple(layer.d_ff for layer in spec.layers))
-    detail = f"{spec.d_model} → {widths} → {spec.d_model}, {spec.activation}"
-    second = Part(name="Feed-forward", detail=detail, parameters=feed_forward)
+    name = "Causal attention" if spec.mask == "causal" else "Attention to all positions"
+    return _with_norm(spec, Part(name=name, detail=_attention(spec), parameters=parameters), len(spec.layers) * norm)
+
+
+def _feed_forward_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Part, ...]:
+    widths = [layer.d_ff for layer in spec.layers]
+    having = sum(width > 0 for width in widths)
+    if not having:
+        return ()
+    shown = by_layer(tuple(width or "none" for width in widths))
+    detail = f"{spec.d_model} → {shown} → {spec.d_model}, {spec.activation}"
+    return _with_norm(spec, Part(name="Feed-forward", detail=detail, parameters=parameters), having * norm)
+
+
+def _with_norm(spec: ModelSpec, part: Part, parameters: int) -> tuple[Part, ...]:
+    norm = Part(name="LayerNorm", detail=f"{spec.norm.placement}-norm", parameters=parameters)
     if spec.norm.placement == "pre":
-        return norm, first, ADD, norm, second, ADD
-    return first, ADD, norm, second, ADD, norm
+        return norm, part, ADD
+    return (part, ADD, norm) if spec.norm.placement == "post" else (part, ADD)
 
 
 def _attention(spec: ModelSpec) -> str:
@@ -64,6 +83,10 @@ def _attention(spec: ModelSpec) -> str:
     parts = [f"{heads} heads of {sizes}"]
     if any(layer.window is not None for layer in layers):
         parts.append(f"window {by_layer(tuple(layer.window or 'all' for layer in layers))}")
+    if spec.attention_scale == "none":
+        parts.append("scores not scaled")
+    if spec.attention_identity is not None:
+        parts.append(f"identity term from {spec.attention_identity:g}")
     if any(layer.layer_drop for layer in layers):
         parts.append(f"layer drop {by_layer(tuple(f'{layer.layer_drop:g}' for layer in layers))}")
     return ", ".join(parts)

@@ -21,7 +21,8 @@ def effective(base: BaseSpec) -> dict[str, Any]:
 
     A per-layer setting equal in all layers is one value, so that depth alone does not make it differ.
     """
-    return _flatten(base.dump()) | {f"model.{name}": value for name, value in _per_layer(base.model).items()}
+    resolved = _per_layer(base.model) | _inherited(base.model)
+    return _flatten(base.dump()) | {f"model.{name}": value for name, value in resolved.items()}
 
 
 def differences(left: BaseSpec, right: BaseSpec) -> list[Difference]:
@@ -48,6 +49,16 @@ def _per_layer(model: ModelSpec) -> dict[str, Any]:
         uniform = len(set(values)) == 1
         columns[name] = values[0] if uniform else _unspread(getattr(model, name), values)
     return columns
+
+
+def _inherited(model: ModelSpec) -> dict[str, Any]:
+    """Settings that follow another one where they are not given."""
+    init = model.init
+    return {
+        "norm.final": model.norm.has_final,
+        "init.token_std": init.token_deviation,
+        "init.position_std": init.position_deviation,
+    }
 
 
 def _unspread(given: Any, values: list[Any]) -> Any:

@@ -1,8 +1,8 @@
-"""Causal attention with dropout on its probabilities, in pieces that fit the cache.
+"""Masked attention with dropout on its probabilities, in pieces that fit the cache.
 
 torch's kernel keeps several [B, H, T, T] tensors per layer once dropout is on. Here a piece (some heads, a block of
 queries, and the keys which that block can see) is made, used and forgotten; the backward pass makes it again, mask
-included. Nothing of size T x T is held, and blocks above the diagonal are never computed.
+included. Nothing of size T x T is held, and blocks that a causal mask or a window hides are never computed.
 """
 
 from collections.abc import Iterator
@@ -13,16 +13,24 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from stacklab.model.ops.masks import KeepMasks, kept_share
+from stacklab.model.ops.visibility import Visibility
 
 _QUERY_BLOCK = 128
 _PIECE_ELEMENTS = 2**19
 
 
 def dropped_attention(
-    q_BHTK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, *, p: float, seed: int, window: int | None, scale: float
+    q_BHTK: Tensor,
+    k_BHTK: Tensor,
+    v_BHTK: Tensor,
+    *,
+    p: float,
+    seed: int,
+    visibility: Visibility,
+    scale: float,
 ) -> Tensor:
-    """`causal_attention` with dropout `p` > 0."""
-    o_BHTK: Tensor = _DroppedAttention.apply(q_BHTK, k_BHTK, v_BHTK, p, seed, window, scale)  # type: ignore[no-untyped-call]
+    """`attention` with dropout `p` > 0."""
+    o_BHTK: Tensor = _DroppedAttention.apply(q_BHTK, k_BHTK, v_BHTK, p, seed, visibility, scale)  # type: ignore[no-untyped-call]
     return o_BHTK
 
 
@@ -34,7 +42,7 @@ class Piece(NamedTuple):
     kept: Tensor
 
 
-def pieces(q_GTK: Tensor, p: float, seed: int, window: int | None) -> Iterator[Piece]:
+def pieces(q_GTK: Tensor, p: float, seed: int, visibility: Visibility) -> Iterator[Piece]:
     """The pieces of one attention call, with the same masks whenever it is called with the same arguments."""
     groups, size, _ = q_GTK.shape
     masks = KeepMasks(p, seed, q_GTK.device)
@@ -43,10 +51,10 @@ def pieces(q_GTK: Tensor, p: float, seed: int, window: int | None) -> Iterator[P
     for first in range(0, groups, heads):
         last = min(first + heads, groups)
         for start in range(0, size, _QUERY_BLOCK):
-            stop = min(start + _QUERY_BLOCK, size)
-            oldest = 0 if window is None else max(0, start - window + 1)
-            kept = masks.draw_numbers((last - first, stop - start, stop - oldest), q_GTK.dtype)
-            yield Piece((slice(first, last), slice(start, stop)), (slice(first, last), slice(oldest, stop)), kept)
+            queries = slice(start, min(start + _QUERY_BLOCK, size))
+            keys = visibility.keys_of(queries, size)
+            kept = masks.draw_numbers((last - first, queries.stop - start, keys.stop - keys.start), q_GTK.dtype)
+            yield Piece((slice(first, last), queries), (slice(first, last), keys), kept)
 
 
 class _DroppedAttention(torch.autograd.Function):
@@ -58,23 +66,23 @@ class _DroppedAttention(torch.autograd.Function):
         v_BHTK: Tensor,
         p: float,
         seed: int,
-        window: int | None,
+        visibility: Visibility,
         scale: float,
     ) -> Tensor:
         q_GTK, k_GTK, v_GTK = q_BHTK.flatten(0, 1) * scale, k_BHTK.flatten(0, 1), v_BHTK.flatten(0, 1)
         o_GTK = torch.empty_like(v_GTK)
-        for piece in pieces(q_GTK, p, seed, window):
-            probability = _probabilities(q_GTK, k_GTK, piece, window).mul_(piece.kept)
+        for piece in pieces(q_GTK, p, seed, visibility):
+            probability = _probabilities(q_GTK, k_GTK, piece, visibility).mul_(piece.kept)
             o_GTK[piece.queries] = torch.bmm(probability, v_GTK[piece.keys])
         o_GTK.div_(kept_share(p))
         ctx.save_for_backward(q_BHTK, k_BHTK, v_BHTK, o_GTK)
-        ctx.settings = (p, seed, window, scale)
-        return o_GTK.view_as(q_BHTK)
+        ctx.settings = (p, seed, visibility, scale)
+        return o_GTK.view_as(v_BHTK)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_o_BHTK: Tensor) -> tuple[Tensor | None, ...]:
-        p, seed, window, scale = ctx.settings
+        p, seed, visibility, scale = ctx.settings
         q_BHTK, k_BHTK, v_BHTK, o_GTK = ctx.saved_tensors
         q_GTK, k_GTK, v_GTK = q_BHTK.flatten(0, 1) * scale, k_BHTK.flatten(0, 1), v_BHTK.flatten(0, 1)
         # Dividing the incoming gradient once divides all that dropout divided in the forward pass.
@@ -83,8 +91,8 @@ class _DroppedAttention(torch.autograd.Function):
         # equals o . d o, with or without dropout (Dao et al. 2022, appendix B.4).
         row_sum_GT1 = (grad_o_BHTK.flatten(0, 1) * o_GTK).sum(-1, keepdim=True)
         grad_q_GTK, grad_k_GTK, grad_v_GTK = (torch.zeros_like(each) for each in (q_GTK, k_GTK, v_GTK))
-        for piece in pieces(q_GTK, p, seed, window):
-            probability = _probabilities(q_GTK, k_GTK, piece, window)
+        for piece in pieces(q_GTK, p, seed, visibility):
+            probability = _probabilities(q_GTK, k_GTK, piece, visibility)
             grad_score = torch.bmm(grad_o_GTK[piece.queries], v_GTK[piece.keys].transpose(1, 2))
             grad_score.mul_(piece.kept).sub_(row_sum_GT1[piece.queries]).mul_(probability)
             dropped = probability.mul_(piece.kept)
@@ -92,21 +100,23 @@ class _DroppedAttention(torch.autograd.Function):
             grad_q_GTK[piece.queries] = torch.bmm(grad_score, k_GTK[piece.keys])
             grad_k_GTK[piece.keys] += torch.bmm(grad_score.transpose(1, 2), q_GTK[piece.queries])
             grad_v_GTK[piece.keys] += torch.bmm(dropped.transpose(1, 2), grad_o_GTK[piece.queries])
-        grads = (grad_q_GTK.mul_(scale), grad_k_GTK, grad_v_GTK)
-        return *(grad_GTK.view_as(q_BHTK) for grad_GTK in grads), None, None, None, None
+        grad_q_GTK.mul_(scale)
+        grads = (grad_q_GTK.view_as(q_BHTK), grad_k_GTK.view_as(k_BHTK), grad_v_GTK.view_as(v_BHTK))
+        return *grads, None, None, None, None
 
 
-def _probabilities(q_GTK: Tensor, k_GTK: Tensor, piece: Piece, window: int | None) -> Tensor:
+def _probabilities(q_GTK: Tensor, k_GTK: Tensor, piece: Piece, visibility: Visibility) -> Tensor:
     """softmax(q k^T) of a piece, zero where a query must not see; `q_GTK` is scaled already."""
     score = torch.bmm(q_GTK[piece.queries], k_GTK[piece.keys].transpose(1, 2))
     query, key = (
         torch.arange(part.start, part.stop, device=score.device) for part in (piece.queries[1], piece.keys[1])
     )
-    # Only keys from the first query on can be too new for some query.
-    newest = score[..., -len(query) :]
-    newest += _minus_infinity(query[:, None] < query, score.dtype)
-    if window is not None:
-        score += _minus_infinity(query[:, None] - key >= window, score.dtype)
+    if visibility.mask == "causal":
+        # Only keys from the first query on can be too new for some query.
+        newest = score[..., -len(query) :]
+        newest += _minus_infinity(query[:, None] < query, score.dtype)
+    if visibility.window is not None:
+        score += _minus_infinity((query[:, None] - key).abs() >= visibility.window, score.dtype)
     return torch.softmax(score, -1, out=score)
 
 

@@ -1,0 +1,97 @@
+"""The stack once more, slowly: float64, one sequence, head and position at a time, straight from the formulas."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from stacklab.model.components import FactoredPositions
+from stacklab.model.spec import LayerSpec, ModelSpec
+
+ACTIVATIONS = {
+    "gelu": lambda x: x * 0.5 * (1 + torch.erf(x / math.sqrt(2))),
+    "gelu_tanh": lambda x: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "relu": lambda x: x.clamp(min=0),
+    "silu": lambda x: x / (1 + torch.exp(-x)),
+}
+
+
+class Reference:
+    """Computes logits from the named weights of a model."""
+
+    def __init__(self, spec: ModelSpec, weights: Mapping[str, Tensor]) -> None:
+        self.spec, self.weights = spec, weights
+
+    def logits(self, ids_BT: Tensor) -> Tensor:
+        return torch.stack([self._sequence(ids.tolist()) for ids in ids_BT])
+
+    def _sequence(self, ids: list[int]) -> Tensor:
+        table = self.weights["token_embedding.weight"]
+        x = torch.stack([table[token] + self._position(t) for t, token in enumerate(ids)])
+        for index, layer in enumerate(self.spec.layers):
+            x = self._branch(x, f"blocks.{index}.attention", lambda y, at, layer=layer: self._attention(y, at, layer))
+            if layer.d_ff > 0:
+                x = self._branch(x, f"blocks.{index}.feed_forward", self._feed_forward)
+        final = self.spec.norm.final
+        if final is True or (final is None and self.spec.norm.placement == "pre"):
+            x = self._norm(x, "final_norm")
+        return x @ (table if self.spec.tie_embeddings else self.weights["head.weight"]).T
+
+    def _position(self, t: int) -> Tensor:
+        position, width = self.spec.position, self.spec.d_model
+        if isinstance(position, FactoredPositions):
+            slot, group = (self.weights[f"position_embedding.{part}.weight"] for part in ("slot", "group"))
+            return slot[t % position.period] + group[t // position.period]
+        if position.kind == "learned":
+            return self.weights["position_embedding.weight"][t]
+        if position.kind == "none":
+            return torch.zeros(width, dtype=torch.float64)
+        angles = [t / 10_000 ** (pair / width) for pair in range(0, width, 2)]
+        return torch.tensor([*map(math.sin, angles), *map(math.cos, angles)], dtype=torch.float64)
+
+    def _branch(self, x: Tensor, name: str, sublayer) -> Tensor:  # type: ignore[no-untyped-def]
+        if self.spec.norm.placement == "pre":
+            return x + sublayer(self._norm(x, f"{name}_norm"), name)
+        if self.spec.norm.placement == "post":
+            return self._norm(x + sublayer(x, name), f"{name}_norm")
+        return x + sublayer(x, name)
+
+    def _norm(self, x: Tensor, name: str) -> Tensor:
+        centred = x - x.mean(-1, keepdim=True)
+        scaled = centred / (centred.square().mean(-1, keepdim=True) + self.spec.norm.epsilon).sqrt()
+        return scaled * self.weights[f"{name}.weight"] + self.weights.get(f"{name}.bias", 0.0)
+
+    def _linear(self, x: Tensor, name: str) -> Tensor:
+        return x @ self.weights[f"{name}.weight"].T + self.weights.get(f"{name}.bias", 0.0)
+
+    def _attention(self, x: Tensor, name: str, layer: LayerSpec) -> Tensor:
+        q, k, v = self._linear(x, f"{name}.query_key_value").chunk(3, -1)
+        size = self.spec.d_model // layer.num_heads
+        heads = []
+        for head in range(layer.num_heads):
+            part = slice(head * size, (head + 1) * size)
+            rows = [self._mix(x, q[:, part], k[:, part], v[:, part], t, name, head, layer) for t in range(len(x))]
+            heads.append(torch.stack(rows))
+        return self._linear(torch.cat(heads, -1), f"{name}.output")
+
+    def _mix(
+        self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, t: int, name: str, head: int, layer: LayerSpec
+    ) -> Tensor:
+        """What one head gives position t."""
+        seen = range(len(x)) if self.spec.mask == "full" else range(t + 1)
+        if layer.window is not None:
+            seen = [s for s in seen if abs(t - s) < layer.window]  # type: ignore[assignment]
+        scores = []
+        for s in seen:
+            score = q[t] @ k[s]
+            if self.spec.attention_scale == "inverse_sqrt":
+                score = score / math.sqrt(q.shape[-1])
+            if self.spec.attention_identity is not None:
+                score = score + self.weights[f"{name}.identity_H"][head] * (x[t] @ x[s])
+            scores.append(score)
+        shares = torch.stack(scores).exp()
+        return (shares / shares.sum()) @ v[list(seen)]
+
+    def _feed_forward(self, x: Tensor, name: str) -> Tensor:
+        return self._linear(ACTIVATIONS[self.spec.activation](self._linear(x, f"{name}.expand")), f"{name}.output")

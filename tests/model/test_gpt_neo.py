@@ -1,0 +1,76 @@
+"""The GPT-Neo form against Hugging Face's implementation, from the same weights."""
+
+import pytest
+import torch
+
+from stacklab.model.init import build
+from stacklab.model.spec import ModelSpec
+from stacklab.model.transformer import Transformer
+
+SPEC = ModelSpec.model_validate(
+    {
+        "vocab_size": 31,
+        "d_model": 12,
+        "num_layers": 2,
+        "num_heads": 3,
+        "d_ff": 20,
+        "context_length": 16,
+        "window": [None, 4],
+        "activation": "gelu_tanh",
+        "attention_scale": "none",
+        "linear_bias": {"output": True, "feed_forward": True},
+        "init": {"std": 0.4},
+    }
+)
+
+
+LAYER = {
+    "attention_norm": "ln_1",
+    "attention.output": "attn.attention.out_proj",
+    "feed_forward_norm": "ln_2",
+    "feed_forward.expand": "mlp.c_fc",
+    "feed_forward.output": "mlp.c_proj",
+}
+
+
+def named_as_theirs(model: Transformer) -> dict[str, torch.Tensor]:
+    """Our weights under the peer's names."""
+    ours = dict(model.named_parameters())
+    named = {"wte.weight": ours.pop("token_embedding.weight"), "wpe.weight": ours.pop("position_embedding.weight")}
+    for kind in ("weight", "bias"):
+        named[f"ln_f.{kind}"] = ours.pop(f"final_norm.{kind}")
+        for layer in range(SPEC.num_layers):
+            for mine, theirs in LAYER.items():
+                named[f"h.{layer}.{theirs}.{kind}"] = ours.pop(f"blocks.{layer}.{mine}.{kind}")
+    for layer in range(SPEC.num_layers):
+        parts = ours.pop(f"blocks.{layer}.attention.query_key_value.weight").chunk(3)
+        named |= {f"h.{layer}.attn.attention.{name}_proj.weight": part for name, part in zip("qkv", parts, strict=True)}
+    assert not ours
+    return named
+
+
+def test_logits_equal_the_peers() -> None:
+    transformers = pytest.importorskip("transformers.models.gpt_neo")
+    config = transformers.GPTNeoConfig(
+        vocab_size=31,
+        hidden_size=12,
+        num_layers=2,
+        num_heads=3,
+        intermediate_size=20,
+        max_position_embeddings=16,
+        attention_types=[[["global", "local"], 1]],
+        window_size=4,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    model, peer = build(SPEC, seed=0), transformers.GPTNeoForCausalLM(config).eval()
+    given = named_as_theirs(model)
+    theirs = {name.removeprefix("transformer."): value for name, value in peer.named_parameters()}
+    assert given.keys() == theirs.keys()
+    with torch.no_grad():
+        for name, value in theirs.items():
+            # Biases of 0 would hide whether they are added.
+            given[name] += torch.linspace(-0.1, 0.2, value.numel()).view_as(value)
+            value.copy_(given[name])
+        ids_BT = torch.arange(32).reshape(2, 16) * 7 % 31
+        torch.testing.assert_close(model.logits(model(ids_BT)), peer(ids_BT).logits, rtol=1e-4, atol=1e-5)
