@@ -31,6 +31,7 @@ TORCH_FREE = [
     "stacklab.study.live",
     "stacklab.study.plan",
     "stacklab.study.results",
+    "stacklab.tasks.registry",
 ]
 
 

@@ -1,0 +1,45 @@
+"""What a task hands to training and to evaluation."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+IGNORE = -1
+"""The target where nothing is asked, and the slice where nothing is scored."""
+
+
+class TaskBatch(NamedTuple):
+    """B sequences of T ids (B sequences, T positions), all int64.
+
+    `targets_BT` holds the id that answers a position, IGNORE where nothing is asked: the loss is over the others.
+    `slice_BT` holds the difficulty of each scored position, IGNORE elsewhere: accuracy is over the others. Every scored
+    position is asked; a position may be asked and not scored (the empty answers of `k-hop`).
+    """
+
+    tokens_BT: Ids
+    targets_BT: Ids
+    slice_BT: Ids
+
+    @property
+    def asked_BT(self) -> Flags:
+        return np.not_equal(self.targets_BT, IGNORE)
+
+    @property
+    def scored_BT(self) -> Flags:
+        return np.not_equal(self.slice_BT, IGNORE)
+
+
+def nothing_asked(tokens_BT: Ids) -> Ids:
+    """IGNORE at every position, in the shape of the tokens."""
+    return np.full(tokens_BT.shape, IGNORE, dtype=np.int64)
+
+
+def ask_last(tokens_BT: Ids, answers_B: Ids, slice_B: Ids) -> TaskBatch:
+    """A batch in which only the last position is asked."""
+    targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+    targets_BT[:, -1], slice_BT[:, -1] = answers_B, slice_B
+    return TaskBatch(tokens_BT, targets_BT, slice_BT)

@@ -1,0 +1,85 @@
+"""What every task offers. A task is a frozen spec with these members; each stands in a file of its own."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from stacklab.tasks.batch import Ids, TaskBatch
+
+Split = Literal["train", "unseen"]
+TRAIN_ONLY: tuple[Split, ...] = ("train",)
+
+
+class Layout(NamedTuple):
+    """Two coordinates of each position, for factored position codes: the place inside a group, and the group."""
+
+    slot_T: Ids
+    group_T: Ids
+
+
+def periodic(length: int, period: int) -> Layout:
+    """Groups of `period` positions; with `period` equal to `length`, slots are absolute positions.
+
+    >>> periodic(5, 2).slot_T.tolist(), periodic(5, 2).group_T.tolist()
+    ([0, 1, 0, 1, 0], [0, 0, 1, 1, 2])
+    """
+    group_T, slot_T = np.divmod(np.arange(length, dtype=np.int64), period)
+    return Layout(slot_T, group_T)
+
+
+class SyntheticTask(Protocol):
+    """A synthetic task: batches as a pure function of (spec, generator), and what is needed to judge answers."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids are 0 to vocab_size - 1; answers are ids too."""
+
+    @property
+    def length(self) -> int:
+        """T, the number of positions of every sequence."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A short name of each id [vocab_size], none twice and without blanks."""
+
+    @property
+    def readout(self) -> Ids:
+        """The ids that can be answers, ascending."""
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """`train` always; `unseen` where other symbols than the trained ones are kept for the test.
+
+        Where there is only `train`, every draw is fresh, and another stream of it is the test; only
+        `sequence-classification` has a finite training set.
+        """
+
+    @property
+    def layout(self) -> Layout: ...
+
+    def slices(self) -> Mapping[int, str]:
+        """The name of each value that `slice_BT` can have, from easy to hard where there is an order."""
+
+    def draw(
+        self, rng: np.random.Generator, size: int, *, split: Split = "train", step: int | None = None
+    ) -> TaskBatch:
+        """`size` sequences. `step` is the training step, for tasks with a curriculum; None, for evaluation, is none.
+
+        Raises ValueError when the task has no such split.
+        """
+
+    def oracle(self, tokens_BT: Ids) -> Ids:
+        """The right targets [B, T], read from the tokens alone, slowly and independently of `draw`."""
+
+    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
+        """The accuracy of ways to guess without solving the task, over the scored positions of `n` fresh sequences."""
+
+
+def require_split(task: SyntheticTask, split: str) -> None:
+    """Raises ValueError when the task has no such split."""
+    if split not in task.splits:
+        raise ValueError(f"{task.kind}: there is no split {split!r}; it has {', '.join(task.splits)}")

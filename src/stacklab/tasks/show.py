@@ -1,0 +1,43 @@
+"""Sequences as words, for docstrings, pages and error messages."""
+
+import numpy as np
+
+from stacklab.tasks.batch import IGNORE, Ids
+from stacklab.tasks.protocol import SyntheticTask
+
+UNASKED = "."
+
+
+def show(task: SyntheticTask, tokens_T: Ids, targets_T: Ids) -> str:
+    """Two aligned lines: the tokens, and under each the answer that is asked there, if any."""
+    tokens = ["tokens ", *(task.names[token] for token in tokens_T)]
+    targets = ["targets", *(UNASKED if target == IGNORE else task.names[target] for target in targets_T)]
+    widths = [max(len(a), len(b)) for a, b in zip(tokens, targets, strict=True)]
+    lines = (" ".join(word.rjust(width) for word, width in zip(row, widths, strict=True)) for row in (tokens, targets))
+    return "\n".join(lines)
+
+
+def answered(task: SyntheticTask, words: str) -> str:
+    """The tokens named in `words`, with the oracle's answers under them.
+
+    Raises ValueError when a word is no name of the task's, or there are not `length` of them.
+    """
+    number = {name: index for index, name in enumerate(task.names)}
+    unknown = [word for word in words.split() if word not in number]
+    if unknown:
+        raise ValueError(f"{task.kind}: {unknown[0]!r} names no token; names are {', '.join(task.names[:8])}, ...")
+    tokens_T = np.array([number[word] for word in words.split()], dtype=np.int64)
+    if tokens_T.size != task.length:
+        raise ValueError(f"{task.kind}: {tokens_T.size} words are given; a sequence has {task.length}")
+    return show(task, tokens_T, task.oracle(tokens_T[None])[0])
+
+
+def letters(count: int) -> tuple[str, ...]:
+    """a, b, c, ...; beyond 26 s0, s1, s2, ..."""
+    if count <= 26:
+        return tuple("abcdefghijklmnopqrstuvwxyz"[:count])
+    return numbered("s", count)
+
+
+def numbered(prefix: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{prefix}{index}" for index in range(count))

@@ -1,0 +1,33 @@
+"""Any task, by its `kind`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stacklab.tasks.associative_recall import AssociativeRecall
+from stacklab.tasks.group_word import GroupWord
+from stacklab.tasks.in_context_template_matching import InContextTemplateMatching
+from stacklab.tasks.k_hop import KHop
+from stacklab.tasks.lego import Lego
+from stacklab.tasks.parity import Parity
+from stacklab.tasks.pointer_chasing import PointerChasing
+from stacklab.tasks.question_answering import QuestionAnswering
+from stacklab.tasks.sequence_classification import SequenceClassification
+from stacklab.tasks.template_matching import TemplateMatching
+from stacklab.tasks.two_hop import TwoHop
+
+AnyTask = (
+    SequenceClassification
+    | QuestionAnswering
+    | TemplateMatching
+    | InContextTemplateMatching
+    | KHop
+    | AssociativeRecall
+    | TwoHop
+    | PointerChasing
+    | GroupWord
+    | Parity
+    | Lego
+)
+Task = Annotated[AnyTask, Field(discriminator="kind")]
+"""For a spec's field: a mapping with `kind` and that task's fields."""
