@@ -67,6 +67,7 @@ FLIPS: dict[str, Any] = {
     "model.init.token_std": 0.2,
     "model.init.position_std": 0.2,
     "model.init.residual": "depth_scaled",
+    "model.parametrisation": {"kind": "mup", "base_d_model": 4},
     "train.steps": 3,
     "train.batch_size": 2,
     "train.micro_batch_size": 1,

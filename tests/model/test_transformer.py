@@ -6,7 +6,8 @@ import torch
 from stacklab.base.errors import SpecError
 from stacklab.model.decode import generate
 from stacklab.model.init import build
-from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
+from stacklab.model.layers import LayerCache
+from stacklab.model.spec import InitSpec, ModelSpec, MupSpec, NormSpec
 
 SMALL: dict[str, Any] = {
     "vocab_size": 31,
@@ -198,6 +199,13 @@ def test_cached_decoding_equals_the_whole_forward_pass(change: dict[str, Any]) -
             ids.append(int(model.logits(model(torch.tensor([ids])))[0, -1].argmax()))
         expected.append(ids[len(prompt) :])
     assert generate(model, prompts, max_tokens=6) == expected
+
+
+def test_decoding_gives_the_hidden_states_of_the_forward_pass_under_every_multiplier() -> None:
+    model = build(ModelSpec(**SMALL | {"parametrisation": MupSpec(base_d_model=2, base_num_layers=1)}), seed=0)
+    causal_BTS = torch.ones(1, 12, 12, dtype=torch.bool).tril()
+    decoded = model.decode(IDS, torch.arange(12)[None], [LayerCache() for _ in model.blocks], causal_BTS)
+    torch.testing.assert_close(decoded, model(IDS))
 
 
 def test_generation_stops_at_the_end_token_and_where_the_context_is_full() -> None:

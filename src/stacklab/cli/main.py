@@ -9,7 +9,21 @@ import typer
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import Interrupted, StacklabError
-from stacklab.cli import audit, bench, calibrate, compare, diff, doctor, generate, plan, report, run, status, studies
+from stacklab.cli import (
+    audit,
+    bench,
+    calibrate,
+    compare,
+    coordinates,
+    diff,
+    doctor,
+    generate,
+    plan,
+    report,
+    run,
+    status,
+    studies,
+)
 
 EXIT_CODES = """Exit codes: 0 done; 1 a fault of stacklab; 2 what was given cannot be used; 3 some runs failed;
 130 stopped by the user, the same command resumes."""
@@ -33,6 +47,7 @@ app.command("compare")(compare.compare)
 app.command("generate")(generate.generate)
 app.command("audit")(audit.audit)
 app.command("calibrate")(calibrate.calibrate)
+app.command("coordinates")(coordinates.coordinates)
 app.command("doctor")(doctor.doctor)
 bench_app = typer.Typer(help="Measured comparisons with named peers.", no_args_is_help=True, rich_markup_mode=None)
 bench_app.command("step")(bench.step)

@@ -1,19 +1,16 @@
 """All initialisation in one place."""
 
-import math
-
 import torch
 from torch import nn
 
 from stacklab.base.streams import stream_seed
+from stacklab.model.parametrisation import initial_std
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 
-RESIDUAL_OUTPUTS = ("attention.output.weight", "feed_forward.output.weight")
-
 
 def initialise(model: Transformer, *, seed: int) -> None:
-    """Normal weights of the spec's deviations, zero biases, unit norms, and the spec's identity terms.
+    """Normal weights of the parametrisation's deviation, zero biases, unit norms, and the spec's identity terms.
 
     Each tensor has a stream of its own, named after it, so the tables and the first layer start equal in arms of
     different depth and equal width.
@@ -24,7 +21,8 @@ def initialise(model: Transformer, *, seed: int) -> None:
             continue
         generator = torch.Generator(device="cpu").manual_seed(stream_seed(seed, "init", name))
         with torch.no_grad():
-            drawn = torch.empty_like(parameter, device="cpu").normal_(0.0, _std(model.spec, name), generator=generator)
+            std = initial_std(model.spec, name)
+            drawn = torch.empty_like(parameter, device="cpu").normal_(0.0, std, generator=generator)
             parameter.copy_(drawn)
 
 
@@ -42,13 +40,3 @@ def _constant(spec: ModelSpec, name: str) -> float:
         assert spec.attention_identity is not None, "there is no such parameter otherwise"
         return spec.attention_identity
     return 1.0 if name.endswith("norm.weight") else 0.0
-
-
-def _std(spec: ModelSpec, name: str) -> float:
-    if name.startswith("token_embedding."):
-        return spec.init.token_deviation
-    if name.startswith("position_embedding."):
-        return spec.init.position_deviation
-    if spec.init.residual == "depth_scaled" and name.endswith(RESIDUAL_OUTPUTS):
-        return spec.init.std / math.sqrt(sum(2 if layer.d_ff else 1 for layer in spec.layers))
-    return spec.init.std

@@ -11,6 +11,7 @@ from stacklab.base.streams import stream_seed
 from stacklab.model.ops.attention import attention
 from stacklab.model.ops.dropout import dropout
 from stacklab.model.ops.visibility import Visibility
+from stacklab.model.parametrisation import attention_multiplier, identity_multiplier, residual_multiplier
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -48,7 +49,9 @@ class Attention(nn.Module):
         super().__init__()
         self.num_heads = layer.num_heads
         self.visibility = Visibility(spec.mask, layer.window)
-        self.scale = (spec.d_model // layer.num_heads) ** -0.5 if spec.attention_scale == "inverse_sqrt" else 1.0
+        usual = (spec.d_model // layer.num_heads) ** -0.5 if spec.attention_scale == "inverse_sqrt" else 1.0
+        self.scale = usual * attention_multiplier(spec, layer)
+        self.identity_scale = identity_multiplier(spec) / self.scale
         self.dropout = spec.attention_dropout
         self.query_key_value = nn.Linear(spec.d_model, 3 * spec.d_model, bias=spec.linear_bias.query_key_value)
         self.identity_H = None if spec.attention_identity is None else nn.Parameter(torch.empty(layer.num_heads))
@@ -91,7 +94,7 @@ class Attention(nn.Module):
             return q_BHTK, k_BHTK, v_BHTK
         # scale <(q, a x / scale), (k, x)> = scale <q, k> + a <x, x>, so that no kernel has to know of it.
         x_BHTD = x_BTD[:, None].expand(-1, self.num_heads, -1, -1).to(q_BHTK.dtype)
-        weight_H11 = (self.identity_H / self.scale).to(q_BHTK.dtype)[:, None, None]
+        weight_H11 = (self.identity_H * self.identity_scale).to(q_BHTK.dtype)[:, None, None]
         return torch.cat((q_BHTK, weight_H11 * x_BHTD), -1), torch.cat((k_BHTK, x_BHTD), -1), v_BHTK
 
     def _merge(self, o_BHTK: Tensor) -> Tensor:
@@ -123,6 +126,7 @@ class Block(nn.Module):
         super().__init__()
         self.dropout = spec.dropout
         self.post_norm = spec.norm.placement == "post"
+        self.residual_multiplier = residual_multiplier(spec)
         norms = nn.Identity if spec.norm.placement == "none" else partial(layer_norm, spec)
         self.attention_norm = norms()
         self.attention = Attention(spec, layer)
@@ -160,6 +164,7 @@ class Block(nn.Module):
     def _add(self, x_BTD: Tensor, branch_BTD: Tensor, norm: nn.Module, seed: int | None, scale: float) -> Tensor:
         if seed is not None:
             branch_BTD = dropout(branch_BTD, self.dropout, seed)
+        scale *= self.residual_multiplier
         sum_BTD = x_BTD + (branch_BTD if scale == 1.0 else branch_BTD * scale)
         return norm(sum_BTD) if self.post_norm else sum_BTD
 

@@ -1,6 +1,6 @@
 """What a stack is: widths, depth, heads, norms, positions. No torch here."""
 
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -59,6 +59,33 @@ class InitSpec(Spec):
         return self.std if self.position_std is None else self.position_std
 
 
+class StandardSpec(Spec):
+    """The same initial deviation and the same rate for every tensor, whatever the width and the depth."""
+
+    kind: Literal["standard"] = "standard"
+
+
+class MupSpec(Spec):
+    """Maximal-update parametrisation: settings found at the base's size hold at other sizes (docs/parametrisation.md).
+
+    base_d_model: the width at which it equals standard.
+    base_head_size: the base's head size, to which attention scores are scaled; None means that the base has this
+    stack's heads, so that head size grows with the width.
+    base_num_layers: the depth at which it equals standard; None means no rule for depth.
+    depth_exponent: a layer's branches are multiplied by (base_num_layers / num_layers) to this power: 0.5 is Depth-muP
+    (Yang et al. 2023, arXiv 2310.02244), 1 is CompleteP (Dey et al. 2025, arXiv 2505.01618).
+    """
+
+    kind: Literal["mup"] = "mup"
+    base_d_model: PositiveInt
+    base_head_size: PositiveInt | None = None
+    base_num_layers: PositiveInt | None = None
+    depth_exponent: float = Field(1.0, ge=0.5, le=1)
+
+
+Parametrisation = Annotated[StandardSpec | MupSpec, Field(discriminator="kind")]
+
+
 class ModelSpec(Spec):
     """A stack of layers. A per-layer field takes one value for all layers or a list of `num_layers` values.
 
@@ -98,6 +125,7 @@ class ModelSpec(Spec):
     attention_dropout: float = Field(0.1, ge=0, lt=1)
     norm: NormSpec = NormSpec()
     init: InitSpec = InitSpec()
+    parametrisation: Parametrisation = StandardSpec()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -113,6 +141,12 @@ class ModelSpec(Spec):
             if not 0 <= layer.layer_drop < 1:
                 raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
         self._check_tables()
+        scaled = self.parametrisation
+        if self.norm.placement != "pre" and isinstance(scaled, MupSpec) and scaled.base_num_layers is not None:
+            raise ValueError(
+                "parametrisation.base_num_layers: the rule for depth holds for norms before the sub-layers; "
+                "set norm.placement: pre, or leave base_num_layers out"
+            )
         return self
 
     def _check_tables(self) -> None:

@@ -10,6 +10,7 @@ from stacklab.base.streams import stream_seed
 from stacklab.model.layers import Block, LayerCache, layer_norm
 from stacklab.model.ops.dropout import dropout
 from stacklab.model.ops.tied_lookup import tied_lookup
+from stacklab.model.parametrisation import logit_multiplier
 from stacklab.model.positions import position_rows
 from stacklab.model.spec import ModelSpec
 
@@ -29,6 +30,7 @@ class Transformer(nn.Module):
         self.token_embedding.weight.requires_grad_(spec.token_table == "trained")
         self.position_embedding = position_rows(spec)
         self.blocks = nn.ModuleList(Block(spec, layer) for layer in spec.layers)
+        self.logit_multiplier = logit_multiplier(spec)
         self.final_norm = layer_norm(spec) if spec.norm.has_final else nn.Identity()
         self.head = None if spec.tie_embeddings else nn.Linear(spec.d_model, spec.vocab_size, bias=False)
 
@@ -37,7 +39,7 @@ class Transformer(nn.Module):
         return self.token_embedding.weight if self.head is None else self.head.weight
 
     def forward(self, ids_BT: Tensor, dropout_seed: int | None = None) -> Tensor:
-        """ids_BT -> hidden states x_BTD after the final norm."""
+        """ids_BT -> hidden states x_BTD after the final norm, from which the head's table alone makes the logits."""
         return self._through(self.token_embedding(ids_BT), dropout_seed)
 
     def with_head(self, ids_BT: Tensor, dropout_seed: int | None) -> tuple[Tensor, Tensor]:
@@ -48,7 +50,7 @@ class Transformer(nn.Module):
         return self._through(x_BTD, dropout_seed), table_VD
 
     def _through(self, rows_BTD: Tensor, dropout_seed: int | None) -> Tensor:
-        """From the tokens' rows of the table to the final norm."""
+        """From the tokens' rows of the table to the states for the head."""
         x_BTD = self._from_first(rows_BTD)
         if dropout_seed is not None:
             x_BTD = dropout(x_BTD, self.spec.dropout, stream_seed(dropout_seed, "embedding"))
@@ -61,8 +63,7 @@ class Transformer(nn.Module):
                 x_BTD = block(x_BTD, seed)
             elif random.Random(stream_seed(seed, "layer_drop")).random() >= layer.layer_drop:
                 x_BTD = block(x_BTD, seed, 1.0 / (1.0 - layer.layer_drop))
-        hidden_BTD: Tensor = self.final_norm(x_BTD)
-        return hidden_BTD
+        return self._for_head(x_BTD)
 
     def decode(self, ids_BT: Tensor, positions_BT: Tensor, caches: list[LayerCache], visible_BTS: Tensor) -> Tensor:
         """Hidden states of new tokens, given the caches of the earlier ones (one per layer, filled here)."""
@@ -70,8 +71,7 @@ class Transformer(nn.Module):
         for block, cache in zip(self.blocks, caches, strict=True):
             assert isinstance(block, Block)
             x_BTD = block.decode(x_BTD, cache, visible_BTS)
-        hidden_BTD: Tensor = self.final_norm(x_BTD)
-        return hidden_BTD
+        return self._for_head(x_BTD)
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         return F.linear(hidden_BTD, self.head_weight_VD)
@@ -82,6 +82,11 @@ class Transformer(nn.Module):
 
     def _from_first(self, rows_BTD: Tensor) -> Tensor:
         return self._placed(rows_BTD, torch.arange(rows_BTD.shape[1], device=rows_BTD.device))
+
+    def _for_head(self, x_BTD: Tensor) -> Tensor:
+        """The last norm, and the logits' multiplier: put on the states, since the loss never holds the logits."""
+        hidden_BTD: Tensor = self.final_norm(x_BTD)
+        return hidden_BTD if self.logit_multiplier == 1.0 else hidden_BTD * self.logit_multiplier
 
     def _placed(self, rows_BTD: Tensor, positions: Tensor) -> Tensor:
         """Rows of the table with their positions added."""

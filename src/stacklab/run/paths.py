@@ -15,6 +15,7 @@
     progress.json                 the live state, written about once a second
     error.json                    the last failure, if the run failed
 <out>/studies/<study>-<scale>/    one study: plan, ledger, report (see stacklab.study)
+<out>/coordinates/<study>-<scale>/  what `stacklab coordinates` drew and read
 """
 
 from dataclasses import dataclass
@@ -95,6 +96,9 @@ class OutPaths:
 
     def study(self, name: str, scale: str) -> Path:
         return self.root / "studies" / f"{name}-{scale}"
+
+    def coordinates(self, study_folder: str) -> Path:
+        return self.root / "coordinates" / study_folder
 
 
 def out_of(run: RunPaths) -> OutPaths:

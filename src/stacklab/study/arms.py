@@ -44,11 +44,18 @@ def resolve_arms(
         if arm.match is not None:
             match = _solve(name, arm, config, resolved)
             config = with_model(config, match.model)
-        _check_context(name, config)
+        _check_context(f"arm {name}", config)
         check_declared(name, arm, base, config, study.knobs)
         _check_mask(name, config)
         resolved[name] = ResolvedArm(name, arm, config, data, match)
     return {name: resolved[name] for name in study.arms if name in names}
+
+
+def resolve_base(study: StudySpec, data: Ready) -> BaseSpec:
+    """The base itself as a complete configuration. Raises SpecError when it is not a valid one."""
+    base = with_vocabulary(study.base, data)
+    _check_context("the base", base)
+    return base
 
 
 def with_model(config: BaseSpec, model: ModelSpec) -> BaseSpec:
@@ -107,9 +114,9 @@ def _solve(name: str, arm: ArmSpec, config: BaseSpec, resolved: Mapping[str, Res
         raise SpecError(describe(error, Places(f"arm {name}, while matching"))) from error
 
 
-def _check_context(name: str, config: BaseSpec) -> None:
+def _check_context(who: str, config: BaseSpec) -> None:
     if config.data.block_size > config.model.context_length:
         raise SpecError(
-            f"arm {name}: data.block_size = {config.data.block_size} exceeds "
+            f"{who}: data.block_size = {config.data.block_size} exceeds "
             f"model.context_length = {config.model.context_length}"
         )

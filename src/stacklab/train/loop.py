@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
+from stacklab.train.schedule import learning_rate
 from stacklab.train.step import Trainer
 
 
@@ -69,7 +70,7 @@ def train(trainer: Trainer, course: Course, recorder: Recorder, *, start: int, f
         if reason := _divergence(loss, norm, first_loss, spec.diverged_above):
             return Outcome("diverged", done, f"{reason} at step {done}")
         first_loss = loss if first_loss is None else first_loss
-        rate = trainer.optimizer.param_groups[0]["lr"]
+        rate = learning_rate(spec, step)
         recorder.stepped({"step": done, "loss": loss, "learning_rate": rate, "norm": norm, "batch": batch.hash})
         recorder.timed(done, seconds=seconds, tokens=batch.inputs.size, loss=loss)
         stopping = course.stop() and done < spec.steps

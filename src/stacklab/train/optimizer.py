@@ -1,30 +1,40 @@
-"""AdamW with two groups, gradient clipping, and the optimiser's state as named tensors."""
+"""AdamW with a group per rate, decay and epsilon, gradient clipping, and the optimiser's state as named tensors."""
 
 import torch
 from torch import Tensor, nn
 
+from stacklab.model.parametrisation import epsilon_factor, learning_rate_factor, weight_decay_factor
+from stacklab.model.transformer import Transformer
 from stacklab.train.spec import OptimizerSpec
 
 
-def build_optimizer(model: nn.Module, spec: OptimizerSpec) -> torch.optim.AdamW:
-    """Matrices and tables are decayed; norms, biases and identity terms are not. Frozen tables are left out."""
-    trained = list(_trained(model).values())
-    decayed = [parameter for parameter in trained if parameter.ndim >= 2]
-    plain = [parameter for parameter in trained if parameter.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": spec.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def build_optimizer(model: Transformer, spec: OptimizerSpec) -> torch.optim.AdamW:
+    """Matrices and tables are decayed; norms, biases and identity terms are not. Frozen tables are left out.
+
+    Factors per tensor: the model's parametrisation.
+    """
+    groups: dict[tuple[float, float, float], list[nn.Parameter]] = {}
+    for name, parameter in _trained(model).items():
+        decay = spec.weight_decay * weight_decay_factor(model.spec, name) if parameter.ndim >= 2 else 0.0
+        factors = learning_rate_factor(model.spec, name), decay, spec.epsilon * epsilon_factor(model.spec, name)
+        groups.setdefault(factors, []).append(parameter)
     first, second = spec.betas
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=spec.learning_rate,
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": parameters, "rate_factor": factor, "weight_decay": decay, "eps": epsilon}
+            for (factor, decay, epsilon), parameters in groups.items()
+        ],
         betas=(first, second),
-        eps=spec.epsilon,
         fused=True,
     )
+    set_learning_rate(optimizer, spec.learning_rate)
+    return optimizer
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The study's rate, times the factor of each group."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["rate_factor"]
 
 
 def clip_gradients(model: nn.Module, limit: float | None) -> Tensor:

@@ -2,6 +2,9 @@
 
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stacklab.model.transformer import Transformer
 from stacklab.train.loop import Batch
 
@@ -10,6 +13,10 @@ class Feed(Protocol):
     @property
     def facts(self) -> dict[str, Any]:
         """What provenance says of the data."""
+
+    @property
+    def probe_BT(self) -> NDArray[np.int64]:
+        """Ids of the train probe to read."""
 
     def batch(self, step: int) -> Batch:
         """A function of the run's seed and the step, and of nothing that an arm may change beside the data."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stacklab.base.streams import numpy_stream
 from stacklab.data.batches import batch_hash
@@ -33,6 +34,10 @@ class TaskFeed:
     @property
     def facts(self) -> dict[str, Any]:
         return task_facts(self.data)
+
+    @property
+    def probe_BT(self) -> NDArray[np.int64]:
+        return self.sets["train_probe"].tokens_BT
 
     def batch(self, step: int) -> Batch:
         rng = numpy_stream(self.spec.seed, "task", "train", step)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stacklab.base.streams import stream_seed
 from stacklab.data.batches import batch_hash, batch_indices
@@ -28,6 +29,10 @@ class TextFeed:
     @property
     def facts(self) -> dict[str, Any]:
         return self.data.manifest
+
+    @property
+    def probe_BT(self) -> NDArray[np.int64]:
+        return self.probe[:, :-1]
 
     def batch(self, step: int) -> Batch:
         indices = batch_indices(

@@ -1,0 +1,113 @@
+"""`stacklab coordinates`"""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stacklab.base.errors import SpecError
+from stacklab.cli.options import (
+    DEFAULT_OUT,
+    DEFAULT_SCALE,
+    Out,
+    Overrides,
+    Scale,
+    Seeds,
+    StudyName,
+    parse_seeds,
+    results_console,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from stacklab.run.coordinates import Growth, Knob, Sweep
+
+Widths = Annotated[str, typer.Option("--widths", help="Values of d_model to compare, two or more.")]
+Depths = Annotated[
+    str | None, typer.Option("--depths", help="Also compare these numbers of layers, at the study's width: 2,4,8.")
+]
+Steps = Annotated[int, typer.Option("--steps", min=1, help="Training steps, at the study's peak rate.")]
+
+
+def coordinates(
+    study: StudyName,
+    overrides: Overrides = None,
+    widths: Widths = "32,64,128,256",
+    depths: Depths = None,
+    steps: Steps = 5,
+    scale: Scale = DEFAULT_SCALE,
+    seeds: Seeds = None,
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Check whether outputs keep their size as the stack grows, with and without maximal-update parametrisation.
+
+    Trains the study's base for a few steps at several widths (and depths) under both parametrisations, prints the power
+    of the width with which each part's output grows, and draws it. The number of heads stays: they grow with the width.
+    """
+    from stacklab.report.coordinate_figure import write_coordinates
+    from stacklab.run.paths import OutPaths
+    from stacklab.study.coordinates import check_coordinates
+    from stacklab.study.load import read_study, variant_of
+    from stacklab.study.plan import study_folder
+
+    asked: dict[Knob, tuple[int, ...]] = {"d_model": _numbers("--widths", widths)}
+    if depths is not None:
+        asked["num_layers"] = _numbers("--depths", depths)
+    given = parse_seeds(seeds)
+    spec = read_study(study, scale=scale, overrides=overrides or ())
+    chosen = given or spec.scales[scale].seeds
+    sweeps = check_coordinates(spec, asked, seeds=chosen, steps=steps, out=out, tell=_tell)
+    variant = variant_of(overrides or (), given)
+    folder = OutPaths(out).coordinates(study_folder(out, spec.name, scale, variant).name)
+    console = results_console()
+    for sweep in sweeps:
+        console.print(_table(sweep))
+        console.print(f"figure: {write_coordinates(folder, sweep)}", soft_wrap=True, highlight=False)
+
+
+def _table(sweep: "Sweep") -> "Table":
+    from rich.table import Table
+
+    from stacklab.run.coordinates import KINDS, TOLERANCE, tendency
+
+    values, seeds = (", ".join(map(str, numbers)) for numbers in (sweep.values, sweep.seeds))
+    table = Table(
+        title=f"Powers of {sweep.knob} ({values}) after {sweep.steps} steps, seeds {seeds}",
+        caption="output: mean absolute value of what the part puts out; change: of what training changed in it; mean "
+        f"over seeds ± half the 95 % t interval. flat: both means lie within ±{TOLERANCE:g}, so that settings carry "
+        "over; logits are judged by their change alone",
+    )
+    table.add_column("part", no_wrap=True)
+    for kind in KINDS:
+        for heading in (f"{kind}: output", "change", "so it"):
+            table.add_column(heading, justify="left" if heading == "so it" else "right", no_wrap=True)
+    for part in sweep.parts():
+        cells = []
+        for kind in KINDS:
+            size, change = (sweep.growth(kind, part, "size"), sweep.growth(kind, part, "change"))
+            cells += [_cell(size), _cell(change), tendency(part, size, change)]
+        table.add_row(part, *cells)
+    return table
+
+
+def _cell(growth: "Growth") -> str:
+    from stacklab.stats.result import Estimate
+
+    if growth.mean is None:
+        return "undefined"
+    if not isinstance(growth.interval, Estimate):
+        return f"{growth.mean:+.2f}"
+    return f"{growth.mean:+.2f} ± {growth.interval.high - growth.mean:.2f}"
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    """`32,64` -> (32, 64). Raises SpecError for anything else."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SpecError(f"{option} {text}: expected whole numbers with commas between, such as 32,64,128") from None
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)

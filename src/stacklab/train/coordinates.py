@@ -1,0 +1,79 @@
+"""How large the output of each part of a stack is, and how far training has moved it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from stacklab.model.transformer import Transformer
+from stacklab.train.step import Trainer
+
+LOGIT_ROWS = 256
+"""Positions whose logits are looked at, evenly spread: of a large vocabulary all of them would fill the memory."""
+
+Outputs = dict[str, list[Tensor]]
+"""Part -> its outputs: one, or one per layer."""
+
+
+class Size(NamedTuple):
+    """Mean absolute values over positions and coordinates (and layers): of the output after `step` steps, and of its
+    difference from the output at step 0."""
+
+    step: int
+    part: str
+    size: float
+    change: float
+
+
+def watch(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], probe_BT: Tensor) -> Iterator[Size]:
+    """Train on `batches` (inputs and targets) and measure every part on `probe_BT` before and after each."""
+    probe_BT = probe_BT.to(trainer.device)
+    start = outputs(trainer.model, probe_BT)
+    yield from _sizes(0, start, start)
+    for step, (inputs_BT, targets_BT) in enumerate(batches):
+        trainer.step(step, inputs_BT, targets_BT)
+        yield from _sizes(step + 1, outputs(trainer.model, probe_BT), start)
+
+
+@torch.no_grad()
+def outputs(model: Transformer, ids_BT: Tensor) -> Outputs:
+    """What each part makes of `ids_BT`, without dropout, before residual multipliers.
+
+    embedding: tokens with positions. attention, feed-forward: of every layer. after block 1, 2, ..., after the last
+    block: the residual stream. logits: at LOGIT_ROWS positions.
+    """
+    found: Outputs = {}
+    names = [f"after block {index + 1}" for index in range(len(model.blocks) - 1)] + ["after the last block"]
+    handles = [_first(model).register_forward_pre_hook(lambda _, given: _keep(found, "embedding", given[0]))]
+    for name, block in zip(names, model.blocks, strict=False):
+        for part, module in (("attention", block.attention), ("feed-forward", block.feed_forward), (name, block)):
+            assert isinstance(module, nn.Module)
+            handles.append(module.register_forward_hook(_keeper(found, part)))
+    try:
+        hidden_ND = model(ids_BT).flatten(0, 1)
+    finally:
+        for handle in handles:
+            handle.remove()
+    found["logits"] = [model.logits(hidden_ND[:: max(1, len(hidden_ND) // LOGIT_ROWS)])]
+    return found
+
+
+def _first(model: Transformer) -> nn.Module:
+    """The first module that sees tokens and positions together."""
+    return model.blocks[0] if len(model.blocks) else model.final_norm
+
+
+def _keeper(found: Outputs, part: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+    return lambda _module, _given, made: _keep(found, part, made)
+
+
+def _keep(found: Outputs, part: str, value: Tensor) -> None:
+    found.setdefault(part, []).append(value)
+
+
+def _sizes(step: int, now: Outputs, start: Outputs) -> Iterator[Size]:
+    for part, values in now.items():
+        size = torch.stack([value.abs().mean() for value in values]).mean()
+        moved = [(value - first).abs().mean() for value, first in zip(values, start[part], strict=True)]
+        yield Size(step, part, size.item(), torch.stack(moved).mean().item())
