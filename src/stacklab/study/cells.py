@@ -96,11 +96,15 @@ def _cell(
     finished = [row for row in rows if row.status == "finished"]
     outcomes = tuple(SeedOutcome(seed=row.seed, final=row.metrics[grid.metric], steps=_steps(row)) for row in finished)
     cell = Cell(arm=arm.name, at=at, baseline=arm.baseline, outcomes=outcomes, verdict="invalid", reason="")
-    verdict, reason = _judge(cell, grid, rows, _rise(grid, histories))
+    verdict, reason = judge(cell, grid, rows, _rise(grid, histories))
     return cell.model_copy(update={"verdict": verdict, "reason": reason})
 
 
-def _judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], rise: float) -> tuple[CellVerdict, str]:
+def judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], rise: float) -> tuple[CellVerdict, str]:
+    """The verdict on a cell, whatever verdict it carries, and the sentence that says why.
+
+    rise: by how much the mean grew over the last quarter of training.
+    """
     lost = [row for row in rows if row.status != "finished"]
     if 2 * len(lost) >= len(rows):
         return "invalid", f"seed {lost[0].seed}: {lost[0].status}"

@@ -1,0 +1,88 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacklab.base.errors import SpecError
+from stacklab.base.yamlfile import Places
+from stacklab.study.cells import Cell, SeedOutcome, judge, thresholds
+from stacklab.study.collect import Row
+from stacklab.study.grid import combinations, expand
+from stacklab.study.load import builtin_studies, read_study
+from stacklab.study.spec import GridSpec
+
+AXES: dict[str, Any] = {
+    "task": {"easy": {"data.task": {"kind": "parity"}}, "hard": {"data.task": {"kind": "lego"}, "train.steps": 9}},
+    "layers": {"path": "model.num_layers", "values": [0, 1, 2]},
+    "heads": {"path": "model.num_heads", "values": [1, 4]},
+}
+GRID = GridSpec(axes=AXES, depth="layers", across="heads", solved=0.9)
+
+
+def cell(layers: str, *finals: float, baseline: float = 0.25) -> Cell:
+    outcomes = tuple(SeedOutcome(seed=seed, final=final, steps=None) for seed, final in enumerate(finals))
+    at = {"task": "easy", "layers": layers, "heads": "1"}
+    return Cell(arm=f"a{layers}", at=at, baseline=baseline, outcomes=outcomes, verdict="partial", reason="")
+
+
+def rows(*states: str) -> list[Row]:
+    return [Row(arm="a", seed=seed, run_id="r", status=state) for seed, state in enumerate(states)]  # type: ignore[arg-type]
+
+
+def test_every_combination_is_an_arm_with_the_changes_of_its_values() -> None:
+    tree = expand({"arms": {"own": {"label": "own"}}, "grid": {"axes": AXES}}, Places("x"))
+    assert len(tree["arms"]) == 1 + 2 * 3 * 2
+    arm = tree["arms"]["hard-layers-1-heads-4"]
+    assert arm["label"] == "hard, 1 layer, 4 heads"
+    assert arm["change"] == {
+        "data.task": {"kind": "lego"},
+        "train.steps": 9,
+        "model.num_layers": 1,
+        "model.num_heads": 4,
+    }
+    assert next(iter(combinations(AXES))) == "easy-layers-0-heads-1"
+
+
+def test_an_arm_of_the_file_is_not_overwritten() -> None:
+    with pytest.raises(SpecError, match="the grid makes an arm of this name"):
+        expand({"arms": {"easy-layers-0-heads-1": {}}, "grid": {"axes": AXES}}, Places("x"))
+
+
+@pytest.mark.parametrize("grid", [None, [], {"axes": 3}, {"axes": {"layers": 3}}, {"axes": {"a": {"path": "x"}}}])
+def test_what_is_no_grid_is_left_to_validation(grid: Any) -> None:
+    assert expand({"grid": grid}, Places("x")) == {"grid": grid}
+
+
+def test_a_bad_grid_in_a_file_is_one_line_with_its_place(tmp_path: Path) -> None:
+    text = builtin_studies()["depth-tasks"].read_text().replace("  depth: layers", "  depth: floors")
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=r"x\.yaml:\d+: grid: there is no axis 'floors'"):
+        read_study(str(path), scale="smoke")
+
+
+@pytest.mark.parametrize(
+    ("finals", "rise", "verdict"),
+    [
+        ((0.95, 0.95, 0.1), 0.0, "solved"),
+        ((0.95, 0.1, 0.1), 0.0, "partial"),
+        ((0.26, 0.25, 0.24), 0.0, "at baseline"),
+        ((0.5, 0.5, 0.5), 0.1, "not trained long enough"),
+        ((0.5, 0.5, 0.5), 0.0, "partial"),
+    ],
+)
+def test_the_verdict_of_a_cell(finals: tuple[float, ...], rise: float, verdict: str) -> None:
+    assert judge(cell("1", *finals), GRID, rows(*["finished"] * 3), rise)[0] == verdict
+
+
+def test_a_cell_that_lost_half_its_seeds_is_invalid() -> None:
+    assert judge(cell("1", 0.99), GRID, rows("finished", "diverged"), 0.0) == ("invalid", "seed 1: diverged")
+
+
+def test_the_threshold_is_the_smallest_depth_that_a_majority_solves() -> None:
+    solved = cell("2", 0.95, 0.99, 0.1).model_copy(update={"verdict": "solved"})
+    (found,) = thresholds(GRID, [cell("0", 0.2, 0.2, 0.2), cell("1", 0.95, 0.2, 0.2), solved])
+    assert found.depth == "2"
+    assert found.solved == (("0", 0, 3), ("1", 1, 3), ("2", 2, 3))
+    (none,) = thresholds(GRID, [cell("0", 0.2)])
+    assert none.depth is None
