@@ -65,7 +65,7 @@ def run(
     from stacklab.study.fit import check_fits, free_disk
 
     chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=out, looks=looks)
-    plan = chosen.plan(more=more_seeds)
+    plan = chosen.plan(more=more_seeds, workers=workers if engine == "processes" else 1)
     slots = worker_count(workers, runs=len(plan.runs())) if engine == "processes" else 1
     check_fits(plan, workers=slots, available=psutil.virtual_memory().available, free=free_disk(out))
     result = run_study(plan, out, engine=engine, workers=workers)

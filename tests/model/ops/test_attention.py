@@ -4,15 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from stacklab.model.ops import dropped_attention
+from stacklab.model.ops import dropped_attention, piece_size
 from stacklab.model.ops.attention import causal_attention
 from stacklab.model.ops.masks import kept_share
 
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dropped_attention, "_QUERY_BLOCK", 4)
-    monkeypatch.setattr(dropped_attention, "_PIECE_ELEMENTS", 100)
+    monkeypatch.setattr(dropped_attention, "QUERY_BLOCK", 4)
+    monkeypatch.setattr(piece_size, "QUERY_BLOCK", 4)
+    monkeypatch.setattr(piece_size, "PIECE_ELEMENTS", 100)
 
 
 def inputs(shape: tuple[int, ...]) -> list[Tensor]:

@@ -13,9 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from stacklab.model.ops.masks import KeepMasks, kept_share
-
-_QUERY_BLOCK = 128
-_PIECE_ELEMENTS = 2**19
+from stacklab.model.ops.piece_size import QUERY_BLOCK, heads_at_once
 
 
 def dropped_attention(
@@ -39,11 +37,11 @@ def pieces(q_GTK: Tensor, p: float, seed: int, window: int | None) -> Iterator[P
     groups, size, _ = q_GTK.shape
     masks = KeepMasks(p, seed, q_GTK.device)
     # Other devices have no use for small pieces: they take all heads at once.
-    heads = max(1, _PIECE_ELEMENTS // (_QUERY_BLOCK * size)) if q_GTK.device.type == "cpu" else groups
+    heads = heads_at_once(size) if q_GTK.device.type == "cpu" else groups
     for first in range(0, groups, heads):
         last = min(first + heads, groups)
-        for start in range(0, size, _QUERY_BLOCK):
-            stop = min(start + _QUERY_BLOCK, size)
+        for start in range(0, size, QUERY_BLOCK):
+            stop = min(start + QUERY_BLOCK, size)
             oldest = 0 if window is None else max(0, start - window + 1)
             kept = masks.draw_numbers((last - first, stop - start, stop - oldest), q_GTK.dtype)
             yield Piece((slice(first, last), slice(start, stop)), (slice(first, last), slice(oldest, stop)), kept)
