@@ -8,7 +8,9 @@ import pytest
 from stacklab.base.errors import SpecError
 from stacklab.study.fit import PROCESS_BYTES, check_fits, disk_bytes
 from stacklab.study.load import read_study
+from stacklab.study.match import Match, with_knob
 from stacklab.study.plan import Plan, make_plan
+from stacklab.study.spec import BaseSpec, MatchSpec
 
 PLENTY = 2**50
 
@@ -63,6 +65,23 @@ def test_a_setting_that_the_largest_arm_fixes_is_not_named(tiny: Path) -> None:
     """The matched control is the largest and has one layer whatever the base has, but its width follows the base."""
     text = refusal(planned(tiny, "model.num_layers=6", "train.micro_batch_size=1"), available=PROCESS_BYTES + 30_000)
     assert "model.num_layers=" not in text
+
+
+def test_a_control_of_equal_time_counts_as_it_was_solved(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it has a thousand times the memory that equal FLOPs would give it."""
+    by_time = "match: {quantity: step_seconds, to: deep, knob: model.d_ff}\n    consequences: [model.d_ff]"
+    tiny.write_text(re.sub(r"match: .*\n.*\]", by_time, tiny.read_text(), count=1))
+
+    def solved(match: MatchSpec, control: BaseSpec, target: BaseSpec) -> Match:
+        return Match(with_knob(match, control.model, 100_000), 100_000, 0.0)
+
+    monkeypatch.setattr("stacklab.study.plan.stopwatch", lambda *_, **__: solved)
+    settings = "train.batch_size=64"
+    available = needed(planned(tiny, settings)) - 2**20
+    part = named(r"train\.micro_batch_size=(\d+) fits", refusal(planned(tiny, settings), available=available))
+    check_fits(planned(tiny, settings, f"train.micro_batch_size={part}"), workers=1, available=available, free=PLENTY)
+    text = refusal(planned(tiny), available=PROCESS_BYTES + 2**20)
+    assert "alone fits" in text
 
 
 def test_where_nothing_fits_no_setting_is_named(tiny: Path) -> None:

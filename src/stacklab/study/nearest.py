@@ -8,7 +8,7 @@ from stacklab.base.search import smallest
 from stacklab.model.count import flops_per_token
 from stacklab.study.arms import resolve_arms
 from stacklab.study.load import assign
-from stacklab.study.match import Match, solve
+from stacklab.study.match import Match, TimeSolver, solve
 from stacklab.study.plan import Plan, memory_of
 from stacklab.study.spec import BaseSpec, MatchSpec, StudySpec
 
@@ -56,14 +56,21 @@ def _fits(plan: Plan, changes: Mapping[str, int], limit: int) -> bool:
     names = tuple(arm.name for arm in plan.arms)
     try:
         study = StudySpec.model_validate(tree)
-        arms = resolve_arms(study, names=names, vocab_size=vocab_size, by_time=_by_flops)
+        arms = resolve_arms(study, names=names, vocab_size=vocab_size, by_time=_time_solver(plan))
     except (SpecError, ValueError):
         return False
     return all(memory_of(arm.config).total <= limit for arm in arms.values())
 
 
-def _by_flops(match: MatchSpec, control: BaseSpec, target: BaseSpec) -> Match:
-    """In place of a measured step time, which cannot be known for a setting that was never run."""
-    counted = match.model_copy(update={"quantity": "flops_per_token", "tolerance": 1.0})
-    goal = flops_per_token(target.model, context=target.data.block_size)
-    return solve(counted, control.model, goal, context=control.data.block_size)
+def _time_solver(plan: Plan) -> TimeSolver:
+    """In place of measured step times, which cannot be known for a setting that was never run: the control keeps the
+    ratio of its FLOPs to the target's that the plan's own measurement led to."""
+
+    def solve_by_flops(match: MatchSpec, control: BaseSpec, target: BaseSpec) -> Match:
+        found = [arm.match for arm in plan.arms if arm.match and plan.study.arms[arm.name].match == match]
+        ratio = 1 + max(solved.others.get("flops_per_token", 0.0) for solved in found)
+        goal = round(ratio * flops_per_token(target.model, context=target.data.block_size))
+        counted = match.model_copy(update={"quantity": "flops_per_token", "tolerance": 1.0})
+        return solve(counted, control.model, goal, context=control.data.block_size)
+
+    return solve_by_flops
