@@ -43,7 +43,7 @@ class FakeMachine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     fake = FakeMachine()
     monkeypatch.setattr(stopwatch, "measured", fake)
-    monkeypatch.setattr("stacklab.study.engines.machine.cores", lambda: 4)
+    monkeypatch.setattr("stacklab.study.engines.machine.cores", lambda: 6)
     return fake
 
 
@@ -77,10 +77,10 @@ def test_the_solved_arm_says_by_what_it_was_measured(timed: Path, machine: FakeM
 
 def test_it_is_measured_with_the_threads_of_a_run(timed: Path, machine: FakeMachine) -> None:
     planned(timed, workers=2)
-    assert {call["threads"] for call in machine.calls} == {2}
+    assert {call["threads"] for call in machine.calls} == {3}
     calls = len(machine.calls)
     planned(timed, workers=1)
-    assert {call["threads"] for call in machine.calls[calls:]} == {4}
+    assert {call["threads"] for call in machine.calls[calls:]} == {6}
 
 
 def test_a_later_look_finds_the_measurement_of_the_first(timed: Path, machine: FakeMachine) -> None:
