@@ -23,14 +23,16 @@ from stacklab.cli.options import (
 from stacklab.cli.run import Workers
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from stacklab.run.cost import RunCost
-    from stacklab.study.plan import ArmPlan, Plan
+    from stacklab.study.plan import Plan
     from stacklab.study.spec import TuningSpec
 
 Calibrate = Annotated[
-    bool, typer.Option("--calibrate/--no-calibrate", help="Train a few steps of every arm to measure a step's time.")
+    bool,
+    typer.Option(
+        "--calibrate/--no-calibrate",
+        help="Train a few steps of every arm to measure a step's time. Arms that are matched by step time are measured "
+        "in any case, once.",
+    ),
 ]
 
 
@@ -46,9 +48,13 @@ def plan(
     out: Out = DEFAULT_OUT,
     calibrate: Calibrate = True,
 ) -> None:
-    """Show what a run would do: arms, counts, memory, measured step time, projected hours, what differs per claim."""
+    """Show what a run would do: arms, counts, memory, measured step time, projected hours, what differs per claim.
+
+    What does not fit into memory or onto the disk is refused, with the nearest setting that does.
+    """
     from stacklab.api import load_study
     from stacklab.base.units import duration, size
+    from stacklab.cli.plan_tables import arm_table, contrast_table, match_table, memory_table
     from stacklab.stats.paired import smallest_sign_flip_p
     from stacklab.study.engines.choose import worker_count
     from stacklab.study.fit import disk_bytes, free_disk
@@ -63,7 +69,7 @@ def plan(
         seeds=parse_seeds(seeds),
         out=out,
         tuning=parse_tuning(learning_rates, weight_decays, tuning_seeds),
-    ).plan()
+    ).plan(workers=workers)
     slots = worker_count(workers, runs=count_runs(chosen))
     disk, free = disk_bytes(chosen, workers=slots), free_disk(out)
     misfit = _misfit(chosen, slots, free)
@@ -72,8 +78,9 @@ def plan(
     console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
-    console.print(_arm_table(chosen, costs))
-    console.print(_contrast_table(chosen))
+    for table in (arm_table(chosen, costs), match_table(chosen), memory_table(chosen, costs), contrast_table(chosen)):
+        if table is not None:
+            console.print(table)
     for line in chosen.not_asked:
         console.print(f"not asked: {line}")
     pairs = len(chosen.seeds)
@@ -122,62 +129,6 @@ def _grid_line(chosen: "Plan", grid: "TuningSpec") -> str:
         f"{', '.join(map(str, grid.seeds))}: {len(trials(chosen))} runs before the others; every claim is then also "
         "stated with each arm at its own best"
     )
-
-
-def _arm_table(chosen: "Plan", costs: "dict[str, RunCost]") -> "Table":
-    from rich.table import Table
-
-    from stacklab.base.units import count, duration, size
-    from stacklab.study.fit import PROCESS_BYTES
-
-    table = Table(
-        "arm",
-        "layers",
-        "d_model",
-        "parameters",
-        "non-embedding",
-        "FLOPs/token",
-        "memory",
-        "measured",
-        "a step",
-        "matched",
-    )
-    for arm in chosen.arms:
-        model = arm.config.model
-        table.add_row(
-            arm.label,
-            str(model.num_layers),
-            str(model.d_model),
-            f"{arm.total_parameters:,}",
-            count(arm.non_embedding_parameters),
-            count(arm.flops_per_token),
-            size(arm.memory_bytes["total"] + PROCESS_BYTES),
-            size(costs[arm.tuned_from or arm.name].peak_bytes)
-            if (arm.tuned_from or arm.name) in costs
-            else "not measured",
-            duration(costs[arm.tuned_from or arm.name].step)
-            if (arm.tuned_from or arm.name) in costs
-            else "not measured",
-            _matched(arm),
-        )
-    return table
-
-
-def _matched(arm: "ArmPlan") -> str:
-    if arm.match is None:
-        return ""
-    found = arm.match
-    return f"{found.quantity} of {found.to}: {found.knob} = {found.value} ({found.residual:+.2%})"
-
-
-def _contrast_table(chosen: "Plan") -> "Table":
-    from rich.table import Table
-
-    table = Table("claim", "metric", "what differs, after every default and rule")
-    for contrast in chosen.contrasts:
-        moved = ", ".join(f"{row.path} {row.left} -> {row.right}" for row in contrast.differences)
-        table.add_row(contrast.id, contrast.claim.metric, moved or "nothing")
-    return table
 
 
 EFFECTS = (0.5, 1.0, 2.0, 4.0)

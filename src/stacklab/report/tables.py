@@ -122,9 +122,10 @@ def controls(facts: Facts) -> Table | None:
         target = next((other.label for other in facts.arms if other.name == match.to), match.to)
         others = [percent(match.others[name]) if name in match.others else NOTHING for name in QUANTITY_NAMES]
         solved = f"{match.knob} = {match.value:,}"
-        cells = (arm.label, target, QUANTITY_NAMES.get(match.quantity, match.quantity), solved)
-        rows.append(_cells(*cells, percent(match.residual), *others))
-    return Table(_cells(*heads), tuple(rows))
+        quantity = "time per step" if match.quantity == "step_seconds" else QUANTITY_NAMES[match.quantity]
+        rows.append(_cells(arm.label, target, quantity, solved, percent(match.residual), *others))
+    measured = [f"{arm.label}: {arm.match.times.text()}" for arm in matched if arm.match and arm.match.times]
+    return Table(_cells(*heads), tuple(rows), notes=tuple(measured))
 
 
 def reported(facts: Facts) -> Table | None:

@@ -1,6 +1,5 @@
 """Arms resolved: changes applied, controls solved, everything else checked to be equal."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -11,8 +10,8 @@ from stacklab.model.count import measure
 from stacklab.model.spec import ModelSpec
 from stacklab.study.contrast import check_declared
 from stacklab.study.load import assign, describe
-from stacklab.study.match import Match, solve
-from stacklab.study.spec import ArmSpec, BaseSpec, StudySpec
+from stacklab.study.match import Match, TimeSolver, solve
+from stacklab.study.spec import ArmSpec, BaseSpec, MatchSpec, StudySpec
 
 
 class ResolvedArm(NamedTuple):
@@ -22,21 +21,25 @@ class ResolvedArm(NamedTuple):
     match: Match | None
 
 
-def resolve_arms(study: StudySpec, *, names: tuple[str, ...], vocab_size: int) -> dict[str, ResolvedArm]:
-    """The named arms, in the study's order, as complete configurations.
+def resolve_arms(
+    study: StudySpec, *, names: tuple[str, ...], vocab_size: int, by_time: TimeSolver
+) -> dict[str, ResolvedArm]:
+    """The named arms, in the study's order, as complete configurations. `by_time` solves matches of step times.
 
     Raises SpecError when a change does not make a valid configuration, ContrastError when an arm moves something it
     does not declare, MatchError when a control has no solution.
     """
-    base = with_model(study.base, _with_vocabulary(study.base.model, vocab_size))
+    base = study.base.with_model(_with_vocabulary(study.base.model, vocab_size))
     resolved: dict[str, ResolvedArm] = {}
     for name in _targets_first(study):
         arm = study.arms[name]
+        if name not in names and arm.match is not None and arm.match.quantity == "step_seconds":
+            continue  # Nothing is measured for an arm that is not asked for.
         config = _changed(name, arm, base)
         match = None
         if arm.match is not None:
-            match = _solve(name, arm, config, resolved)
-            config = with_model(config, match.model)
+            match = _solve(name, arm.match, config, resolved[arm.match.to].config, by_time)
+            config = config.with_model(match.model)
         _check_context(f"arm {name}", config)
         check_declared(name, arm, base, config, study.knobs)
         _check_mask(name, config)
@@ -46,13 +49,9 @@ def resolve_arms(study: StudySpec, *, names: tuple[str, ...], vocab_size: int) -
 
 def resolve_base(study: StudySpec, *, vocab_size: int) -> BaseSpec:
     """The base itself as a complete configuration. Raises SpecError when it is not a valid one."""
-    base = with_model(study.base, _with_vocabulary(study.base.model, vocab_size))
+    base = study.base.with_model(_with_vocabulary(study.base.model, vocab_size))
     _check_context("the base", base)
     return base
-
-
-def with_model(config: BaseSpec, model: ModelSpec) -> BaseSpec:
-    return BaseSpec.model_validate(config.dump() | {"model": model.dump()})
 
 
 def _with_vocabulary(model: ModelSpec, vocab_size: int) -> ModelSpec:
@@ -65,8 +64,10 @@ def _with_vocabulary(model: ModelSpec, vocab_size: int) -> ModelSpec:
 
 
 def _targets_first(study: StudySpec) -> list[str]:
-    """Arms that others match come first. Raises MatchError for a control matched to another control."""
+    """Arms that others match come first. Raises MatchError for a control matched to itself or to another control."""
     for name, arm in study.arms.items():
+        if arm.match is not None and arm.match.to == name:
+            raise MatchError(f"arms.{name}.match.to: {name} is matched to itself; name the arm that it is to equal")
         if arm.match is not None and study.arms[arm.match.to].match is not None:
             raise MatchError(
                 f"arms.{name}.match.to: {arm.match.to} is itself a matched control; match the arm it copies"
@@ -92,12 +93,12 @@ def _check_mask(name: str, config: BaseSpec) -> None:
         )
 
 
-def _solve(name: str, arm: ArmSpec, config: BaseSpec, resolved: Mapping[str, ResolvedArm]) -> Match:
-    assert arm.match is not None
-    target = resolved[arm.match.to].config
-    wanted = measure(target.model, arm.match.quantity, context=target.data.block_size)
+def _solve(name: str, match: MatchSpec, config: BaseSpec, target: BaseSpec, by_time: TimeSolver) -> Match:
     try:
-        return solve(arm.match, config.model, wanted, context=config.data.block_size)
+        if match.quantity == "step_seconds":
+            return by_time(match, config, target)
+        wanted = measure(target.model, match.quantity, context=target.data.block_size)
+        return solve(match, config.model, wanted, context=config.data.block_size)
     except MatchError as error:
         raise MatchError(f"arms.{name}.{error}") from error
     except ValidationError as error:

@@ -8,14 +8,17 @@ from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec
 from stacklab.data.prepare import prepare
 from stacklab.data.prepared import PreparedData
-from stacklab.model.count import count_parameters, estimate_memory, flops_per_token
+from stacklab.model.count import Memory, all_scores, count_parameters, estimate_memory, flops_per_token
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.sequential import look_level
 from stacklab.study.arms import ResolvedArm, resolve_arms
 from stacklab.study.contrast import differences
-from stacklab.study.match import unmatched
+from stacklab.study.engines.choose import worker_count
+from stacklab.study.engines.machine import threads_each
+from stacklab.study.match import StepTimes, unmatched
 from stacklab.study.spec import BaseSpec, ClaimSpec, StudySpec, TuningSpec, check_seeds
+from stacklab.study.stopwatch import stopwatch
 
 
 class DifferencePlan(Spec):
@@ -34,6 +37,8 @@ class MatchPlan(Spec):
     value: int
     residual: float
     others: dict[str, float]
+    times: StepTimes | None = None
+    """Of a match of step times: by what it was measured."""
 
 
 class ArmPlan(Spec):
@@ -45,6 +50,7 @@ class ArmPlan(Spec):
     non_embedding_parameters: int
     flops_per_token: int
     memory_bytes: dict[str, int]
+    """By what holds them, their total, and all_scores: the B x heads x T^2 of a layer, which are not held at once."""
     match: MatchPlan | None
     changes: Items[DifferencePlan]
     """Effective differences from the base: left the base's value, right the arm's."""
@@ -87,8 +93,7 @@ class Plan(Spec):
         return next(arm for arm in self.arms if arm.name == name)
 
     def run_spec(self, arm: ArmPlan, seed: int) -> RunSpec:
-        sections = {name: getattr(arm.config, name) for name in BaseSpec.model_fields}
-        return RunSpec(data_fingerprint=self.data_fingerprint, seed=seed, **sections)
+        return arm.config.as_run(self.data_fingerprint, seed=seed)
 
     def runs(self) -> list[tuple[ArmPlan, int, RunSpec]]:
         """All runs, dearest first so that none is left alone at the end; seeds of an arm side by side."""
@@ -113,8 +118,12 @@ def make_plan(
     looks: int = 1,
     look: int = 1,
     tuning: TuningSpec | None = None,
+    workers: int | None = None,
 ) -> Plan:
     """Prepare the data, resolve and check the arms, pair them for the claims. tuning: in place of the scale's.
+
+    workers: how many runs will train at once (None: as many as the machine takes), which decides with how many threads
+    a match of step times is measured.
 
     Raises DataError, TokenizerError, SpecError, ContrastError or MatchError for what cannot be run.
     """
@@ -127,7 +136,10 @@ def make_plan(
     _check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
     data = prepare(study.base.data, cache=OutPaths(out).cache)
-    arms = resolve_arms(study, names=names, vocab_size=data.vocab_size)
+    # Of the first look, so that later ones find the same measurement.
+    slots = worker_count(workers, runs=len(names) * len(chosen) // look)
+    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads_each(slots))
+    arms = resolve_arms(study, names=names, vocab_size=data.vocab_size, by_time=by_time)
     contrasts, not_asked = _contrasts(study, settings.claims, arms, _unanswerable(study, data))
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
     return Plan(
@@ -203,12 +215,21 @@ def _contrasts(
     return tuple(asked), tuple(left_out)
 
 
+def memory_of(config: BaseSpec) -> Memory:
+    """What training this configuration holds at its peak, beside what any process holds."""
+    train = config.train
+    return estimate_memory(
+        config.model,
+        micro_batch=train.micro_batch,
+        context=config.data.block_size,
+        loss_chunk_rows=train.loss_chunk_rows,
+    )
+
+
 def _arm_plan(study: StudySpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) -> ArmPlan:
     model, train, context = arm.config.model, arm.config.train, arm.config.data.block_size
     parameters = count_parameters(model)
-    memory = estimate_memory(
-        model, micro_batch=train.micro_batch, context=context, loss_chunk_rows=train.loss_chunk_rows
-    )
+    memory = memory_of(arm.config)
     base = study.base.model_copy(update={"model": study.base.model.model_copy(update={"vocab_size": model.vocab_size})})
     return ArmPlan(
         name=arm.name,
@@ -218,7 +239,8 @@ def _arm_plan(study: StudySpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) 
         total_parameters=parameters.total,
         non_embedding_parameters=parameters.non_embedding,
         flops_per_token=flops_per_token(model, context=context),
-        memory_bytes=vars(memory) | {"total": memory.total},
+        memory_bytes=vars(memory)
+        | {"total": memory.total, "all_scores": all_scores(model, micro_batch=train.micro_batch, context=context)},
         match=_match_plan(arms, arm),
         changes=tuple(_difference(row) for row in differences(base, arm.config)),
     )
@@ -237,6 +259,7 @@ def _match_plan(arms: dict[str, ResolvedArm], arm: ResolvedArm) -> MatchPlan | N
         knob=spec.knob,
         value=arm.match.value,
         residual=arm.match.residual,
+        times=arm.match.times,
         others=others,
     )
 

@@ -8,6 +8,7 @@ from stacklab.base.spec import Items, Spec, Text
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
+from stacklab.run.spec import RunSpec
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
 
 Changes = dict[Text, Any]
@@ -25,18 +26,34 @@ class BaseSpec(Spec):
     evaluate: EvaluateSpec = EvaluateSpec()
     sample: SampleSpec = SampleSpec()
 
+    def with_model(self, model: ModelSpec) -> Self:
+        return self.model_validate(self.dump() | {"model": model.dump()})
+
+    def as_run(self, data_fingerprint: str, *, seed: int) -> RunSpec:
+        sections = {name: getattr(self, name) for name in BaseSpec.model_fields}
+        return RunSpec(data_fingerprint=data_fingerprint, seed=seed, **sections)
+
 
 class MatchSpec(Spec):
     """Solve `knob` so that `quantity` equals that of the arm `to`, within `tolerance` (a share of it).
 
+    step_seconds is the time of a training step, measured on this machine when the study is first planned.
+    tolerance: None means 0.02, and 0.05 for step_seconds, which is noisy.
     The knob takes multiples of `multiple_of` only; d_model also those that every num_heads divides.
     """
 
-    quantity: Quantity
+    quantity: Literal[Quantity, "step_seconds"]
     to: Text
     knob: Literal["model.d_model", "model.d_ff", "model.num_layers"] = "model.d_model"
     multiple_of: PositiveInt = 1
-    tolerance: float = Field(0.02, gt=0)
+    tolerance: float | None = Field(None, gt=0)
+
+    @property
+    def allowed(self) -> float:
+        """The tolerance that holds."""
+        if self.tolerance is not None:
+            return self.tolerance
+        return 0.05 if self.quantity == "step_seconds" else 0.02
 
 
 class ArmSpec(Spec):
@@ -50,6 +67,12 @@ class ArmSpec(Spec):
     change: Changes = Field(default_factory=dict)
     match: MatchSpec | None = None
     consequences: Items[Text] = ()
+
+    @model_validator(mode="after")
+    def _knob_is_free(self) -> Self:
+        if self.match is not None and self.match.knob in self.change:
+            raise ValueError(f"change sets {self.match.knob}, which match solves; leave one of the two out")
+        return self
 
 
 class ClaimSpec(Spec):
