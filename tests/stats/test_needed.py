@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from stacklab.stats.comparison import COMPARISONS
-from stacklab.stats.needed import needed_text, seeds_needed
+from stacklab.stats.needed import needed_text, seeds_for_effect, seeds_needed
 from stacklab.stats.result import Needed, SeedsNeeded, Undefined
 
 PAIRED, UNPAIRED = COMPARISONS["paired"], COMPARISONS["unpaired"]
@@ -53,6 +53,12 @@ def test_unpaired_runs_reach_the_power_that_is_stated() -> None:
     drawn = rng.normal(1.0, 1.0, size=(10_000, equal.seeds)), rng.normal(0.0, 1.0, size=(10_000, equal.seeds))
     within = stats.ttest_ind(*drawn, axis=1, equal_var=False).confidence_interval(0.9)
     assert np.mean((within.low > -2.0) & (within.high < 2.0)) == pytest.approx(0.8, abs=0.04)
+
+
+def test_a_stated_effect_of_either_sign_needs_as_many_and_a_tiny_one_too_many() -> None:
+    assert seeds_for_effect(PAIRED, 1.0, level=0.05) == seeds_for_effect(PAIRED, -1.0, level=0.05) == 10
+    assert seeds_for_effect(PAIRED, 1e-4, level=0.05) is None
+    assert seeds_for_effect(UNPAIRED, 0.0, level=0.05) is None
 
 
 def test_it_is_never_what_did_not_suffice() -> None:

@@ -22,7 +22,8 @@ def calibrate(
     """How often verdicts err and find what is there, on planted effects and planted nulls with noise between seeds.
 
     Runs the rule that judges studies, on arms paired by seed and on unpaired ones. Effects and margins are in standard
-    deviations of a paired difference, or of a run. Takes seconds. A rate marked ! lies above the level by more than three standard errors of the simulation.
+    deviations of a paired difference, or of a run. Takes seconds. A rate marked ! lies above the level by more than
+    three standard errors of the simulation.
     """
     from stacklab.base.files import write_json
     from stacklab.cli.options import results_console
@@ -44,7 +45,8 @@ def _verdicts(found: "Calibration", cells: "Sequence[Cell]", how: str) -> "Table
     caption = (
         "false lower, false higher: supported without an effect, for a claim of that direction; "
         f"false equal: equivalent within ±{found.margin:g} sd though the difference is as large; "
-        "covers: of the interval that decides; equal: equivalent without a difference; !: above the level by more than three standard errors"
+        "covers: of the interval that decides; equal: equivalent without a difference; "
+        "!: above the level by more than three standard errors"
     )
     table = Table(title=title, caption=caption)
     table.add_column("noise", no_wrap=True)

@@ -1,5 +1,6 @@
 """Facts -> the report's figures, as plain data, in the order of the page."""
 
+from stacklab.report.aggregate_view import aggregate_figure
 from stacklab.report.cost_figures import accuracy, costs
 from stacklab.report.curve_figures import curves, overlay
 from stacklab.report.plot import Figure
@@ -9,5 +10,5 @@ from stacklab.report.schema import Facts
 
 def figures(facts: Facts) -> dict[str, Figure]:
     """By name; those that the facts have data for."""
-    made = (curves(facts), overlay(facts), costs(facts), accuracy(facts), power(facts))
+    made = (curves(facts), overlay(facts), costs(facts), accuracy(facts), aggregate_figure(facts), power(facts))
     return {figure.name: figure for figure in made if figure is not None}

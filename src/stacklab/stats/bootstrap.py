@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 RESAMPLES = 9_999
-BATCH_CELLS = 10_000_000
+BATCH_CELLS = 1_000_000
 """Resampled numbers held in memory at once."""
 
 

@@ -4,7 +4,7 @@ Both ways answer the same questions, so that verdicts, evidence and the calibrat
 """
 
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import stdev
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from stacklab.stats.check import differences_problem, flat_rows
@@ -174,10 +174,6 @@ class Unpaired:
 
 
 COMPARISONS: dict[Pairing, Comparison] = {"paired": Paired(), "unpaired": Unpaired()}
-
-
-def mean_gap(arm: Values, against: Values) -> float:
-    return fmean(arm) - fmean(against)
 
 
 def _gaps(arm: Values, against: Values) -> list[float]:

@@ -2,11 +2,35 @@
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 from stacklab.base.search import smallest
-from stacklab.stats.comparison import Comparison, mean_gap
-from stacklab.stats.power import MOST_SEEDS, difference_power, equivalence_power
+from stacklab.stats.comparison import Comparison
+from stacklab.stats.power import difference_power, equivalence_power
 from stacklab.stats.result import Needed, SeedsNeeded, Undefined
+
+MOST_SEEDS = 10_000
+
+
+def seeds_for_effect(by: Comparison, effect: float, *, level: float, power: float = 0.8) -> int | None:
+    """The smallest number of seeds per arm whose power suffices for a stated effect; None above MOST_SEEDS.
+
+    >>> from stacklab.stats.comparison import COMPARISONS
+    >>> [seeds_for_effect(by, 1.0, level=0.05) for by in COMPARISONS.values()]
+    [10, 17]
+    """
+    return smallest(
+        lambda seeds: difference_power(effect, by.design(seeds), level=level) >= power, limit=MOST_SEEDS, first=2
+    )
+
+
+def seeds_for_equivalence(by: Comparison, effect: float, margin: float, *, level: float, power: float) -> int | None:
+    """The same for showing that an effect within ±margin lies there."""
+    return smallest(
+        lambda seeds: equivalence_power(effect, margin, by.design(seeds), level=level) >= power,
+        limit=MOST_SEEDS,
+        first=2,
+    )
 
 
 def seeds_needed(
@@ -23,17 +47,14 @@ def seeds_needed(
     """
     if reason := by.problem(arm, against):
         return Undefined(reason=reason)
-    gap, unit = mean_gap(arm, against), by.unit(arm, against)
+    gap, unit = fmean(arm) - fmean(against), by.unit(arm, against)
     if margin is not None and abs(gap) >= margin:
         return Undefined(reason=f"the difference found, {gap:+.3g}, does not lie within ±{margin:g}")
 
-    def reaches(seeds: int) -> bool:
-        design = by.design(seeds)
-        if margin is None:
-            return difference_power(gap / unit, design, level=level) >= power
-        return equivalence_power(gap / unit, margin / unit, design, level=level) >= power
-
-    found = smallest(reaches, limit=MOST_SEEDS, first=2)
+    if margin is None:
+        found = seeds_for_effect(by, gap / unit, level=level, power=power)
+    else:
+        found = seeds_for_equivalence(by, gap / unit, margin / unit, level=level, power=power)
     if found is None:
         return Undefined(reason=f"it would take more than {MOST_SEEDS:,} seeds")
     return Needed(seeds=max(found, min(len(arm), len(against)) + 1), power=power)

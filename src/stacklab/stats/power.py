@@ -1,12 +1,8 @@
 """How many seeds show how large an effect: a difference of means in standard deviations of what a design compares."""
 
 import math
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from stacklab.base.search import smallest
-
-MOST_SEEDS = 10_000
 QUANTILES = 2_000
 """Points over which the observed spread is integrated."""
 
@@ -33,6 +29,9 @@ def difference_power(effect: float, design: Design, *, level: float) -> float:
 
     It counts both sides, so it is `level` at effect 0 (Cohen 1988, chapter 2; non-central t, by statsmodels). Raises
     ValueError for a design without degrees of freedom, which allows no test, and for an effect that is not finite.
+
+    >>> round(difference_power(1.0, paired_design(10), level=0.05), 2)
+    0.8
     """
     _check(effect, design)
     from statsmodels.stats.power import ttest_power
@@ -60,28 +59,6 @@ def equivalence_power(effect: float, margin: float, design: Design, *, level: fl
     root = math.sqrt(design.size)
     inside = special.ndtr((margin - effect) * root - taken) - special.ndtr((-margin - effect) * root + taken)
     return float(np.maximum(inside, 0.0).mean())
-
-
-def paired_power(effect: float, pairs: int, *, level: float) -> float:
-    """
-    >>> round(paired_power(1.0, 10, level=0.05), 2)
-    0.8
-    """
-    return difference_power(effect, paired_design(pairs), level=level)
-
-
-def power_curve(effect: float, designs: Iterable[Design], *, level: float) -> list[float]:
-    """The power of each design."""
-    return [difference_power(effect, design, level=level) for design in designs]
-
-
-def pairs_for_effect(effect: float, *, level: float, power: float = 0.8) -> int | None:
-    """The smallest number of pairs whose power suffices for a stated effect; None above MOST_SEEDS.
-
-    >>> pairs_for_effect(1.0, level=0.05)
-    10
-    """
-    return smallest(lambda pairs: paired_power(effect, pairs, level=level) >= power, limit=MOST_SEEDS, first=2)
 
 
 def _check(effect: float, design: Design) -> None:
