@@ -9,8 +9,9 @@ from stacklab.report.text import NOTHING, alone
 from stacklab.stats.result import Estimate
 from stacklab.study.aggregate import Aggregate, ArmAggregate
 
-APART = 0.5
-"""The width in which the scores of an arm stand side by side, a metric a column; arms are 1 apart."""
+APART = 0.6
+"""The width of an arm, of which every metric has a column and the mean the last, so that it hides no score. Arms are 1
+apart."""
 
 
 def aggregates(facts: Facts) -> Table | None:
@@ -66,14 +67,14 @@ def _panel(facts: Facts, found: Aggregate) -> Panel:
     points: list[Points] = []
     for place, arm in enumerate(found.arms, start=1):
         fact = facts.arm(arm.arm)
-        for column, (name, values) in enumerate(arm.scores.items()):
-            at = place + APART * ((column + 0.5) / len(arm.scores) - 0.5)
+        columns = [place + APART * (column / len(arm.scores) - 0.5) for column in range(len(arm.scores) + 1)]
+        for at, (name, values) in zip(columns[:-1], arm.scores.items(), strict=True):
             label = f"{fact.label}, {facts.metric(name).title}"
             points.append(Points(label, (at,) * len(values), values, fact.color, "circle", size=5, opacity=0.6))
         if isinstance(arm.estimate, Estimate):
             middle = arm.estimate
             name = f"{fact.label}, interquartile mean"
-            mean = Points(name, (place,), (middle.value,), fact.color, fact.symbol, size=12, hollow=True)
+            mean = Points(name, (columns[-1],), (middle.value,), fact.color, fact.symbol, size=12, hollow=True)
             points.append(replace(mean, low=(middle.low,), high=(middle.high,)))
     heights = [y for mark in points for y in (*mark.y, *mark.low, *mark.high)]
     count = len(found.arms)
