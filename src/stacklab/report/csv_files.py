@@ -32,18 +32,8 @@ INTERVAL = ("low", "high", "undefined")
 EVIDENCE_HEADS = (*P_VALUES, *(f"{name}{end}" for name in SIZES for end in ("", "_low", "_high")))
 CLAIM_HEADS = (
     *("comparison", "statement", "metric", "arm", "against", "direction", "margin", "level", "power"),
-    *(
-        "verdict",
-        "reason",
-        "pairing",
-        "pairs",
-        "difference",
-        *INTERVAL,
-        "bootstrap_low",
-        "bootstrap_high",
-        "seeds_needed",
-        "afterthought",
-    ),
+    *("verdict", "reason", "pairing", "pairs", "difference", *INTERVAL, "bootstrap_low", "bootstrap_high"),
+    *("seeds_needed", "afterthought"),
     *EVIDENCE_HEADS,
 )
 PAIR_HEADS = ("comparison", "metric", "pairing", "seed", "arm", "against", "difference")
