@@ -126,7 +126,18 @@ def test_a_match_that_cannot_be_is_refused_with_its_reason(tiny: Path, old: str,
 def test_a_claim_without_its_arm_or_its_problems_is_not_asked(tiny: Path) -> None:
     edit(tiny, "metric: train_probe.loss", "metric: accuracy.hops_7")
     assert planned(tiny, scale="one-arm").not_asked[0] == "fit:shallow: this scale runs without the arm shallow"
-    assert "the corpus has no problems that give accuracy.hops_7" in planned(tiny).not_asked[0]
+    absent = "the corpus has no problems that give accuracy.hops_7 (it gives accuracy, accuracy.hops_"
+    assert absent in planned(tiny).not_asked[0]
+    assert "(evaluate.problems: 0)" in planned(tiny, "evaluate.problems=0").not_asked[0]
+
+
+def test_a_contrast_knows_before_any_run_whether_it_is_paired(tiny: Path) -> None:
+    edit(tiny, "change: {model.num_layers: 1}\n  wide", "change: {train.steps: 4}\n  wide")
+    edit(tiny, "knobs: [model.num_layers]", "knobs: [model.num_layers, train.steps]")
+    assert {contrast.id: contrast.pairing for contrast in planned(tiny).contrasts} == {
+        "fit:shallow": "unpaired",
+        "fit:wide": "paired",
+    }
 
 
 def test_positions_and_vocabulary_must_suffice(tiny: Path) -> None:

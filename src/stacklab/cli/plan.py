@@ -23,6 +23,7 @@ from stacklab.cli.options import (
 from stacklab.cli.run import Workers
 
 if TYPE_CHECKING:
+    from stacklab.stats.comparison import Pairing
     from stacklab.study.plan import Plan
     from stacklab.study.spec import TuningSpec
 
@@ -55,7 +56,6 @@ def plan(
     from stacklab.api import load_study
     from stacklab.base.units import duration, size
     from stacklab.cli.plan_tables import arm_table, contrast_table, match_table, memory_table
-    from stacklab.stats.paired import smallest_sign_flip_p
     from stacklab.study.engines.choose import worker_count
     from stacklab.study.fit import disk_bytes, free_disk
     from stacklab.study.project import calibrate as calibrate_arms
@@ -83,14 +83,13 @@ def plan(
             console.print(table)
     for line in chosen.not_asked:
         console.print(f"not asked: {line}")
-    pairs = len(chosen.seeds)
-    console.print(
-        f"seeds {', '.join(map(str, chosen.seeds))}: {len(chosen.runs())} runs; the smallest two-sided p that an exact "
-        f"sign-flip test on {pairs} pairs can reach is {smallest_sign_flip_p(pairs):.3g}"
-    )
+    number = len(chosen.seeds)
+    console.print(f"seeds {', '.join(map(str, chosen.seeds))}: {len(chosen.runs())} runs")
     if chosen.tuning is not None:
         console.print(_grid_line(chosen, chosen.tuning))
-    console.print(_power(pairs, min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)))
+    level = min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)
+    for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
+        console.print(_power(pairing, number, level))
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
         projected = projected_seconds(chosen, costs, workers=slots)
@@ -132,19 +131,26 @@ def _grid_line(chosen: "Plan", grid: "TuningSpec") -> str:
 
 
 EFFECTS = (0.5, 1.0, 2.0, 4.0)
+UNITS = {"paired": "the paired difference", "unpaired": "a run"}
 
 
-def _power(pairs: int, level: float) -> str:
-    """What the seeds can show, for effects in standard deviations of the paired difference."""
-    from stacklab.stats.power import paired_power, pairs_for_effect
+def _power(pairing: "Pairing", seeds: int, level: float) -> str:
+    """What the seeds can show, for effects in the unit of the comparison."""
+    from stacklab.stats.comparison import COMPARISONS
+    from stacklab.stats.needed import seeds_for_effect
+    from stacklab.stats.power import difference_power
 
-    if pairs < 2:
+    if seeds < 2:
         return "one seed has no power: no interval can be given; two seeds are the least"
+    by = COMPARISONS[pairing]
     told = [
-        f"{effect:g}: {paired_power(effect, pairs, level=level):.0%} ({pairs_for_effect(effect, level=level)} for 80%)"
+        f"{effect:g}: {difference_power(effect, by.design(seeds), level=level):.0%} "
+        f"({seeds_for_effect(by, effect, level=level)} for 80%)"
         for effect in EFFECTS
     ]
+    smallest = by.smallest_p(seeds)
     return (
-        f"power of {pairs} pairs at level {level:.3g} to find a difference of so many standard deviations "
-        "(pairs needed): " + ", ".join(told)
+        f"{pairing}: the smallest two-sided p that an exact permutation test on {seeds} seeds can reach is "
+        f"{smallest:.3g}; power at level {level:.3g} to find a difference of so many standard deviations of "
+        f"{UNITS[pairing]} (seeds needed): " + ", ".join(told)
     )

@@ -85,10 +85,10 @@ def memory_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
 
 def contrast_table(plan: Plan) -> Table:
     """What differs per claim."""
-    table = Table("claim", "metric", "what differs, after every default and rule")
+    table = Table("claim", "metric", "judged", "what differs, after every default and rule")
     for contrast in plan.contrasts:
         moved = ", ".join(f"{row.path} {row.left} -> {row.right}" for row in contrast.differences)
-        table.add_row(contrast.id, contrast.claim.metric, moved or "nothing")
+        table.add_row(contrast.id, contrast.claim.metric, contrast.pairing, moved or "nothing")
     return table
 
 

@@ -1,5 +1,6 @@
 """Facts -> the report's figures, as plain data, in the order of the page."""
 
+from stacklab.report.aggregate_view import aggregate_figure
 from stacklab.report.cost_figures import accuracy, costs
 from stacklab.report.curve_figures import curves, overlay
 from stacklab.report.plot import Figure
@@ -10,5 +11,13 @@ from stacklab.report.tuning_views import learning_rates
 
 def figures(facts: Facts) -> dict[str, Figure]:
     """By name; those that the facts have data for."""
-    made = (curves(facts), overlay(facts), costs(facts), accuracy(facts), learning_rates(facts), power(facts))
+    made = (
+        curves(facts),
+        overlay(facts),
+        costs(facts),
+        accuracy(facts),
+        aggregate_figure(facts),
+        learning_rates(facts),
+        power(facts),
+    )
     return {figure.name: figure for figure in made if figure is not None}

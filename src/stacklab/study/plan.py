@@ -9,11 +9,13 @@ from stacklab.base.spec import Items, Spec
 from stacklab.data.prepare import prepare
 from stacklab.data.prepared import PreparedData
 from stacklab.model.count import Memory, all_scores, count_parameters, estimate_memory, flops_per_token
+from stacklab.run.metrics import SHARE, scale_of
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
+from stacklab.stats.comparison import Pairing
 from stacklab.stats.sequential import look_level
 from stacklab.study.arms import ResolvedArm, resolve_arms
-from stacklab.study.contrast import differences
+from stacklab.study.contrast import differences, pairing
 from stacklab.study.engines.choose import worker_count
 from stacklab.study.engines.machine import threads_each
 from stacklab.study.match import StepTimes, unmatched
@@ -70,6 +72,10 @@ class Contrast(Spec):
     claim: ClaimSpec
     against: str
     differences: Items[DifferencePlan]
+
+    @property
+    def pairing(self) -> Pairing:
+        return pairing(row.path for row in self.differences)
 
 
 class Plan(Spec):
@@ -187,16 +193,20 @@ def load_plan(folder: Path) -> Plan:
     return Plan.model_validate(read_json(folder / "plan.json"))
 
 
-def _unanswerable(study: StudySpec, data: PreparedData) -> set[str]:
-    """Accuracies that the claims name and that this corpus cannot give, because it has no such problems."""
+def _unanswerable(study: StudySpec, data: PreparedData) -> dict[str, str]:
+    """Accuracies that the claims name and that no run of this scale can have, each with the reason."""
     asked = data.problems if study.base.evaluate.problems else ()
     hops = {problem.hops for problem in asked if problem.hops is not None}
-    known = {f"accuracy.hops_{number}" for number in hops} | ({"accuracy"} if asked else set())
-    return {claim.metric for claim in study.claims if claim.metric.startswith("accuracy")} - known
+    known = ["accuracy", *(f"accuracy.hops_{number}" for number in sorted(hops))] if asked else []
+    absent = {claim.metric for claim in study.claims if scale_of(claim.metric) == SHARE}.difference(known)
+    if not study.base.evaluate.problems:
+        return dict.fromkeys(absent, "this scale asks no problems (evaluate.problems: 0)")
+    given = f" (it gives {', '.join(known)})" if known else ""
+    return {metric: f"the corpus has no problems that give {metric}{given}" for metric in absent}
 
 
 def _contrasts(
-    study: StudySpec, claims: tuple[str, ...] | None, arms: dict[str, ResolvedArm], unanswerable: set[str]
+    study: StudySpec, claims: tuple[str, ...] | None, arms: dict[str, ResolvedArm], unanswerable: dict[str, str]
 ) -> tuple[tuple[Contrast, ...], tuple[str, ...]]:
     asked, left_out = [], []
     for claim in study.claims:
@@ -207,7 +217,7 @@ def _contrasts(
             elif absent := [arm for arm in (claim.arm, other) if arm not in arms]:
                 left_out.append(f"{name}: this scale runs without the arm {absent[0]}")
             elif claim.metric in unanswerable:
-                left_out.append(f"{name}: the corpus has no problems that give {claim.metric}")
+                left_out.append(f"{name}: {unanswerable[claim.metric]}")
             else:
                 rows = differences(arms[other].config, arms[claim.arm].config)
                 moved = tuple(_difference(row) for row in rows)

@@ -8,6 +8,7 @@ from stacklab.base.spec import Items, Spec, Text
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
+from stacklab.run.metrics import scale_of, unknown_metric
 from stacklab.run.spec import RunSpec
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
 
@@ -79,7 +80,8 @@ class ClaimSpec(Spec):
     """Written before the run: `arm` does better on `metric` than each arm of `against`, or equally well.
 
     direction: lower or higher says which way `arm` must differ. equivalent: the difference lies within +-margin.
-    level: two-sided; 0.05 means a 95 % interval.
+    level: two-sided; 0.05 means a 95 % interval. power: an inconclusive verdict names the seeds that would reach it; it
+    decides nothing.
     """
 
     id: Text = Field(pattern=r"^[a-z0-9-]+$")
@@ -90,11 +92,20 @@ class ClaimSpec(Spec):
     direction: Literal["lower", "higher", "equivalent"]
     margin: float | None = Field(None, gt=0)
     level: float = Field(0.05, gt=0, lt=0.5)
+    power: float = Field(0.8, gt=0, lt=1)
+
+    @field_validator("metric")
+    @classmethod
+    def _some_run_has_it(cls, metric: str) -> str:
+        return check_metric(metric)
 
     @model_validator(mode="after")
     def _margin_fits(self) -> Self:
         if (self.direction == "equivalent") != (self.margin is not None):
-            raise ValueError("margin belongs to direction: equivalent, and to it alone")
+            found = "no margin" if self.margin is None else f"margin {self.margin:g}"
+            raise ValueError(
+                f"direction {self.direction} with {found}: a margin belongs to direction: equivalent, and to it alone"
+            )
         if self.arm in self.against:
             raise ValueError(f"the arm {self.arm!r} is compared with itself")
         return self
@@ -121,6 +132,28 @@ class TuningSpec(Spec):
     @classmethod
     def _seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         return check_seeds(seeds)
+
+
+class AggregateSpec(Spec):
+    """One number over several metrics on one scale, such as the accuracy over tasks, for every arm."""
+
+    name: Text = Field(pattern=r"^[a-z0-9-]+$")
+    label: Text
+    metrics: Items[Text] = Field(min_length=2)
+
+    @field_validator("metrics")
+    @classmethod
+    def _some_run_has_them(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_metric(metric) for metric in metrics)
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if twice := {metric for metric in self.metrics if self.metrics.count(metric) > 1}:
+            raise ValueError(f"the metric {min(twice)} is named twice")
+        if len({scale_of(metric) for metric in self.metrics}) > 1:
+            scales = ", ".join(f"{metric} ({scale_of(metric)})" for metric in self.metrics)
+            raise ValueError(f"an aggregate needs metrics on one scale, not {scales}")
+        return self
 
 
 class ScaleSpec(Spec):
@@ -175,6 +208,7 @@ class StudySpec(Spec):
     arms: dict[Text, ArmSpec] = Field(min_length=1)
     control: Text | None = None
     claims: Items[ClaimSpec] = ()
+    aggregates: Items[AggregateSpec] = ()
     scales: dict[Text, ScaleSpec] = Field(min_length=1)
     source: SourceSpec | None = None
     limits: Items[Text] = ()
@@ -192,6 +226,9 @@ class StudySpec(Spec):
                 )
         if twice := {name for name in ids if ids.count(name) > 1}:
             raise ValueError(f"the claim id {min(twice)!r} is used twice")
+        names = [aggregate.name for aggregate in self.aggregates]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"the aggregate name {min(twice)!r} is used twice")
         return self
 
     def _arm_references(self) -> list[tuple[str, str]]:
@@ -212,6 +249,13 @@ def check_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if min(seeds) < 0:
         raise ValueError(f"seed {min(seeds)} is negative")
     return seeds
+
+
+def check_metric(metric: str) -> str:
+    """The metric, if some run can have it. Raises ValueError that names those."""
+    if reason := unknown_metric(metric):
+        raise ValueError(reason)
+    return metric
 
 
 def lower_is_better(metric: str) -> bool:
