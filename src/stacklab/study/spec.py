@@ -15,8 +15,6 @@ from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
 Changes = dict[Text, Any]
 """Dotted path -> value, for example {model.num_layers: 12}."""
 
-LOWER_IS_BETTER = ("loss", "perplexity", "bits_per_byte", "best_loss")
-
 
 class BaseSpec(Spec):
     """The configuration that all arms share."""
@@ -256,7 +254,3 @@ def check_metric(metric: str) -> str:
     if reason := unknown_metric(metric):
         raise ValueError(reason)
     return metric
-
-
-def lower_is_better(metric: str) -> bool:
-    return metric.rsplit(".", 1)[-1] in LOWER_IS_BETTER
