@@ -35,22 +35,23 @@ class Study:
     tuning: TuningSpec | None = None
     """In place of the scale's."""
 
-    def plan(self, *, more: int | None = None) -> Plan:
+    def plan(self, *, more: int | None = None, workers: int | None = None) -> Plan:
         """Prepare the data, resolve and check every arm. `more`: go on to the next look, with so many more seeds.
+        workers: how many runs will train at once, for an arm whose step is to take as long as another's.
 
         A study that went on to a later look stays there. Raises UserError for what cannot be run.
         """
         saved = saved_plan(self.out, self.spec.name, self.scale, self.variant)
         looks = declared_looks(saved, self.looks)
         if saved is None or saved.look == 1:
-            plan = self._planned(self.seeds, looks=looks, look=1)
+            plan = self._planned(self.seeds, looks=looks, look=1, workers=workers)
         else:
-            plan = self._planned(saved.seeds, looks=looks, look=saved.look)
+            plan = self._planned(saved.seeds, looks=looks, look=saved.look, workers=workers)
         if more is None:
             return plan
-        return self._planned(more_seeds(plan, more, self.out), looks=looks, look=plan.look + 1)
+        return self._planned(more_seeds(plan, more, self.out), looks=looks, look=plan.look + 1, workers=workers)
 
-    def _planned(self, seeds: tuple[int, ...] | None, *, looks: int, look: int) -> Plan:
+    def _planned(self, seeds: tuple[int, ...] | None, *, looks: int, look: int, workers: int | None) -> Plan:
         plan = make_plan(
             self.spec,
             scale=self.scale,
@@ -60,6 +61,7 @@ class Study:
             looks=looks,
             look=look,
             tuning=self.tuning,
+            workers=workers,
         )
         return with_tuned(plan, self.out)
 
@@ -67,7 +69,8 @@ class Study:
         self, *, engine: EngineName = "processes", workers: int | None = None, more_seeds: int | None = None
     ) -> StudyResult:
         """Train what is not trained yet, with live progress; `result.table` is a data frame with a row per run."""
-        return run_study(self.plan(more=more_seeds), self.out, engine=engine, workers=workers)
+        plan = self.plan(more=more_seeds, workers=workers if engine == "processes" else 1)
+        return run_study(plan, self.out, engine=engine, workers=workers)
 
 
 def load_study(

@@ -21,10 +21,10 @@ def test_the_rates_are_printed_and_written(tmp_path: Path, monkeypatch: pytest.M
     assert (written.repeats, written.seed, written.bca_repeats) == (300, 3, 300)
     lines = [[part.strip() for part in line.split("│")[1:-1]] for line in done.output.splitlines() if "│" in line]
     rows = [line for line in lines if line[1].isdigit()]
-    assert len(rows) == len(written.cells) == 35
-    worst = written.cells[-1]
-    assert rows[-1][1] == "20"
-    assert rows[-1][4] == f"{worst.covered_t:.3f}"
+    assert (len(written.cells), len(written.unpaired)) == (35, 28)
+    for row, cell in zip(rows, (*written.cells, *written.unpaired), strict=True):
+        assert row[1] == str(cell.seeds)
+        assert row[4] == f"{cell.covered:.3f}"
     naive = next(line for line in lines if line[0] == "normal" and len(line) == 5)
     assert naive[2] == f"{written.looks[0].false_naive:.3f} !"
 

@@ -37,7 +37,7 @@ def test_a_study_from_the_command_to_its_report(tiny: Path) -> None:
     folder = tiny.parent
     plan = stacklab("plan", "tiny.yaml", cwd=folder)
     assert plan.returncode == 0, plan.stderr
-    assert "smallest two-sided p that an exact sign-flip test on 2 pairs can reach is 0.5" in " ".join(
+    assert "paired: the smallest two-sided p that an exact permutation test on 2 seeds can reach is 0.5" in " ".join(
         plan.stdout.split()
     )
     assert "projected time of the study" in plan.stdout

@@ -106,6 +106,7 @@ CLAIMS: list[dict[str, Any]] = [
         "direction": "higher",
     },
 ]
+HOPS = ["accuracy.hops_1", "accuracy.hops_2", "accuracy.hops_4"]
 SMOKE = ["layers-1", "layers-12", "wide-1-parameters"]
 
 
@@ -132,6 +133,7 @@ def study_tree(*, steps: int = 80, every: int = 20) -> dict[str, Any]:
         "arms": ARMS,
         "control": "layers-1",
         "claims": [claim | {"arm": "layers-12", "against": AGAINST} for claim in CLAIMS],
+        "aggregates": [{"name": "tasks", "label": "Exact answers over tasks", "metrics": HOPS}],
         "scales": {
             "smoke": {"description": "tiny", "expected_time": "a minute", "arms": SMOKE, "seeds": [1, 2, 3]},
             "laptop": {"description": "small, all arms", "expected_time": "an hour", "seeds": [1, 2, 3, 4, 5]},

@@ -11,7 +11,9 @@ from pydantic import BaseModel
 
 from stacklab.base.errors import StacklabError
 from stacklab.cli import studies as listing
+from stacklab.report.csv_files import csv_files
 from stacklab.report.facts import build_facts
+from stacklab.report.figure_csv import figure_csv
 from stacklab.report.figures import figures
 from stacklab.report.markdown import render_markdown
 from stacklab.study.load import read_study
@@ -43,6 +45,10 @@ FLIPS: dict[str, Any] = {
     "claims.0.direction": "higher",
     "claims.2.margin": 5.0,
     "claims.0.level": 0.2,
+    "claims.0.power": 0.5,
+    "aggregates.0.name": "other",
+    "aggregates.0.label": "Another label",
+    "aggregates.0.metrics": ["accuracy.hops_1", "accuracy.hops_2"],
     "scales.smoke.description": "another",
     "scales.smoke.expected_time": "a year",
     "scales.smoke.set": {"train.steps": 40},
@@ -61,7 +67,7 @@ FLIPS: dict[str, Any] = {
     "source.reported.1.value": 9.5,
     "source.reported.1.note": "another note",
 }
-ELSEWHERE = {"base", "arms", "claims", "scales", "source"}
+ELSEWHERE = {"base", "arms", "claims", "aggregates", "scales", "source"}
 """Held by the flips of what they contain; the base by those of the run's specification."""
 
 
@@ -98,7 +104,7 @@ def shown(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> list[str]:
-    """The listing of studies, and the report of the smoke scale or the one line of the refusal."""
+    """The listing of studies, and the report of the smoke scale with its data, or the one line of the refusal."""
     folder.mkdir()
     file = folder / "study.yaml"
     file.write_text(yaml.safe_dump(tree))
@@ -108,7 +114,9 @@ def shown(
         spec = read_study(str(file), scale="smoke")
         result = make_study(tree=spec.dump(), out=folder / "out")
         facts = build_facts(result)
-        return [capsys.readouterr().out, result.folder.name, render_markdown(facts, figures(facts))]
+        drawn = figures(facts)
+        data = [*map(figure_csv, drawn.values()), *csv_files(facts).values()]
+        return [capsys.readouterr().out, result.folder.name, render_markdown(facts, drawn), *data]
     except StacklabError as error:
         return [str(error).replace(str(folder), "")]
 

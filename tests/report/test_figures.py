@@ -9,7 +9,7 @@ from stacklab.report.figure_csv import figure_csv
 from stacklab.report.figures import figures
 from stacklab.report.plot import Axis, decade_ticks, spanning_counts
 from stacklab.report.strips import nice_ticks, strip_groups
-from stacklab.stats.power import paired_power
+from stacklab.stats.power import difference_power, paired_design
 from tests.report.conftest import MakeStudy, study_tree
 
 
@@ -88,16 +88,17 @@ def test_strips_of_a_claim_share_an_axis_that_holds_zero_margin_and_dots(make_st
     tied = groups["best-validation-tied"]
     assert tied.margin == 0.05
     assert [strip.contrast.against for strip in tied.strips] == ["layers-1", "wide-1-parameters"]
-    inside = [0.0, -0.05, 0.05, *(dot for strip in tied.strips for dot in strip.dots)]
+    inside = [0.0, -0.05, 0.05, *(dot.place for strip in tied.strips for dot in strip.dots)]
     assert all(0 < tied.place(value) < 100 for value in inside)
     pair = tied.strips[0].contrast.pairs[0]
-    assert tied.strips[0].dots[0] == pair.arm - pair.against
+    assert tied.strips[0].dots[0].place == pair.arm - pair.against
 
 
 def test_a_huge_t_interval_is_cut_and_not_allowed_to_flatten_the_dots(make_study: MakeStudy) -> None:
     group = strip_groups(build_facts(make_study(tree=study_tree(), seeds=(1, 2))))[0]
-    spread = max(strip.dots[0] for strip in group.strips) - min(strip.dots[0] for strip in group.strips)
-    assert group.high - group.low < 5 * max(spread, *(abs(dot) for strip in group.strips for dot in strip.dots))
+    firsts = [strip.dots[0].place for strip in group.strips]
+    reach = max(abs(dot.place) for strip in group.strips for dot in strip.dots)
+    assert group.high - group.low < 5 * max(max(firsts) - min(firsts), reach)
     assert group.place(1e9) == 100.0
     assert group.beyond(1e9)
 
@@ -130,7 +131,7 @@ def test_power_grows_with_seeds_and_an_equivalence_has_none(make_study: MakeStud
     (contrast,) = (one for one in facts.contrasts if one.id == "train-probe:layers-1")
     (line,) = (one for one in figure.panels[0].lines if one.name == "against 1 layer")
     assert list(line.y) == sorted(line.y)
-    assert line.y[1] == paired_power(abs(contrast.evidence.effect.value), 3, level=0.05)  # type: ignore[union-attr]
+    assert line.y[1] == difference_power(abs(contrast.evidence.effect.value), paired_design(3), level=0.05)  # type: ignore[union-attr]
 
 
 def test_what_is_drawn_is_in_the_csv(make_study: MakeStudy) -> None:

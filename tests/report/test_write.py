@@ -4,6 +4,8 @@ import csv
 import subprocess
 import sys
 
+import pytest
+
 from stacklab.base.files import read_json, read_jsonl
 from stacklab.report.facts import build_facts
 from stacklab.report.figures import figures
@@ -37,8 +39,7 @@ def test_a_report_is_written_whole_and_without_torch(make_study: MakeStudy) -> N
     folder = result.folder / "report"
     written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     pictures = {f"figures/{name}.{kind}" for name in PICTURES for kind in ("png", "svg")}
-    names = ("claims", "control", "pairs", "headline", "runs", "training_log", "reported", "tuning")
-    tables = {f"tables/{name}.csv" for name in names}
+    tables = {f"tables/{name}.csv" for name in TABLES}
     data = {f"figures/{name}.csv" for name in PICTURES if name != "claims"}
     assert written == {"index.html", "report.md", "facts.json", "facts.schema.json"} | pictures | data | tables
     schema = read_json(folder / "facts.schema.json")
@@ -47,7 +48,8 @@ def test_a_report_is_written_whole_and_without_torch(make_study: MakeStudy) -> N
     assert Facts.model_validate(read_json(folder / "facts.json")) == build_facts(result)
 
 
-PICTURES = ("claims", "curves", "overlay", "costs", "accuracy", "power")
+PICTURES = ("claims", "curves", "overlay", "costs", "accuracy", "aggregates", "power")
+TABLES = ("claims", "control", "aggregates", "pairs", "headline", "runs", "training_log", "reported", "tuning")
 
 
 def test_a_second_report_leaves_no_picture_of_the_first(make_study: MakeStudy) -> None:
@@ -61,6 +63,31 @@ def test_a_second_report_leaves_no_picture_of_the_first(make_study: MakeStudy) -
     write_report(open_results(result.folder))
     assert (paths.figures / "curves.png").exists()
     assert not (paths.figures / "accuracy.png").exists()
+
+
+@pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
+def test_a_study_of_which_every_run_diverged_has_a_report(make_study: MakeStudy, seeds: tuple[int, ...]) -> None:
+    outcomes = {(arm, seed): "diverged" for arm in ("layers-1", "layers-12", "wide-1-parameters") for seed in seeds}
+    result = make_study(seeds=seeds, outcomes=outcomes)
+    assert {claim.verdict for claim in result.claims} == {"invalid"}
+    assert "layers-12 seed 1: diverged (the training loss became nan at step 41)" in result.claims[0].reason
+    paths = write_report(result)
+    text = paths.markdown.read_text(encoding="utf-8")
+    assert f"**{3 * len(seeds)} of {3 * len(seeds)} runs did not finish.**" in text
+    assert "no run has finished" in text, "said of the aggregate"
+    rows = list(csv.DictReader((paths.tables / "claims.csv").read_text(encoding="utf-8").splitlines()))
+    assert {row["verdict"] for row in rows} == {"invalid"}
+    assert all("diverged" in row["reason"] for row in rows)
+    assert (paths.html.exists(), (paths.figures / "curves.png").exists()) == (True, True)
+
+
+def test_a_study_of_one_seed_has_a_report_that_settles_nothing(make_study: MakeStudy) -> None:
+    result = make_study(seeds=(4,))
+    assert {(claim.verdict, claim.reason) for claim in result.claims} == {("inconclusive", "needs 2 pairs, has 1")}
+    text = write_report(result).markdown.read_text(encoding="utf-8")
+    assert "8 inconclusive" in text
+    assert "One seed: no interval can be given" in text
+    assert "task accuracy.hops\\_1: needs 2 seeds, has 1" in text
 
 
 def test_csv_files_hold_all_digits(make_study: MakeStudy) -> None:

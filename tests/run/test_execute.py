@@ -15,6 +15,7 @@ from stacklab.base.files import read_json, read_jsonl
 from stacklab.model.components import FactoredPositions
 from stacklab.model.spec import NormSpec
 from stacklab.run.execute import execute
+from stacklab.run.metrics import SCALES, hops_of
 from stacklab.run.paths import RunPaths
 
 REPRODUCED = ("metrics.jsonl", "evals.jsonl", "result.json", "samples.json", "model.safetensors")
@@ -45,6 +46,7 @@ def test_a_run_leaves_the_files_that_paths_names(bench: Bench) -> None:
     assert [row["step"] for row in read_jsonl(paths.metrics)] == list(range(1, 11))
     assert [row["step"] for row in read_jsonl(paths.evals)] == [0, 5, 10]
     metrics = read_json(paths.result)["metrics"]
+    assert set(metrics) - {name for name in metrics if hops_of(name) is not None} == set(SCALES), "as claims may name"
     assert metrics["validation.best_loss"] == min(row["validation.loss"] for row in read_jsonl(paths.evals))
     samples = read_json(paths.samples)
     assert samples["before"][0]["prompt"] == samples["after"][0]["prompt"] == "The"
@@ -215,3 +217,10 @@ def test_a_run_held_by_another_process_is_left_when_told_to_stop(bench: Bench) -
         assert execute(paths.folder, threads=1, stop=lambda: next(asked, True)) == "stopped"
         other.kill()
     assert not paths.metrics.exists()
+
+
+def test_the_peak_is_of_this_process_and_not_of_the_one_that_started_it() -> None:
+    ballast = b"x" * 2**30
+    script = "from stacklab.run.execute import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert 2**25 < int(done.stdout) < len(ballast)

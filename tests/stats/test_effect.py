@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stacklab.stats.effect import effect_size, pair_correlation, paired_superiority, unpaired_superiority
+from stacklab.stats.effect import (
+    effect_size,
+    pair_correlation,
+    paired_superiority,
+    unpaired_effect_size,
+    unpaired_superiority,
+)
 from stacklab.stats.result import Estimate, Result, Undefined
 
 
@@ -79,6 +85,20 @@ def test_the_effect_size_interval_inverts_the_noncentral_t() -> None:
     assert stats.nct.cdf(t, 4, found.high * 5**0.5) == pytest.approx(0.025, abs=1e-5)
     huge = estimate(effect_size([1.0, 1.0 + 1e-9, 1.0 - 1e-9], level=0.05))
     assert 0 < huge.low < huge.value < huge.high
+
+
+def test_the_unpaired_effect_is_hedges_g_and_covers_what_was_planted() -> None:
+    rng = np.random.default_rng(5)
+    arms, others = rng.normal(1.6, 2.0, size=(250, 3)), rng.normal(0.0, 2.0, size=(250, 5))
+    found = [unpaired_effect_size(*both, level=0.1) for both in zip(arms.tolist(), others.tolist(), strict=True)]
+    values = [one.value for one in map(estimate, found)]
+    pooled = ((2 * arms.var(1, ddof=1) + 4 * others.var(1, ddof=1)) / 6) ** 0.5
+    assert values == pytest.approx((arms.mean(1) - others.mean(1)) / pooled * 0.8686, rel=1e-3)  # c(6) of Hedges 1981
+    assert np.mean(values) == pytest.approx(0.8, abs=float(4 * np.std(values) / 250**0.5))
+    assert covered(found, 0.8) == pytest.approx(0.9, abs=0.07)
+    t = stats.ttest_ind(arms[0], others[0]).statistic
+    assert stats.nct.cdf(t, 6, estimate(found[0]).low * (15 / 8) ** 0.5) == pytest.approx(0.95, abs=1e-5)
+    assert unpaired_effect_size([1.0, 1.0], [2.0, 2.0], level=0.1).kind == "undefined"
 
 
 def test_the_correlation_is_pearsons_with_fishers_interval() -> None:

@@ -4,7 +4,6 @@ from scipy import stats
 
 from stacklab.stats.describe import mean_t
 from stacklab.stats.paired import paired_bootstrap, paired_t, smallest_sign_flip_p
-from stacklab.stats.power import pairs_needed
 from stacklab.stats.result import Estimate, Undefined
 
 
@@ -44,16 +43,6 @@ def test_what_cannot_be_had_is_undefined_with_its_reason(gaps: list[float]) -> N
     for result in (paired_t(gaps, level=0.05), paired_bootstrap(gaps, level=0.05)):
         assert isinstance(result, Undefined)
         assert result.reason
-    assert pairs_needed(gaps, level=0.05) is None
-
-
-def test_pairs_needed_reach_the_power_they_promise() -> None:
-    rng = np.random.default_rng(9)
-    gaps = stats.zscore(rng.normal(size=6), ddof=1) + 1.0
-    needed = pairs_needed(gaps.tolist(), level=0.05)
-    assert needed == 10
-    drawn = rng.normal(1.0, 1.0, size=(2_000, needed))
-    assert np.mean(stats.ttest_1samp(drawn, 0.0, axis=1).pvalue < 0.05) == pytest.approx(0.8, abs=0.04)
 
 
 def test_the_smallest_sign_flip_p_is_that_of_the_exact_test() -> None:
@@ -69,9 +58,3 @@ def test_a_mean_over_seeds() -> None:
     assert (found.value, found.low) == pytest.approx((2.0, 2.0 - stats.t.ppf(0.975, 2) / 3**0.5))
     same = estimate(mean_t([2.0, 2.0]))
     assert (same.low, same.high) == (2.0, 2.0)
-
-
-def test_pairs_needed_for_huge_and_tiny_effects() -> None:
-    assert pairs_needed([0.045, 0.05, 0.052], level=0.05) == 2
-    assert pairs_needed([1.0, 1.0 + 1e-12], level=0.05) == 2
-    assert pairs_needed([-1.0, 1.0 + 1e-9], level=0.05) is None

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from stacklab.base.errors import SpecError
+from stacklab.stats.comparison import COMPARISONS
 from stacklab.stats.sequential import look_level
 from stacklab.stats.verdict import verdicts
+
+PAIRED = COMPARISONS["paired"]
 
 
 @pytest.mark.parametrize("max_looks", [1, 2, 3, 7, 20])
@@ -24,8 +27,8 @@ def test_any_choice_among_declared_sizes_keeps_the_level() -> None:
     for look, count in enumerate(sizes, start=1):
         level = look_level(0.05, look, len(sizes))
         here = gaps[:, :count]
-        found = verdicts(here, direction="lower", margin=None, level=level) != "inconclusive"
-        clear |= (place == look - 1) & found
+        found = verdicts(here, np.zeros_like(here), by=PAIRED, direction="lower", margin=None, level=level)
+        clear |= (place == look - 1) & (found != "inconclusive")
         t = np.abs(here.mean(1)) / here.std(1, ddof=1) * count**0.5
         place = np.where(place == look - 1, np.where(t > 1.5, look, len(sizes) - 1), place)
     assert 0.02 < clear.mean() <= 0.05 + 3 * (0.05 * 0.95 / len(gaps)) ** 0.5

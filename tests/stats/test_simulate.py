@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from stacklab.stats.noise import CORRELATION, NOISES, draw_pairs
-from stacklab.stats.power import paired_power
+from stacklab.stats.power import difference_power, paired_design, unpaired_design
 from stacklab.stats.simulate import EFFECTS, LEVEL, Calibration, above, calibrate
 
 FAIR = ("normal", "skewed", "heavy tails", "bad seeds")
@@ -36,7 +36,7 @@ def test_false_support_stays_at_its_level_for_all_noises_that_both_arms_share(fo
         if cell.noise in FAIR:
             for rate in (cell.false_lower, cell.false_higher):
                 assert rate < LEVEL / 2 + 4 * (LEVEL / 2 / REPEATS) ** 0.5, cell
-            assert cell.covered_t > 1 - LEVEL - 4 * (LEVEL / REPEATS) ** 0.5, cell
+            assert cell.covered > 1 - LEVEL - 4 * (LEVEL / REPEATS) ** 0.5, cell
         if cell.noise != "one arm has it all":
             assert not above(cell.false_lower, LEVEL, REPEATS), cell
 
@@ -45,11 +45,26 @@ def test_normal_noise_gives_the_rates_of_theory(found: Calibration) -> None:
     for cell in found.cells[:5]:
         assert cell.noise == "normal"
         assert cell.false_lower == pytest.approx(LEVEL / 2, abs=4 * (0.025 / REPEATS) ** 0.5)
-        assert cell.covered_t == pytest.approx(1 - LEVEL, abs=4 * (0.0475 / REPEATS) ** 0.5)
+        assert cell.covered == pytest.approx(1 - LEVEL, abs=4 * (0.0475 / REPEATS) ** 0.5)
         assert cell.false_equivalent == pytest.approx(LEVEL, abs=4 * (0.0475 / REPEATS) ** 0.5)
         for effect, power in zip(EFFECTS, cell.power, strict=True):
-            assert power == pytest.approx(paired_power(effect, cell.seeds, level=LEVEL), abs=0.04)
+            assert power == pytest.approx(difference_power(effect, paired_design(cell.seeds), level=LEVEL), abs=0.04)
     assert found.cells[0].covered_bca < 0.8 < 0.9 < found.cells[4].covered_bca
+
+
+def test_unpaired_arms_keep_the_level_where_paired_ones_do(found: Calibration) -> None:
+    assert {cell.seeds for cell in found.unpaired} == {3, 5, 10, 20}
+    for cell in found.unpaired:
+        if cell.noise in FAIR:
+            for rate in (cell.false_lower, cell.false_higher):
+                assert rate < LEVEL / 2 + 4 * (LEVEL / 2 / REPEATS) ** 0.5, cell
+        if cell.noise != "one arm has it all":
+            assert not above(cell.false_lower, LEVEL, REPEATS), cell
+    for cell in found.unpaired[1:4]:
+        assert cell.noise == "normal"
+        for effect, power in zip(EFFECTS, cell.power, strict=True):
+            expected = difference_power(effect, unpaired_design(cell.seeds), level=LEVEL)
+            assert power == pytest.approx(expected, abs=0.05)
 
 
 def test_the_worst_case_is_seen_as_such(found: Calibration) -> None:

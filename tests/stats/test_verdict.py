@@ -1,13 +1,14 @@
-from typing import cast
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from stacklab.stats.equivalence import tost
-from stacklab.stats.paired import paired_t
-from stacklab.stats.result import Estimate, PValue
+from stacklab.stats.comparison import COMPARISONS
+from stacklab.stats.result import PValue
 from stacklab.stats.verdict import Direction, judge, verdicts
+
+PAIRED = COMPARISONS["paired"]
 
 CASES = [
     ([-0.2, -0.3, -0.25], "lower", None, "supported", "95% interval of the difference [-0.3742, -0.1258] excludes 0"),
@@ -29,43 +30,70 @@ CASES = [
 
 @pytest.mark.parametrize(("gaps", "direction", "margin", "verdict", "reason"), CASES)
 def test_the_rule(gaps: list[float], direction: Direction, margin: float | None, verdict: str, reason: str) -> None:
-    found, why = judge(gaps, direction=direction, margin=margin, level=0.05)
+    found, why = judge(gaps, [0.0] * len(gaps), by=PAIRED, direction=direction, margin=margin, level=0.05)
     assert found == verdict
     assert reason in why
 
 
 def test_the_level_moves_the_interval() -> None:
     gaps = [0.1, 0.9, 0.7]
-    assert judge(gaps, direction="higher", margin=None, level=0.2)[0] == "supported"
-    verdict, why = judge(gaps, direction="higher", margin=None, level=0.0125)
+    rule: Any = {"by": PAIRED, "direction": "higher", "margin": None}
+    assert judge(gaps, [0.0] * 3, level=0.2, **rule)[0] == "supported"
+    verdict, why = judge(gaps, [0.0] * 3, level=0.0125, **rule)
     assert verdict == "inconclusive"
     assert why.startswith("98.75% interval")
 
 
+@pytest.mark.parametrize("pairing", ["paired", "unpaired"])
 @pytest.mark.parametrize("direction", ["lower", "higher", "equivalent"])
-def test_a_table_of_differences_is_judged_row_by_row_as_the_tests_say(direction: str) -> None:
-    """Against scipy's t test and the p value of two one-sided tests, which share no code with the rule."""
-    way = cast(Direction, direction)
-    margin = 1.0 if way == "equivalent" else None
-    gaps = np.random.default_rng(5).normal(0.4, [[0.3], [1.0], [3.0]] * 60, size=(180, 5))
-    table = verdicts(gaps, direction=way, margin=margin, level=0.1)
-    for row, found in zip(gaps.tolist(), table, strict=True):
-        assert judge(row, direction=way, margin=margin, level=0.1)[0] == found
-        if way == "equivalent":
-            p, t = tost(row, margin=1.0), paired_t(row, level=0.1)
-            assert isinstance(p, PValue)
-            assert isinstance(t, Estimate)
-            outside = t.low > 1.0 or t.high < -1.0
-            expected = "equivalent" if p.p < 0.1 else "refuted" if outside else "inconclusive"
+def test_a_table_of_runs_is_judged_row_by_row_as_the_tests_say(direction: str, pairing: str) -> None:
+    """Against scipy's t tests and its intervals, which share no code with the rule."""
+    rng = np.random.default_rng(5)
+    arm = rng.normal(5.4, [[0.3], [1.0], [3.0]] * 60, size=(180, 5))
+    against = rng.normal(5.0, 0.2, size=(180, 5))
+    rule: Any = {"by": COMPARISONS[pairing], "direction": direction, "level": 0.1}  # type: ignore[index]
+    rule["margin"] = 1.0 if direction == "equivalent" else None
+    table = verdicts(arm, against, **rule)
+    for left, right, found in zip(arm, against, table, strict=True):
+        assert judge(left.tolist(), right.tolist(), **rule)[0] == found
+        test = stats.ttest_rel(left, right) if pairing == "paired" else stats.ttest_ind(left, right, equal_var=False)
+        inner, outer = test.confidence_interval(0.8), test.confidence_interval(0.9)
+        if direction == "equivalent":
+            outside = outer.low > 1.0 or outer.high < -1.0
+            within = inner.low > -1.0 and inner.high < 1.0
+            expected = "equivalent" if within else "refuted" if outside else "inconclusive"
         else:
-            p_value, mean = stats.ttest_1samp(row, 0.0).pvalue, np.mean(row)
-            claimed = (mean < 0) == (way == "lower")
-            expected = "inconclusive" if p_value >= 0.1 else "supported" if claimed else "refuted"
+            claimed = (test.statistic < 0) == (direction == "lower")
+            expected = "inconclusive" if test.pvalue >= 0.1 else "supported" if claimed else "refuted"
         assert found == expected
     assert len(set(table)) > 1
 
 
+@pytest.mark.parametrize("pairing", ["paired", "unpaired"])
+def test_the_rule_agrees_with_the_p_value_that_stands_beside_it(pairing: str) -> None:
+    by = COMPARISONS[pairing]  # type: ignore[index]
+    rng = np.random.default_rng(6)
+    for left, right in zip(rng.normal(0.8, 1, (60, 5)).tolist(), rng.normal(0, 1, (60, 5)).tolist(), strict=True):
+        sided = judge(left, right, by=by, direction="higher", margin=None, level=0.1)[0]
+        equal = judge(left, right, by=by, direction="equivalent", margin=1.5, level=0.1)[0]
+        test, tost = by.test(left, right), by.equivalence(left, right, margin=1.5)
+        assert isinstance(test, PValue)
+        assert isinstance(tost, PValue)
+        assert (sided != "inconclusive") == (test.p < 0.1)
+        assert (equal == "equivalent") == (tost.p < 0.1)
+
+
+def test_an_unpaired_verdict_says_so_and_needs_more_than_a_paired_one() -> None:
+    arm, against = [1.0, 2.0, 3.0, 4.0], [1.2, 2.3, 3.2, 4.3]
+    rule: Any = {"direction": "lower", "margin": None, "level": 0.05}
+    assert judge(arm, against, by=PAIRED, **rule)[0] == "supported"
+    verdict, why = judge(arm, against, by=COMPARISONS["unpaired"], **rule)
+    assert verdict == "inconclusive"
+    assert why.startswith("95% unpaired interval of the difference [")
+
+
 def test_rows_without_spread_decide_nothing() -> None:
     gaps = np.array([[0.3, 0.3, 0.3], [0.3, 0.3, 0.3 + 5e-17], [0.0, 0.0, 0.0], [0.3, 0.31, 0.3]])
-    found = verdicts(gaps, direction="higher", margin=None, level=0.05)
-    assert found.tolist() == ["inconclusive", "inconclusive", "inconclusive", "supported"]
+    for by in COMPARISONS.values():
+        found = verdicts(gaps, np.zeros_like(gaps), by=by, direction="higher", margin=None, level=0.05)
+        assert found.tolist() == ["inconclusive", "inconclusive", "inconclusive", "supported"]

@@ -2,7 +2,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 
+from stacklab.stats.result import Estimate, Needed, PValue, SeedsNeeded, Undefined
+from stacklab.stats.unpaired import welch, welch_tost
 from stacklab.study.analyse import ClaimResult, analyse
 from stacklab.study.collect import Row
 from stacklab.study.load import read_study
@@ -46,12 +49,59 @@ def test_a_clear_gap_is_supported_and_none_is_inconclusive(plan: Plan) -> None:
     assert found["shallow"].statement == "two layers fits better than one layer"
     assert found["shallow"].seeds_needed is None
     assert found["wide"].verdict == "inconclusive"
-    assert (found["wide"].seeds_needed or 0) > 4
-    equivalent = judged(with_claim(plan, direction="equivalent", margin=0.01), rows(plan))["wide"]
-    assert (equivalent.verdict, equivalent.seeds_needed) == ("inconclusive", None)
+    assert isinstance(found["wide"].seeds_needed, Needed)
     assert [(pair.arm, pair.against) for pair in found["shallow"].pairs] == list(
         zip(LOSSES["deep"], LOSSES["shallow"], strict=True)
     )
+
+
+def test_an_inconclusive_claim_names_the_seeds_for_its_power(plan: Plan) -> None:
+    def needed(**change: Any) -> SeedsNeeded | None:
+        found = judged(with_claim(plan, **change), rows(plan))["wide"]
+        assert found.verdict == "inconclusive"
+        return found.seeds_needed
+
+    usual, more = needed(), needed(power=0.95)
+    assert isinstance(usual, Needed) and isinstance(more, Needed)
+    assert 4 < usual.seeds < more.seeds
+    assert (usual.power, more.power) == (0.8, 0.95)
+    tied = needed(direction="equivalent", margin=0.1)
+    assert isinstance(tied, Needed) and tied.seeds > 4
+    far = needed(direction="equivalent", margin=0.04)
+    assert far == Undefined(reason="the difference found, -0.05, does not lie within ±0.04")
+
+
+def moving(plan: Plan, path: str) -> Plan:
+    """The plan, if all its arms differed in `path` too."""
+    tree = plan.dump()
+    for contrast in tree["contrasts"]:
+        contrast["differences"].append({"path": path, "left": 1, "right": 2})
+    return Plan.model_validate(tree)
+
+
+def test_arms_that_move_the_batches_are_judged_unpaired_and_say_so(plan: Plan) -> None:
+    other = [row.model_copy(update={"batches": f"{row.arm} {row.seed}"}) for row in rows(plan)]
+    found = judged(moving(plan, "train.steps"), other)
+    near, far = found["wide"], found["shallow"]
+    assert {near.pairing, far.pairing} == {"unpaired"}
+    assert (far.verdict, far.reason.split(" of the ")[0]) == ("supported", "95% unpaired interval")
+    assert far.difference == welch(LOSSES["deep"], LOSSES["shallow"], level=0.05)
+    test = stats.ttest_ind(LOSSES["deep"], LOSSES["shallow"], equal_var=False)
+    evidence = far.evidence
+    assert isinstance(evidence.test, PValue) and evidence.test.p == pytest.approx(test.pvalue)
+    assert isinstance(evidence.permutation, PValue) and evidence.permutation.p == pytest.approx(2 / 70)
+    assert isinstance(evidence.effect, Estimate) and evidence.effect.method.startswith("Hedges g, unpaired")
+    assert isinstance(evidence.superiority, Estimate) and evidence.superiority.n == 8
+    assert evidence.correlation == Undefined(reason="the runs are not paired")
+    assert isinstance(far.bootstrap, Estimate) and "unpaired" in far.bootstrap.method
+    assert isinstance(near.seeds_needed, Needed) and near.seeds_needed.seeds > 4
+
+
+def test_unpaired_equivalence_is_two_one_sided_welch_tests(plan: Plan) -> None:
+    claim = with_claim(moving(plan, "train.batch_size"), direction="equivalent", margin=0.5)
+    found = judged(claim, rows(plan))
+    assert (found["wide"].verdict, found["shallow"].verdict) == ("equivalent", "refuted")
+    assert found["wide"].evidence.test == welch_tost(LOSSES["deep"], LOSSES["wide"], margin=0.5)
 
 
 def test_the_opposite_is_refuted_and_direction_counts(plan: Plan) -> None:
@@ -94,13 +144,10 @@ def test_arms_of_different_learning_rates_must_see_equal_batches_and_of_differen
     other = [row.model_copy(update={"batches": "x"}) if row.arm == "wide" else row for row in rows(plan)]
 
     def verdict(path: str) -> str:
-        tree = plan.dump()
-        for contrast in tree["contrasts"]:
-            contrast["differences"].append({"path": path, "left": 1, "right": 2})
-        return judged(Plan.model_validate(tree), other)["wide"].verdict
+        return judged(moving(plan, path), other)["wide"].verdict
 
     assert verdict("train.optimizer.learning_rate") == "invalid"
-    assert verdict("train.steps") != "invalid"
+    assert [verdict(path) for path in ("train.steps", "train.batch_size", "data.block_size")] == ["inconclusive"] * 3
 
 
 def test_equal_values_are_no_evidence(plan: Plan) -> None:

@@ -30,7 +30,7 @@ def subject(tiny: Path, out: Path, arm: str, *overrides: str) -> Subject:
 def test_arms_on_the_same_batches_are_paired_by_seed(tiny: Path, out: Path) -> None:
     found = compare(subject(tiny, out, "deep"), subject(tiny, out, "shallow"), level=0.05)
     (loss, _) = found.metrics
-    assert found.paired and not found.refused
+    assert found.pairing == "paired" and not found.refused
     assert loss.left == tuple(LOSSES["deep"]) and loss.right == tuple(LOSSES["shallow"])
     assert isinstance(loss.difference, Estimate) and loss.difference.method == "paired t"
     assert loss.difference.value == pytest.approx(-0.975)
@@ -41,7 +41,7 @@ def test_other_batches_are_compared_unpaired(tiny: Path, out: Path) -> None:
     left, right = subject(tiny, out, "deep"), subject(tiny, out, "shallow")
     right = right._replace(rows=[row.model_copy(update={"batches": "other"}) for row in right.rows])
     found = compare(left, right, level=0.05)
-    assert not found.paired
+    assert found.pairing == "unpaired"
     assert isinstance(found.metrics[0].difference, Estimate) and "Welch" in found.metrics[0].difference.method
     share = found.metrics[0].superiority
     assert isinstance(share, Estimate) and "Mann-Whitney" in share.method

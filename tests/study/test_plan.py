@@ -4,7 +4,6 @@ import pytest
 
 from stacklab.base.errors import ContrastError, MatchError, SpecError
 from stacklab.study.contrast import differences
-from stacklab.study.fit import check_fits
 from stacklab.study.load import read_study, variant_of
 from stacklab.study.plan import Plan, load_plan, make_plan, save_plan
 
@@ -102,10 +101,43 @@ def test_a_control_out_of_tolerance_is_refused_with_its_name(tiny: Path) -> None
         planned(tiny)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("tolerance: 0.2}", "tolerance: 0}", r"tiny\.yaml:\d+: arms\.wide\.match\.tolerance: .* greater than 0"),
+        ("to: deep,", "to: wide,", r"arms\.wide\.match\.to: wide is matched to itself; name the arm"),
+        ("match: {", "match: {knob: model.width, ", r"arms\.wide\.match\.knob: .*'model\.d_model', 'model\.d_ff' or"),
+        ("tolerance: 0.2}", "knob: model.num_layers}", r"change sets model\.num_layers, which match solves"),
+        ("total_parameters,", "step_time,", r"arms\.wide\.match\.quantity: .* or 'step_seconds'"),
+        (
+            "label: one layer\n",
+            "label: one layer\n    match: {quantity: total_parameters, to: wide}\n",
+            r"arms\.shallow\.match\.to: wide is itself a matched control; match the arm it copies",
+        ),
+        ("tolerance: 0.2}", "knob: model.d_ff, multiple_of: 900}", r"nearest: 900 \(\+\d+\.\d\d%\); widen"),
+    ],
+)
+def test_a_match_that_cannot_be_is_refused_with_its_reason(tiny: Path, old: str, new: str, message: str) -> None:
+    edit(tiny, old, new)
+    with pytest.raises(SpecError, match=message):
+        planned(tiny)
+
+
 def test_a_claim_without_its_arm_or_its_problems_is_not_asked(tiny: Path) -> None:
     edit(tiny, "metric: train_probe.loss", "metric: accuracy.hops_7")
     assert planned(tiny, scale="one-arm").not_asked[0] == "fit:shallow: this scale runs without the arm shallow"
-    assert "the data have no problems that give accuracy.hops_7" in planned(tiny).not_asked[0]
+    absent = "the data have no problems that give accuracy.hops_7 (they give accuracy, accuracy.hops_"
+    assert absent in planned(tiny).not_asked[0]
+    assert "(evaluate.problems: 0)" in planned(tiny, "evaluate.problems=0").not_asked[0]
+
+
+def test_a_contrast_knows_before_any_run_whether_it_is_paired(tiny: Path) -> None:
+    edit(tiny, "change: {model.num_layers: 1}\n  wide", "change: {train.steps: 4}\n  wide")
+    edit(tiny, "knobs: [model.num_layers]", "knobs: [model.num_layers, train.steps]")
+    assert {contrast.id: contrast.pairing for contrast in planned(tiny).contrasts} == {
+        "fit:shallow": "unpaired",
+        "fit:wide": "paired",
+    }
 
 
 def test_positions_and_vocabulary_must_suffice(tiny: Path) -> None:
@@ -121,27 +153,8 @@ def test_seeds_must_be_distinct(tiny: Path) -> None:
         planned(tiny, seeds=(3, 3))
 
 
-def test_what_does_not_fit_is_refused_with_what_would(tiny: Path) -> None:
-    plan = planned(tiny, "train.batch_size=4096")
-    need = max(arm.memory_bytes["total"] for arm in plan.arms) + 400 * 2**20
-    check_fits(plan, workers=1, available=need, free=2**40)
-    with pytest.raises(SpecError, match="--workers 1 fits"):
-        check_fits(plan, workers=2, available=need, free=2**40)
-    with pytest.raises(SpecError, match=r"train\.micro_batch_size=\d+ fits"):
-        check_fits(plan, workers=1, available=need - 2**20, free=2**40)
-
-
 def test_other_settings_or_seeds_have_a_folder_of_their_own() -> None:
     assert variant_of([], None) == ""
     names = {variant_of(["a=1"], None), variant_of(["a=2"], None), variant_of(["a=1"], (1,)), variant_of([], (1,))}
     assert len(names) == 4
     assert variant_of(["a=1", "b=2"], None) == variant_of(["b=2", "a=1"], None)
-
-
-def test_a_study_larger_than_the_disk_is_refused(tiny: Path) -> None:
-    plan = planned(tiny)
-    weights = 4 * sum(arm.total_parameters for arm in plan.arms) * len(plan.seeds)
-    need = weights + 2 * 12 * max(arm.total_parameters for arm in plan.arms)
-    check_fits(plan, workers=2, available=2**40, free=need)
-    with pytest.raises(SpecError, match="of disk"):
-        check_fits(plan, workers=2, available=2**40, free=need - 1)

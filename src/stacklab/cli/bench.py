@@ -45,7 +45,7 @@ def plan(
 
     with tempfile.TemporaryDirectory(prefix="stacklab-bench-") as folder:
         chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=folder)
-        result = bench_plan(chosen.plan(), Path(folder), workers=workers)
+        result = bench_plan(chosen.plan(workers=workers), Path(folder), workers=workers)
     print(render(result))
     if out is not None:
         write_json(out, result)

@@ -1,5 +1,6 @@
 """`stacklab calibrate`"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stacklab.stats.simulate import Calibration
+    from stacklab.stats.simulate import Calibration, Cell
 
 
 def calibrate(
@@ -20,8 +21,9 @@ def calibrate(
 ) -> None:
     """How often verdicts err and find what is there, on planted effects and planted nulls with noise between seeds.
 
-    Runs the rule that judges studies. Effects and margins are in standard deviations of a paired difference. Takes
-    seconds. A rate marked ! lies above the level by more than three standard errors of the simulation.
+    Runs the rule that judges studies, on arms paired by seed and on unpaired ones. Effects and margins are in standard
+    deviations of a paired difference, or of a run. Takes seconds. A rate marked ! lies above the level by more than
+    three standard errors of the simulation.
     """
     from stacklab.base.files import write_json
     from stacklab.cli.options import results_console
@@ -31,26 +33,28 @@ def calibrate(
     if out is not None:
         write_json(out, found.dump())
     console = results_console()
-    console.print(_verdicts(found))
+    console.print(_verdicts(found, found.cells, "paired by seed"))
+    console.print(_verdicts(found, found.unpaired, "unpaired"))
     console.print(_looks(found))
 
 
-def _verdicts(found: "Calibration") -> "Table":
+def _verdicts(found: "Calibration", cells: "Sequence[Cell]", how: str) -> "Table":
     from rich.table import Table
 
-    title = f"Verdicts at level {found.level:g}: {found.repeats:,} studies a row ({found.bca_repeats:,} for BCa)"
+    title = f"Verdicts {how} at level {found.level:g}: {found.repeats:,} studies a row ({found.bca_repeats:,} for BCa)"
     caption = (
         "false lower, false higher: supported without an effect, for a claim of that direction; "
         f"false equal: equivalent within ±{found.margin:g} sd though the difference is as large; "
-        "equal: equivalent without a difference; !: above the level by more than three standard errors"
+        "covers: of the interval that decides; equal: equivalent without a difference; "
+        "!: above the level by more than three standard errors"
     )
     table = Table(title=title, caption=caption)
     table.add_column("noise", no_wrap=True)
     powers = [f"power {effect:g} sd" for effect in found.effects]
-    for heading in ("seeds", "false lower", "false higher", "t covers", "BCa covers", *powers, "false equal", "equal"):
+    for heading in ("seeds", "false lower", "false higher", "covers", "BCa covers", *powers, "false equal", "equal"):
         table.add_column(heading, justify="right")
     last = ""
-    for cell in found.cells:
+    for cell in cells:
         if last and cell.noise != last:
             table.add_section()
         table.add_row(
@@ -58,7 +62,7 @@ def _verdicts(found: "Calibration") -> "Table":
             str(cell.seeds),
             _error(cell.false_lower, found),
             _error(cell.false_higher, found),
-            f"{cell.covered_t:.3f}",
+            f"{cell.covered:.3f}",
             f"{cell.covered_bca:.3f}",
             *(f"{power:.2f}" for power in cell.power),
             _error(cell.false_equivalent, found),

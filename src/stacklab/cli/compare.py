@@ -38,7 +38,11 @@ def compare(
         console.print(f"not compared: {line}")
     console.print(
         "difference: the first minus the second, "
-        + ("paired by seed on the same batches" if found.paired else "unpaired: seeds or batches are not the same")
+        + (
+            "paired by seed on the same batches"
+            if found.pairing == "paired"
+            else "unpaired: seeds or batches are not the same"
+        )
         + "; no claim was made beforehand, so take it as a question, not as an answer"
     )
 

@@ -23,14 +23,17 @@ from stacklab.cli.options import (
 from stacklab.cli.run import Workers
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from stacklab.run.cost import RunCost
-    from stacklab.study.plan import ArmPlan, Plan
+    from stacklab.stats.comparison import Pairing
+    from stacklab.study.plan import Plan
     from stacklab.study.spec import TuningSpec
 
 Calibrate = Annotated[
-    bool, typer.Option("--calibrate/--no-calibrate", help="Train a few steps of every arm to measure a step's time.")
+    bool,
+    typer.Option(
+        "--calibrate/--no-calibrate",
+        help="Train a few steps of every arm to measure a step's time. Arms that are matched by step time are measured "
+        "in any case, once.",
+    ),
 ]
 
 
@@ -46,10 +49,13 @@ def plan(
     out: Out = DEFAULT_OUT,
     calibrate: Calibrate = True,
 ) -> None:
-    """Show what a run would do: arms, counts, memory, measured step time, projected hours, what differs per claim."""
+    """Show what a run would do: arms, counts, memory, measured step time, projected hours, what differs per claim.
+
+    What does not fit into memory or onto the disk is refused, with the nearest setting that does.
+    """
     from stacklab.api import load_study
     from stacklab.base.units import duration, size
-    from stacklab.stats.paired import smallest_sign_flip_p
+    from stacklab.cli.plan_tables import arm_table, contrast_table, match_table, memory_table
     from stacklab.study.engines.choose import worker_count
     from stacklab.study.fit import disk_bytes, free_disk
     from stacklab.study.project import calibrate as calibrate_arms
@@ -63,7 +69,7 @@ def plan(
         seeds=parse_seeds(seeds),
         out=out,
         tuning=parse_tuning(learning_rates, weight_decays, tuning_seeds),
-    ).plan()
+    ).plan(workers=workers)
     slots = worker_count(workers, runs=count_runs(chosen))
     disk, free = disk_bytes(chosen, workers=slots), free_disk(out)
     misfit = _misfit(chosen, slots, free)
@@ -72,18 +78,18 @@ def plan(
     console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
-    console.print(_arm_table(chosen, costs))
-    console.print(_contrast_table(chosen))
+    for table in (arm_table(chosen, costs), match_table(chosen), memory_table(chosen, costs), contrast_table(chosen)):
+        if table is not None:
+            console.print(table)
     for line in chosen.not_asked:
         console.print(f"not asked: {line}")
-    pairs = len(chosen.seeds)
-    console.print(
-        f"seeds {', '.join(map(str, chosen.seeds))}: {len(chosen.runs())} runs; the smallest two-sided p that an exact "
-        f"sign-flip test on {pairs} pairs can reach is {smallest_sign_flip_p(pairs):.3g}"
-    )
+    number = len(chosen.seeds)
+    console.print(f"seeds {', '.join(map(str, chosen.seeds))}: {len(chosen.runs())} runs")
     if chosen.tuning is not None:
         console.print(_grid_line(chosen, chosen.tuning))
-    console.print(_power(pairs, min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)))
+    level = min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)
+    for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
+        console.print(_power(pairing, number, level))
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
         projected = projected_seconds(chosen, costs, workers=slots)
@@ -127,76 +133,27 @@ def _grid_line(chosen: "Plan", grid: "TuningSpec") -> str:
     )
 
 
-def _arm_table(chosen: "Plan", costs: "dict[str, RunCost]") -> "Table":
-    from rich.table import Table
-
-    from stacklab.base.units import count, duration, size
-    from stacklab.study.fit import PROCESS_BYTES
-
-    table = Table(
-        "arm",
-        "layers",
-        "d_model",
-        "parameters",
-        "non-embedding",
-        "FLOPs/token",
-        "memory",
-        "measured",
-        "a step",
-        "matched",
-    )
-    for arm in chosen.arms:
-        model = arm.config.model
-        table.add_row(
-            arm.label,
-            str(model.num_layers),
-            str(model.d_model),
-            f"{arm.total_parameters:,}",
-            count(arm.non_embedding_parameters),
-            count(arm.flops_per_token),
-            size(arm.memory_bytes["total"] + PROCESS_BYTES),
-            size(costs[arm.tuned_from or arm.name].peak_bytes)
-            if (arm.tuned_from or arm.name) in costs
-            else "not measured",
-            duration(costs[arm.tuned_from or arm.name].step)
-            if (arm.tuned_from or arm.name) in costs
-            else "not measured",
-            _matched(arm),
-        )
-    return table
-
-
-def _matched(arm: "ArmPlan") -> str:
-    if arm.match is None:
-        return ""
-    found = arm.match
-    return f"{found.quantity} of {found.to}: {found.knob} = {found.value} ({found.residual:+.2%})"
-
-
-def _contrast_table(chosen: "Plan") -> "Table":
-    from rich.table import Table
-
-    table = Table("claim", "metric", "what differs, after every default and rule")
-    for contrast in chosen.contrasts:
-        moved = ", ".join(f"{row.path} {row.left} -> {row.right}" for row in contrast.differences)
-        table.add_row(contrast.id, contrast.claim.metric, moved or "nothing")
-    return table
-
-
 EFFECTS = (0.5, 1.0, 2.0, 4.0)
+UNITS = {"paired": "the paired difference", "unpaired": "a run"}
 
 
-def _power(pairs: int, level: float) -> str:
-    """What the seeds can show, for effects in standard deviations of the paired difference."""
-    from stacklab.stats.power import paired_power, pairs_for_effect
+def _power(pairing: "Pairing", seeds: int, level: float) -> str:
+    """What the seeds can show, for effects in the unit of the comparison."""
+    from stacklab.stats.comparison import COMPARISONS
+    from stacklab.stats.needed import seeds_for_effect
+    from stacklab.stats.power import difference_power
 
-    if pairs < 2:
+    if seeds < 2:
         return "one seed has no power: no interval can be given; two seeds are the least"
+    by = COMPARISONS[pairing]
     told = [
-        f"{effect:g}: {paired_power(effect, pairs, level=level):.0%} ({pairs_for_effect(effect, level=level)} for 80%)"
+        f"{effect:g}: {difference_power(effect, by.design(seeds), level=level):.0%} "
+        f"({seeds_for_effect(by, effect, level=level)} for 80%)"
         for effect in EFFECTS
     ]
+    smallest = by.smallest_p(seeds)
     return (
-        f"power of {pairs} pairs at level {level:.3g} to find a difference of so many standard deviations "
-        "(pairs needed): " + ", ".join(told)
+        f"{pairing}: the smallest two-sided p that an exact permutation test on {seeds} seeds can reach is "
+        f"{smallest:.3g}; power at level {level:.3g} to find a difference of so many standard deviations of "
+        f"{UNITS[pairing]} (seeds needed): " + ", ".join(told)
     )

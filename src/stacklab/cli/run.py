@@ -81,7 +81,7 @@ def run(
         looks=looks,
         tuning=parse_tuning(learning_rates, weight_decays, tuning_seeds),
     )
-    plan = chosen.plan(more=more_seeds)
+    plan = chosen.plan(more=more_seeds, workers=workers if engine == "processes" else 1)
     slots = worker_count(workers, runs=count_runs(plan)) if engine == "processes" else 1
     check_fits(plan, workers=slots, available=psutil.virtual_memory().available, free=free_disk(out))
     result = run_study(plan, out, engine=engine, workers=workers)

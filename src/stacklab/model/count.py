@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stacklab.model.ops.piece_size import piece_elements
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 Quantity = Literal["total_parameters", "non_embedding_parameters", "flops_per_token"]
@@ -116,35 +117,63 @@ class Memory:
     gradients: int
     optimizer: int
     activations: int
+    scores: int
     loss_chunk: int
 
     @property
     def total(self) -> int:
-        return self.weights + self.gradients + self.optimizer + self.activations + self.loss_chunk
+        return self.weights + self.gradients + self.optimizer + self.activations + self.scores + self.loss_chunk
 
 
 def estimate_memory(spec: ModelSpec, *, micro_batch: int, context: int, loss_chunk_rows: int) -> Memory:
-    """An estimate for planning: what a layer keeps for its backward pass, and one chunk of logits.
+    """An estimate for planning: what lives at once when the backward pass begins. Its figures were fitted to peaks
+    measured on a CPU, holes that the allocator leaves included.
 
-    Per position a layer keeps about 10 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
-    heads' output, two dropped branches) and 2 of width d_ff; 7 of d_model when it has no feed-forward. The identity
-    term keeps 2 more for each head. Scores are recomputed, not kept.
+    Per position a layer keeps about 11 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
+    heads' output twice, masks, holes) and 2 of width d_ff; 8 of d_model when it has no feed-forward. The identity term
+    keeps 2 more for each head. The layer whose gradients are made holds as much again of either its attention or its
+    feed-forward part.
     """
     parameters = count_parameters(spec)
-    positions = micro_batch * context
-    kept = sum(_kept(spec, layer) for layer in spec.layers) + 4 * spec.d_model
+    positions, width = micro_batch * context, spec.d_model
+    kept = sum(_kept(spec, layer) for layer in spec.layers) + 5 * width
+    at_work = max((max(12 * width, 3 * width + 2 * layer.d_ff) for layer in spec.layers), default=0)
     return Memory(
         weights=parameters.total * FLOAT_BYTES,
         gradients=parameters.trained * FLOAT_BYTES,
         optimizer=2 * parameters.trained * FLOAT_BYTES,
-        activations=positions * kept * FLOAT_BYTES,
+        activations=positions * (kept + at_work) * FLOAT_BYTES,
+        scores=_held_scores(spec, micro_batch=micro_batch, context=context),
         loss_chunk=min(loss_chunk_rows, positions) * _vocab(spec) * FLOAT_BYTES,
     )
 
 
 def _kept(spec: ModelSpec, layer: LayerSpec) -> int:
     identity = 0 if spec.attention_identity is None else 2 * layer.num_heads
-    return ((10 if layer.d_ff else 7) + identity) * spec.d_model + 2 * layer.d_ff
+    return ((11 if layer.d_ff else 8) + identity) * spec.d_model + 2 * layer.d_ff
+
+
+def all_scores(spec: ModelSpec, *, micro_batch: int, context: int) -> int:
+    """Bytes of B x heads x T^2 scores, of the layer with most heads: what attention would hold if it held them all."""
+    return micro_batch * max((layer.num_heads for layer in spec.layers), default=0) * context**2 * FLOAT_BYTES
+
+
+def _held_scores(spec: ModelSpec, *, micro_batch: int, context: int) -> int:
+    """Bytes that attention holds of its scores and of its mask over them, at most at one time.
+
+    With dropout one piece after another is made, in both passes: scores, probabilities, mask and gradient, four pieces,
+    and as much again in holes, since pieces grow along the queries. Without dropout torch's fused kernel holds a block
+    of scores, which is nothing beside the rest; a window then costs a mask of T x T, made of whole numbers and kept as
+    floats by every layer. Evaluation has no dropout, so there a window costs that mask once in any case.
+    """
+    piece, masks = 0, 0
+    for layer in spec.layers:
+        if spec.attention_dropout:
+            elements = piece_elements(micro_batch * layer.num_heads, context, layer.window)
+            piece = max(piece, 8 * elements * FLOAT_BYTES)
+        if layer.window is not None:
+            masks = 8 if spec.attention_dropout else masks + 8
+    return max(piece, (masks + 8) * context**2 if masks else 0)
 
 
 def _vocab(spec: ModelSpec) -> int:

@@ -6,7 +6,7 @@ from io import StringIO
 from typing import Any
 
 from stacklab.report.schema import Facts, Measure
-from stacklab.stats.result import Estimate, PValue, Result
+from stacklab.stats.result import Estimate, Needed, PValue, Result
 from stacklab.study.evidence import Evidence
 
 Records = Iterator[dict[str, Any]]
@@ -17,7 +17,8 @@ def csv_files(facts: Facts) -> dict[str, str]:
     return {
         "claims.csv": _text(CLAIM_HEADS, _claims(facts)),
         "control.csv": _text(CONTROL_HEADS, _control(facts)),
-        "pairs.csv": _text(("comparison", "metric", "seed", "arm", "against", "difference"), _pairs(facts)),
+        "aggregates.csv": _text(AGGREGATE_HEADS, _aggregates(facts)),
+        "pairs.csv": _text(PAIR_HEADS, _pairs(facts)),
         "headline.csv": _text(HEADLINE_HEADS, _headline(facts)),
         "runs.csv": _text(_run_heads(facts), _runs(facts)),
         "training_log.csv": _text(LOG_HEADS, _log(facts)),
@@ -26,15 +27,18 @@ def csv_files(facts: Facts) -> dict[str, str]:
     }
 
 
-P_VALUES = ("test", "holm", "benjamini_hochberg", "sign_flip")
+P_VALUES = ("test", "holm", "benjamini_hochberg", "permutation")
 SIZES = ("effect", "superiority", "correlation")
 INTERVAL = ("low", "high", "undefined")
 EVIDENCE_HEADS = (*P_VALUES, *(f"{name}{end}" for name in SIZES for end in ("", "_low", "_high")))
 CLAIM_HEADS = (
-    *("comparison", "statement", "metric", "arm", "against", "direction", "margin", "level", "verdict", "reason"),
-    *("pairs", "difference", *INTERVAL, "bootstrap_low", "bootstrap_high", "seeds_needed", "afterthought"),
+    *("comparison", "statement", "metric", "arm", "against", "direction", "margin", "level", "power"),
+    *("verdict", "reason", "pairing", "pairs", "difference", *INTERVAL, "bootstrap_low", "bootstrap_high"),
+    *("seeds_needed", "afterthought"),
     *EVIDENCE_HEADS,
 )
+PAIR_HEADS = ("comparison", "metric", "pairing", "seed", "arm", "against", "difference")
+AGGREGATE_HEADS = ("aggregate", "metrics", "arm", "label", "n", "interquartile_mean", *INTERVAL)
 CONTROL_HEADS = ("metric", "arm", "control", "difference", *INTERVAL, "p")
 HEADLINE_HEADS = ("arm", "label", "metric", "unit", "n", "mean", *INTERVAL)
 LOG_HEADS = ("arm", "seed", "step", "learning_rate", "batch_loss", "train_probe_loss", "validation_loss", "seconds")
@@ -69,14 +73,16 @@ def _claims(facts: Facts) -> Records:
             "direction": contrast.direction,
             "margin": contrast.margin,
             "level": contrast.level,
+            "power": contrast.power,
             "verdict": contrast.verdict,
             "reason": contrast.reason,
+            "pairing": contrast.pairing,
             "pairs": len(contrast.pairs),
             "difference": contrast.difference.value if isinstance(contrast.difference, Estimate) else None,
             **_interval(contrast.difference),
             "bootstrap_low": bootstrap["low"],
             "bootstrap_high": bootstrap["high"],
-            "seeds_needed": contrast.seeds_needed,
+            "seeds_needed": contrast.seeds_needed.seeds if isinstance(contrast.seeds_needed, Needed) else None,
             "afterthought": contrast.afterthought,
             **dict(_evidence(contrast.evidence)),
         }
@@ -94,6 +100,22 @@ def _control(facts: Facts) -> Records:
         }
 
 
+def _aggregates(facts: Facts) -> Records:
+    for aggregate in facts.aggregates:
+        named = {"aggregate": aggregate.name, "metrics": " ".join(aggregate.metrics)}
+        if aggregate.absent:
+            yield named | {"undefined": aggregate.absent}
+        for arm in aggregate.arms:
+            found = arm.estimate
+            yield named | {
+                "arm": arm.arm,
+                "label": arm.label,
+                "n": sum(map(len, arm.scores.values())),
+                "interquartile_mean": found.value if isinstance(found, Estimate) else None,
+                **_interval(found),
+            }
+
+
 def _evidence(evidence: Evidence) -> Iterator[tuple[str, float | None]]:
     """p values and sizes with their ends; cells are empty where they cannot be had, facts.json says why."""
     for name in P_VALUES:
@@ -108,7 +130,7 @@ def _evidence(evidence: Evidence) -> Iterator[tuple[str, float | None]]:
 def _pairs(facts: Facts) -> Records:
     for contrast in facts.contrasts:
         for pair in contrast.pairs:
-            yield {"comparison": contrast.id, "metric": contrast.metric, **pair.dump()}
+            yield {"comparison": contrast.id, "metric": contrast.metric, "pairing": contrast.pairing, **pair.dump()}
 
 
 def _headline(facts: Facts) -> Records:

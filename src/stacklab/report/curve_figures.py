@@ -69,7 +69,10 @@ def overlay(facts: Facts) -> Figure | None:
 
 
 def _last_step(facts: Facts) -> float:
-    return float(max((row.step for run in facts.runs for row in run.log), default=0))
+    """At least 1, also where every run diverged before its second evaluation."""
+    evaluated = (row.step for run in facts.runs for row in run.log)
+    trained = (step for run in facts.runs for step in run.batch_steps)
+    return float(max((*evaluated, *trained, 1)))
 
 
 def _finished(runs: Sequence[RunFact]) -> list[RunFact]:

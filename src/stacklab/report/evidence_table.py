@@ -10,10 +10,17 @@ HEADS = (
     Cell("p", "of the test that decides"),
     Cell("p, Holm", "all claims together"),
     Cell("p, BH", "false discovery rate"),
-    Cell("p, sign flip", "exact, no normality"),
+    Cell("p, permutation", "no normality assumed"),
     Cell("effect", "standard deviations"),
     Cell("better at", "share of seeds"),
     Cell("correlation", "between paired runs"),
+)
+
+
+UNPAIRED = (
+    "unpaired: the arms differ in what moves the batches, so their runs are two groups: Welch's t test, runs dealt "
+    "anew between the arms, the effect in standard deviations of a run (Hedges g), better at a share "
+    "of all pairs of runs."
 )
 
 
@@ -27,7 +34,8 @@ def evidence(facts: Facts) -> Table:
         for found in (*_tests(contrast), *_sizes(contrast))
         if found.kind == "undefined"
     }
-    return Table(HEADS, rows, notes=tuple(f"{NOTHING}: {reason}" for reason in sorted(missing)))
+    groups = [UNPAIRED] if any(contrast.pairing == "unpaired" for contrast in facts.contrasts) else []
+    return Table(HEADS, rows, notes=(*groups, *(f"{NOTHING}: {reason}" for reason in sorted(missing))))
 
 
 def against_control(facts: Facts) -> Table | None:
@@ -58,7 +66,7 @@ def p_text(test: Tested) -> str:
 
 def _tests(contrast: ContrastFact) -> tuple[Tested, ...]:
     found = contrast.evidence
-    return found.test, found.holm, found.benjamini_hochberg, found.sign_flip
+    return found.test, found.holm, found.benjamini_hochberg, found.permutation
 
 
 def _sizes(contrast: ContrastFact) -> tuple[Result, ...]:
@@ -67,11 +75,12 @@ def _sizes(contrast: ContrastFact) -> tuple[Result, ...]:
 
 
 def _row(contrast: ContrastFact) -> tuple[Cell, ...]:
+    name = Cell(contrast.statement, "unpaired" if contrast.pairing == "unpaired" else "")
     if contrast.verdict == "invalid":
-        return (Cell(contrast.statement), *(Cell(NOTHING) for _ in HEADS[1:]))
+        return (name, *(Cell(NOTHING) for _ in HEADS[1:]))
     effect, superiority, correlation = _sizes(contrast)
     sizes = (_plain(effect), _plain(superiority, percent=True), _plain(correlation))
-    return (Cell(contrast.statement), *(Cell(p_text(test)) for test in _tests(contrast)), *sizes)
+    return (name, *(Cell(p_text(test)) for test in _tests(contrast)), *sizes)
 
 
 def _plain(found: Result, *, percent: bool = False) -> Cell:

@@ -14,7 +14,8 @@ from stacklab.report.palette import color, symbol
 from stacklab.report.reported import source_fact
 from stacklab.report.schema import ArmFact, ContrastFact, Facts, Metric, PairFact, RunFact, ScaleFact
 from stacklab.run.paths import OutPaths
-from stacklab.study.analyse import ClaimResult
+from stacklab.study.aggregate import aggregates
+from stacklab.study.analyse import ClaimResult, Pair
 from stacklab.study.cells import thresholds
 from stacklab.study.contrast import effective
 from stacklab.study.plan import ArmPlan, Contrast, Plan
@@ -49,6 +50,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         contrasts=tuple(contrasts),
         not_asked=plan.not_asked,
         against_control=tuple(against_control(plan, list(arms.values()))),
+        aggregates=tuple(aggregates(plan, result.rows)),
         base=_base(plan),
         tuning=tuple(result.tuning),
         grid=study.grid,
@@ -105,12 +107,11 @@ def _contrast(plan: Plan, contrast: Contrast, found: ClaimResult) -> ContrastFac
         direction=claim.direction,
         margin=claim.margin,
         level=claim.level,
+        power=claim.power,
         verdict=found.verdict,
         reason=found.reason,
-        pairs=tuple(
-            PairFact(seed=pair.seed, arm=pair.arm, against=pair.against, difference=pair.arm - pair.against)
-            for pair in found.pairs
-        ),
+        pairing=found.pairing,
+        pairs=tuple(_pair(found, pair) for pair in found.pairs),
         arm_mean=found.arm_mean,
         against_mean=found.against_mean,
         difference=found.difference,
@@ -122,10 +123,16 @@ def _contrast(plan: Plan, contrast: Contrast, found: ClaimResult) -> ContrastFac
     )
 
 
+def _pair(found: ClaimResult, pair: Pair) -> PairFact:
+    difference = pair.arm - pair.against if found.pairing == "paired" else None
+    return PairFact(seed=pair.seed, arm=pair.arm, against=pair.against, difference=difference)
+
+
 def _metrics(plan: Plan, arms: Mapping[str, ArmFact]) -> tuple[Metric, ...]:
     """Every metric that the facts name, whether or not a run has it."""
     names = {measure.metric for arm in arms.values() for measure in arm.measures}
     names |= {contrast.claim.metric for contrast in plan.contrasts}
+    names |= {metric for aggregate in plan.study.aggregates for metric in aggregate.metrics}
     names |= {row.metric for row in (plan.study.source.reported if plan.study.source else ())}
     return tuple(in_order(names))
 

@@ -1,5 +1,6 @@
 """Facts -> the report's figures, as plain data, in the order of the page."""
 
+from stacklab.report.aggregate_view import aggregate_figure
 from stacklab.report.cell_views import maps, steps_to_solve
 from stacklab.report.cost_figures import accuracy, costs
 from stacklab.report.curve_figures import curves, overlay
@@ -18,6 +19,7 @@ def figures(facts: Facts) -> dict[str, Figure]:
         overlay(facts),
         costs(facts),
         accuracy(facts),
+        aggregate_figure(facts),
         learning_rates(facts),
         power(facts),
     )

@@ -6,6 +6,7 @@ from typing import Any
 from stacklab.data.spec import DataSpec
 from stacklab.report.schema import ContrastFact, OrderFact, OriginRow, RunFact
 from stacklab.report.tuning_views import at_edge
+from stacklab.stats.group_permutation import smallest_permutation_p
 from stacklab.stats.paired import smallest_sign_flip_p
 from stacklab.stats.result import PValue
 from stacklab.study.plan import Plan
@@ -28,6 +29,7 @@ def limits(
     found = [
         *plan.study.limits,
         *_seeds(len(plan.seeds)),
+        *_unpaired(len(plan.seeds), contrasts),
         *_looks(plan),
         *_claims(contrasts),
         *_afterthoughts(contrasts),
@@ -48,6 +50,16 @@ def _seeds(number: int) -> Iterator[str]:
     )
     if number <= FEW_PAIRS:
         yield f"With {number} pairs the bootstrap intervals are too narrow; they are shown beside the t intervals."
+
+
+def _unpaired(number: int, contrasts: Sequence[ContrastFact]) -> Iterator[str]:
+    groups = sorted({contrast.id for contrast in contrasts if contrast.pairing == "unpaired"})
+    if groups and number > 1:
+        yield (
+            f"Unpaired, since the arms differ in what moves the batches: {', '.join(groups)}. What the batches add to "
+            f"the noise does not cancel there; an exact permutation test could not give a p-value below "
+            f"{smallest_permutation_p(number):.2g}."
+        )
 
 
 def _looks(plan: Plan) -> Iterator[str]:

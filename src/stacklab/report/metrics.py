@@ -1,13 +1,12 @@
 """The metrics that runs write: name, title, unit, group. An unknown one is shown under its own name."""
 
-import re
 from collections.abc import Iterable
 
 from stacklab.report.schema import Metric
+from stacklab.run.metrics import NATS, hops_of
 
 LOSS, ANSWERS, COST, SIZE, OTHER = "Loss", "Answers", "Cost", "Size", "Other"
 GROUPS = (SIZE, LOSS, ANSWERS, COST, OTHER)
-NATS = "nats per token"
 
 KNOWN = (
     Metric(name="total_parameters", title="Parameters, total", unit="", group=SIZE, style="whole"),
@@ -29,16 +28,6 @@ KNOWN = (
     Metric(name="peak_memory_bytes", title="Peak memory", unit="", group=COST, style="bytes"),
 )
 BY_NAME = {metric.name: metric for metric in KNOWN}
-HOPS = re.compile(r"accuracy\.hops_(\d+)")
-
-
-def hops_of(name: str) -> int | None:
-    """
-    >>> hops_of("accuracy.hops_4")
-    4
-    """
-    found = HOPS.fullmatch(name)
-    return int(found[1]) if found else None
 
 
 def describe(name: str) -> Metric:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from stacklab.report import tables
+from stacklab.report.aggregate_view import aggregates
 from stacklab.report.audit_table import audit
 from stacklab.report.cell_views import cell_table, threshold_table
 from stacklab.report.evidence_table import against_control, evidence
@@ -10,7 +11,7 @@ from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
 from stacklab.report.strips import strip_groups
 from stacklab.report.tuning_views import grid
-from stacklab.report.verdict_marks import MARKS, why
+from stacklab.report.verdict_marks import MARKS, values_text, why
 
 
 def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
@@ -19,6 +20,8 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "figures": figures,
         "marks": MARKS,
         "why": why,
+        "values_text": values_text,
+        "how": _how(facts),
         "groups": strip_groups(facts),
         "tally": _tally(facts),
         "unfinished": [run for run in facts.runs if run.status != "finished"],
@@ -29,6 +32,7 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "grid": grid,
         "cell_table": cell_table,
         "threshold_table": threshold_table,
+        "aggregates": aggregates,
         "shown_runs": {arm.name: shown_run(facts.runs_of(arm.name)) for arm in facts.arms},
         "orders": orders_sentence(facts.orders),
     }
@@ -58,6 +62,16 @@ def orders_sentence(orders: tuple[OrderFact, ...]) -> str:
     if unequal:
         return f"The arms did not see the same batches at seed {', '.join(unequal)}."
     return f"At each of {len(compared)} seeds all finished arms saw the same batches in the same order."
+
+
+def _how(facts: Facts) -> str:
+    """How the two arms of a comparison are set against each other, and what the dots are."""
+    kinds = {contrast.pairing for contrast in facts.contrasts}
+    paired = "paired by seed (dots: the raw pairs)"
+    unpaired = "unpaired (dots: every run of either arm against the mean of the other)"
+    if kinds == {"paired", "unpaired"}:
+        return f"{paired}; where the arms differ in what moves the batches, {unpaired}"
+    return unpaired if kinds == {"unpaired"} else paired
 
 
 def _tally(facts: Facts) -> list[tuple[str, int]]:

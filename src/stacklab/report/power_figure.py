@@ -2,7 +2,8 @@
 
 from stacklab.report.plot import Axis, Figure, Key, Line, Panel
 from stacklab.report.schema import ArmFact, ContrastFact, Facts
-from stacklab.stats.power import power_curve
+from stacklab.stats.comparison import COMPARISONS
+from stacklab.stats.power import difference_power
 from stacklab.stats.result import Estimate
 
 NEUTRAL = "#6B6B6B"
@@ -11,7 +12,7 @@ LEAST_REACH, MOST_REACH = 12, 40
 
 
 def power(facts: Facts) -> Figure | None:
-    """Power of the paired t test for the effect found, by claim: a line per arm that it is compared with."""
+    """Power of the test that decides, for the effect found, by claim: a line per arm that it is compared with."""
     reach = min(MOST_REACH, max(LEAST_REACH, 4 * len(facts.seeds)))
     by_claim: dict[str, list[ContrastFact]] = {}
     for contrast in facts.contrasts:
@@ -23,8 +24,8 @@ def power(facts: Facts) -> Figure | None:
     return Figure(
         name="power",
         title="Power against seeds",
-        caption="Probability that the interval of a paired t test excludes zero, if the effect is as large as the one "
-        "found here, which is itself uncertain. Dashes: 80 %, and the number of seeds that were run.",
+        caption="Probability that the t interval that decides excludes zero, if the effect is as large as the one "
+        "found here, which is itself uncertain. Dashes: the power that the claim names, and the number of seeds run.",
         panels=tuple(_panel(facts, found, reach) for found in by_claim.values()),
         keys=tuple(Key(f"against {arm.label}", arm.color, "solid") for arm in against.values()),
     )
@@ -32,7 +33,7 @@ def power(facts: Facts) -> Figure | None:
 
 def _panel(facts: Facts, contrasts: list[ContrastFact], reach: int) -> Panel:
     marks = (
-        Line("80 %", (2.0, float(reach)), (0.8, 0.8), NEUTRAL, dash="dash", width=1.0),
+        Line("power of the claim", (2.0, float(reach)), (contrasts[0].power,) * 2, NEUTRAL, dash="dash", width=1.0),
         Line("seeds run", (float(len(facts.seeds)),) * 2, (0.0, 1.0), NEUTRAL, dash="dash", width=1.0),
     )
     lines = tuple(_line(contrast, facts.arm(contrast.against), reach) for contrast in contrasts)
@@ -43,6 +44,7 @@ def _panel(facts: Facts, contrasts: list[ContrastFact], reach: int) -> Panel:
 def _line(contrast: ContrastFact, against: ArmFact, reach: int) -> Line:
     effect = contrast.evidence.effect
     assert isinstance(effect, Estimate)
-    curve = power_curve(abs(effect.value), range(2, reach + 1), level=contrast.level)
-    x, y = zip(*curve, strict=True)
-    return Line(f"against {against.label}", tuple(map(float, x)), tuple(y), against.color)
+    seeds, design = range(2, reach + 1), COMPARISONS[contrast.pairing].design
+    y = tuple(difference_power(abs(effect.value), design(number), level=contrast.level) for number in seeds)
+    name = f"against {against.label}" + (" (unpaired)" if contrast.pairing == "unpaired" else "")
+    return Line(name, tuple(map(float, seeds)), y, against.color)

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from stacklab.audit.spec import Audit
 from stacklab.base.spec import Items, Spec
-from stacklab.stats.result import Result, Tested
+from stacklab.stats.comparison import Pairing
+from stacklab.stats.result import Result, SeedsNeeded, Tested
+from stacklab.study.aggregate import Aggregate
 from stacklab.study.cells import Cell as CellResult
 from stacklab.study.cells import Threshold
 from stacklab.study.evidence import Evidence
@@ -132,14 +134,19 @@ class RunFact(Spec):
 
 
 class PairFact(Spec):
+    """The values of both arms at one seed. `difference` is None where the seeds pair nothing."""
+
     seed: int
     arm: float
     against: float
-    difference: float
+    difference: float | None
 
 
 class ContrastFact(Spec):
-    """A claim about two arms, as judged. `difference` and `bootstrap` are of arm minus against."""
+    """A claim about two arms, as judged. `difference` and `bootstrap` are of arm minus against.
+
+    pairing: paired by seed; or unpaired, two groups of runs, where the arms differ in what moves the batches.
+    """
 
     id: str
     claim: str
@@ -152,15 +159,18 @@ class ContrastFact(Spec):
     direction: Literal["lower", "higher", "equivalent"]
     margin: float | None
     level: float
+    power: float
     verdict: str
     reason: str
+    pairing: Pairing
     pairs: Items[PairFact]
     arm_mean: Result
     against_mean: Result
     difference: Result
     bootstrap: Result
     evidence: Evidence
-    seeds_needed: int | None
+    seeds_needed: SeedsNeeded | None
+    """To reach `power`; None where the verdict is not inconclusive."""
     afterthought: str
     """Why the claim does not count as made before the data; empty when it does."""
     settings: Items[DifferencePlan]
@@ -242,6 +252,7 @@ class Facts(Spec):
     contrasts: Items[ContrastFact]
     not_asked: Items[str]
     against_control: Items[ControlFact]
+    aggregates: Items[Aggregate]
     base: dict[str, Any]
     """Every setting of the base by dotted path."""
     tuning: Items[ArmTuning]

@@ -1,10 +1,12 @@
-"""The comparisons as strips on a number line: intervals, raw paired differences, zero and the margin."""
+"""The comparisons as strips on a number line: intervals, a dot for every seed, zero and the margin."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from stacklab.report.schema import ContrastFact, Facts, Metric
+from stacklab.report.schema import ContrastFact, Facts, Metric, Style
+from stacklab.report.text import alone, signed
 from stacklab.stats.result import Estimate, Result
 
 Span = tuple[float, float]
@@ -14,13 +16,26 @@ WIDEST = 1.5
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A difference that a seed gives. `title` is shown on hovering."""
+
+    place: float
+    title: str
+
+
+@dataclass(frozen=True)
 class Strip:
     """One comparison. Intervals are None where undefined."""
 
     contrast: ContrastFact
     t: Span | None
     bootstrap: Span | None
-    dots: tuple[float, ...]
+    dots: tuple[Dot, ...]
+
+    @property
+    def name(self) -> str:
+        name = f"{self.contrast.arm_label} − {self.contrast.against_label}"
+        return f"{name} (unpaired)" if self.contrast.pairing == "unpaired" else name
 
 
 @dataclass(frozen=True)
@@ -69,12 +84,13 @@ def nice_ticks(low: float, high: float, *, most: int = 5) -> tuple[float, ...]:
 
 def _group(metric: Metric, contrasts: Sequence[ContrastFact]) -> StripGroup:
     first = contrasts[0]
+    style = metric.style
     strips = tuple(
         Strip(
             contrast=contrast,
             t=_span(contrast.difference),
             bootstrap=_span(contrast.bootstrap),
-            dots=tuple(pair.difference for pair in contrast.pairs),
+            dots=tuple(_paired(style, contrast) if contrast.pairing == "paired" else _unpaired(style, contrast)),
         )
         for contrast in contrasts
     )
@@ -91,10 +107,28 @@ def _group(metric: Metric, contrasts: Sequence[ContrastFact]) -> StripGroup:
     )
 
 
+def _paired(style: Style, contrast: ContrastFact) -> Iterator[Dot]:
+    """The raw paired differences."""
+    for pair in contrast.pairs:
+        gap = pair.arm - pair.against
+        values = f"{alone(style, pair.arm)} − {alone(style, pair.against)}"
+        yield Dot(gap, f"seed {pair.seed}: {values} = {signed(style, gap)}")
+
+
+def _unpaired(style: Style, contrast: ContrastFact) -> Iterator[Dot]:
+    """Every run of either arm against the mean of the other: both scatter about the difference of the means."""
+    if not contrast.pairs:
+        return
+    arm, against = (fmean(getattr(pair, side) for pair in contrast.pairs) for side in ("arm", "against"))
+    for pair in contrast.pairs:
+        for gap, label in ((pair.arm - against, contrast.arm_label), (arm - pair.against, contrast.against_label)):
+            yield Dot(gap, f"{label}, seed {pair.seed}, against the other's mean: {signed(style, gap)}")
+
+
 def _extent(strips: Sequence[Strip], margin: float | None) -> Span:
     ends = [0.0] if margin is None else [-margin, margin]
     for strip in strips:
-        ends += [*strip.dots, *(strip.bootstrap or ())]
+        ends += [*(dot.place for dot in strip.dots), *(strip.bootstrap or ())]
     low, high = min(ends), max(ends)
     reach = WIDEST * (high - low)
     spans = [strip.t for strip in strips if strip.t]

@@ -38,8 +38,7 @@ def _group(axes: "Axes", group: StripGroup) -> None:
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)
     axes.set_title(f"{group.metric.title}: difference", fontweight="bold")
-    names = [f"{strip.contrast.arm_label} − {strip.contrast.against_label}" for strip in group.strips]
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(group.strips)), [strip.name for strip in group.strips])
     axes.tick_params(axis="y", length=0)
     axes.set_xticks(list(group.ticks), [tick(group.metric.style, value) for value in group.ticks])
     axes.axvline(0, color="#333333", lw=1)
@@ -51,7 +50,7 @@ def _group(axes: "Axes", group: StripGroup) -> None:
             axes.plot(strip.t, (row, row), color=mark.color, lw=2, solid_capstyle="butt")
         if strip.bootstrap:
             axes.plot(strip.bootstrap, (row, row), color=mark.color, lw=6, alpha=0.3, solid_capstyle="butt")
-        axes.plot(strip.dots, [row] * len(strip.dots), "o", ms=3.5, color="#222222", alpha=0.8)
+        axes.plot([dot.place for dot in strip.dots], [row] * len(strip.dots), "o", ms=3.5, color="#222222", alpha=0.8)
         axes.annotate(
             f"{mark.glyph} {strip.contrast.verdict}",
             (1.02, row),

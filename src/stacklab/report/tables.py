@@ -9,7 +9,7 @@ from stacklab.report.origin import plain
 from stacklab.report.schema import ArmFact, Facts, LogRow, Metric, RunFact
 from stacklab.report.strips import Strip
 from stacklab.report.text import NOTHING, alone, compact, difference_text, interval_text, measure_text, percent, signed
-from stacklab.report.verdict_marks import MARKS, why
+from stacklab.report.verdict_marks import MARKS, values_text, why
 from stacklab.stats.result import Undefined
 
 MOST_LOG_ROWS = 40
@@ -86,7 +86,7 @@ def verdicts(facts: Facts) -> Table:
         style = facts.metric(contrast.metric).style
         reason = why(contrast)
         verdict = Cell(f"{MARKS[contrast.verdict].glyph} {contrast.verdict}")
-        difference = Cell(difference_text(style, contrast.difference), f"{len(contrast.pairs)} pairs")
+        difference = Cell(difference_text(style, contrast.difference), values_text(contrast))
         bootstrap = Cell(interval_text(style, contrast.bootstrap))
         rows.append((Cell(contrast.statement), verdict, difference, bootstrap, Cell(reason)))
     heads = _cells("Claim", "Verdict", "Difference [t interval]", "[bootstrap]", "Reason")
@@ -101,7 +101,7 @@ def pairs(metric: Metric, strips: Sequence[Strip]) -> Table:
             str(pair.seed),
             alone(metric.style, pair.arm),
             alone(metric.style, pair.against),
-            signed(metric.style, pair.difference),
+            NOTHING if pair.difference is None else signed(metric.style, pair.difference),
         )
         for strip in strips
         for pair in strip.contrast.pairs
@@ -122,9 +122,10 @@ def controls(facts: Facts) -> Table | None:
         target = next((other.label for other in facts.arms if other.name == match.to), match.to)
         others = [percent(match.others[name]) if name in match.others else NOTHING for name in QUANTITY_NAMES]
         solved = f"{match.knob} = {match.value:,}"
-        cells = (arm.label, target, QUANTITY_NAMES.get(match.quantity, match.quantity), solved)
-        rows.append(_cells(*cells, percent(match.residual), *others))
-    return Table(_cells(*heads), tuple(rows))
+        quantity = "time per step" if match.quantity == "step_seconds" else QUANTITY_NAMES[match.quantity]
+        rows.append(_cells(arm.label, target, quantity, solved, percent(match.residual), *others))
+    measured = [f"{arm.label}: {arm.match.times.text()}" for arm in matched if arm.match and arm.match.times]
+    return Table(_cells(*heads), tuple(rows), notes=tuple(measured))
 
 
 def reported(facts: Facts) -> Table | None:

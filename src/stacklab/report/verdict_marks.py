@@ -2,7 +2,10 @@
 
 from typing import NamedTuple, Protocol
 
-from stacklab.stats.result import Estimate, Result
+from stacklab.report.schema import ContrastFact
+from stacklab.stats.comparison import COMPARISONS, Pairing
+from stacklab.stats.needed import needed_text
+from stacklab.stats.result import Estimate, Result, SeedsNeeded, Undefined
 
 
 class Mark(NamedTuple):
@@ -32,7 +35,9 @@ class Judged(Protocol):
     @property
     def difference(self) -> Result: ...
     @property
-    def seeds_needed(self) -> int | None: ...
+    def pairing(self) -> Pairing: ...
+    @property
+    def seeds_needed(self) -> SeedsNeeded | None: ...
     @property
     def afterthought(self) -> str: ...
 
@@ -43,8 +48,21 @@ def why(claim: Judged) -> str:
     reason = claim.reason
     if claim.verdict != "invalid" and isinstance(claim.difference, Estimate):
         # An equivalence is judged on a narrower interval than the one that stands beside it.
-        which = f"the {reason.split()[0]} interval" if claim.verdict == "equivalent" else "the interval"
-        reason = f"{which} {reason.rpartition('] ')[2]}"
-    if claim.seeds_needed is not None:
-        reason += f"; about {claim.seeds_needed} seeds would show a difference of this size"
+        level = f"{reason.split()[0]} " if claim.verdict == "equivalent" else ""
+        reason = f"the {level}{COMPARISONS[claim.pairing].word}interval {reason.rpartition('] ')[2]}"
+    needed = claim.seeds_needed
+    # What allows no interval allows no such number either; once is enough.
+    if needed is not None and not (isinstance(needed, Undefined) and needed.reason == claim.reason):
+        reason += f"; {needed_text(needed)}"
     return f"{reason}; claim {claim.afterthought}" if claim.afterthought else reason
+
+
+def values_text(claim: ContrastFact) -> str:
+    """How many values stand behind a difference.
+
+    A pair is one seed of both arms; without pairs the runs of each arm count.
+    """
+    count = len(claim.pairs)
+    if claim.pairing == "unpaired":
+        return f"{count} against {count} runs, unpaired"
+    return f"{count} pair{'' if count == 1 else 's'}"

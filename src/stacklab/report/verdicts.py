@@ -81,6 +81,15 @@ def _after(result: StudyResult) -> Iterator[str]:
     seeds = f"{len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
     if plan.looks > 1:
         yield f"look {plan.look} of {plan.looks} declared: judged at 1/{plan.looks} of each claim's level"
-    yield f"difference: arm minus the other, paired by seed; {seeds}, scale {plan.scale}"
+    yield f"difference: arm minus the other, {_how(result.claims)}; {seeds}, scale {plan.scale}"
     if plan.not_asked:
         yield f"not asked at this scale: {len(plan.not_asked)} comparisons (see the report)"
+
+
+def _how(claims: list[ClaimResult]) -> str:
+    unpaired = sum(claim.pairing == "unpaired" for claim in claims)
+    if not unpaired:
+        return "paired by seed"
+    if unpaired == len(claims):
+        return "unpaired, since the arms differ in what moves the batches"
+    return f"paired by seed but for {unpaired} whose arms differ in what moves the batches: unpaired"

@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from stacklab.run.cost import RunCost
 from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution, peak_memory
@@ -43,14 +41,10 @@ def measure(spec: RunSpec, out: Path, *, threads: int) -> RunCost:
 
 
 def _step_seconds(execution: Execution) -> float:
-    def one(step: int) -> None:
-        batch = execution.feed.batch(step)
-        execution.trainer.step(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
-
-    one(0)
+    execution.train_step(0)
     seconds: list[float] = []
     while len(seconds) < FEWEST_STEPS or (sum(seconds) < STEP_SECONDS and len(seconds) < MOST_STEPS):
-        seconds.append(_timed(lambda: one(1 + len(seconds))))
+        seconds.append(_timed(lambda: execution.train_step(1 + len(seconds))))
     return statistics.median(seconds)
 
 

@@ -1,6 +1,7 @@
 """Every file of an output folder, named once.
 
 <out>/cache/data/<fingerprint>/   prepared data (see stacklab.data)
+<out>/cache/matches/<hash>.json   controls matched by measured time (see stacklab.study.stopwatch)
 <out>/runs/<run id>/              one run, shared by all studies that contain it
     spec.json                     the RunSpec; its fingerprint is the folder's name
     provenance.json               versions, hardware, threads, hashes
@@ -86,6 +87,10 @@ class OutPaths:
     @property
     def cache(self) -> Path:
         return self.root / "cache"
+
+    @property
+    def matches(self) -> Path:
+        return self.cache / "matches"
 
     @property
     def runs(self) -> Path:

@@ -10,6 +10,8 @@ from typing import Any
 import psutil
 import torch
 
+from stacklab.base.hardware import processor_name
+
 PACKAGES = ("stacklab", "torch", "numpy", "tokenizers", "safetensors")
 
 
@@ -18,7 +20,7 @@ def provenance(*, data_manifest: dict[str, Any], device: str, precision: str) ->
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "git": git_commit(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -45,13 +47,3 @@ def git_commit() -> str | None:
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown"

@@ -2,6 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ROUNDING = 2e-13
 """Values that differ by less than this share of the largest are equal but for rounding."""
@@ -22,6 +27,14 @@ def not_finite(values: Sequence[float], *, what: str = "value") -> str:
 def no_spread(values: Sequence[float]) -> bool:
     """Whether all values are equal, but for rounding."""
     return max(values) - min(values) <= ROUNDING * max(abs(value) for value in values)
+
+
+def flat_rows(values_RN: "NDArray[np.float64]") -> "NDArray[np.bool_]":
+    """`no_spread` of each of R rows."""
+    import numpy as np
+
+    flat_R: NDArray[np.bool_] = np.ptp(values_RN, axis=1) <= ROUNDING * np.abs(values_RN).max(axis=1)
+    return flat_R
 
 
 def too_few(values: Sequence[float], least: int, *, what: str = "pairs") -> str:

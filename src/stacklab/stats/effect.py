@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from stacklab.stats.check import arms_problem, differences_problem, no_spread, pairs_problem
 from stacklab.stats.result import Estimate, Result, Undefined
+from stacklab.stats.unpaired import groups_problem
 
 QUANTILES = 2_000
 """Points over which the non-central t distribution is integrated."""
@@ -66,10 +67,29 @@ def effect_size(differences: Sequence[float], *, level: float) -> Result:
     if reason := differences_problem(differences, least=3):
         return Undefined(reason=reason)
     count = len(differences)
-    t = statistics.fmean(differences) / statistics.stdev(differences) * count**0.5
-    low, high = (_noncentrality(t, count - 1, below) for below in (1 - level / 2, level / 2))
     root = count**0.5
-    return _estimate(t * _hedges(count - 1) / root, low / root, high / root, level, count, "Hedges d_z, non-central t")
+    return _standardised(
+        statistics.fmean(differences) / statistics.stdev(differences), root, count - 1, level, count, "Hedges d_z"
+    )
+
+
+def unpaired_effect_size(arm: Sequence[float], against: Sequence[float], *, level: float) -> Result:
+    """Difference of the means in pooled standard deviations of a run: Hedges' g (Hedges 1981).
+
+    The interval inverts the non-central t distribution, which is exact for normal runs that vary alike in both arms.
+    """
+    if reason := groups_problem(arm, against):
+        return Undefined(reason=reason)
+    m, n = len(arm), len(against)
+    gap = statistics.fmean(arm) - statistics.fmean(against)
+    root = (m * n / (m + n)) ** 0.5
+    return _standardised(gap / pooled_spread(arm, against), root, m + n - 2, level, m + n, "Hedges g, unpaired")
+
+
+def pooled_spread(arm: Sequence[float], against: Sequence[float]) -> float:
+    """Standard deviation of a run about the mean of its arm."""
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in (arm, against))
+    return math.sqrt(squares / (len(arm) + len(against) - 2))
 
 
 def pair_correlation(arm: Sequence[float], against: Sequence[float], *, level: float) -> Result:
@@ -100,6 +120,12 @@ def _win(arm: float, against: float) -> float:
 
 def _estimate(value: float, low: float, high: float, level: float, count: int, method: str) -> Estimate:
     return Estimate(value=value, low=float(low), high=float(high), level=1 - level, n=count, method=method)
+
+
+def _standardised(effect: float, root: float, degrees: int, level: float, count: int, method: str) -> Estimate:
+    """An effect in observed standard deviations, corrected for few values; `root` times it is the t statistic."""
+    low, high = (_noncentrality(effect * root, degrees, below) / root for below in (1 - level / 2, level / 2))
+    return _estimate(effect * _hedges(degrees), low, high, level, count, f"{method}, non-central t")
 
 
 def _hedges(degrees: int) -> float:

@@ -1,7 +1,8 @@
 """Noise between seeds, as runs show it: what the calibration judges.
 
-Both arms share a normal part (same batches, same seed) and add parts of their own. Runs have mean 0 and, unless one arm
-has all the noise, variance 1 and correlation CORRELATION. Differences always have variance 1.
+Paired arms share a normal part (same batches, same seed) and add parts of their own. Runs have mean 0 and, unless one
+arm has all the noise, variance 1 and correlation CORRELATION. Differences always have variance 1. Unpaired arms share
+nothing.
 """
 
 import math
@@ -76,3 +77,9 @@ def draw_pairs(noise: Noise, rng: np.random.Generator, repeats: int, seeds: int)
     shared = math.sqrt(CORRELATION) * normal(rng, shape)
     own = math.sqrt(1 - CORRELATION)
     return shared + own * noise.arm(rng, shape), shared + own * noise.against(rng, shape)
+
+
+def draw_groups(noise: Noise, rng: np.random.Generator, repeats: int, seeds: int) -> tuple[Floats, Floats]:
+    """(arm, against), each [repeats, seeds], independent of each other."""
+    shape = (repeats, seeds)
+    return noise.arm(rng, shape), noise.against(rng, shape)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stacklab.base.streams import numpy_stream
+from stacklab.stats.bootstrap import bca_bounds
 from stacklab.stats.check import differences_problem
 from stacklab.stats.result import Estimate, Result, Undefined
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-
-RESAMPLES = 9_999
 
 
 def t_bounds(differences_RN: "Floats", level: float) -> tuple["Floats", "Floats"]:
@@ -48,18 +47,10 @@ def paired_bootstrap(differences: Sequence[float], *, level: float) -> Result:
     """
     if reason := differences_problem(differences):
         return Undefined(reason=reason)
-    from scipy import stats
+    import numpy as np
 
-    rng = numpy_stream(0, "bootstrap")
-    found = stats.bootstrap(
-        (list(differences),),
-        lambda x, axis: x.mean(axis=axis),
-        n_resamples=RESAMPLES,
-        confidence_level=1 - level,
-        method="BCa",
-        rng=rng,
-    ).confidence_interval
-    return _estimate(differences, found.low, found.high, level, "BCa bootstrap")
+    low, high = bca_bounds((np.array(differences, dtype=float),), level=level, rng=numpy_stream(0, "bootstrap"))
+    return _estimate(differences, float(low), float(high), level, "BCa bootstrap")
 
 
 def smallest_sign_flip_p(pairs: int) -> float:

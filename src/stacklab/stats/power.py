@@ -1,54 +1,68 @@
-"""How many pairs show how large an effect: the mean difference in standard deviations of the difference (d_z)."""
+"""How many seeds show how large an effect: a difference of means in standard deviations of what a design compares."""
 
 import math
-import statistics
-from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from stacklab.base.search import smallest
-from stacklab.stats.check import differences_problem
-
-MOST_PAIRS = 10_000
+QUANTILES = 2_000
+"""Points over which the observed spread is integrated."""
 
 
-def paired_power(effect: float, pairs: int, *, level: float) -> float:
-    """Power of the two-sided paired t test: the probability that its 1 - level interval excludes 0.
+class Design(NamedTuple):
+    """What a number of seeds amounts to: the mean difference has the variance of one unit, divided by `size`."""
+
+    size: float
+    degrees: int
+
+
+def paired_design(pairs: int) -> Design:
+    """The unit is a paired difference."""
+    return Design(pairs, pairs - 1)
+
+
+def unpaired_design(runs: int) -> Design:
+    """`runs` in each arm; the unit is a run. Degrees of freedom as if both arms varied alike."""
+    return Design(runs / 2, 2 * runs - 2)
+
+
+def difference_power(effect: float, design: Design, *, level: float) -> float:
+    """Power of the two-sided t test: the probability that its 1 - level interval excludes 0.
 
     It counts both sides, so it is `level` at effect 0 (Cohen 1988, chapter 2; non-central t, by statsmodels). Raises
-    ValueError for fewer than 2 pairs, which allow no test, and for an effect that is not finite.
+    ValueError for a design without degrees of freedom, which allows no test, and for an effect that is not finite.
 
-    >>> round(paired_power(1.0, 10, level=0.05), 2)
+    >>> round(difference_power(1.0, paired_design(10), level=0.05), 2)
     0.8
     """
-    if pairs < 2 or not math.isfinite(effect):
-        raise ValueError(f"power of an effect of {effect:g} with {pairs} pairs: needs 2 pairs and a finite effect")
-    from statsmodels.stats.power import TTestPower
+    _check(effect, design)
+    from statsmodels.stats.power import ttest_power
 
-    reached = float(TTestPower().power(effect, nobs=pairs, alpha=level))
+    reached = float(ttest_power(effect, design.size, level, df=design.degrees))
     # The power of a huge effect comes out as nan, where it is 1.
     return 1.0 if math.isnan(reached) else reached
 
 
-def power_curve(effect: float, pairs: Iterable[int], *, level: float) -> list[tuple[int, float]]:
-    """(pairs, power) for each number of pairs, at least 2 each."""
-    return [(count, paired_power(effect, count, level=level)) for count in pairs]
+def equivalence_power(effect: float, margin: float, design: Design, *, level: float) -> float:
+    """Power of two one-sided t tests, each at `level`, to show that the effect lies within ±margin (both in units).
 
+    By integrating over the observed spread (Phillips 1990), which statsmodels has for z tests only.
 
-def pairs_for_effect(effect: float, *, level: float, power: float = 0.8) -> int | None:
-    """The smallest number of pairs whose power suffices for a stated effect; None above MOST_PAIRS.
-
-    >>> pairs_for_effect(1.0, level=0.05)
-    10
+    >>> round(equivalence_power(0.0, 1.0, paired_design(12), level=0.05), 2)
+    0.89
     """
-    return smallest(lambda pairs: paired_power(effect, pairs, level=level) >= power, limit=MOST_PAIRS, first=2)
+    _check(effect, design)
+    import numpy as np
+    from scipy import special, stats
+
+    middles = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    spread = np.sqrt(stats.chi2.ppf(middles, design.degrees) / design.degrees)
+    taken = stats.t.ppf(1 - level, design.degrees) * spread
+    root = math.sqrt(design.size)
+    inside = special.ndtr((margin - effect) * root - taken) - special.ndtr((-margin - effect) * root + taken)
+    return float(np.maximum(inside, 0.0).mean())
 
 
-def pairs_needed(differences: Sequence[float], *, level: float, power: float = 0.8) -> int | None:
-    """Pairs that a two-sided paired t test needs to find the observed effect with the given power.
-
-    None when the effect or its spread is undefined, or when more than MOST_PAIRS would be needed. The observed effect
-    is itself uncertain: a rough guide.
-    """
-    if differences_problem(differences):
-        return None
-    effect = abs(statistics.fmean(differences)) / statistics.stdev(differences)
-    return pairs_for_effect(effect, level=level, power=power)
+def _check(effect: float, design: Design) -> None:
+    if design.degrees < 1 or not math.isfinite(effect):
+        raise ValueError(
+            f"power of an effect of {effect:g} with {design.degrees} degrees of freedom: needs one and a finite effect"
+        )

@@ -35,5 +35,14 @@ class Undefined(Spec):
     reason: str
 
 
+class Needed(Spec):
+    """A number of seeds per arm, and the power that it would reach."""
+
+    kind: Literal["needed"] = "needed"
+    seeds: int
+    power: float
+
+
 Result = Annotated[Estimate | Undefined, Field(discriminator="kind")]
 Tested = Annotated[PValue | Undefined, Field(discriminator="kind")]
+SeedsNeeded = Annotated[Needed | Undefined, Field(discriminator="kind")]

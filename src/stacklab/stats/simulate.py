@@ -1,6 +1,6 @@
 """The verdict machine on planted effects and planted nulls: how often it errs, and how often it finds what is there.
 
-All effects and margins are in standard deviations of a paired difference.
+Effects and margins are in standard deviations of a paired difference, and of a run where the arms are not paired.
 """
 
 import numpy as np
@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from stacklab.base.spec import Items, Spec
 from stacklab.base.streams import numpy_stream
-from stacklab.stats.noise import NOISES, draw_pairs
+from stacklab.stats.bootstrap import bca_bounds
+from stacklab.stats.comparison import COMPARISONS, Comparison
+from stacklab.stats.noise import NOISES, draw_groups, draw_pairs
 from stacklab.stats.paired import t_bounds
 from stacklab.stats.sequential import look_level
 from stacklab.stats.verdict import Direction, verdicts
@@ -17,6 +19,8 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.05
 SEEDS = (3, 5, 8, 12, 20)
+UNPAIRED_SEEDS = (3, 5, 10, 20)
+PAIRED, UNPAIRED = COMPARISONS["paired"], COMPARISONS["unpaired"]
 EFFECTS = (1.0, 2.0)
 MARGIN = 2.0
 BCA_REPEATS, BCA_RESAMPLES = 1_000, 999
@@ -25,18 +29,19 @@ CLOSE = 0.45
 
 
 class Cell(Spec):
-    """Rates for one noise and one number of seeds.
+    """Rates for one noise and one number of seeds per arm.
 
-    false_lower, false_higher: "supported" without an effect, for a claim of each direction. covered_*: intervals that
-    hold the planted difference. power: "supported" at each of EFFECTS. false_equivalent: "equivalent" at a difference
-    of +margin and of -margin, the higher of the two. power_equivalent: "equivalent" without an effect.
+    false_lower, false_higher: "supported" without an effect, for a claim of each direction. covered, covered_bca: the
+    intervals that decide and the bootstrap intervals that hold the planted difference. power: "supported" at each of
+    EFFECTS. false_equivalent: "equivalent" at a difference of +margin and of -margin, the higher of the two.
+    power_equivalent: "equivalent" without an effect.
     """
 
     noise: str
     seeds: int
     false_lower: float
     false_higher: float
-    covered_t: float
+    covered: float
     covered_bca: float
     power: Items[float]
     false_equivalent: float
@@ -69,16 +74,20 @@ class Calibration(Spec):
     margin: float
     look_sizes: Items[int]
     cells: Items[Cell]
+    """Paired by seed."""
+    unpaired: Items[Cell]
     looks: Items[Looks]
 
 
 def calibrate(*, repeats: int, seed: int) -> Calibration:
     """Every noise at every number of seeds, `repeats` simulated studies each; the streams follow from `seed`."""
-    cells, looks = [], []
-    for noise in NOISES:
-        gaps_RN = _gaps(noise, repeats, seed)
-        cells += [_cell(noise, gaps_RN[:, :count], seed) for count in SEEDS]
-        looks.append(_looks(noise, gaps_RN))
+    cells, unpaired, looks = [], [], []
+    for noise, draws in NOISES.items():
+        pairs = draw_pairs(draws, numpy_stream(seed, "calibrate", noise), repeats, max(SEEDS))
+        groups = draw_groups(draws, numpy_stream(seed, "calibrate", "unpaired", noise), repeats, max(UNPAIRED_SEEDS))
+        cells += [_cell(noise, PAIRED, pairs, count, seed) for count in SEEDS]
+        unpaired += [_cell(noise, UNPAIRED, groups, count, seed) for count in UNPAIRED_SEEDS]
+        looks.append(_looks(noise, *pairs))
     return Calibration(
         repeats=repeats,
         bca_repeats=min(repeats, BCA_REPEATS),
@@ -88,6 +97,7 @@ def calibrate(*, repeats: int, seed: int) -> Calibration:
         margin=MARGIN,
         look_sizes=SEEDS,
         cells=tuple(cells),
+        unpaired=tuple(unpaired),
         looks=tuple(looks),
     )
 
@@ -97,65 +107,50 @@ def above(rate: float, bound: float, repeats: int) -> bool:
     return rate > bound + 3 * float(np.sqrt(bound * (1 - bound) / repeats))
 
 
-def _gaps(noise: str, repeats: int, seed: int) -> Floats:
-    arm_RN, against_RN = draw_pairs(NOISES[noise], numpy_stream(seed, "calibrate", noise), repeats, max(SEEDS))
-    return arm_RN - against_RN
-
-
-def _rate(gaps_RN: Floats, direction: Direction, wanted: str) -> float:
+def _rate(by: Comparison, arm_RN: Floats, against_RN: Floats, direction: Direction, wanted: str) -> float:
     margin = MARGIN if direction == "equivalent" else None
-    return float(np.mean(verdicts(gaps_RN, direction=direction, margin=margin, level=LEVEL) == wanted))
+    found_R = verdicts(arm_RN, against_RN, by=by, direction=direction, margin=margin, level=LEVEL)
+    return float(np.mean(found_R == wanted))
 
 
-def _cell(noise: str, gaps_RN: Floats, seed: int) -> Cell:
-    low_R, high_R = t_bounds(gaps_RN, LEVEL)
+def _cell(noise: str, by: Comparison, drawn: tuple[Floats, Floats], seeds: int, seed: int) -> Cell:
+    arm, against = (runs_RN[:, :seeds] for runs_RN in drawn)
+    low_R, high_R = by.bounds(arm, against, LEVEL)
+    few = by.samples(arm[:BCA_REPEATS], against[:BCA_REPEATS])
+    rng = numpy_stream(seed, "calibrate", "bootstrap")
+    bca_low_R, bca_high_R = bca_bounds(few, level=LEVEL, rng=rng, resamples=BCA_RESAMPLES)
     return Cell(
         noise=noise,
-        seeds=gaps_RN.shape[1],
-        false_lower=_rate(gaps_RN, "lower", "supported"),
-        false_higher=_rate(gaps_RN, "higher", "supported"),
-        covered_t=float(np.mean((low_R <= 0) & (high_R >= 0))),
-        covered_bca=_bca_coverage(gaps_RN[:BCA_REPEATS], seed),
-        power=tuple(_rate(gaps_RN - effect, "lower", "supported") for effect in EFFECTS),
-        false_equivalent=max(_rate(gaps_RN + edge, "equivalent", "equivalent") for edge in (MARGIN, -MARGIN)),
-        power_equivalent=_rate(gaps_RN, "equivalent", "equivalent"),
+        seeds=seeds,
+        false_lower=_rate(by, arm, against, "lower", "supported"),
+        false_higher=_rate(by, arm, against, "higher", "supported"),
+        covered=float(np.mean((low_R <= 0) & (high_R >= 0))),
+        covered_bca=float(np.mean((bca_low_R <= 0) & (bca_high_R >= 0))),
+        power=tuple(_rate(by, arm - effect, against, "lower", "supported") for effect in EFFECTS),
+        false_equivalent=max(_rate(by, arm + edge, against, "equivalent", "equivalent") for edge in (MARGIN, -MARGIN)),
+        power_equivalent=_rate(by, arm, against, "equivalent", "equivalent"),
     )
 
 
-def _bca_coverage(gaps_RN: Floats, seed: int) -> float:
-    """As stacklab.stats.paired.paired_bootstrap, with fewer resamples, all rows at once."""
-    from scipy import stats
-
-    found = stats.bootstrap(
-        (gaps_RN,),
-        lambda x, axis: x.mean(axis=axis),
-        axis=-1,
-        n_resamples=BCA_RESAMPLES,
-        batch=100,
-        confidence_level=1 - LEVEL,
-        method="BCa",
-        rng=numpy_stream(seed, "calibrate", "bootstrap"),
-    ).confidence_interval
-    return float(np.mean((found.low <= 0) & (found.high >= 0)))
-
-
-def _looks(noise: str, gaps_RN: Floats) -> Looks:
+def _looks(noise: str, arm_RN: Floats, against_RN: Floats) -> Looks:
     shares = [look_level(LEVEL, look, len(SEEDS)) for look in range(1, len(SEEDS) + 1)]
-    null_R = _first_clear(gaps_RN, shares)
+    null_R = _first_clear(arm_RN, against_RN, shares)
+    naive_R = _first_clear(arm_RN, against_RN, [LEVEL] * len(SEEDS))
     return Looks(
         noise=noise,
         false=float(np.mean(null_R != "inconclusive")),
-        false_naive=float(np.mean(_first_clear(gaps_RN, [LEVEL] * len(SEEDS)) != "inconclusive")),
-        false_chosen=_chosen(gaps_RN),
-        power=float(np.mean(_first_clear(gaps_RN - EFFECTS[0], shares) == "supported")),
+        false_naive=float(np.mean(naive_R != "inconclusive")),
+        false_chosen=_chosen(arm_RN - against_RN),
+        power=float(np.mean(_first_clear(arm_RN - EFFECTS[0], against_RN, shares) == "supported")),
     )
 
 
-def _first_clear(gaps_RN: Floats, levels: list[float]) -> NDArray[np.str_]:
+def _first_clear(arm_RN: Floats, against_RN: Floats, levels: list[float]) -> NDArray[np.str_]:
     """The verdict at which each row stops that looks at each of SEEDS until one is clear."""
-    found_R = np.full(len(gaps_RN), "inconclusive")
+    found_R = np.full(len(arm_RN), "inconclusive")
     for count, level in zip(SEEDS, levels, strict=True):
-        now_R = verdicts(gaps_RN[:, :count], direction="lower", margin=None, level=level)
+        seen = arm_RN[:, :count], against_RN[:, :count]
+        now_R = verdicts(*seen, by=PAIRED, direction="lower", margin=None, level=level)
         found_R = np.where(found_R == "inconclusive", now_R, found_R)
     return found_R
 

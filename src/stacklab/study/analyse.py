@@ -5,19 +5,15 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from stacklab.base.spec import Items, Spec
+from stacklab.stats.comparison import COMPARISONS, Comparison, Pairing
 from stacklab.stats.describe import mean_t
-from stacklab.stats.paired import paired_bootstrap, paired_t
-from stacklab.stats.power import pairs_needed
-from stacklab.stats.result import Result, Tested, Undefined
+from stacklab.stats.needed import seeds_needed
+from stacklab.stats.result import Result, SeedsNeeded, Tested, Undefined
 from stacklab.stats.verdict import judge
 from stacklab.study.collect import Row, same_batches
 from stacklab.study.evidence import Evidence, adjusted, claim_test, gather
 from stacklab.study.ledger import Entry, afterthought
 from stacklab.study.plan import Contrast, Plan
-from stacklab.study.spec import ClaimSpec
-
-MOVE_BATCHES = ("data.", "train.batch_size", "train.steps")
-"""Settings that change which batches are seen; arms that differ in none of them must have seen the same."""
 
 Verdict = Literal["supported", "refuted", "equivalent", "inconclusive", "invalid"]
 
@@ -31,13 +27,18 @@ class Pair(Spec):
 
 
 class ClaimResult(Spec):
-    """A verdict with all that it rests on. difference is arm minus against, paired by seed."""
+    """A verdict with all that it rests on. difference is arm minus against.
+
+    pairing: by seed, unless the two arms differ in what moves the batches; then both are groups of runs, and `pairs`
+    are no more than their values listed by seed.
+    """
 
     id: str
     statement: str
     metric: str
     arm: str
     against: str
+    pairing: Pairing
     pairs: Items[Pair]
     arm_mean: Result
     against_mean: Result
@@ -46,7 +47,7 @@ class ClaimResult(Spec):
     evidence: Evidence
     verdict: Verdict
     reason: str
-    seeds_needed: int | None = Field(None, description="pairs for 80 % power, where the verdict is inconclusive")
+    seeds_needed: SeedsNeeded | None = Field(None, description="for the claim's power, where it is inconclusive")
     afterthought: str = Field("", description="why the claim does not count as made before the data; empty: it does")
 
 
@@ -59,15 +60,19 @@ def analyse(plan: Plan, rows: list[Row], entries: list[Entry]) -> list[ClaimResu
 
 
 class Case(NamedTuple):
-    """A contrast with its pairs. `problem`: why it cannot be judged."""
+    """A contrast with the values of both arms, in the same order of seeds. `problem`: why it cannot be judged."""
 
     contrast: Contrast
     pairs: list[Pair]
     problem: str
 
     @property
-    def gaps(self) -> list[float]:
-        return [pair.arm - pair.against for pair in self.pairs]
+    def by(self) -> Comparison:
+        return COMPARISONS[self.contrast.pairing]
+
+    @property
+    def values(self) -> tuple[list[float], list[float]]:
+        return [pair.arm for pair in self.pairs], [pair.against for pair in self.pairs]
 
 
 def _case(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> Case:
@@ -76,44 +81,37 @@ def _case(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> C
 
 def _tested(case: Case) -> Tested:
     """An invalid comparison has no p value."""
-    return Undefined(reason=case.problem) if case.problem else claim_test(case.contrast.claim, case.gaps)
+    return Undefined(reason=case.problem) if case.problem else claim_test(case.contrast.claim, case.by, *case.values)
 
 
 def _judge(plan: Plan, case: Case, tests: tuple[Tested, Tested, Tested], entries: list[Entry]) -> ClaimResult:
-    contrast, claim = case.contrast, case.contrast.claim
+    contrast, claim, by = case.contrast, case.contrast.claim, case.by
+    arm, against = case.values
     verdict: Verdict
-    verdict, reason = judge(case.gaps, direction=claim.direction, margin=claim.margin, level=claim.level)
+    verdict, reason = judge(arm, against, by=by, direction=claim.direction, margin=claim.margin, level=claim.level)
     if case.problem:
         verdict, reason = "invalid", case.problem
-    arm, against = [pair.arm for pair in case.pairs], [pair.against for pair in case.pairs]
+    needed = None
+    if verdict == "inconclusive":
+        needed = seeds_needed(by, arm, against, margin=claim.margin, level=claim.level, power=claim.power)
     return ClaimResult(
         id=contrast.id,
         statement=_statement(plan, contrast),
         metric=claim.metric,
         arm=claim.arm,
         against=contrast.against,
+        pairing=by.pairing,
         pairs=tuple(case.pairs),
         arm_mean=mean_t(arm, level=claim.level),
         against_mean=mean_t(against, level=claim.level),
-        difference=paired_t(case.gaps, level=claim.level),
-        bootstrap=paired_bootstrap(case.gaps, level=claim.level),
-        evidence=gather(claim, arm, against, tests),
+        difference=by.difference(arm, against, level=claim.level),
+        bootstrap=by.bootstrap(arm, against, level=claim.level),
+        evidence=gather(claim, by, arm, against, tests),
         verdict=verdict,
         reason=reason,
-        seeds_needed=_seeds_needed(claim, case.gaps) if verdict == "inconclusive" else None,
+        seeds_needed=needed,
         afterthought=afterthought(contrast, entries),
     )
-
-
-def _seeds_needed(claim: ClaimSpec, gaps: list[float]) -> int | None:
-    """Pairs that would show a difference as large as the observed one; an equivalence asks another question.
-
-    More than there are, since these did not suffice.
-    """
-    if claim.direction == "equivalent":
-        return None
-    needed = pairs_needed(gaps, level=claim.level)
-    return None if needed is None else max(needed, len(gaps) + 1)
 
 
 def _statement(plan: Plan, contrast: Contrast) -> str:
@@ -144,7 +142,7 @@ def _problem(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -
                 return f"{name} seed {seed}: {row.status}" + (f" ({row.reason})" if row.reason else "")
             if contrast.claim.metric not in row.metrics:
                 return f"{name} seed {seed} has no metric {contrast.claim.metric}; it has {', '.join(row.metrics)}"
-    if any(row.path.startswith(MOVE_BATCHES) for row in contrast.differences):
+    if contrast.pairing == "unpaired":
         return ""
     for seed in plan.seeds:
         if not same_batches(rows[contrast.claim.arm, seed], rows[contrast.against, seed]):

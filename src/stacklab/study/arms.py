@@ -1,6 +1,6 @@
 """Arms resolved: changes applied, controls solved, everything else checked to be equal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -13,8 +13,8 @@ from stacklab.model.spec import ModelSpec
 from stacklab.run.ready import Ready
 from stacklab.study.contrast import check_declared
 from stacklab.study.load import assign, describe
-from stacklab.study.match import Match, solve
-from stacklab.study.spec import ArmSpec, BaseSpec, StudySpec
+from stacklab.study.match import Match, TimeSolver, solve
+from stacklab.study.spec import ArmSpec, BaseSpec, MatchSpec, StudySpec
 
 
 class ResolvedArm(NamedTuple):
@@ -26,9 +26,11 @@ class ResolvedArm(NamedTuple):
 
 
 def resolve_arms(
-    study: StudySpec, *, names: tuple[str, ...], ready: Callable[[BaseSpec], Ready]
+    study: StudySpec, *, names: tuple[str, ...], ready: Callable[[BaseSpec], Ready], by_time: TimeSolver
 ) -> dict[str, ResolvedArm]:
     """The named arms, in the study's order, as complete configurations with their data.
+
+    `by_time` solves matches of step times.
 
     Raises SpecError when a change does not make a valid configuration, ContrastError when an arm moves something it
     does not declare, MatchError when a control has no solution.
@@ -42,8 +44,8 @@ def resolve_arms(
         config = with_vocabulary(config, data)
         match = None
         if arm.match is not None:
-            match = _solve(name, arm, config, resolved)
-            config = with_model(config, match.model)
+            match = _solve(name, arm.match, config, resolved[arm.match.to].config, by_time)
+            config = config.with_model(match.model)
         _check_context(f"arm {name}", config)
         check_declared(name, arm, base, config, study.knobs)
         _check_mask(name, config)
@@ -58,23 +60,24 @@ def resolve_base(study: StudySpec, data: Ready) -> BaseSpec:
     return base
 
 
-def with_model(config: BaseSpec, model: ModelSpec) -> BaseSpec:
-    return BaseSpec.model_validate(config.dump() | {"model": model.dump()})
-
-
 def with_vocabulary(config: BaseSpec, data: Ready) -> BaseSpec:
     """The data's number of ids unless the study states one, which may be larger (unused rows) but not smaller."""
     model = config.model
     if model.vocab_size is None:
-        return with_model(config, ModelSpec.model_validate(model.dump() | {"vocab_size": data.vocab_size}))
+        return config.with_model(ModelSpec.model_validate(model.dump() | {"vocab_size": data.vocab_size}))
     if model.vocab_size < data.vocab_size:
         raise SpecError(f"model.vocab_size = {model.vocab_size} is below the {data.vocab_size} ids of the data")
     return config
 
 
 def _targets_first(study: StudySpec, names: tuple[str, ...]) -> list[str]:
-    """The named arms and those they match, which come first. Raises MatchError for a control matched to a control."""
+    """The named arms and those they match, which come first.
+
+    Raises MatchError for a control matched to itself or to another control.
+    """
     for name, arm in study.arms.items():
+        if arm.match is not None and arm.match.to == name:
+            raise MatchError(f"arms.{name}.match.to: {name} is matched to itself; name the arm that it is to equal")
         if arm.match is not None and study.arms[arm.match.to].match is not None:
             raise MatchError(
                 f"arms.{name}.match.to: {arm.match.to} is itself a matched control; match the arm it copies"
@@ -102,12 +105,12 @@ def _check_mask(name: str, config: BaseSpec) -> None:
         )
 
 
-def _solve(name: str, arm: ArmSpec, config: BaseSpec, resolved: Mapping[str, ResolvedArm]) -> Match:
-    assert arm.match is not None
-    target = resolved[arm.match.to].config
-    wanted = measure(target.model, arm.match.quantity, context=target.data.block_size)
+def _solve(name: str, match: MatchSpec, config: BaseSpec, target: BaseSpec, by_time: TimeSolver) -> Match:
     try:
-        return solve(arm.match, config.model, wanted, context=config.data.block_size)
+        if match.quantity == "step_seconds":
+            return by_time(match, config, target)
+        wanted = measure(target.model, match.quantity, context=target.data.block_size)
+        return solve(match, config.model, wanted, context=config.data.block_size)
     except MatchError as error:
         raise MatchError(f"arms.{name}.{error}") from error
     except ValidationError as error:

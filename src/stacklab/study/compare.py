@@ -7,10 +7,8 @@ from stacklab.base.errors import DataError
 from stacklab.base.spec import Items, Spec
 from stacklab.data.prepared import load_prepared, prepared_folder
 from stacklab.run.paths import OutPaths
-from stacklab.stats.effect import paired_superiority, unpaired_superiority
-from stacklab.stats.paired import paired_t
+from stacklab.stats.comparison import COMPARISONS, Pairing
 from stacklab.stats.result import Result
-from stacklab.stats.unpaired import welch
 from stacklab.study.refer import Subject
 
 SAME_TEXT = ("source", "template", "validation_fraction", "split_seed")
@@ -31,7 +29,7 @@ class ComparedMetric(Spec):
 class Comparison(Spec):
     left: str
     right: str
-    paired: bool
+    pairing: Pairing
     """By seed, on the same batches. Otherwise the difference is of two unpaired groups."""
     metrics: Items[ComparedMetric]
     refused: Items[str]
@@ -47,25 +45,21 @@ def compare(left: Subject, right: Subject, *, level: float) -> Comparison:
         raise DataError(
             f"{left.name} and {right.name} do not compare: {next(iter(reasons.values()), 'no shared metric')}"
         )
-    seeds = _paired_seeds(left, right)
-    metrics = [_metric(name, sides, seeds, level) for name in shared if not reasons[name]]
+    pairing = _pairing(left, right)
+    metrics = [_metric(name, sides, pairing, level) for name in shared if not reasons[name]]
     refused = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
-    return Comparison(
-        left=left.name, right=right.name, paired=bool(seeds), metrics=tuple(metrics), refused=tuple(refused)
-    )
+    return Comparison(left=left.name, right=right.name, pairing=pairing, metrics=tuple(metrics), refused=tuple(refused))
 
 
-def _metric(name: str, sides: list[dict[int, dict[str, float]]], seeds: list[int], level: float) -> ComparedMetric:
-    if seeds:
-        left, right = ([side[seed][name] for seed in seeds] for side in sides)
-        difference = paired_t([a - b for a, b in zip(left, right, strict=True)], level=level)
-        superiority = paired_superiority(left, right, level=level)
-    else:
-        left, right = ([row[name] for row in side.values() if name in row] for side in sides)
-        difference = welch(left, right, level=level)
-        superiority = unpaired_superiority(left, right, level=level)
+def _metric(name: str, sides: list[dict[int, dict[str, float]]], pairing: Pairing, level: float) -> ComparedMetric:
+    by = COMPARISONS[pairing]
+    left, right = ([side[seed][name] for seed in sorted(side) if name in side[seed]] for side in sides)
     return ComparedMetric(
-        metric=name, left=tuple(left), right=tuple(right), difference=difference, superiority=superiority
+        metric=name,
+        left=tuple(left),
+        right=tuple(right),
+        difference=by.difference(left, right, level=level),
+        superiority=by.superiority(left, right, level=level),
     )
 
 
@@ -77,10 +71,10 @@ def _finished(subject: Subject) -> dict[int, dict[str, float]]:
     return found
 
 
-def _paired_seeds(left: Subject, right: Subject) -> list[int]:
-    """Seeds that both have finished on the same batches; empty unless that is all seeds of both sides."""
+def _pairing(left: Subject, right: Subject) -> Pairing:
+    """By seed where both have finished the same seeds on the same batches."""
     batches = [{row.seed: row.batches for row in side.rows if row.status == "finished"} for side in (left, right)]
-    return sorted(batches[0]) if batches[0] == batches[1] else []
+    return "paired" if batches[0] == batches[1] else "unpaired"
 
 
 def _incomparable(metric: str, left: Subject, right: Subject) -> str:

@@ -5,7 +5,11 @@ from typing import Any, NamedTuple
 
 from stacklab.base.errors import ContrastError
 from stacklab.model.spec import LayerSpec, ModelSpec
+from stacklab.stats.comparison import Pairing
 from stacklab.study.spec import ArmSpec, BaseSpec
+
+MOVE_BATCHES = ("data.", "train.batch_size", "train.steps")
+"""Settings that change which batches are seen; arms that differ in none of them must have seen the same."""
 
 
 class Difference(NamedTuple):
@@ -29,6 +33,17 @@ def differences(left: BaseSpec, right: BaseSpec) -> list[Difference]:
     """The effective settings that differ, by path."""
     a, b = effective(left), effective(right)
     return [Difference(path, a.get(path), b.get(path)) for path in sorted(a | b) if a.get(path) != b.get(path)]
+
+
+def pairing(paths: Iterable[str]) -> Pairing:
+    """Whether arms that differ in `paths` are compared seed by seed: only if none of these moves the batches.
+
+    Known before the first run, so that no result can choose how it is judged.
+
+    >>> pairing(["model.num_layers"]), pairing(["model.num_layers", "train.steps"])
+    ('paired', 'unpaired')
+    """
+    return "unpaired" if any(path.startswith(MOVE_BATCHES) for path in paths) else "paired"
 
 
 def check_declared(name: str, arm: ArmSpec, base: BaseSpec, resolved: BaseSpec, knobs: Iterable[str]) -> None:

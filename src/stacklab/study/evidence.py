@@ -3,34 +3,33 @@
 from collections.abc import Sequence
 
 from stacklab.base.spec import Spec
-from stacklab.stats.effect import effect_size, pair_correlation, paired_superiority
-from stacklab.stats.equivalence import tost
+from stacklab.stats.comparison import Comparison
 from stacklab.stats.multiple import adjust
 from stacklab.stats.result import PValue, Result, Tested
-from stacklab.stats.sign_flip import sign_flip
-from stacklab.stats.t_test import paired_t_test
 from stacklab.study.spec import ClaimSpec
 
 
 class Evidence(Spec):
-    """Of one claim about two arms, from their pairs.
+    """Of one claim about two arms, from their values; how they are compared is in the methods.
 
     test: the p value of the test whose interval decides (for an equivalence, two one-sided tests). holm and
-    benjamini_hochberg: the same, adjusted for all claims that the study asks. superiority: the share of seeds at which
-    the arm is better; lower counts as better unless the claim says higher.
+    benjamini_hochberg: the same, adjusted for all claims that the study asks. permutation: exact where it can be, of
+    signs by seed or of runs between the arms. effect: in standard deviations of the paired difference, or of a run.
+    superiority: the share of seeds, or of all pairs of runs, at which the arm is better; lower counts as better unless
+    the claim says higher.
     """
 
     test: Tested
     holm: Tested
     benjamini_hochberg: Tested
-    sign_flip: Tested
+    permutation: Tested
     effect: Result
     superiority: Result
     correlation: Result
 
 
-def claim_test(claim: ClaimSpec, gaps: Sequence[float]) -> Tested:
-    return paired_t_test(gaps) if claim.margin is None else tost(gaps, margin=claim.margin)
+def claim_test(claim: ClaimSpec, by: Comparison, arm: Sequence[float], against: Sequence[float]) -> Tested:
+    return by.test(arm, against) if claim.margin is None else by.equivalence(arm, against, margin=claim.margin)
 
 
 def adjusted(tests: Sequence[Tested]) -> list[tuple[Tested, Tested, Tested]]:
@@ -53,17 +52,20 @@ def _as_tests(tests: Sequence[Tested], adjusted: Sequence[float | None], method:
 
 
 def gather(
-    claim: ClaimSpec, arm: Sequence[float], against: Sequence[float], tests: tuple[Tested, Tested, Tested]
+    claim: ClaimSpec,
+    by: Comparison,
+    arm: Sequence[float],
+    against: Sequence[float],
+    tests: tuple[Tested, Tested, Tested],
 ) -> Evidence:
-    gaps = [left - right for left, right in zip(arm, against, strict=True)]
     better, worse = (against, arm) if claim.direction == "higher" else (arm, against)
     test, after_holm, after_benjamini_hochberg = tests
     return Evidence(
         test=test,
         holm=after_holm,
         benjamini_hochberg=after_benjamini_hochberg,
-        sign_flip=sign_flip(gaps),
-        effect=effect_size(gaps, level=claim.level),
-        superiority=paired_superiority(better, worse, level=claim.level),
-        correlation=pair_correlation(arm, against, level=claim.level),
+        permutation=by.permutation(arm, against),
+        effect=by.effect(arm, against, level=claim.level),
+        superiority=by.superiority(better, worse, level=claim.level),
+        correlation=by.correlation(arm, against, level=claim.level),
     )

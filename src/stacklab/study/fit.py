@@ -5,19 +5,17 @@ from pathlib import Path
 
 from stacklab.base.errors import SpecError
 from stacklab.base.units import size
-from stacklab.model.count import estimate_memory
-from stacklab.study.plan import ArmPlan, Plan
+from stacklab.study.nearest import nearest_settings
+from stacklab.study.plan import Plan
 from stacklab.study.tuning import trials
 
 PROCESS_BYTES = 400 * 2**20
-"""What Python and torch hold before the model is built."""
+"""What a process holds beside training: Python and torch, the evaluations."""
 
 
 def disk_bytes(plan: Plan, *, workers: int) -> int:
     """Final fp32 weights of every run, and the checkpoints (weights and both moments) of those that train at once."""
-    grid = [trial.arm for trial in trials(plan)]
-    final = sum(4 * arm.total_parameters for arm in (*grid, *(arm for arm, _, _ in plan.runs())))
-    return final + workers * 12 * max(arm.total_parameters for arm in plan.arms)
+    return _grid(plan) + len(plan.seeds) * _weights(plan) + workers * _checkpoint(plan)
 
 
 def free_disk(out: Path) -> int:
@@ -27,18 +25,15 @@ def free_disk(out: Path) -> int:
 
 def check_fits(plan: Plan, *, workers: int, available: int, free: int) -> None:
     """Raises SpecError when the largest run, or `workers` runs together, exceed `available` bytes of memory, or the
-    study `free` bytes of disk."""
+    study `free` bytes of disk; it names the nearest setting that fits."""
     if (needed := disk_bytes(plan, workers=workers)) > free:
-        raise SpecError(
-            f"the study needs {size(needed)} of disk, {size(free)} are free; give another --out, fewer --seeds or "
-            "fewer --workers"
-        )
+        advice = _disk_advice(plan, workers, free)
+        raise SpecError(f"the study needs {size(needed)} of disk, {size(free)} are free; {advice}")
     largest = max(plan.arms, key=lambda arm: arm.memory_bytes["total"])
     alone = largest.memory_bytes["total"] + PROCESS_BYTES
     if alone > available:
-        raise SpecError(
-            f"arm {largest.name} needs about {size(alone)}, {size(available)} are free; {_advice(largest, available)}"
-        )
+        advice = nearest_settings(plan, limit=available - PROCESS_BYTES)
+        raise SpecError(f"arm {largest.name} needs about {size(alone)}, {size(available)} are free; {advice}")
     if alone * workers > available:
         raise SpecError(
             f"{workers} runs of arm {largest.name} at once need about {size(alone * workers)}, {size(available)} are "
@@ -46,19 +41,28 @@ def check_fits(plan: Plan, *, workers: int, available: int, free: int) -> None:
         )
 
 
-def _advice(arm: ArmPlan, available: int) -> str:
-    train = arm.config.train
-    for part in range(train.micro_batch - 1, 0, -1):
-        if train.batch_size % part == 0 and _needs(arm, part) <= available:
-            return f"train.micro_batch_size={part} fits (same batch, accumulated)"
-    return "no micro-batch fits; reduce model.d_model, model.num_layers or data.block_size"
+def _disk_advice(plan: Plan, workers: int, free: int) -> str:
+    """Fewer runs at once, which change no result, before fewer seeds."""
+    free -= _grid(plan)
+    slots = (free - len(plan.seeds) * _weights(plan)) // _checkpoint(plan)
+    if slots >= 1:
+        return f"--workers {min(slots, workers)} fits"
+    seeds = (free - _checkpoint(plan)) // _weights(plan)
+    if seeds >= 1:
+        return f"--seeds {seeds} --workers 1 fits; or give another --out"
+    return f"one seed needs {size(_weights(plan) + _checkpoint(plan))}; give another --out"
 
 
-def _needs(arm: ArmPlan, micro_batch: int) -> int:
-    memory = estimate_memory(
-        arm.config.model,
-        micro_batch=micro_batch,
-        context=arm.config.data.block_size,
-        loss_chunk_rows=arm.config.train.loss_chunk_rows,
-    )
-    return memory.total + PROCESS_BYTES
+def _grid(plan: Plan) -> int:
+    """Bytes of the final weights of the runs that choose learning rates."""
+    return sum(4 * trial.arm.total_parameters for trial in trials(plan))
+
+
+def _weights(plan: Plan) -> int:
+    """Bytes of the final weights of one seed of every arm."""
+    return sum(4 * arm.total_parameters for arm in plan.arms)
+
+
+def _checkpoint(plan: Plan) -> int:
+    """Bytes of the largest checkpoint."""
+    return 12 * max(arm.total_parameters for arm in plan.arms)

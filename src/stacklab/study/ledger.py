@@ -74,8 +74,10 @@ def afterthought(contrast: Contrast, entries: list[Entry]) -> str:
 
 
 def statement(contrast: Contrast) -> dict[str, Any]:
-    """What the fingerprint is of: the claim about this pair of arms."""
-    return contrast.claim.dump() | {"against": contrast.against}
+    """What the fingerprint is of: the claim about this pair of arms, without the power, which decides nothing."""
+    stated = contrast.claim.dump() | {"against": contrast.against}
+    del stated["power"]
+    return stated
 
 
 def _finished(plan: Plan, contrast: Contrast, out: Path) -> int:

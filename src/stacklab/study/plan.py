@@ -7,15 +7,20 @@ from stacklab.base.errors import SpecError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec
 from stacklab.data.spec import DataSpec
-from stacklab.model.count import count_parameters, estimate_memory, flops_per_token
+from stacklab.model.count import Memory, all_scores, count_parameters, estimate_memory, flops_per_token
+from stacklab.run.metrics import SHARE, scale_of
 from stacklab.run.paths import OutPaths
 from stacklab.run.ready import Ready, make_ready
 from stacklab.run.spec import RunSpec
+from stacklab.stats.comparison import Pairing
 from stacklab.stats.sequential import look_level
 from stacklab.study.arms import ResolvedArm, resolve_arms, with_vocabulary
-from stacklab.study.contrast import differences
-from stacklab.study.match import unmatched
+from stacklab.study.contrast import differences, pairing
+from stacklab.study.engines.choose import worker_count
+from stacklab.study.engines.machine import threads_each
+from stacklab.study.match import StepTimes, unmatched
 from stacklab.study.spec import BaseSpec, ClaimSpec, StudySpec, TuningSpec, check_seeds
+from stacklab.study.stopwatch import stopwatch
 
 
 class DifferencePlan(Spec):
@@ -34,6 +39,8 @@ class MatchPlan(Spec):
     value: int
     residual: float
     others: dict[str, float]
+    times: StepTimes | None = None
+    """Of a match of step times: by what it was measured."""
 
 
 class ArmPlan(Spec):
@@ -48,6 +55,7 @@ class ArmPlan(Spec):
     non_embedding_parameters: int
     flops_per_token: int
     memory_bytes: dict[str, int]
+    """By what holds them, their total, and all_scores: the B x heads x T^2 of a layer, which are not held at once."""
     match: MatchPlan | None
     changes: Items[DifferencePlan]
     """Effective differences from the base: left the base's value, right the arm's."""
@@ -67,6 +75,10 @@ class Contrast(Spec):
     claim: ClaimSpec
     against: str
     differences: Items[DifferencePlan]
+
+    @property
+    def pairing(self) -> Pairing:
+        return pairing(row.path for row in self.differences)
 
 
 class Plan(Spec):
@@ -90,8 +102,7 @@ class Plan(Spec):
         return next(arm for arm in self.arms if arm.name == name)
 
     def run_spec(self, arm: ArmPlan, seed: int) -> RunSpec:
-        sections = {name: getattr(arm.config, name) for name in BaseSpec.model_fields}
-        return RunSpec(data_fingerprint=arm.data_fingerprint, seed=seed, **sections)
+        return arm.config.as_run(arm.data_fingerprint, seed=seed)
 
     def runs(self) -> list[tuple[ArmPlan, int, RunSpec]]:
         """All runs, dearest first so that none is left alone at the end; seeds of an arm side by side."""
@@ -116,8 +127,12 @@ def make_plan(
     looks: int = 1,
     look: int = 1,
     tuning: TuningSpec | None = None,
+    workers: int | None = None,
 ) -> Plan:
     """Prepare the data, resolve and check the arms, pair them for the claims. tuning: in place of the scale's.
+
+    workers: how many runs will train at once (None: as many as the machine takes), which decides with how many threads
+    a match of step times is measured.
 
     Raises DataError, TokenizerError, SpecError, ContrastError or MatchError for what cannot be run.
     """
@@ -131,7 +146,10 @@ def make_plan(
     names = tuple(study.arms) if settings.arms is None else settings.arms
     ready = _ReadyOnce(OutPaths(out).cache)
     data = ready(study.base)
-    arms = resolve_arms(study, names=names, ready=ready)
+    # Of the first look, so that later ones find the same measurement.
+    slots = worker_count(workers, runs=len(names) * len(chosen) // look)
+    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads_each(slots))
+    arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
     contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
     return Plan(
@@ -192,9 +210,15 @@ class _ReadyOnce:
         return self._found[key]
 
 
-def _unanswerable(metric: str, arm: ResolvedArm) -> bool:
-    """Whether it is an accuracy that the arm's data cannot give, because they have no such problems."""
-    return "accuracy" in metric.split(".") and metric not in arm.data.metrics
+def _unanswerable(metric: str, arm: ResolvedArm) -> str:
+    """Why no run of the arm can have an accuracy; empty for one that it can have, and for other metrics."""
+    known = arm.data.metrics
+    if scale_of(metric) != SHARE or metric in known:
+        return ""
+    if isinstance(arm.config.data, DataSpec) and not arm.config.evaluate.problems:
+        return "this scale asks no problems (evaluate.problems: 0)"
+    given = f" (they give {', '.join(known)})" if known else ""
+    return f"the data have no problems that give {metric}{given}"
 
 
 def _contrasts(
@@ -208,8 +232,8 @@ def _contrasts(
                 left_out.append(f"{name}: this scale does not ask it")
             elif absent := [arm for arm in (claim.arm, other) if arm not in arms]:
                 left_out.append(f"{name}: this scale runs without the arm {absent[0]}")
-            elif _unanswerable(claim.metric, arms[claim.arm]) or _unanswerable(claim.metric, arms[other]):
-                left_out.append(f"{name}: the data have no problems that give {claim.metric}")
+            elif reason := _unanswerable(claim.metric, arms[claim.arm]) or _unanswerable(claim.metric, arms[other]):
+                left_out.append(f"{name}: {reason}")
             else:
                 rows = differences(arms[other].config, arms[claim.arm].config)
                 moved = tuple(_difference(row) for row in rows)
@@ -217,12 +241,21 @@ def _contrasts(
     return tuple(asked), tuple(left_out)
 
 
+def memory_of(config: BaseSpec) -> Memory:
+    """What training this configuration holds at its peak, beside what any process holds."""
+    train = config.train
+    return estimate_memory(
+        config.model,
+        micro_batch=train.micro_batch,
+        context=config.data.block_size,
+        loss_chunk_rows=train.loss_chunk_rows,
+    )
+
+
 def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) -> ArmPlan:
     model, train, context = arm.config.model, arm.config.train, arm.config.data.block_size
     parameters = count_parameters(model)
-    memory = estimate_memory(
-        model, micro_batch=train.micro_batch, context=context, loss_chunk_rows=train.loss_chunk_rows
-    )
+    memory = memory_of(arm.config)
     return ArmPlan(
         name=arm.name,
         label=arm.arm.label,
@@ -233,7 +266,8 @@ def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) ->
         total_parameters=parameters.total,
         non_embedding_parameters=parameters.non_embedding,
         flops_per_token=flops_per_token(model, context=context),
-        memory_bytes=vars(memory) | {"total": memory.total},
+        memory_bytes=vars(memory)
+        | {"total": memory.total, "all_scores": all_scores(model, micro_batch=train.micro_batch, context=context)},
         match=_match_plan(arms, arm),
         changes=tuple(_difference(row) for row in differences(base, arm.config)),
     )
@@ -252,6 +286,7 @@ def _match_plan(arms: dict[str, ResolvedArm], arm: ResolvedArm) -> MatchPlan | N
         knob=spec.knob,
         value=arm.match.value,
         residual=arm.match.residual,
+        times=arm.match.times,
         others=others,
     )
 

@@ -1,20 +1,17 @@
 """How long a plan will take on this machine: every arm is measured, as many at once as runs will be."""
 
 import heapq
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from stacklab.base.env import training_environment
-from stacklab.base.errors import StacklabError
 from stacklab.run.cost import RunCost
 from stacklab.study.engines.machine import threads_each
+from stacklab.study.measure import measured
 from stacklab.study.plan import Plan
 from stacklab.study.tuning import trials
 
 MODULE = "stacklab.run.calibrate"
+MEND = "--no-calibrate plans without measuring"
 
 
 def calibrate(plan: Plan, out: Path, *, workers: int) -> dict[str, RunCost]:
@@ -23,8 +20,8 @@ def calibrate(plan: Plan, out: Path, *, workers: int) -> dict[str, RunCost]:
     arms = [arm for arm in plan.arms if not arm.tuned_from]
     with ThreadPoolExecutor(workers) as pool:
         texts = [plan.run_spec(arm, plan.seeds[0]).model_dump_json() for arm in arms]
-        found = list(pool.map(lambda text: _measured(text, out, threads), texts))
-    return {arm.name: cost for arm, cost in zip(arms, found, strict=True)}
+        found = list(pool.map(lambda text: measured(MODULE, text, out, threads=threads, mend=MEND), texts))
+    return {arm.name: RunCost.model_validate_json(cost) for arm, cost in zip(arms, found, strict=True)}
 
 
 def projected_seconds(plan: Plan, costs: dict[str, RunCost], *, workers: int) -> float:
@@ -41,19 +38,3 @@ def _until_the_last(seconds: list[float], workers: int) -> float:
     for cost in seconds:
         heapq.heapreplace(free_at, free_at[0] + cost)
     return max(free_at)
-
-
-def _measured(spec: str, out: Path, threads: int) -> RunCost:
-    environment = training_environment() | {"OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", MODULE, os.fspath(out), str(threads)],
-        input=spec,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise StacklabError(f"measuring a run failed: {last}; --no-calibrate plans without measuring")
-    return RunCost.model_validate_json(done.stdout)

@@ -7,13 +7,12 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
-from stacklab.run.spec import RunData
+from stacklab.run.metrics import scale_of, unknown_metric
+from stacklab.run.spec import RunData, RunSpec
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
 
 Changes = dict[Text, Any]
 """Dotted path -> value, for example {model.num_layers: 12}."""
-
-LOWER_IS_BETTER = ("loss", "perplexity", "bits_per_byte", "best_loss")
 
 
 class BaseSpec(Spec):
@@ -25,18 +24,34 @@ class BaseSpec(Spec):
     evaluate: EvaluateSpec = EvaluateSpec()
     sample: SampleSpec = SampleSpec()
 
+    def with_model(self, model: ModelSpec) -> Self:
+        return self.model_validate(self.dump() | {"model": model.dump()})
+
+    def as_run(self, data_fingerprint: str, *, seed: int) -> RunSpec:
+        sections = {name: getattr(self, name) for name in BaseSpec.model_fields}
+        return RunSpec(data_fingerprint=data_fingerprint, seed=seed, **sections)
+
 
 class MatchSpec(Spec):
     """Solve `knob` so that `quantity` equals that of the arm `to`, within `tolerance` (a share of it).
 
+    step_seconds is the time of a training step, measured on this machine when the study is first planned.
+    tolerance: None means 0.02, and 0.05 for step_seconds, which is noisy.
     The knob takes multiples of `multiple_of` only; d_model also those that every num_heads divides.
     """
 
-    quantity: Quantity
+    quantity: Literal[Quantity, "step_seconds"]
     to: Text
     knob: Literal["model.d_model", "model.d_ff", "model.num_layers"] = "model.d_model"
     multiple_of: PositiveInt = 1
-    tolerance: float = Field(0.02, gt=0)
+    tolerance: float | None = Field(None, gt=0)
+
+    @property
+    def allowed(self) -> float:
+        """The tolerance that holds."""
+        if self.tolerance is not None:
+            return self.tolerance
+        return 0.05 if self.quantity == "step_seconds" else 0.02
 
 
 class ArmSpec(Spec):
@@ -51,12 +66,19 @@ class ArmSpec(Spec):
     match: MatchSpec | None = None
     consequences: Items[Text] = ()
 
+    @model_validator(mode="after")
+    def _knob_is_free(self) -> Self:
+        if self.match is not None and self.match.knob in self.change:
+            raise ValueError(f"change sets {self.match.knob}, which match solves; leave one of the two out")
+        return self
+
 
 class ClaimSpec(Spec):
     """Written before the run: `arm` does better on `metric` than each arm of `against`, or equally well.
 
     direction: lower or higher says which way `arm` must differ. equivalent: the difference lies within +-margin.
-    level: two-sided; 0.05 means a 95 % interval.
+    level: two-sided; 0.05 means a 95 % interval. power: an inconclusive verdict names the seeds that would reach it; it
+    decides nothing.
     """
 
     id: Text = Field(pattern=r"^[a-z0-9-]+$")
@@ -67,11 +89,20 @@ class ClaimSpec(Spec):
     direction: Literal["lower", "higher", "equivalent"]
     margin: float | None = Field(None, gt=0)
     level: float = Field(0.05, gt=0, lt=0.5)
+    power: float = Field(0.8, gt=0, lt=1)
+
+    @field_validator("metric")
+    @classmethod
+    def _some_run_has_it(cls, metric: str) -> str:
+        return check_metric(metric)
 
     @model_validator(mode="after")
     def _margin_fits(self) -> Self:
         if (self.direction == "equivalent") != (self.margin is not None):
-            raise ValueError("margin belongs to direction: equivalent, and to it alone")
+            found = "no margin" if self.margin is None else f"margin {self.margin:g}"
+            raise ValueError(
+                f"direction {self.direction} with {found}: a margin belongs to direction: equivalent, and to it alone"
+            )
         if self.arm in self.against:
             raise ValueError(f"the arm {self.arm!r} is compared with itself")
         return self
@@ -98,6 +129,28 @@ class TuningSpec(Spec):
     @classmethod
     def _seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         return check_seeds(seeds)
+
+
+class AggregateSpec(Spec):
+    """One number over several metrics on one scale, such as the accuracy over tasks, for every arm."""
+
+    name: Text = Field(pattern=r"^[a-z0-9-]+$")
+    label: Text
+    metrics: Items[Text] = Field(min_length=2)
+
+    @field_validator("metrics")
+    @classmethod
+    def _some_run_has_them(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_metric(metric) for metric in metrics)
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if twice := {metric for metric in self.metrics if self.metrics.count(metric) > 1}:
+            raise ValueError(f"the metric {min(twice)} is named twice")
+        if len({scale_of(metric) for metric in self.metrics}) > 1:
+            scales = ", ".join(f"{metric} ({scale_of(metric)})" for metric in self.metrics)
+            raise ValueError(f"an aggregate needs metrics on one scale, not {scales}")
+        return self
 
 
 class ScaleSpec(Spec):
@@ -177,6 +230,7 @@ class StudySpec(Spec):
     grid: GridSpec | None = None
     control: Text | None = None
     claims: Items[ClaimSpec] = ()
+    aggregates: Items[AggregateSpec] = ()
     scales: dict[Text, ScaleSpec] = Field(min_length=1)
     source: SourceSpec | None = None
     limits: Items[Text] = ()
@@ -194,6 +248,9 @@ class StudySpec(Spec):
                 )
         if twice := {name for name in ids if ids.count(name) > 1}:
             raise ValueError(f"the claim id {min(twice)!r} is used twice")
+        names = [aggregate.name for aggregate in self.aggregates]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"the aggregate name {min(twice)!r} is used twice")
         return self
 
     def _arm_references(self) -> list[tuple[str, str]]:
@@ -216,5 +273,8 @@ def check_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-def lower_is_better(metric: str) -> bool:
-    return metric.rsplit(".", 1)[-1] in LOWER_IS_BETTER
+def check_metric(metric: str) -> str:
+    """The metric, if some run can have it. Raises ValueError that names those."""
+    if reason := unknown_metric(metric):
+        raise ValueError(reason)
+    return metric

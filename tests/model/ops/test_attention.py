@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from stacklab.model.components import Mask
-from stacklab.model.ops import dropped_attention
+from stacklab.model.ops import dropped_attention, piece_size
 from stacklab.model.ops.attention import CAUSAL, attention
 from stacklab.model.ops.masks import kept_share
 from stacklab.model.ops.visibility import Visibility
@@ -13,8 +13,9 @@ from stacklab.model.ops.visibility import Visibility
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dropped_attention, "_QUERY_BLOCK", 4)
-    monkeypatch.setattr(dropped_attention, "_PIECE_ELEMENTS", 100)
+    monkeypatch.setattr(dropped_attention, "QUERY_BLOCK", 4)
+    monkeypatch.setattr(piece_size, "QUERY_BLOCK", 4)
+    monkeypatch.setattr(piece_size, "PIECE_ELEMENTS", 100)
 
 
 def inputs(shape: tuple[int, ...], extra: int = 0) -> list[Tensor]:

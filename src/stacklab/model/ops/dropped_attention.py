@@ -13,10 +13,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from stacklab.model.ops.masks import KeepMasks, kept_share
+from stacklab.model.ops.piece_size import QUERY_BLOCK, heads_at_once
 from stacklab.model.ops.visibility import Visibility
-
-_QUERY_BLOCK = 128
-_PIECE_ELEMENTS = 2**19
 
 
 def dropped_attention(
@@ -47,11 +45,11 @@ def pieces(q_GTK: Tensor, p: float, seed: int, visibility: Visibility) -> Iterat
     groups, size, _ = q_GTK.shape
     masks = KeepMasks(p, seed, q_GTK.device)
     # Other devices have no use for small pieces: they take all heads at once.
-    heads = max(1, _PIECE_ELEMENTS // (_QUERY_BLOCK * size)) if q_GTK.device.type == "cpu" else groups
+    heads = heads_at_once(size) if q_GTK.device.type == "cpu" else groups
     for first in range(0, groups, heads):
         last = min(first + heads, groups)
-        for start in range(0, size, _QUERY_BLOCK):
-            queries = slice(start, min(start + _QUERY_BLOCK, size))
+        for start in range(0, size, QUERY_BLOCK):
+            queries = slice(start, min(start + QUERY_BLOCK, size))
             keys = visibility.keys_of(queries, size)
             kept = masks.draw_numbers((last - first, queries.stop - start, keys.stop - keys.start), q_GTK.dtype)
             yield Piece((slice(first, last), queries), (slice(first, last), keys), kept)

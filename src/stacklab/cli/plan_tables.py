@@ -1,0 +1,97 @@
+"""The tables of `stacklab plan`."""
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from stacklab.base.units import count, duration
+from stacklab.run.cost import RunCost
+from stacklab.study.fit import PROCESS_BYTES
+from stacklab.study.plan import Plan
+
+
+def arm_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
+    """What each arm is and what a step of it costs."""
+    table = Table("arm", "layers", "d_model")
+    for heading in ("parameters", "non-embedding", "FLOPs/token", "a step"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for arm in plan.arms:
+        model = arm.config.model
+        table.add_row(
+            arm.label,
+            str(model.num_layers),
+            str(model.d_model),
+            f"{arm.total_parameters:,}",
+            f"{arm.non_embedding_parameters:,}",
+            count(arm.flops_per_token),
+            duration(costs[arm.tuned_from or arm.name].step)
+            if (arm.tuned_from or arm.name) in costs
+            else "not measured",
+        )
+    return table
+
+
+def match_table(plan: Plan) -> Table | None:
+    """The solved controls, and how they compare with their targets by every convention; None without any."""
+    table = Table("control", "equals", "by", "left over", title="matched controls")
+    for heading in ("parameters", "non-embedding", "FLOPs/token"):
+        table.add_column(heading, justify="right")
+    measured = []
+    for arm in plan.arms:
+        found = arm.match
+        if found is None:
+            continue
+        others = (
+            found.others.get(name) for name in ("total_parameters", "non_embedding_parameters", "flops_per_token")
+        )
+        table.add_row(
+            arm.label,
+            f"{found.quantity} of {found.to}",
+            f"{found.knob} = {found.value}",
+            f"{found.residual:+.2%}",
+            *("" if other is None else f"{other:+.2%}" for other in others),
+        )
+        if found.times is not None:
+            measured.append(f"{arm.label}: {found.times.text()}")
+    table.caption = "\n".join(measured) or None
+    return table if table.row_count else None
+
+
+def memory_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
+    """What one run of each arm holds at its peak, estimated by parts, and the measured peak of its process."""
+    table = Table(
+        "arm",
+        title="memory of one run in MiB, estimated by parts",
+        caption="scores: what attention holds at once of scores, probabilities, their mask and gradient, in pieces; "
+        "B x heads x T²: all scores of one layer, once",
+    )
+    headings = ("weights, gradients", "optimizer", "activations", "scores", "B x heads x T²", "loss chunk")
+    for heading in (*headings, "process", "sum", "measured"):
+        table.add_column(heading, justify="right")
+    for arm in plan.arms:
+        held = arm.memory_bytes
+        parts = (
+            held["weights"] + held["gradients"],
+            *(held[name] for name in ("optimizer", "activations", "scores", "all_scores", "loss_chunk")),
+            PROCESS_BYTES,
+            held["total"] + PROCESS_BYTES,
+        )
+        measured = (
+            _mebibytes(costs[arm.tuned_from or arm.name].peak_bytes) if (arm.tuned_from or arm.name) in costs else "—"
+        )
+        table.add_row(arm.label, *(_mebibytes(part) for part in parts), measured)
+    return table
+
+
+def contrast_table(plan: Plan) -> Table:
+    """What differs per claim."""
+    table = Table("claim", "metric", "judged", "what differs, after every default and rule")
+    for contrast in plan.contrasts:
+        moved = ", ".join(f"{row.path} {row.left} -> {row.right}" for row in contrast.differences)
+        table.add_row(contrast.id, contrast.claim.metric, contrast.pairing, moved or "nothing")
+    return table
+
+
+def _mebibytes(size: int) -> str:
+    found = size / 2**20
+    return f"{found:,.0f}" if found >= 100 else f"{found:.1f}"

@@ -1,0 +1,180 @@
+"""How the values of two arms are set against each other: paired by seed, or as two groups.
+
+Both ways answer the same questions, so that verdicts, evidence and the calibration are written once.
+"""
+
+from collections.abc import Sequence
+from statistics import stdev
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from stacklab.stats.check import differences_problem, flat_rows
+from stacklab.stats.effect import (
+    effect_size,
+    pair_correlation,
+    paired_superiority,
+    pooled_spread,
+    unpaired_effect_size,
+    unpaired_superiority,
+)
+from stacklab.stats.equivalence import tost
+from stacklab.stats.group_permutation import group_permutation, smallest_permutation_p
+from stacklab.stats.paired import paired_bootstrap, paired_t, smallest_sign_flip_p, t_bounds
+from stacklab.stats.power import Design, paired_design, unpaired_design
+from stacklab.stats.result import Result, Tested, Undefined
+from stacklab.stats.sign_flip import sign_flip
+from stacklab.stats.t_test import paired_t_test
+from stacklab.stats.unpaired import groups_problem, unpaired_bootstrap, welch, welch_bounds, welch_test, welch_tost
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+Pairing = Literal["paired", "unpaired"]
+Values = Sequence[float]
+
+
+class Comparison(Protocol):
+    """Statistics of `arm` minus `against`. `word` goes before "interval" where the interval is not a paired one."""
+
+    pairing: Pairing
+    word: str
+
+    def problem(self, arm: Values, against: Values) -> str:
+        """Why the values allow no interval; empty if they do."""
+
+    def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
+        """Ends of the interval that decides, of confidence 1 - level, row by row; NaN where nothing varies."""
+
+    def samples(self, arm_RN: "Floats", against_RN: "Floats") -> "tuple[Floats, ...]":
+        """What a bootstrap draws from, each on its own."""
+
+    def difference(self, arm: Values, against: Values, *, level: float) -> Result: ...
+    def bootstrap(self, arm: Values, against: Values, *, level: float) -> Result: ...
+    def test(self, arm: Values, against: Values) -> Tested:
+        """Of the interval that decides."""
+
+    def equivalence(self, arm: Values, against: Values, *, margin: float) -> Tested: ...
+    def permutation(self, arm: Values, against: Values) -> Tested: ...
+    def effect(self, arm: Values, against: Values, *, level: float) -> Result: ...
+    def superiority(self, arm: Values, against: Values, *, level: float) -> Result:
+        """How often `arm` is the lower one."""
+
+    def correlation(self, arm: Values, against: Values, *, level: float) -> Result: ...
+    def unit(self, arm: Values, against: Values) -> float:
+        """The standard deviation in which an effect is counted; the values must have no problem."""
+
+    def design(self, seeds: int) -> Design: ...
+    def smallest_p(self, seeds: int) -> float:
+        """That the exact permutation test can reach."""
+
+
+class Paired:
+    """By seed: same batches, same named random streams. `arm` and `against` are in the same order of seeds."""
+
+    pairing: Pairing = "paired"
+    word = ""
+
+    def problem(self, arm: Values, against: Values) -> str:
+        return differences_problem(_gaps(arm, against))
+
+    def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
+        import numpy as np
+
+        gaps_RN = arm_RN - against_RN
+        flat_R = flat_rows(gaps_RN)
+        low_R, high_R = (np.where(flat_R, np.nan, end_R) for end_R in t_bounds(gaps_RN, level))
+        return low_R, high_R
+
+    def samples(self, arm_RN: "Floats", against_RN: "Floats") -> "tuple[Floats, ...]":
+        return (arm_RN - against_RN,)
+
+    def difference(self, arm: Values, against: Values, *, level: float) -> Result:
+        return paired_t(_gaps(arm, against), level=level)
+
+    def bootstrap(self, arm: Values, against: Values, *, level: float) -> Result:
+        return paired_bootstrap(_gaps(arm, against), level=level)
+
+    def test(self, arm: Values, against: Values) -> Tested:
+        return paired_t_test(_gaps(arm, against))
+
+    def equivalence(self, arm: Values, against: Values, *, margin: float) -> Tested:
+        return tost(_gaps(arm, against), margin=margin)
+
+    def permutation(self, arm: Values, against: Values) -> Tested:
+        return sign_flip(_gaps(arm, against))
+
+    def effect(self, arm: Values, against: Values, *, level: float) -> Result:
+        return effect_size(_gaps(arm, against), level=level)
+
+    def superiority(self, arm: Values, against: Values, *, level: float) -> Result:
+        return paired_superiority(arm, against, level=level)
+
+    def correlation(self, arm: Values, against: Values, *, level: float) -> Result:
+        return pair_correlation(arm, against, level=level)
+
+    def unit(self, arm: Values, against: Values) -> float:
+        return stdev(_gaps(arm, against))
+
+    def design(self, seeds: int) -> Design:
+        return paired_design(seeds)
+
+    def smallest_p(self, seeds: int) -> float:
+        return smallest_sign_flip_p(seeds)
+
+
+class Unpaired:
+    """Two groups of runs: for arms that do not see the same batches at the same seed."""
+
+    pairing: Pairing = "unpaired"
+    word = "unpaired "
+
+    def problem(self, arm: Values, against: Values) -> str:
+        return groups_problem(arm, against)
+
+    def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
+        return welch_bounds(arm_RN, against_RN, level)
+
+    def samples(self, arm_RN: "Floats", against_RN: "Floats") -> "tuple[Floats, ...]":
+        return arm_RN, against_RN
+
+    def difference(self, arm: Values, against: Values, *, level: float) -> Result:
+        return welch(arm, against, level=level)
+
+    def bootstrap(self, arm: Values, against: Values, *, level: float) -> Result:
+        return unpaired_bootstrap(arm, against, level=level)
+
+    def test(self, arm: Values, against: Values) -> Tested:
+        return welch_test(arm, against)
+
+    def equivalence(self, arm: Values, against: Values, *, margin: float) -> Tested:
+        return welch_tost(arm, against, margin=margin)
+
+    def permutation(self, arm: Values, against: Values) -> Tested:
+        return group_permutation(arm, against)
+
+    def effect(self, arm: Values, against: Values, *, level: float) -> Result:
+        return unpaired_effect_size(arm, against, level=level)
+
+    def superiority(self, arm: Values, against: Values, *, level: float) -> Result:
+        return unpaired_superiority(arm, against, level=level)
+
+    def correlation(self, arm: Values, against: Values, *, level: float) -> Result:
+        return Undefined(reason="the runs are not paired")
+
+    def unit(self, arm: Values, against: Values) -> float:
+        return pooled_spread(arm, against)
+
+    def design(self, seeds: int) -> Design:
+        return unpaired_design(seeds)
+
+    def smallest_p(self, seeds: int) -> float:
+        return smallest_permutation_p(seeds)
+
+
+COMPARISONS: dict[Pairing, Comparison] = {"paired": Paired(), "unpaired": Unpaired()}
+
+
+def _gaps(arm: Values, against: Values) -> list[float]:
+    return [left - right for left, right in zip(arm, against, strict=True)]

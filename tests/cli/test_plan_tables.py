@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from stacklab.cli.plan_tables import arm_table, match_table, memory_table
+from stacklab.run.cost import RunCost
+from stacklab.study.fit import PROCESS_BYTES
+from stacklab.study.load import read_study
+from stacklab.study.plan import make_plan
+
+
+def cells(table: object, label: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The row of an arm as printed 120 columns wide; nothing may be cut off."""
+    Console(width=120).print(table)
+    text = capsys.readouterr().out
+    assert "…" not in text
+    (row,) = [line for line in text.splitlines() if line.startswith(f"│ {label} ")]
+    return [cell.strip() for cell in row.strip("│").split("│")]
+
+
+def test_a_runs_memory_is_shown_by_parts_that_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = ("data.source.records=200", "data.tokenizer={kind: bytes}", "data.validation_fraction=0.2")
+    plan = make_plan(read_study("depth", scale="laptop", overrides=overrides), scale="laptop", out=tmp_path)
+    cost = RunCost(start=1, step=0.25, evaluation=1, finish=1, peak_bytes=512 * 2**20)
+    costs = {arm.name: cost for arm in plan.arms}
+    _, states, optimizer, activations, scores, whole, chunk, process, total, measured = cells(
+        memory_table(plan, costs), "12 layers", capsys
+    )
+    held = plan.arm("layers-12").memory_bytes
+    parts = [float(part) for part in (states, optimizer, activations, scores, chunk, process)]
+    assert (
+        float(total)
+        == pytest.approx(sum(parts), abs=1)
+        == pytest.approx((held["total"] + PROCESS_BYTES) / 2**20, abs=1)
+    )
+    assert float(scores) == held["scores"] / 2**20
+    assert float(whole) == 8 * 2 * 256 * 256 * 4 / 2**20
+    assert measured == "512"
+    arms = cells(arm_table(plan, {"layers-12": cost}), "12 layers", capsys)
+    arm = plan.arm("layers-12")
+    assert arms[3:5] == [f"{arm.total_parameters:,}", f"{arm.non_embedding_parameters:,}"]
+    assert arms[6] == "250 ms"
+    assert "not measured" in cells(arm_table(plan, {}), "12 layers", capsys)
+    table = match_table(plan)
+    assert table is not None
+    assert table.row_count == 2
