@@ -61,6 +61,9 @@ def _build_aside(
 def _without_paths(spec: DataSpec, opened: OpenSource, given: TokenizerFile | None) -> dict[str, Any]:
     """What fixes the tokens: a path is replaced by the content found there."""
     plain = spec.dump()
+    if not spec.tuning_fraction:
+        # Such data, and the probe that their fingerprint draws, are what they were before there were tuning splits.
+        del plain["tuning_fraction"]
     plain["source"] = {key: value for key, value in plain["source"].items() if key != "path"} | opened.identity
     if isinstance(spec.tokenizer, HubTokenizer | FileTokenizer):
         assert given is not None
