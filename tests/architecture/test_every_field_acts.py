@@ -83,6 +83,7 @@ FLIPS: dict[str, Any] = {
     "train.loss_chunk_rows": 7,
     "train.checkpoint_every": 2,
     "train.diverged_above": 1.0000001,
+    "train.stop": {"metric": "validation.loss", "at_least": 0.0, "evaluations": 1},
     "evaluate.split": "tuning",
     "evaluate.every": 3,
     "evaluate.train_probe_blocks": 3,

@@ -13,9 +13,11 @@ import pytest
 import stacklab.study.plan as planning
 from stacklab.base.canon import canonical_json, fingerprint
 from stacklab.base.files import write_json, write_text
+from stacklab.base.yamlfile import Places
 from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.ready import Ready
 from stacklab.run.store import create_run
+from stacklab.study.grid import expand
 from stacklab.study.ledger import enter
 from stacklab.study.plan import ArmPlan, Plan, save_plan
 from stacklab.study.results import StudyResult, open_results
@@ -159,6 +161,23 @@ def tuned_tree() -> dict[str, Any]:
     tree = copy.deepcopy(study_tree())
     tree["base"]["data"]["tuning_fraction"] = 0.05
     tree["scales"]["smoke"]["tuning"] = {"learning_rates": [5e-4, 2e-3, 1.0]}
+    return tree
+
+
+def gridded_tree() -> dict[str, Any]:
+    """The tuned study with a grid of two depths and two numbers of heads beside its arms, four of them at smoke."""
+    tree = tuned_tree()
+    tree["knobs"].append("model.num_heads")
+    axes = {
+        "layers": {"path": "model.num_layers", "values": [1, 12]},
+        "heads": {"path": "model.num_heads", "values": [2, 4]},
+    }
+    tree["grid"] = {"axes": axes, "depth": "layers", "across": "heads", "metric": "validation.loss", "solved": 3.0}
+    tree = expand(tree, Places("study"))
+    tree["scales"]["smoke"]["arms"] = [
+        *SMOKE,
+        *(f"layers-{layers}-heads-{heads}" for layers in (1, 12) for heads in (2, 4)),
+    ]
     return tree
 
 

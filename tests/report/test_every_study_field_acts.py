@@ -18,7 +18,7 @@ from stacklab.report.figures import figures
 from stacklab.report.markdown import render_markdown
 from stacklab.study.load import read_study
 from stacklab.study.spec import StudySpec
-from tests.report.conftest import MakeStudy, tuned_tree
+from tests.report.conftest import MakeStudy, gridded_tree
 
 FLIPS: dict[str, Any] = {
     "name": "deep",
@@ -49,6 +49,15 @@ FLIPS: dict[str, Any] = {
     "aggregates.0.name": "other",
     "aggregates.0.label": "Another label",
     "aggregates.0.metrics": ["accuracy.hops_1", "accuracy.hops_2"],
+    "grid": None,
+    "grid.axes": {
+        "layers": {"path": "model.num_layers", "values": [1, 12]},
+        "heads": {"path": "model.num_heads", "values": [2, 4, 8]},
+    },
+    "grid.depth": "heads",
+    "grid.across": "layers",
+    "grid.metric": "train_probe.loss",
+    "grid.solved": 0.5,
     "scales.smoke.description": "another",
     "scales.smoke.expected_time": "a year",
     "scales.smoke.set": {"train.steps": 40},
@@ -87,7 +96,7 @@ def _members(kind: Any) -> Iterator[Any]:
 
 
 def flipped(path: str) -> dict[str, Any]:
-    tree = tuned_tree()
+    tree = gridded_tree()
     node: Any = tree
     *groups, leaf = path.split(".")
     for group in groups:
@@ -107,7 +116,10 @@ def shown(
     """The listing of studies, and the report of the smoke scale with its data, or the one line of the refusal."""
     folder.mkdir()
     file = folder / "study.yaml"
-    file.write_text(yaml.safe_dump(tree))
+    made = [name for name in tree["arms"] if "heads" in name]
+    file.write_text(
+        yaml.safe_dump(tree | {"arms": {k: v for k, v in tree["arms"].items() if k not in made}}, sort_keys=False)
+    )
     monkeypatch.setattr("stacklab.study.load.builtin_studies", lambda: {"one": file})
     try:
         listing.studies()
@@ -131,7 +143,7 @@ def test_flipping_shows(
     tmp_path: Path, make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     see = functools.partial(shown, make_study=make_study, monkeypatch=monkeypatch, capsys=capsys)
-    plain = see(tuned_tree(), tmp_path / "plain")
-    assert plain == see(tuned_tree(), tmp_path / "again")
+    plain = see(gridded_tree(), tmp_path / "plain")
+    assert plain == see(gridded_tree(), tmp_path / "again")
     silent = [path for path in FLIPS if see(flipped(path), tmp_path / path) == plain]
     assert not silent

@@ -1,0 +1,57 @@
+from stacklab.report.cell_views import cell_table, maps, steps_to_solve, threshold_table
+from stacklab.report.facts import build_facts
+from stacklab.report.schema import Facts
+from stacklab.study.cells import Cell, SeedOutcome, Threshold
+from tests.report.conftest import MakeStudy, gridded_tree
+
+
+def grown(make_study: MakeStudy) -> Facts:
+    """The facts with cells of known outcomes: one layer guesses, twelve solve with two seeds of three."""
+    facts = build_facts(make_study(tree=gridded_tree()))
+    assert [cell.arm for cell in facts.cells] == [f"layers-{n}-heads-{h}" for n in (1, 12) for h in (2, 4)]
+
+    def known(cell: Cell) -> Cell:
+        deep = cell.at["layers"] == "12"
+        steps = (250, 500, None) if deep else (None,) * 3
+        outcomes = [SeedOutcome(seed=s, final=0.99 if n else 0.2, steps=n) for s, n in enumerate(steps)]
+        update = {"outcomes": tuple(outcomes), "verdict": "solved" if deep else "at baseline", "baseline": 0.25}
+        return cell.model_copy(update=update)
+
+    return facts.model_copy(update={"cells": tuple(known(cell) for cell in facts.cells)})
+
+
+def test_a_map_has_a_square_for_every_cell_and_rings_the_solved(make_study: MakeStudy) -> None:
+    figure = maps(grown(make_study))
+    assert figure is not None
+    (panel,) = figure.panels
+    squares = [mark for mark in panel.points if mark.symbol == "square"]
+    assert {(mark.x, mark.y) for mark in squares} == {((x,), (y,)) for x in (0.0, 1.0) for y in (0.0, 1.0)}
+    assert {mark.y for mark in panel.points if mark.hollow} == {(1.0,)}
+    assert len({mark.color for mark in squares}) == 2
+    assert (panel.x.labels, panel.y.labels) == (("2", "4"), ("1", "12"))
+
+
+def test_steps_are_of_the_seeds_that_solved(make_study: MakeStudy) -> None:
+    figure = steps_to_solve(grown(make_study))
+    assert figure is not None
+    (panel,) = figure.panels
+    assert [mark.y for mark in panel.points] == [(250.0, 500.0)] * 2
+    assert [line.y for line in panel.lines] == [(375.0,)] * 2
+    unsolved = build_facts(make_study(tree=gridded_tree()))
+    assert steps_to_solve(unsolved) is None
+
+
+def test_tables_name_seeds_and_thresholds(make_study: MakeStudy) -> None:
+    facts = grown(make_study)
+    cells = cell_table(facts)
+    assert cells is not None
+    assert [cell.text for cell in cells.rows[2][2:6]] == ["✓ solved", "0.727", "0.990, 0.990, 0.200", "250, 500, –"]
+    found = Threshold(at={"heads": "2"}, depth=None, solved=(("1", 0, 3), ("12", 1, 3)))
+    told = threshold_table(facts.model_copy(update={"thresholds": (found,)}))
+    assert told is not None
+    assert [cell.text for cell in told.rows[0]] == ["2", "none of these", "1: 0 of 3, 12: 1 of 3"]
+
+
+def test_a_study_without_a_grid_has_none_of_it(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study())
+    assert (maps(facts), steps_to_solve(facts), cell_table(facts), threshold_table(facts)) == (None,) * 4
