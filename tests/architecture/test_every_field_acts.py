@@ -11,6 +11,7 @@ from stacklab.base.errors import UserError
 from stacklab.data.prepare import prepare
 from stacklab.data.spec import DataSpec
 from stacklab.run import execute as module
+from stacklab.run.feeds import text
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import create_run
@@ -104,9 +105,9 @@ REFUSED = {
 
 
 def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Dotted paths of the leaves. A union or a list is one leaf: its members have tests of their own."""
+    """Dotted paths of the leaves. A union or a list is one leaf: its members have tests of their own, as have tasks."""
     for name, field in model.model_fields.items():
-        kind = field.annotation
+        kind = DataSpec if name == "data" else field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from fields(kind, f"{prefix}{name}.")
         else:
@@ -133,10 +134,10 @@ def outcome(tree: dict[str, Any], out: Path, monkeypatch: pytest.MonkeyPatch) ->
     Or the reason why such a run is refused.
     """
     seen: list[Any] = []
-    mean_loss, save = module.mean_loss, module.save_checkpoint
-    monkeypatch.setattr(module, "mean_loss", lambda *a, **k: seen.append(sorted(k.items())) or mean_loss(*a, **k))
+    mean_loss, save = text.mean_loss, module.save_checkpoint
+    monkeypatch.setattr(text, "mean_loss", lambda *a, **k: seen.append(sorted(k.items())) or mean_loss(*a, **k))
     monkeypatch.setattr(module, "save_checkpoint", lambda *a, **k: seen.append(k["step"]) or save(*a, **k))
-    monkeypatch.setattr(module, "answer_accuracy", _record_tokens(module.answer_accuracy, seen))
+    monkeypatch.setattr(text, "answer_accuracy", _record_tokens(text.answer_accuracy, seen))
     prepared = prepare(DataSpec.model_validate(tree["data"]), cache=OutPaths(out).cache)
     if tree["model"]["vocab_size"] == 300:
         tree["model"]["vocab_size"] = prepared.vocab_size

@@ -156,9 +156,9 @@ def study_tree(*, steps: int = 80, every: int = 20) -> dict[str, Any]:
     }
 
 
-def tuned_tree() -> dict[str, Any]:
+def tuned_tree(*, steps: int = 80, every: int = 20) -> dict[str, Any]:
     """The study with a grid of learning rates at its smoke scale, the largest of which diverges."""
-    tree = copy.deepcopy(study_tree())
+    tree = copy.deepcopy(study_tree(steps=steps, every=every))
     tree["base"]["data"]["tuning_fraction"] = 0.05
     tree["scales"]["smoke"]["tuning"] = {"learning_rates": [5e-4, 2e-3, 1.0]}
     return tree
@@ -166,7 +166,8 @@ def tuned_tree() -> dict[str, Any]:
 
 def gridded_tree() -> dict[str, Any]:
     """The tuned study with a grid of two depths and two numbers of heads beside its arms, four of them at smoke."""
-    tree = tuned_tree()
+    tree = tuned_tree(steps=12, every=6)
+    tree["scales"]["smoke"]["seeds"] = [1, 2]
     tree["knobs"].append("model.num_heads")
     axes = {
         "layers": {"path": "model.num_layers", "values": [1, 12]},

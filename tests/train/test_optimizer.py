@@ -23,6 +23,7 @@ MODEL: dict[str, Any] = {
 }
 HALF = MupSpec(base_d_model=16, base_num_layers=2, depth_exponent=0.5)
 TOKENS_BT = torch.arange(8 * 9).reshape(8, 9) * 11 % 29
+PAIR = (TOKENS_BT[:, :-1], TOKENS_BT[:, 1:])
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_the_first_step_moves_every_tensor_by_its_own_rate() -> None:
     model = build(ModelSpec(**MODEL, parametrisation=HALF), seed=0)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     train = TrainSpec(steps=1, batch_size=8, optimizer=spec, schedule=ScheduleSpec(warmup_steps=0))
-    Trainer(model, train, seed=0).step(0, TOKENS_BT)
+    Trainer(model, train, seed=0).step(0, *PAIR)
     for name, parameter in model.named_parameters():
         moved = (parameter.detach() - before[name]).abs().max().item()
         assert moved == pytest.approx(1e-3 * rules.learning_rate_factor(model.spec, name), rel=1e-3), name
@@ -66,7 +67,7 @@ def test_training_at_the_bases_size_is_standard_bit_for_bit() -> None:
     for extra in ({}, {"parametrisation": MupSpec(base_d_model=32, base_num_layers=4, depth_exponent=0.5)}):
         model = build(ModelSpec(**MODEL | {"dropout": 0.1, "attention_dropout": 0.1} | extra), seed=0)
         trainer = Trainer(model, TrainSpec(steps=10, batch_size=8, schedule=ScheduleSpec(warmup_steps=2)), seed=0)
-        losses = [trainer.step(step, TOKENS_BT) for step in range(4)]
+        losses = [trainer.step(step, *PAIR) for step in range(4)]
         ends.append((losses, torch.cat([parameter.detach().flatten() for parameter in model.parameters()])))
     assert ends[0][0] == ends[1][0]
     assert torch.equal(ends[0][1], ends[1][1])

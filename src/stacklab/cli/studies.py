@@ -7,12 +7,11 @@ def studies() -> None:
     """List the built-in studies with their questions and scales."""
     from rich.table import Table
 
-    from stacklab.base.yamlfile import load_yaml
-    from stacklab.study.load import builtin_studies, validate
+    from stacklab.study.load import builtin_studies, load_tree, validate
 
     console = results_console()
     for name, path in builtin_studies().items():
-        study = validate(*load_yaml(path))
+        study = validate(*load_tree(path))
         console.print(f"[bold]{name}[/bold]  {study.question}")
         table = Table("scale", "arms", "seeds", "what", "expected time", box=None, padding=(0, 2, 0, 2))
         for scale, settings in study.scales.items():

@@ -47,14 +47,18 @@ def find_study(name: str) -> Path:
     raise SpecError(f"no study is called {name!r}; {hint}")
 
 
+def load_tree(path: Path) -> tuple[dict[str, Any], Places]:
+    """A study file as plain values, with the arms of its grid written out."""
+    tree, places = load_yaml(path)
+    return expand(tree, places), places
+
+
 def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> StudySpec:
     """The study at one scale: the scale's settings are merged into the base, then the overrides.
 
     Raises SpecError naming file and line, or the override, of the first thing wrong.
     """
-    path = find_study(name)
-    tree, places = load_yaml(path)
-    tree = expand(tree, places)
+    tree, places = load_tree(find_study(name))
     validate(tree, places)
     scales = tree["scales"]
     if scale not in scales:
