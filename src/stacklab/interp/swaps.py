@@ -1,0 +1,111 @@
+"""What a single layer of attention cannot do, as an identity that can be checked.
+
+Read at the last position T, a layer of attention alone has the logits
+
+    l(x) = U z_T + sum_h N_h(x) / Z_h(x),   N_h(x) = sum_t e^{s_h(x_t, t)} U O_h V_h z_t,   Z_h(x) = sum_t e^{s_h(x_t, t)}
+
+where z_t depends on the token and the position t alone, and the score s_h on them and on the last token, which is the
+same throughout. So N_h and Z_h are sums of one term per position. Let p and q be two changes of the sequence at
+positions that do not meet, neither of them T: for each such sum F
+
+    F(x) - F(p x) - F(q x) + F(p q x) = 0                                                         (1)
+
+exactly, head by head, whatever the weights. For one head, multiplying out (1) gives, with Z for Z(x), Z_p for Z(p x),
+
+    Z l(x) - Z_p l(p x) - Z_q l(q x) + Z_pq l(p q x) = 0,                                         (2)
+
+since U z_T is the same four times and Z itself obeys (1). Where the answer of x and p q x is a and that of p x and q x is
+b, let m = l_a - l_b: right on all four means m(x), m(p q x) > 0 > m(p x), m(q x), which contradicts (2), all Z being
+positive. So one head in one layer is wrong, or undecided, on at least one of the four, whatever its size, precision and
+training. With several heads (1) still holds head by head, and with it (2) for the logits of each head; the
+sum of heads can do more, so nothing follows for them from four sequences alone.
+
+A norm before the layer changes nothing, since it acts token by token. A feed-forward or a final norm comes after the
+sum and breaks (2), not (1). After a first layer z_t depends on other positions, and (1) fails.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stacklab.model.layers import Block
+from stacklab.model.transformer import Transformer
+from stacklab.tasks.batch import Ids
+
+
+class Sums(NamedTuple):
+    """The numerator and the denominator of each head of the last layer at the last position, on one common scale.
+
+    n_BHV: what a head adds to the logits is n / z. skip_BV: the logits without the last layer. log_scale_H: by e to
+    which the sums were divided, per head, the same for the whole batch.
+    """
+
+    n_BHV: Tensor
+    z_BH: Tensor
+    skip_BV: Tensor
+    log_scale_H: Tensor
+
+
+class Quad(NamedTuple):
+    """x, p x, q x and p q x [4, T]; `a` answers the first and the last, `b` the others."""
+
+    tokens_4T: Ids
+    a: int
+    b: int
+
+
+@torch.no_grad()
+def head_sums(model: Transformer, ids_BT: Tensor) -> Sums:
+    """Of a model without a feed-forward in its last layer and without a norm after it, for logits at the last position.
+
+    Computed plainly from the scores, so that sums of different sequences can be added.
+    """
+    assert model.spec.norm.placement != "post" and not model.spec.norm.has_final, "logits must be sums over heads"
+    x_BTD = model.embed(ids_BT)
+    for block in model.blocks[:-1]:
+        x_BTD = block(x_BTD, None)
+    last = model.blocks[-1]
+    assert isinstance(last, Block) and last.feed_forward is None, "logits must be sums over heads"
+    score_BHT, v_BHTK = last.attention.last_scores(last.attention_norm(x_BTD))
+    log_scale_H = score_BHT.amax((0, 2))
+    weight_BHT = (score_BHT - log_scale_H[:, None]).exp()
+    to_logits_HVK = (model.head_weight_VD @ last.attention.output.weight).unflatten(1, (weight_BHT.shape[1], -1))
+    n_BHV = torch.einsum("bht,bhtk,vhk->bhv", weight_BHT, v_BHTK, to_logits_HVK.transpose(0, 1).transpose(0, 1))
+    return Sums(n_BHV, weight_BHT.sum(-1), model.logits(x_BTD[:, -1]), log_scale_H)
+
+
+def mixed_difference(values_4: Tensor) -> Tensor:
+    """F(x) - F(p x) - F(q x) + F(p q x), along the first axis."""
+    return values_4[0] - values_4[1] - values_4[2] + values_4[3]
+
+
+def question_quad(tokens_T: Ids, other: int) -> Quad:
+    """Question answering: p exchanges the asked question with that of pair `other`, q the answers of the two pairs.
+
+    Raises ValueError when `other` is the asked pair.
+    """
+    asked = int(np.flatnonzero(tokens_T[:-1:2] == tokens_T[-1])[0])
+    if asked == other:
+        raise ValueError(f"pair {other} is the one that is asked")
+    questions, answers = [2 * asked, 2 * other], [2 * asked + 1, 2 * other + 1]
+    return Quad(_four(tokens_T, questions, answers), int(tokens_T[answers[0]]), int(tokens_T[answers[1]]))
+
+
+def _four(tokens_T: Ids, first: list[int], second: list[int]) -> Ids:
+    four = np.tile(tokens_T, (4, 1))
+    for rows, places in (([1, 3], first), ([2, 3], second)):
+        four[np.ix_(rows, places)] = four[np.ix_(rows, places[::-1])]
+    return four
+
+
+def symbol_quad(equal_T: Ids, places: tuple[int, int], other: int, *, a: int, b: int) -> Quad:
+    """Template matching: `equal_T` has one symbol at both places; p and q put the symbol `other` at one of them each.
+
+    a: the template of strings whose two places are equal; b: of those whose places differ.
+    """
+    four = np.tile(equal_T, (4, 1))
+    four[[1, 3], places[0]] = other
+    four[[2, 3], places[1]] = other
+    return Quad(four, a, b)
