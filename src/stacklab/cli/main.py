@@ -9,7 +9,22 @@ import typer
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import Interrupted, StacklabError
-from stacklab.cli import audit, bench, calibrate, compare, diff, doctor, generate, plan, report, run, status, studies
+from stacklab.cli import (
+    audit,
+    bench,
+    calibrate,
+    compare,
+    construct,
+    diff,
+    doctor,
+    generate,
+    heads,
+    plan,
+    report,
+    run,
+    status,
+    studies,
+)
 
 EXIT_CODES = """Exit codes: 0 done; 1 a fault of stacklab; 2 what was given cannot be used; 3 some runs failed;
 130 stopped by the user, the same command resumes."""
@@ -31,6 +46,8 @@ app.command("report")(report.report)
 app.command("diff")(diff.diff)
 app.command("compare")(compare.compare)
 app.command("generate")(generate.generate)
+app.command("construct")(construct.construct)
+app.command("heads")(heads.heads)
 app.command("audit")(audit.audit)
 app.command("calibrate")(calibrate.calibrate)
 app.command("doctor")(doctor.doctor)

@@ -2,26 +2,28 @@
 
 Read at the last position T, a layer of attention alone has the logits
 
-    l(x) = U z_T + sum_h N_h(x) / Z_h(x),   N_h(x) = sum_t e^{s_h(x_t, t)} U O_h V_h z_t,   Z_h(x) = sum_t e^{s_h(x_t, t)}
+    l(x) = U z_T + sum_h N_h(x) / Z_h(x)
+    N_h(x) = sum_t e^{s_h(x_t, t)} U O_h V_h z_t
+    Z_h(x) = sum_t e^{s_h(x_t, t)}
 
-where z_t depends on the token and the position t alone, and the score s_h on them and on the last token, which is the
-same throughout. So N_h and Z_h are sums of one term per position. Let p and q be two changes of the sequence at
-positions that do not meet, neither of them T: for each such sum F
+where z_t depends on the token x_t and the position t alone, and the score s_h on these and on the last token, which
+stays the same throughout. So N_h and Z_h are sums of one term per position. Let p and q be changes of the sequence at
+positions that do not meet, neither of them T. For each such sum F
 
-    F(x) - F(p x) - F(q x) + F(p q x) = 0                                                         (1)
+    F(x) - F(p x) - F(q x) + F(p q x) = 0                                           (1)
 
-exactly, head by head, whatever the weights. For one head, multiplying out (1) gives, with Z for Z(x), Z_p for Z(p x),
+exactly, head by head, whatever the weights. For one head, (1) for N says, with Z for Z(x) and Z_p for Z(p x),
 
-    Z l(x) - Z_p l(p x) - Z_q l(q x) + Z_pq l(p q x) = 0,                                         (2)
+    Z l(x) - Z_p l(p x) - Z_q l(q x) + Z_pq l(p q x) = 0                            (2)
 
-since U z_T is the same four times and Z itself obeys (1). Where the answer of x and p q x is a and that of p x and q x is
-b, let m = l_a - l_b: right on all four means m(x), m(p q x) > 0 > m(p x), m(q x), which contradicts (2), all Z being
-positive. So one head in one layer is wrong, or undecided, on at least one of the four, whatever its size, precision and
-training. With several heads (1) still holds head by head, and with it (2) for the logits of each head; the
-sum of heads can do more, so nothing follows for them from four sequences alone.
+since U z_T is the same all four times and Z itself obeys (1). Now let a be the answer of x and p q x, b that of p x
+and q x, and m = l_a - l_b. Right on all four means m(x), m(p q x) > 0 > m(p x), m(q x), which contradicts (2), since
+every Z is positive. So one head in one layer is wrong, or undecided, on at least one of the four, whatever its size,
+precision and training. With several heads (1) holds head by head, and so does (2) for what each head adds to the
+logits, but their sum is not bound: nothing follows from four sequences alone.
 
-A norm before the layer changes nothing, since it acts token by token. A feed-forward or a final norm comes after the
-sum and breaks (2), not (1). After a first layer z_t depends on other positions, and (1) fails.
+A norm before the layer changes nothing, since it acts token by token. A feed-forward or a final norm acts on the sum
+and breaks (2), not (1). After a first layer z_t depends on other positions, and (1) fails.
 """
 
 from typing import NamedTuple
@@ -36,16 +38,15 @@ from stacklab.tasks.batch import Ids
 
 
 class Sums(NamedTuple):
-    """The numerator and the denominator of each head of the last layer at the last position, on one common scale.
+    """The numerator and the denominator of each head of the last layer at the last position.
 
-    n_BHV: what a head adds to the logits is n / z. skip_BV: the logits without the last layer. log_scale_H: by e to
-    which the sums were divided, per head, the same for the whole batch.
+    A head adds n / z to the logits; both are divided by one number, the same for the whole batch. skip_BV: the logits
+    without the last layer.
     """
 
     n_BHV: Tensor
     z_BH: Tensor
     skip_BV: Tensor
-    log_scale_H: Tensor
 
 
 class Quad(NamedTuple):
@@ -68,12 +69,13 @@ def head_sums(model: Transformer, ids_BT: Tensor) -> Sums:
         x_BTD = block(x_BTD, None)
     last = model.blocks[-1]
     assert isinstance(last, Block) and last.feed_forward is None, "logits must be sums over heads"
-    score_BHT, v_BHTK = last.attention.last_scores(last.attention_norm(x_BTD))
-    log_scale_H = score_BHT.amax((0, 2))
-    weight_BHT = (score_BHT - log_scale_H[:, None]).exp()
-    to_logits_HVK = (model.head_weight_VD @ last.attention.output.weight).unflatten(1, (weight_BHT.shape[1], -1))
-    n_BHV = torch.einsum("bht,bhtk,vhk->bhv", weight_BHT, v_BHTK, to_logits_HVK.transpose(0, 1).transpose(0, 1))
-    return Sums(n_BHV, weight_BHT.sum(-1), model.logits(x_BTD[:, -1]), log_scale_H)
+    score_BHTT, v_BHTK = last.attention.scores_and_values(last.attention_norm(x_BTD))
+    score_BHT = score_BHTT[:, :, -1]
+    weight_BHT = (score_BHT - score_BHT.amax((0, 2), keepdim=True)).exp()
+    to_logits_VD = model.head_weight_VD @ last.attention.output.weight
+    to_logits_VHK = to_logits_VD.view(len(to_logits_VD), last.attention.num_heads, -1)
+    n_BHV = torch.einsum("bht,bhtk,vhk->bhv", weight_BHT, v_BHTK, to_logits_VHK)
+    return Sums(n_BHV, weight_BHT.sum(-1), model.logits(x_BTD[:, -1]))
 
 
 def mixed_difference(values_4: Tensor) -> Tensor:

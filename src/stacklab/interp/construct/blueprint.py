@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacklab.base.errors import SpecError
-from stacklab.interp.construct.exercise import Exercise
 from stacklab.tasks.batch import Ids
+from stacklab.tasks.protocol import Exercise
 
 Floats = NDArray[np.float64]
 Tables = Mapping[str, Floats]
@@ -30,9 +30,7 @@ class Residual:
     def __init__(self, **widths: int) -> None:
         ends = np.cumsum(list(widths.values()))
         self.width = int(ends[-1])
-        self._index = {
-            name: np.arange(end - size, end) for (name, size), end in zip(widths.items(), ends, strict=True)
-        }
+        self._index = {name: np.arange(end - size, end) for (name, size), end in zip(widths.items(), ends, strict=True)}
 
     def index(self, *names: str) -> Ids:
         """The coordinates of these subspaces, one after the other."""
@@ -122,15 +120,16 @@ def codes(count: int) -> Floats:
     [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]]
     """
     bits = max(1, (count - 1).bit_length())
-    return 2.0 * (np.arange(count)[:, None] >> np.arange(bits) & 1) - 1.0
+    ones = np.arange(count)[:, None] >> np.arange(bits) & 1
+    return 2 * ones.astype(np.float64) - 1
 
 
-def shared(layers: tuple[Layer, ...], heads: int) -> tuple[Layer, ...]:
-    """Each head as `heads` heads that look alike and move a part of the coordinates each.
+def shared(layers: tuple[Layer, ...], heads: int | None) -> tuple[Layer, ...]:
+    """Each head as `heads` heads, None meaning one, that look alike and move a part of the coordinates each.
 
     Raises SpecError where there are fewer coordinates than heads.
     """
-    if heads == 1:
+    if heads is None or heads == 1:
         return layers
     return tuple(
         replace(layer, heads=tuple(part for head in layer.heads for part in _parts(head, heads))) for layer in layers

@@ -61,7 +61,7 @@ class Copying(Spec):
         )
 
 
-def copying(task: Copying, *, sharpness: float, heads: int) -> Blueprint:
+def copying(task: Copying, *, sharpness: float, heads: int | None) -> Blueprint:
     """Scores depend on positions alone and differ by at least 2, times the sharpness."""
     ids, places = codes(task.vocab_size), codes(task.length)
     head = Head(

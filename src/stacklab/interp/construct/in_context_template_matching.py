@@ -12,9 +12,7 @@ from stacklab.interp.construct.patterns import comparison, pattern_points, place
 from stacklab.tasks.in_context_template_matching import InContextTemplateMatching
 
 
-def in_context_template_matching(
-    task: InContextTemplateMatching, *, sharpness: float, heads: int
-) -> Blueprint:
+def in_context_template_matching(task: InContextTemplateMatching, *, sharpness: float, heads: int | None) -> Blueprint:
     ids, strings, places = codes(task.vocab_size), codes(task.strings), len(task.templates[0])
     same_string = Term(("string",), ("string",), sharpness)
     parsing = Head(
@@ -29,11 +27,11 @@ def in_context_template_matching(
         (copy("parsed", "pattern", places),),
     )
     form = comparison(pattern_points(task.templates))
-    # Points have the sum 1 and the 1 beside them, so a score lies within 4 max |W| of zero.
-    labels_only = Term(("one",), ("label",), sharpness * (1 + 4 * float(np.abs(form).max())))
+    # The coordinates of a pattern have the sum 1, so no score is further from zero than the largest entry.
+    labels_only = Term(("one",), ("label",), sharpness * (1 + float(np.abs(form).max())))
     matching = Head(
         "the last symbol looks at the labels of earlier strings whose pattern is its own and takes their label over",
-        (Term(("pattern", "one"), ("pattern", "one"), sharpness, form), labels_only),
+        (Term(("pattern",), ("pattern",), sharpness, form), labels_only),
         (copy("token", "found", ids.shape[1]),),
     )
     answers = np.zeros_like(ids)

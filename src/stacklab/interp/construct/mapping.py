@@ -66,7 +66,7 @@ class Mapping(Spec):
         return np.array([unasked + [known[token] for token in row[self.symbols :]] for row in tokens_BT.tolist()])
 
 
-def mapping(task: Mapping, *, sharpness: float, heads: int) -> Blueprint:
+def mapping(task: Mapping, *, sharpness: float, heads: int | None) -> Blueprint:
     """Scores compare a token with the entries of the table and differ by at least 2, times the sharpness."""
     ids, entries = codes(task.vocab_size), codes(task.symbols)
     bits = entries.shape[1]

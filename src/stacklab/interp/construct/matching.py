@@ -75,9 +75,9 @@ class Matching(Spec):
         return targets_BT
 
 
-def matching(task: Matching, *, sharpness: float, heads: int) -> Blueprint:
-    """Scores compare a question with the questions that tokens hold. They differ by at least 2, or 1 where there are two
-    questions, times the sharpness."""
+def matching(task: Matching, *, sharpness: float, heads: int | None) -> Blueprint:
+    """Scores compare a question with those that tokens hold, and differ by at least 2, times the sharpness; with two
+    questions by 1."""
     questions, answers = codes(task.questions), codes(task.answers)
     pairs = task.questions * task.answers
     asks, holds = (np.zeros((task.vocab_size, questions.shape[1])) for _ in range(2))

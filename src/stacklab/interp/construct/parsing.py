@@ -26,7 +26,7 @@ class Parsing(Spec):
 
     @property
     def vocab_size(self) -> int:
-        return self.symbols + 2**self.segment_length - 1
+        return self.symbols + (1 << self.segment_length) - 1
 
     @property
     def length(self) -> int:
@@ -40,7 +40,7 @@ class Parsing(Spec):
     @property
     def sets(self) -> Floats:
         """[2^k - 1, k] the non-empty sets of slots; set n is the id `symbols` + n."""
-        numbers = np.arange(1, 2**self.segment_length)
+        numbers = np.arange(1, 1 << self.segment_length)
         return (numbers[:, None] >> np.arange(self.segment_length) & 1).astype(float)
 
     @property
@@ -70,7 +70,7 @@ class Parsing(Spec):
         return "+".join(str(place - start + 1) for place in range(start, at + 1) if row[place] == row[at])
 
 
-def parsing(task: Parsing, *, sharpness: float, heads: int) -> Blueprint:
+def parsing(task: Parsing, *, sharpness: float, heads: int | None) -> Blueprint:
     """Scores compare symbols and segments and differ by at least 2, times the sharpness."""
     ids, segments, sets = codes(task.vocab_size), codes(task.segments), task.sets
     head = Head(

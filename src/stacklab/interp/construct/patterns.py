@@ -9,8 +9,9 @@ from stacklab.tasks.templates import patterns
 
 def place_weights(places: int) -> Floats:
     """1, 2, 4, ... scaled to the sum 1: with equal weights, patterns such as ABAB and ABBA would give one point."""
-    raw = 2.0 ** np.arange(places)
-    return raw / raw.sum()
+    raw_k = np.exp2(np.arange(places, dtype=np.float64))
+    weight_k: Floats = raw_k / raw_k.sum()
+    return weight_k
 
 
 def pattern_points(templates: tuple[str, ...]) -> Floats:
@@ -28,33 +29,33 @@ def pattern_points(templates: tuple[str, ...]) -> Floats:
 
 
 def nearest(points_KP: Floats) -> tuple[Floats, Floats]:
-    """Per point what a linear readout multiplies a vector with, and adds, so that the nearest point wins."""
-    return 2 * points_KP, -np.square(points_KP).sum(axis=1, keepdims=True)
+    """Per point what a linear readout multiplies a vector with, and adds, so that the nearest point wins, by 1 or more
+    where the vector is one of the points."""
+    apart_KK = np.square(points_KP[:, None] - points_KP).sum(axis=2)
+    least = apart_KK[apart_KK > 0].min()
+    return 2 * points_KP / least, -np.square(points_KP).sum(axis=1, keepdims=True) / least
 
 
 def comparison(points_KP: Floats) -> Floats:
-    """W [P + 1, P + 1] such that x^T W y, with a 1 added to both points, is greater by 1 or more for y = x than for
-    every other y. Of all such W one whose largest entry is least (a linear program).
+    """W [P, P] such that x^T W y is greater by 1 or more for y = x than for every other point y. Of all such W one
+    whose largest entry is least (a linear program).
 
     Raises SpecError where there is none.
     """
     from scipy.optimize import linprog
 
-    rows_KQ = np.hstack((points_KP, np.ones((len(points_KP), 1))))
-    size = rows_KQ.shape[1] ** 2
-    limits = [
-        -np.append(np.outer(x, x - y).ravel(), 0.0) for x in rows_KQ for y in rows_KQ if (x != y).any()
-    ]
-    bounded = [np.append(sign * row, -1.0) for row in np.eye(size) for sign in (-1.0, 1.0)]
+    places = points_KP.shape[1]
+    limits = [-np.append(np.outer(x, x - y).ravel(), 0.0) for x in points_KP for y in points_KP if (x != y).any()]
+    bounded = [np.append(sign * row, -1.0) for row in np.eye(places**2) for sign in (-1.0, 1.0)]
     solved = linprog(
-        np.append(np.zeros(size), 1.0),
+        np.append(np.zeros(places**2), 1.0),
         A_ub=np.array(limits + bounded),
         b_ub=np.append(-np.ones(len(limits)), np.zeros(len(bounded))),
-        bounds=[(None, None)] * (size + 1),
+        bounds=[(None, None)] * (places**2 + 1),
     )
     if solved.status != 0:
         raise SpecError(
-            f"templates: no linear comparison tells {len(points_KP)} patterns of {points_KP.shape[1]} places apart; "
-            "give fewer templates"
+            f"templates: no bilinear score tells these {len(points_KP)} patterns of {places} places apart, for any "
+            "sharpness; give fewer templates"
         )
-    return np.asarray(solved.x[:-1]).reshape(rows_KQ.shape[1], -1)
+    return np.asarray(solved.x[:-1]).reshape(places, places)

@@ -10,7 +10,7 @@ from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual
 from stacklab.tasks.question_answering import QuestionAnswering
 
 
-def question_answering(task: QuestionAnswering, *, sharpness: float, heads: int) -> Blueprint:
+def question_answering(task: QuestionAnswering, *, sharpness: float, heads: int | None) -> Blueprint:
     ids, places = codes(task.vocab_size), codes(task.length)
     bits, wide = ids.shape[1], places.shape[1]
     is_answer = np.where(np.arange(task.vocab_size) < task.questions, -1.0, 1.0)[:, None]

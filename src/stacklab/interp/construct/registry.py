@@ -26,11 +26,10 @@ SHARPNESS = 16.0
 
 
 class Entry(NamedTuple):
-    """exercise: the spec's class. build(spec, sharpness=, heads=). heads: as many as there are unless others are asked."""
+    """What it is built for, and build(exercise, sharpness=, heads=), where heads None means as few as will do."""
 
     exercise: type[Any]
     build: Callable[..., Blueprint]
-    heads: int = 1
 
 
 CONSTRUCTIONS: dict[str, Entry] = {
@@ -38,7 +37,7 @@ CONSTRUCTIONS: dict[str, Entry] = {
     "parsing": Entry(Parsing, parsing),
     "matching": Entry(Matching, matching),
     "mapping": Entry(MappingExercise, mapping),
-    "sequence-classification": Entry(SequenceClassification, sequence_classification, heads=10),
+    "sequence-classification": Entry(SequenceClassification, sequence_classification),
     "question-answering": Entry(QuestionAnswering, question_answering),
     "template-matching": Entry(TemplateMatching, template_matching),
     "template-matching-one-layer": Entry(TemplateMatching, template_matching_one_layer),
@@ -63,7 +62,7 @@ def blueprint(
         known = ", ".join(field for field in entry.exercise.model_fields if field != "kind")
         told = f"no such setting; it has {known}" if first["type"] == "extra_forbidden" else first["msg"]
         raise SpecError(f"{name}: {where}{': ' if where else ''}{told.removeprefix('Value error, ')}") from error
-    return entry.build(exercise, sharpness=sharpness, heads=entry.heads if heads is None else heads)
+    return entry.build(exercise, sharpness=sharpness, heads=heads)
 
 
 def find(name: str) -> Entry:

@@ -17,25 +17,26 @@ from stacklab.interp.construct.blueprint import Blueprint, Floats, Head, Layer, 
 from stacklab.tasks.sequence_classification import SequenceClassification
 
 
-def sequence_classification(task: SequenceClassification, *, sharpness: float, heads: int) -> Blueprint:
-    if heads > task.sequence_length:
-        raise SpecError(f"--heads {heads}: there are {task.sequence_length} places to look at; give at most as many")
-    scores_TH = _scores(task, sharpness, heads)
+def sequence_classification(task: SequenceClassification, *, sharpness: float, heads: int | None) -> Blueprint:
+    count = task.sequence_length if heads is None else heads
+    if count > task.sequence_length:
+        raise SpecError(f"--heads {count}: there are {task.sequence_length} places to look at; give at most as many")
+    scores_TH = _scores(task, sharpness, count)
     votes = _votes(task, scores_TH)
     width, classes = task.vocab_size, task.classes
     layer = tuple(
         Head(
-            f"the ? looks at {_places(range(head, task.sequence_length, heads))} and adds what the symbols there vote for",
-            (Term(("one",), ("look",), 1.0, np.eye(heads)[[head]]),),
+            f"the ? looks at {_places(head, task, count)} and adds what the symbols there vote for",
+            (Term(("one",), ("look",), 1.0, np.eye(count)[[head]]),),
             (move("token", "votes", votes[head]),),
         )
-        for head in range(heads)
+        for head in range(count)
     )
     answers = np.zeros((width, classes))
     answers[task.readout] = np.eye(classes)
     return Blueprint(
         exercise=task,
-        residual=Residual(token=width, one=1, look=heads, votes=classes),
+        residual=Residual(token=width, one=1, look=count, votes=classes),
         tokens={"token": np.eye(width)},
         positions={"one": np.ones((task.length, 1)), "look": scores_TH},
         layers=(Layer("mapping", layer),),
@@ -57,20 +58,20 @@ def _votes(task: SequenceClassification, scores_TH: Floats) -> Floats:
     batch = task.draw(numpy_stream(0, "construct", "table"), task.sequences)
     share_TH = np.exp(scores_TH) / np.exp(scores_TH).sum(axis=0)
     present_NTV = np.eye(task.vocab_size)[batch.tokens_BT]
-    features_NF = np.einsum("th,ntv->nhv", share_TH, present_NTV).reshape(task.sequences, -1)
+    features_NF: Floats = np.einsum("th,ntv->nhv", share_TH, present_NTV).reshape(task.sequences, -1)
     answer_N = batch.targets_BT[:, -1] - task.readout[0]
-    votes_FC, _, rank, _ = np.linalg.lstsq(features_NF, np.eye(task.classes)[answer_N], rcond=1e-10)
+    votes_FC = np.linalg.lstsq(features_NF, np.eye(task.classes)[answer_N], rcond=1e-10)[0]
     wrong = int(((features_NF @ votes_FC).argmax(axis=1) != answer_N).sum())
     if wrong:
         heads = scores_TH.shape[1]
         raise SpecError(
-            f"{heads} heads x ({task.symbols} symbols - 1) + 1 = {heads * (task.symbols - 1) + 1} features, of which "
-            f"{rank} are independent here, do not hold {task.sequences} sequences: {wrong} are misread; give fewer "
-            "sequences or more heads"
+            f"heads x (symbols - 1) + 1 = {heads} x {task.symbols - 1} + 1 = {heads * (task.symbols - 1) + 1} features "
+            f"do not hold {task.sequences} sequences: {wrong} are misread; give fewer sequences or more heads"
         )
-    return votes_FC.reshape(scores_TH.shape[1], task.vocab_size, task.classes)
+    votes_HVC: Floats = votes_FC.reshape(scores_TH.shape[1], task.vocab_size, task.classes)
+    return votes_HVC
 
 
-def _places(places: range) -> str:
-    names = [str(place + 1) for place in places]
+def _places(head: int, task: SequenceClassification, heads: int) -> str:
+    names = [str(place + 1) for place in range(head, task.sequence_length, heads)]
     return f"place {names[0]}" if len(names) == 1 else f"places {', '.join(names)}, each half as much as the last,"

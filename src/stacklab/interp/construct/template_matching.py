@@ -12,7 +12,7 @@ from stacklab.interp.construct.patterns import nearest, pattern_points, place_we
 from stacklab.tasks.template_matching import TemplateMatching
 
 
-def template_matching(task: TemplateMatching, *, sharpness: float, heads: int) -> Blueprint:
+def template_matching(task: TemplateMatching, *, sharpness: float, heads: int | None) -> Blueprint:
     ids, places = codes(task.vocab_size), task.length - 1
     points, shift = nearest(pattern_points(task.templates))
     parsing = Head(

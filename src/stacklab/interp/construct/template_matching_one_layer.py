@@ -1,10 +1,10 @@
 """Template matching in ONE layer, with many heads: why a claim about depth must state the number of heads.
 
-A softmax that weighs two symbols by a number v of theirs gives nearly the greater v. Less their plain mean, that is half
-their distance: 0 for equal symbols and about 1/2 or more for others. So a head per pair of places and a head per place
-test all equalities at once, and a linear readout does the rest: a template loses 4 n for each unit of distance
-between places that it says are equal, n being the number of pairs, and wins 1 for each such pair. Templates that want more than
-there is lose at least 2; of the others, the true one wants most.
+A softmax that weighs two symbols by a number of theirs gives nearly the greater number. Less the plain mean of both,
+that is half their distance: 0 for equal symbols, about 1/2 or more for others. So a head per pair of places and a head
+per place test all equalities at once, and a linear readout does the rest. A template wins 1 for each pair that it says
+is equal, and loses 4 n times half the distance there, n being the number of pairs. One that says too much loses 2 n or
+nearly so, and has won n at most; of the others, the true one has won most.
 
 The stack: attention alone, causal, no norm, learned positions, read at the `?`. Seen and unseen symbols alike.
 """
@@ -21,10 +21,10 @@ from stacklab.tasks.templates import patterns
 Pair = tuple[int, int]
 
 
-def template_matching_one_layer(task: TemplateMatching, *, sharpness: float, heads: int) -> Blueprint:
+def template_matching_one_layer(task: TemplateMatching, *, sharpness: float, heads: int | None) -> Blueprint:
     places, pairs = task.length - 1, _pairs(task)
     groups: list[tuple[int, ...]] = [(place,) for place in range(places)] + list(pairs)
-    if heads not in (1, len(groups)):
+    if heads not in (None, len(groups)):
         raise SpecError(f"--heads {heads}: it takes {places} places + {len(pairs)} pairs = {len(groups)} heads")
     value_V1 = _values(task)
     # What lies outside a head's places must weigh nothing beside the least number of all.
