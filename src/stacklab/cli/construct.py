@@ -38,8 +38,9 @@ def construct(
         int | None, typer.Option("--heads", min=1, help="Per step of the construction. Default: as few as will do.")
     ] = None,
     sharpness: Annotated[
-        float, typer.Option("--sharpness", min=0.01, help="What the scores that decide are multiplied by.")
-    ] = 16.0,
+        float | None,
+        typer.Option("--sharpness", min=0.01, help="What the scores that decide are multiplied by. Default: 16."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the sequences.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also write attention maps, weights and findings to this folder.")
@@ -51,11 +52,11 @@ def construct(
     """
     from stacklab.base.yamlfile import parse_overrides
     from stacklab.interp.construct.compile import compiled
-    from stacklab.interp.construct.registry import blueprint
+    from stacklab.interp.construct.registry import SHARPNESS, blueprint
     from stacklab.interp.construct.verify import draw, least_sharpness, verify
 
     given = parse_overrides(settings or [])
-    plan = blueprint(name, given, sharpness=sharpness, heads=heads)
+    plan = blueprint(name, given, sharpness=SHARPNESS if sharpness is None else sharpness, heads=heads)
     model = compiled(plan)
     print(f"{name}: {', '.join(f'{field}={_plain(value)}' for field, value in plan.exercise.dump().items())}")
     print(_stack(model))
@@ -64,12 +65,12 @@ def construct(
     least = least_sharpness(
         lambda value: blueprint(name, given, sharpness=value, heads=heads), sequences=min(sequences, TRIED), seed=seed
     )
-    _tell(checked, sharpness=sharpness, least=least)
+    _tell(checked, sharpness=plan.sharpness, least=least)
     example = draw(plan, 1, split=plan.exercise.splits[-1], seed=seed)
     panels = _panels(plan, model, example)
     _show(plan, panels, example)
     if out is not None:
-        told = {"name": name, "exercise": plan.exercise.dump(), "sharpness": sharpness, "least_sharpness": least}
+        told = {"name": name, "exercise": plan.exercise.dump(), "sharpness": plan.sharpness, "least_sharpness": least}
         _write(out, model, panels, told | {"verified": [one.dump() for one in checked]})
     if any(one.right < one.answers for one in checked):
         raise typer.Exit(3)
