@@ -74,10 +74,8 @@ def _table(report: "HeadReport") -> "Table":
 
 
 def _built(report: "HeadReport", row: "RoleRow") -> str:
-    if row.role not in report.constructed:
-        return "–"
-    value, layer = report.constructed[row.role]
-    return f"{value:.2f} (layer {layer + 1})"
+    found = [f"{score.value:.2f} (layer {score.layer + 1})" for score in report.constructed if score.role == row.role]
+    return found[0] if found else "–"
 
 
 def _told(value: "Result") -> str:

@@ -15,7 +15,10 @@ ROLES: dict[Role, str] = {
 
 
 class HeadScore(Spec):
-    """The share of a role in what one head does, from 0 to 1. `where`: the slot, and how far back, if any."""
+    """The share of a role in what one head does, from 0 to 1. `where`: the slot, and how far back, if any.
+
+    Layers and heads are counted from 0.
+    """
 
     layer: int
     head: int
@@ -46,7 +49,7 @@ class RoleRow(Spec):
 class HeadReport(Spec):
     """Trained models of one arm beside untrained ones of the same spec and, where there is one, the construction.
 
-    constructed: each role's best score over the layers of the constructed model, and in which layer (from 0).
+    constructed: of the constructed model, for each role the head that scores most.
     """
 
     task: Text
@@ -54,6 +57,6 @@ class HeadReport(Spec):
     sequences: int
     trained: Items[RoleRow]
     untrained: Items[RoleRow]
-    constructed: dict[Role, tuple[float, int]]
+    constructed: Items[HeadScore]
     absent: dict[Role, Text]
     seeds: Items[Subject]

@@ -8,7 +8,7 @@ from stacklab.interp.construct.blueprint import Blueprint
 from stacklab.interp.construct.compile import compiled
 from stacklab.interp.construct.registry import CONSTRUCTIONS, SHARPNESS
 from stacklab.interp.head_scores import score_heads, summarise
-from stacklab.interp.head_spec import HeadReport, Role
+from stacklab.interp.head_spec import HeadReport, HeadScore, Role
 from stacklab.model.init import build
 from stacklab.model.transformer import Transformer
 from stacklab.run.paths import RunPaths
@@ -99,12 +99,12 @@ def _checked(paths: RunPaths) -> RunSpec:
     return read_spec(paths)
 
 
-def _constructed(task: AnyTask, batch: TaskBatch) -> dict[Role, tuple[float, int]]:
+def _constructed(task: AnyTask, batch: TaskBatch) -> tuple[HeadScore, ...]:
     plan = construction(task)
     if plan is None:
-        return {}
-    best: dict[Role, tuple[float, int]] = {}
+        return ()
+    best: dict[Role, HeadScore] = {}
     for score in score_heads(compiled(plan), batch, task.layout, seed=0).scores:
-        if score.role not in best or score.value > best[score.role][0]:
-            best[score.role] = (score.value, score.layer)
-    return best
+        if score.role not in best or score.value > best[score.role].value:
+            best[score.role] = score
+    return tuple(best.values())
