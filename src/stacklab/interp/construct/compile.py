@@ -95,13 +95,11 @@ def _assign(rows_KD: Tensor, columns: Ids, values: Floats) -> None:
 
 
 def _reads(term: Term, residual: Residual) -> tuple[Floats, Floats]:
-    """What queries and keys read for a term, each [R, its width], by way of the narrower side."""
+    """What queries and keys read for a term, each [width of the query, its width]."""
     queries, keys = len(residual.index(*term.query)), len(residual.index(*term.key))
     form = np.eye(queries) if term.form is None else term.form
     assert form.shape == (queries, keys), f"a form of {queries} by {keys} is needed, got {form.shape}"
-    if queries <= keys:
-        return term.weight * np.eye(queries), form
-    return term.weight * form.T, np.eye(keys)
+    return term.weight * np.eye(queries), form
 
 
 def _width(plan: Blueprint, counts: Sequence[int]) -> int:

@@ -1,6 +1,6 @@
 """In-context template matching in three layers of one head: parse, copy the pattern of the string, match patterns.
 
-Parsing and copying decide by scores that differ by at least 2 (within a string, copying weighs places as 1 : 2 : 4),
+Parsing and copying decide by scores that differ by at least 2 (within a string, copying weighs places as 1 : 4 : 16),
 matching by scores that differ by at least 1, all times the sharpness. The stack: attention alone, causal, one head
 a layer or any number that share the moving, no norm, factored positions, read at the last symbol of each string.
 """
@@ -10,6 +10,9 @@ import numpy as np
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
 from stacklab.interp.construct.patterns import comparison, pattern_points, place_weights
 from stacklab.tasks.in_context_template_matching import InContextTemplateMatching
+
+RATIO = 4
+"""Of the weights of neighbouring places: so large that a score can compare all patterns of up to four places."""
 
 
 def in_context_template_matching(task: InContextTemplateMatching, *, sharpness: float, heads: int | None) -> Blueprint:
@@ -21,12 +24,12 @@ def in_context_template_matching(task: InContextTemplateMatching, *, sharpness: 
         (copy("slot", "parsed", places),),
     )
     copying = Head(
-        "the last symbol and the label look at the symbols of their own string, each with twice the weight of the one "
-        "before it, and take the string's pattern over",
+        "the last symbol and the label look at the symbols of their own string, each with four times the weight of the "
+        "one before it, and take the string's pattern over",
         (same_string, Term(("one",), ("rank",), 1.0)),
         (copy("parsed", "pattern", places),),
     )
-    form = comparison(pattern_points(task.templates))
+    form = comparison(pattern_points(task.templates, ratio=RATIO))
     # The coordinates of a pattern have the sum 1, so no score is further from zero than the largest entry.
     labels_only = Term(("one",), ("label",), sharpness * (1 + float(np.abs(form).max())))
     matching = Head(
@@ -53,7 +56,7 @@ def in_context_template_matching(task: InContextTemplateMatching, *, sharpness: 
         positions={
             "one": np.ones((places + 1, 1)),
             "slot": np.eye(places),
-            "rank": np.append(np.log(place_weights(places)), -sharpness)[:, None],
+            "rank": np.append(np.log(place_weights(places, ratio=RATIO)), -sharpness)[:, None],
             "label": np.append(-np.ones(places), 1.0)[:, None],
         },
         groups={"string": strings},

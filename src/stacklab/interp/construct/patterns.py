@@ -7,25 +7,27 @@ from stacklab.interp.construct.blueprint import Floats
 from stacklab.tasks.templates import patterns
 
 
-def place_weights(places: int) -> Floats:
-    """1, 2, 4, ... scaled to the sum 1: with equal weights, patterns such as ABAB and ABBA would give one point."""
-    raw_k = np.exp2(np.arange(places, dtype=np.float64))
+def place_weights(places: int, *, ratio: float) -> Floats:
+    """1, ratio, ratio^2, ... scaled to the sum 1. With equal weights, ABAB and ABBA would give one point."""
+    raw_k = ratio ** np.arange(places, dtype=np.float64)
     weight_k: Floats = raw_k / raw_k.sum()
     return weight_k
 
 
-def pattern_points(templates: tuple[str, ...]) -> Floats:
+def pattern_points(templates: tuple[str, ...], *, ratio: float) -> Floats:
     """[K, k] the point of each template.
 
     Each place holds where its symbol stands so far: 1/n at the n places up to and including itself. The point is the
     mean of these over the places, weighted by `place_weights`.
 
-    >>> pattern_points(("AA", "AB")).round(3).tolist()
+    >>> pattern_points(("AA", "AB"), ratio=2).round(3).tolist()
     [[0.667, 0.333], [0.333, 0.667]]
     """
     wildcard_Kk = patterns(templates)
     same_Kkk = np.tril(wildcard_Kk[:, :, None] == wildcard_Kk[:, None, :])
-    return np.asarray(place_weights(wildcard_Kk.shape[1]) @ (same_Kkk / same_Kkk.sum(axis=2, keepdims=True)))
+    return np.asarray(
+        place_weights(wildcard_Kk.shape[1], ratio=ratio) @ (same_Kkk / same_Kkk.sum(axis=2, keepdims=True))
+    )
 
 
 def nearest(points_KP: Floats) -> tuple[Floats, Floats]:

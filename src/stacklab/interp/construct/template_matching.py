@@ -11,10 +11,13 @@ from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual
 from stacklab.interp.construct.patterns import nearest, pattern_points, place_weights
 from stacklab.tasks.template_matching import TemplateMatching
 
+RATIO = 2
+"""Of the weights of neighbouring places. More would crowd the points of long templates."""
+
 
 def template_matching(task: TemplateMatching, *, sharpness: float, heads: int | None) -> Blueprint:
     ids, places = codes(task.vocab_size), task.length - 1
-    points, shift = nearest(pattern_points(task.templates))
+    points, shift = nearest(pattern_points(task.templates, ratio=RATIO))
     parsing = Head(
         "every symbol looks at its equals up to itself and keeps where they stand",
         (Term(("token",), ("token",), sharpness),),
@@ -34,7 +37,7 @@ def template_matching(task: TemplateMatching, *, sharpness: float, heads: int | 
         positions={
             "one": np.ones((task.length, 1)),
             "slot": np.eye(places),
-            "rank": np.append(np.log(place_weights(places)), -sharpness)[:, None],
+            "rank": np.append(np.log(place_weights(places, ratio=RATIO)), -sharpness)[:, None],
         },
         layers=shared((Layer("parsing", (parsing,)), Layer("collecting", (collecting,))), heads),
         readout={"pattern": answers[0], "one": answers[1]},
