@@ -141,7 +141,9 @@ def test_the_docs_name_no_option_that_does_not_exist() -> None:
     root = Path(__file__).parents[2]
     for page in [root / "README.md", *(root / "docs").rglob("*.md")]:
         for line in page.read_text().splitlines():
-            if re.search(r"(stacklab|\./run) (run|plan|status|report|generate|doctor|bench|studies)\b", line):
+            if re.search(
+                r"(stacklab|\./run) (run|plan|status|report|generate|doctor|bench|studies|construct|heads)\b", line
+            ):
                 for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line):
                     assert option in known, f"{page.name}: {option} in {line!r}"
 

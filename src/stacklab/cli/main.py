@@ -14,10 +14,12 @@ from stacklab.cli import (
     bench,
     calibrate,
     compare,
+    construct,
     coordinates,
     diff,
     doctor,
     generate,
+    heads,
     plan,
     report,
     run,
@@ -45,6 +47,8 @@ app.command("report")(report.report)
 app.command("diff")(diff.diff)
 app.command("compare")(compare.compare)
 app.command("generate")(generate.generate)
+app.command("construct")(construct.construct)
+app.command("heads")(heads.heads)
 app.command("audit")(audit.audit)
 app.command("calibrate")(calibrate.calibrate)
 app.command("coordinates")(coordinates.coordinates)

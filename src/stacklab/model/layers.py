@@ -67,11 +67,15 @@ class Attention(nn.Module):
 
     def probabilities(self, x_BTD: Tensor) -> Tensor:
         """a_BHTT: the share that each query gives each key, without dropout. Plain and slow, for looking at."""
-        q_BHTK, k_BHTK, _ = self._project(x_BTD)
+        return torch.softmax(self.scores_and_values(x_BTD)[0], -1)
+
+    def scores_and_values(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """s_BHTT, -inf where a query does not see a key, and v_BHTK: what a softmax and a mean make the output from."""
+        q_BHTK, k_BHTK, v_BHTK = self._project(x_BTD)
         positions = torch.arange(x_BTD.shape[1], device=x_BTD.device)
         seen_TT = self.visibility.seen_TS(positions, positions)
         score_BHTT = q_BHTK @ k_BHTK.transpose(-1, -2) * self.scale
-        return torch.softmax(score_BHTT.masked_fill(~seen_TT, -torch.inf), -1)
+        return score_BHTT.masked_fill(~seen_TT, -torch.inf), v_BHTK
 
     def decode(self, x_BTD: Tensor, cache: LayerCache, visible_BTS: Tensor) -> Tensor:
         """Attend from new positions to cached and new ones. visible_BTS: which keys each query may see, causally."""

@@ -1,7 +1,7 @@
 """What every task offers. A task is a frozen spec with these members; each stands in a file of its own."""
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -28,8 +28,8 @@ def periodic(length: int, period: int) -> Layout:
     return Layout(slot_T, group_T)
 
 
-class SyntheticTask(Protocol):
-    """A synthetic task: batches as a pure function of (spec, generator), and what is needed to judge answers."""
+class Exercise(Protocol):
+    """Sequences to be answered, as a pure function of (spec, generator), with the right answers."""
 
     @property
     def kind(self) -> str: ...
@@ -47,10 +47,6 @@ class SyntheticTask(Protocol):
         """A short name of each id [vocab_size], none twice and without blanks."""
 
     @property
-    def readout(self) -> Ids:
-        """The ids that can be answers, ascending."""
-
-    @property
     def splits(self) -> tuple[Split, ...]:
         """`train` always; `unseen` where other symbols than the trained ones are kept for the test.
 
@@ -61,8 +57,8 @@ class SyntheticTask(Protocol):
     @property
     def layout(self) -> Layout: ...
 
-    def slices(self) -> Mapping[int, str]:
-        """The name of each value that `slice_BT` can have, from easy to hard where there is an order."""
+    def dump(self) -> dict[str, Any]:
+        """The settings, as plain values."""
 
     def draw(
         self, rng: np.random.Generator, size: int, *, split: Split = "train", step: int | None = None
@@ -75,11 +71,22 @@ class SyntheticTask(Protocol):
     def oracle(self, tokens_BT: Ids) -> Ids:
         """The right targets [B, T], read from the tokens alone, slowly and independently of `draw`."""
 
+
+class SyntheticTask(Exercise, Protocol):
+    """An exercise with what is needed to train on it and to judge answers."""
+
+    @property
+    def readout(self) -> Ids:
+        """The ids that can be answers, ascending."""
+
+    def slices(self) -> Mapping[int, str]:
+        """The name of each value that `slice_BT` can have, from easy to hard where there is an order."""
+
     def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
         """The accuracy of ways to guess without solving the task, over the scored positions of `n` fresh sequences."""
 
 
-def require_split(task: SyntheticTask, split: str) -> None:
+def require_split(task: Exercise, split: str) -> None:
     """Raises ValueError when the task has no such split."""
     if split not in task.splits:
         raise ValueError(f"{task.kind}: there is no split {split!r}; it has {', '.join(task.splits)}")

@@ -3,12 +3,12 @@
 import numpy as np
 
 from stacklab.tasks.batch import IGNORE, Ids
-from stacklab.tasks.protocol import SyntheticTask
+from stacklab.tasks.protocol import Exercise
 
 UNASKED = "."
 
 
-def show(task: SyntheticTask, tokens_T: Ids, targets_T: Ids) -> str:
+def show(task: Exercise, tokens_T: Ids, targets_T: Ids) -> str:
     """Two aligned lines: the tokens, and under each the answer that is asked there, if any."""
     tokens = ["tokens ", *(task.names[token] for token in tokens_T)]
     targets = ["targets", *(UNASKED if target == IGNORE else task.names[target] for target in targets_T)]
@@ -17,7 +17,7 @@ def show(task: SyntheticTask, tokens_T: Ids, targets_T: Ids) -> str:
     return "\n".join(lines)
 
 
-def answered(task: SyntheticTask, words: str) -> str:
+def answered(task: Exercise, words: str) -> str:
     """The tokens named in `words`, with the oracle's answers under them.
 
     Raises ValueError when a word is no name of the task's, or there are not `length` of them.

@@ -1,0 +1,105 @@
+"""`stacklab heads`"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Scale, results_console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from stacklab.interp.head_spec import HeadReport, RoleRow
+    from stacklab.run.paths import RunPaths
+    from stacklab.stats.result import Result
+
+EVERY_HEAD = 16
+"""Up to so many heads in a layer have a map each in the written pictures."""
+
+
+def heads(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY/ARM", help="An arm of a study on a synthetic task, as in `stacklab diff`, or a run."
+        ),
+    ],
+    scale: Scale = DEFAULT_SCALE,
+    sequences: Annotated[int, typer.Option("--sequences", "-n", min=1, help="Fresh ones to look at.")] = 256,
+    level: Annotated[
+        float, typer.Option("--level", min=1e-6, max=0.5, help="Of the intervals; 0.05 means 95 %.")
+    ] = 0.05,
+    maps: Annotated[
+        Path | None,
+        typer.Option("--maps", help="Also write the scores, and attention maps of the first seed, to this folder."),
+    ] = None,
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Score what the heads of trained models do, beside untrained ones and the model built by hand for the task."""
+    from stacklab.interp.head_spec import ROLES
+    from stacklab.run.heads import arm_heads
+    from stacklab.run.paths import OutPaths
+    from stacklab.study.refer import find_subject
+
+    found = find_subject(subject, scale=scale, out=out)
+    runs = [OutPaths(found.out).run(row.run_id) for row in found.rows if row.status == "finished"]
+    report = arm_heads(runs, sequences=sequences, level=level)
+    console = results_console()
+    console.print(_table(report))
+    for role, told in ROLES.items():
+        console.print(f"{role}: {report.absent.get(role, told)}", highlight=False)
+    left_out = len(found.rows) - len(runs)
+    seeds = ", ".join(str(one.seed) for one in report.seeds)
+    console.print(
+        f"{report.task}, {report.sequences} fresh sequences of split {report.split}; seeds {seeds}"
+        + (f"; {left_out} runs have not finished and are left out" if left_out else ""),
+        highlight=False,
+    )
+    if maps is not None:
+        _write(maps, report, runs[0])
+        console.print(f"written: {maps}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _table(report: "HeadReport") -> "Table":
+    from rich.table import Table
+
+    table = Table("layer", "role", "best head", "untrained", "all heads", "untrained", "built by hand", "where")
+    untrained = {(row.layer, row.role): row for row in report.untrained}
+    for row in report.trained:
+        other = untrained[row.layer, row.role]
+        cells = (_told(side) for side in (row.best, other.best, row.mean, other.mean))
+        table.add_row(str(row.layer + 1), row.role, *cells, _built(report, row), row.where)
+    return table
+
+
+def _built(report: "HeadReport", row: "RoleRow") -> str:
+    found = [f"{score.value:.2f} (layer {score.layer + 1})" for score in report.constructed if score.role == row.role]
+    return found[0] if found else "–"
+
+
+def _told(value: "Result") -> str:
+    if value.kind == "undefined":
+        return value.reason
+    return f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
+
+
+def _write(folder: Path, report: "HeadReport", run: "RunPaths") -> None:
+    """heads.json, and the maps of one sequence in the first seed's model and in the constructed one."""
+    from stacklab.base.files import write_json
+    from stacklab.interp.construct.compile import compiled
+    from stacklab.interp.panels import attention_panels
+    from stacklab.report.attention_view import write_panels
+    from stacklab.run.heads import construction, fresh, one_task, trained_model
+    from stacklab.run.store import read_spec
+
+    write_json(folder / "heads.json", report.dump())
+    spec = read_spec(run)
+    task = one_task([spec])
+    tokens_T = fresh(task, 1).tokens_BT[0]
+    titles = [f"layer {number + 1}" for number in range(spec.model.num_layers)]
+    panels = attention_panels(trained_model(run), tokens_T, task.names, titles=titles, few=EVERY_HEAD)
+    write_panels(panels, folder / "trained", columns=4)
+    if (plan := construction(task)) is not None:
+        titles = [f"layer {number}, {layer.operation}" for number, layer in enumerate(plan.layers, start=1)]
+        write_panels(attention_panels(compiled(plan), tokens_T, task.names, titles=titles), folder / "constructed")

@@ -1,0 +1,80 @@
+"""Copying in one layer: every position takes over what stands a fixed number of places before it."""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from stacklab.base.spec import Spec
+from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
+from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
+from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
+from stacklab.tasks.show import letters
+
+
+class Copying(Spec):
+    """Random symbols: which one stands `offset` places back? Asked wherever there is such a place."""
+
+    kind: Literal["copying"] = "copying"
+    symbols: int = Field(default=16, ge=2)
+    sequence_length: int = Field(default=12, ge=2)
+    offset: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _reaches(self) -> "Copying":
+        if self.offset >= self.sequence_length:
+            raise ValueError(f"{self.offset} back is outside of every sequence of length {self.sequence_length}")
+        return self
+
+    @property
+    def vocab_size(self) -> int:
+        return self.symbols
+
+    @property
+    def length(self) -> int:
+        return self.sequence_length
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return letters(self.symbols)
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        return TRAIN_ONLY
+
+    @property
+    def layout(self) -> Layout:
+        return periodic(self.length, 1)
+
+    def draw(
+        self, rng: np.random.Generator, size: int, *, split: Split = "train", step: int | None = None
+    ) -> TaskBatch:
+        require_split(self, split)
+        tokens_BT = rng.integers(self.symbols, size=(size, self.length))
+        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+        targets_BT[:, self.offset :], slice_BT[:, self.offset :] = tokens_BT[:, : -self.offset], 0
+        return TaskBatch(tokens_BT, targets_BT, slice_BT)
+
+    def oracle(self, tokens_BT: Ids) -> Ids:
+        return np.array(
+            [[row[at - self.offset] if at >= self.offset else IGNORE for at in range(len(row))] for row in tokens_BT]
+        )
+
+
+def copying(task: Copying, *, sharpness: float, heads: int | None) -> Blueprint:
+    """Scores depend on positions alone and differ by at least 2, times the sharpness."""
+    ids, places = codes(task.vocab_size), codes(task.length)
+    head = Head(
+        f"every position looks {task.offset} back and keeps what stands there",
+        (Term(("source",), ("here",), sharpness),),
+        (copy("token", "copied", ids.shape[1]),),
+    )
+    return Blueprint(
+        exercise=task,
+        residual=Residual(token=ids.shape[1], here=places.shape[1], source=places.shape[1], copied=ids.shape[1]),
+        tokens={"token": ids},
+        positions={"here": places, "source": places[np.maximum(np.arange(task.length) - task.offset, 0)]},
+        layers=shared((Layer("copying", (head,)),), heads),
+        readout={"copied": ids},
+        sharpness=sharpness,
+    )

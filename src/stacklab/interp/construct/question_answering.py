@@ -1,0 +1,40 @@
+"""Question answering in two layers: each answer copies the question before it; the last token finds its like.
+
+Both scores that decide differ by at least 2, before they are multiplied by the sharpness. The stack: attention alone,
+causal, one head a layer or any number that share the moving, no norm, learned positions, read at the last position.
+"""
+
+import numpy as np
+
+from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
+from stacklab.tasks.question_answering import QuestionAnswering
+
+
+def question_answering(task: QuestionAnswering, *, sharpness: float, heads: int | None) -> Blueprint:
+    ids, places = codes(task.vocab_size), codes(task.length)
+    bits, wide = ids.shape[1], places.shape[1]
+    is_answer = np.where(np.arange(task.vocab_size) < task.questions, -1.0, 1.0)[:, None]
+    copying = Head(
+        "every position looks at the one before it and keeps what stands there",
+        (Term(("before",), ("here",), sharpness),),
+        (copy("token", "copied", bits),),
+    )
+    # The first position sees itself alone and copies itself: a question, which must not be taken for an answer.
+    matching = Head(
+        "the question at the end looks at the answer that copied the same question and takes it over",
+        (Term(("token",), ("copied",), sharpness), Term(("one",), ("answer",), sharpness)),
+        (copy("token", "found", bits),),
+    )
+    return Blueprint(
+        exercise=task,
+        residual=Residual(token=bits, answer=1, one=1, here=wide, before=wide, copied=bits, found=bits),
+        tokens={"token": ids, "answer": is_answer},
+        positions={
+            "here": places,
+            "before": places[np.maximum(np.arange(task.length) - 1, 0)],
+            "one": np.ones((task.length, 1)),
+        },
+        layers=shared((Layer("copying", (copying,)), Layer("matching", (matching,))), heads),
+        readout={"found": np.where(is_answer > 0, ids, 0.0)},
+        sharpness=sharpness,
+    )

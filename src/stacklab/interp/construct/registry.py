@@ -1,0 +1,72 @@
+"""The constructions by name: what each is built for and by."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from stacklab.base.errors import SpecError
+from stacklab.interp.construct.blueprint import Blueprint
+from stacklab.interp.construct.copying import Copying, copying
+from stacklab.interp.construct.in_context_template_matching import in_context_template_matching
+from stacklab.interp.construct.mapping import Mapping as MappingExercise
+from stacklab.interp.construct.mapping import mapping
+from stacklab.interp.construct.matching import Matching, matching
+from stacklab.interp.construct.parsing import Parsing, parsing
+from stacklab.interp.construct.question_answering import question_answering
+from stacklab.interp.construct.sequence_classification import sequence_classification
+from stacklab.interp.construct.template_matching import template_matching
+from stacklab.interp.construct.template_matching_one_layer import template_matching_one_layer
+from stacklab.tasks.in_context_template_matching import InContextTemplateMatching
+from stacklab.tasks.question_answering import QuestionAnswering
+from stacklab.tasks.sequence_classification import SequenceClassification
+from stacklab.tasks.template_matching import TemplateMatching
+
+SHARPNESS = 16.0
+
+
+class Entry(NamedTuple):
+    """What it is built for, and build(exercise, sharpness=, heads=), where heads None means as few as will do."""
+
+    exercise: type[Any]
+    build: Callable[..., Blueprint]
+
+
+CONSTRUCTIONS: dict[str, Entry] = {
+    "copying": Entry(Copying, copying),
+    "parsing": Entry(Parsing, parsing),
+    "matching": Entry(Matching, matching),
+    "mapping": Entry(MappingExercise, mapping),
+    "sequence-classification": Entry(SequenceClassification, sequence_classification),
+    "question-answering": Entry(QuestionAnswering, question_answering),
+    "template-matching": Entry(TemplateMatching, template_matching),
+    "template-matching-one-layer": Entry(TemplateMatching, template_matching_one_layer),
+    "in-context-template-matching": Entry(InContextTemplateMatching, in_context_template_matching),
+}
+
+
+def blueprint(
+    name: str,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    sharpness: float = SHARPNESS,
+    heads: int | None = None,
+) -> Blueprint:
+    """A construction for an exercise of these settings. Raises SpecError for what it cannot be built for."""
+    entry = find(name)
+    try:
+        exercise = entry.exercise(**(settings or {}))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        known = ", ".join(field for field in entry.exercise.model_fields if field != "kind")
+        told = f"no such setting; it has {known}" if first["type"] == "extra_forbidden" else first["msg"]
+        raise SpecError(f"{name}: {where}{': ' if where else ''}{told.removeprefix('Value error, ')}") from error
+    return entry.build(exercise, sharpness=sharpness, heads=heads)
+
+
+def find(name: str) -> Entry:
+    """Raises SpecError with the names there are."""
+    if name not in CONSTRUCTIONS:
+        raise SpecError(f"no construction is called {name!r}; there are {', '.join(CONSTRUCTIONS)}")
+    return CONSTRUCTIONS[name]

@@ -1,0 +1,83 @@
+"""A construction held against the oracle of its exercise."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from stacklab.base.spec import Spec, Text
+from stacklab.base.streams import numpy_stream
+from stacklab.interp.construct.blueprint import Blueprint
+from stacklab.interp.construct.compile import compiled
+from stacklab.model.transformer import Transformer
+from stacklab.tasks.batch import Ids, TaskBatch
+from stacklab.tasks.protocol import Split
+
+BATCH = 512
+
+
+class Verified(Spec):
+    """What a model answered on fresh sequences of a split, in float32.
+
+    margin: the least lead of a right answer's logit over all others, negative where an answer is wrong.
+    changed: answers that float64 gives otherwise.
+    """
+
+    split: Text
+    sequences: int
+    answers: int
+    right: int
+    margin: float
+    changed: int
+
+
+def verify(plan: Blueprint, *, sequences: int, seed: int = 0) -> tuple[Verified, ...]:
+    """Every answer to `sequences` fresh sequences of each split, against the oracle, over all ids."""
+    single, double = compiled(plan), compiled(plan, dtype=torch.float64)
+    return tuple(_verify(plan, split, single, double, sequences=sequences, seed=seed) for split in plan.exercise.splits)
+
+
+def _verify(
+    plan: Blueprint, split: Split, single: Transformer, double: Transformer, *, sequences: int, seed: int
+) -> Verified:
+    tokens_BT = draw(plan, sequences, split=split, seed=seed).tokens_BT
+    targets_BT = plan.exercise.oracle(tokens_BT)
+    right = changed = answers = 0
+    margin = float("inf")
+    for start in range(0, sequences, BATCH):
+        part_BT, target_BT = tokens_BT[start : start + BATCH], targets_BT[start : start + BATCH]
+        asked = target_BT >= 0
+        logits_NV, target_N = asked_logits(single, part_BT, asked), torch.from_numpy(target_BT[asked])
+        answer_N = logits_NV.argmax(1)
+        changed += int((answer_N != asked_logits(double, part_BT, asked).argmax(1)).sum())
+        right += int((answer_N == target_N).sum())
+        answers += len(target_N)
+        others_NV = logits_NV.scatter(1, target_N[:, None], -torch.inf)
+        lead_N = logits_NV.gather(1, target_N[:, None])[:, 0] - others_NV.amax(1)
+        margin = min(margin, float(lead_N.min()))
+    return Verified(split=split, sequences=sequences, answers=answers, right=right, margin=margin, changed=changed)
+
+
+def least_sharpness(build: Callable[[float], Blueprint], *, sequences: int, seed: int = 0) -> int | None:
+    """The least whole sharpness up to 64 whose answers in float32 are all right, on the same fresh sequences."""
+    for sharpness in range(1, 65):
+        plan = build(float(sharpness))
+        if all(_all_right(plan, split, sequences=sequences, seed=seed) for split in plan.exercise.splits):
+            return sharpness
+    return None
+
+
+def _all_right(plan: Blueprint, split: Split, *, sequences: int, seed: int) -> bool:
+    batch = draw(plan, sequences, split=split, seed=seed)
+    logits_NV = asked_logits(compiled(plan), batch.tokens_BT, batch.asked_BT)
+    return bool((logits_NV.argmax(1).numpy() == batch.targets_BT[batch.asked_BT]).all())
+
+
+def draw(plan: Blueprint, size: int, *, split: Split = "train", seed: int = 0) -> TaskBatch:
+    return plan.exercise.draw(numpy_stream(seed, "construct", plan.exercise.kind, split), size, split=split)
+
+
+@torch.inference_mode()
+def asked_logits(model: Transformer, tokens_BT: Ids, asked_BT: np.ndarray) -> torch.Tensor:
+    """[N, V] the logits of the asked positions."""
+    return model.logits(model(torch.from_numpy(tokens_BT))[torch.from_numpy(asked_BT)])

@@ -1,0 +1,62 @@
+"""What heads do, in numbers. No torch here."""
+
+from typing import Literal
+
+from stacklab.base.spec import Items, Spec, Text
+from stacklab.stats.result import Result
+
+Role = Literal["copying", "gathering", "parsing", "matching"]
+ROLES: dict[Role, str] = {
+    "copying": "attention to the position a fixed number of places back, at the best slot and number",
+    "gathering": "attention to the earlier positions of the own group, at the best slot",
+    "parsing": "where a symbol stood in its group before: attention to its equals there, of what leaves the position",
+    "matching": "attention to positions that hold the right answer, where one is asked",
+}
+
+
+class HeadScore(Spec):
+    """The share of a role in what one head does, from 0 to 1. `where`: the slot, and how far back, if any.
+
+    Layers and heads are counted from 0.
+    """
+
+    layer: int
+    head: int
+    role: Role
+    value: float
+    where: Text = ""
+
+
+class Subject(Spec):
+    """The scores of all heads of one model. `absent`: roles that the task's sequences do not have, with the reason."""
+
+    seed: int
+    scores: Items[HeadScore]
+    absent: dict[Role, Text]
+
+
+class RoleRow(Spec):
+    """A role in a layer, over models. best: of the head that scores most in each model, since a head's number means
+    nothing across seeds; mean: of all heads. `where`: of the best heads, the most frequent first."""
+
+    layer: int
+    role: Role
+    best: Result
+    mean: Result
+    where: Text
+
+
+class HeadReport(Spec):
+    """Trained models of one arm beside untrained ones of the same spec and, where there is one, the construction.
+
+    constructed: of the constructed model, for each role the head that scores most.
+    """
+
+    task: Text
+    split: Text
+    sequences: int
+    trained: Items[RoleRow]
+    untrained: Items[RoleRow]
+    constructed: Items[HeadScore]
+    absent: dict[Role, Text]
+    seeds: Items[Subject]

@@ -1,0 +1,110 @@
+"""The heads of an arm's trained models, beside untrained ones and the construction for the same task."""
+
+from collections.abc import Sequence
+
+from stacklab.base.errors import DataError, SpecError
+from stacklab.base.streams import numpy_stream
+from stacklab.interp.construct.blueprint import Blueprint
+from stacklab.interp.construct.compile import compiled
+from stacklab.interp.construct.registry import CONSTRUCTIONS, SHARPNESS
+from stacklab.interp.head_scores import score_heads, summarise
+from stacklab.interp.head_spec import HeadReport, HeadScore, Role
+from stacklab.model.init import build
+from stacklab.model.transformer import Transformer
+from stacklab.run.paths import RunPaths
+from stacklab.run.spec import RunSpec
+from stacklab.run.store import read_spec
+from stacklab.tasks.batch import TaskBatch
+from stacklab.tasks.data import TaskData
+from stacklab.tasks.protocol import Split
+from stacklab.tasks.spec import AnyTask
+from stacklab.train.checkpoint import load_weights, read_weights
+
+UNTRAINED = 10
+"""Fresh initialisations that the trained models are set beside."""
+
+
+def arm_heads(runs: Sequence[RunPaths], *, sequences: int = 256, level: float = 0.05) -> HeadReport:
+    """The scores of every head of finished runs that differ in the seed alone, on fresh sequences of their task.
+
+    Of symbols that training never showed, where the task keeps some. Raises DataError for runs of text, runs without
+    weights, and runs of different models or tasks.
+    """
+    specs = [_checked(paths) for paths in runs]
+    task = one_task(specs)
+    split: Split = "unseen" if "unseen" in task.splits else "train"
+    batch = fresh(task, sequences)
+    trained = [
+        score_heads(trained_model(paths), batch, task.layout, seed=spec.seed)
+        for paths, spec in zip(runs, specs, strict=True)
+    ]
+    untrained = [
+        score_heads(build(specs[0].model, seed=seed), batch, task.layout, seed=seed) for seed in range(UNTRAINED)
+    ]
+    return HeadReport(
+        task=task.kind,
+        split=split,
+        sequences=sequences,
+        trained=summarise(trained, level=level),
+        untrained=summarise(untrained, level=level),
+        constructed=_constructed(task, batch),
+        absent=trained[0].absent,
+        seeds=tuple(trained),
+    )
+
+
+def fresh(task: AnyTask, sequences: int) -> TaskBatch:
+    """Sequences that no training step drew."""
+    split: Split = "unseen" if "unseen" in task.splits else "train"
+    return task.draw(numpy_stream(0, "task", "heads", task.fingerprint), sequences, split=split)
+
+
+def one_task(specs: Sequence[RunSpec]) -> AnyTask:
+    """The task that runs have in common. Raises DataError where they have none, or their models differ."""
+    if not specs:
+        raise DataError("no run of it has finished, so there are no heads to look at; `stacklab status` shows how far")
+    first = specs[0]
+    for spec in specs:
+        if not isinstance(spec.data, TaskData):
+            raise DataError(f"run {spec.run_id}: was trained on text; heads are scored on a synthetic task")
+        if (spec.data, spec.model) != (first.data, first.model):
+            raise DataError(f"runs {first.run_id} and {spec.run_id} are not of one arm: their model or task differs")
+    assert isinstance(first.data, TaskData)
+    if not first.model.num_layers:
+        raise DataError(f"run {first.run_id}: has no layers, and so no heads")
+    return first.data.task
+
+
+def trained_model(paths: RunPaths) -> Transformer:
+    """Raises CheckpointError for damaged weights."""
+    model = Transformer(read_spec(paths).model)
+    load_weights(model, read_weights(paths.weights), paths.weights)
+    return model
+
+
+def construction(task: AnyTask) -> Blueprint | None:
+    """The hand-built solution of this very task; None where there is none."""
+    entry = CONSTRUCTIONS.get(task.kind)
+    if entry is None:
+        return None
+    try:
+        return entry.build(task, sharpness=SHARPNESS, heads=None)
+    except SpecError:
+        return None
+
+
+def _checked(paths: RunPaths) -> RunSpec:
+    if not paths.weights.exists():
+        raise DataError(f"{paths.folder}: has no final weights yet; `stacklab status` shows how far it is")
+    return read_spec(paths)
+
+
+def _constructed(task: AnyTask, batch: TaskBatch) -> tuple[HeadScore, ...]:
+    plan = construction(task)
+    if plan is None:
+        return ()
+    best: dict[Role, HeadScore] = {}
+    for score in score_heads(compiled(plan), batch, task.layout, seed=0).scores:
+        if score.role not in best or score.value > best[score.role].value:
+            best[score.role] = score
+    return tuple(best.values())
