@@ -30,7 +30,7 @@ class Rows:
     def spread(self, y_RNO: Tensor) -> Tensor:
         """y_RBTO of what was made row by row."""
         if self.row_RBT is None:
-            return y_RNO.unflatten(1, (self.batch, -1))
+            return y_RNO.view(len(y_RNO), self.batch, -1, y_RNO.shape[2])
         return y_RNO.flatten(0, 1).index_select(0, self.row_RBT.flatten()).view(*self.row_RBT.shape, -1)
 
     def placed(self, y_RNO: Tensor) -> Tensor:
@@ -70,8 +70,9 @@ class StackedLayer:
 
     def _through(self, given: Parameters, rows: Rows, asked: Rows) -> Rows:
         own = {name.removeprefix(self.prefix): value for name, value in given.items() if name.startswith(self.prefix)}
-        seen, asking = self._before(own, rows), self._before(own, asked)
-        hidden_QS = self._hidden(asked.columns_T, rows.columns_T)
+        seen = self._before(own, rows)
+        asking = seen if asked is rows else self._before(own, asked)
+        hidden_QS = self._hidden(asked.columns_T, rows.columns_T).to(rows.x_RND.dtype)
         attend_or_read = self._read if self._reading_pays(asked, rows) else self._attend
         x_RND = attend_or_read(own, seen, asking, asked, hidden_QS)
         x_RND = self._fed_forward(own, self._after(own, x_RND, "attention_norm."))
@@ -109,7 +110,7 @@ class StackedLayer:
             q = torch.cat((q, weight_RHD * self._same_for_heads(asking)), -1)
             k = torch.cat((k, self._same_for_heads(seen)), -1)
         o_GQK = attend(*(one.flatten(0, 2) for one in (q, k, v)), hidden_QS=hidden_QS, scale=self.scale)
-        o_RBQD = o_GQK.unflatten(0, v.shape[:3]).transpose(2, 3).flatten(3)
+        o_RBQD = o_GQK.view(*v.shape[:3], *o_GQK.shape[1:]).transpose(2, 3).flatten(3)
         return self._out(own, o_RBQD, residual, weight_RDD=own["attention.output.weight"])
 
     def _read(self, own: Parameters, seen: Rows, asking: Rows, residual: Rows, hidden_QS: Tensor) -> Tensor:
@@ -122,7 +123,7 @@ class StackedLayer:
             return self._read_one(own, x_GSD, asking, residual, hidden_QS)
         heads = self.layer.num_heads
         maps = self._maps(own)
-        _, key_RHKD, value_RHKD = (weight.unflatten(1, (heads, -1)) for weight in maps.weights_RDD)
+        _, key_RHKD, value_RHKD = (weight.view(len(weight), heads, -1, weight.shape[2]) for weight in maps.weights_RDD)
         q_RBHQK = self._heads(asking.spread(linear(asking.x_RND, maps.weights_RDD[0], onto=maps.biases_R1D[0])))
         q_RBHQD = torch.einsum("rbhqk,rhkd->rbhqd", q_RBHQK, key_RHKD)
         mean_GPD = read(
@@ -177,7 +178,7 @@ class StackedLayer:
 
     def _heads(self, y_RBTD: Tensor) -> Tensor:
         """y_RBHTK"""
-        return y_RBTD.unflatten(-1, (self.layer.num_heads, -1)).transpose(2, 3)
+        return y_RBTD.view(*y_RBTD.shape[:3], self.layer.num_heads, -1).transpose(2, 3)
 
     def _same_for_heads(self, rows: Rows) -> Tensor:
         """x_RBHTD, what the identity term compares."""

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -96,7 +97,7 @@ class _Together:
         if self.members:
             self._stack()
         for member in self.members:
-            member.set_out(stop=lambda: self.stopping, unload=lambda member=member: self._unload(member))
+            member.set_out(stop=lambda: self.stopping, unload=partial(self._unload, member))
         while self.members:
             asking = [member for member in self.members if member.wish.batch is None]
             if asking:

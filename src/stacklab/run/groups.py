@@ -10,10 +10,11 @@ MOST_PARAMETERS = 1_000_000
 MOST_POSITIONS = 128
 """Larger models and longer sequences fill a core by themselves."""
 
-STACKED = frozenset(
-    "vocab_size d_model num_layers num_heads d_ff mask window context_length position activation attention_scale "
-    "attention_identity linear_bias token_table tie_embeddings norm init".split()
-)
+STACKED = {
+    *("vocab_size", "d_model", "num_layers", "num_heads", "d_ff", "context_length", "init", "norm", "activation"),
+    *("mask", "window", "position", "attention_scale", "attention_identity"),
+    *("linear_bias", "token_table", "tie_embeddings"),
+}
 """The fields of ModelSpec that stacked models know; any other must have its default or be zero."""
 
 FREE = {"model": {"init"}, "train": {"steps", "optimizer", "schedule", "checkpoint_every", "diverged_above", "stop"}}

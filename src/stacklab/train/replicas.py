@@ -105,7 +105,7 @@ class Replicas:
     @torch.no_grad()
     def _update(self, steps: Sequence[int], grad_RP: Tensor) -> Tensor:
         """Clip and take a step of AdamW in place, as torch.optim.AdamW(fused=True); returns the norms."""
-        norm_R = torch.linalg.vector_norm(grad_RP, dim=1)
+        norm_R: Tensor = torch.linalg.vector_norm(grad_RP, dim=1)
         one = self._settings
         grad_RP *= (one.clip_R / (norm_R + 1e-6)).clamp(max=1.0)[:, None]
         self._updates = [count + 1 for count in self._updates]

@@ -33,7 +33,7 @@ def read(q_GQD: Tensor, x_GSD: Tensor, *, hidden_QS: Tensor, scale: float) -> Te
 
 
 def with_columns(x_RBTD: Tensor, columns_C: Tensor) -> tuple[Tensor, Tensor]:
-    """x, and its rows at some columns. The gradient that reaches x is added to in place, so nothing may hold on to it."""
+    """x, and its rows at some columns. The gradient that reaches x is added to in place: nothing may hold on to it."""
     both: tuple[Tensor, Tensor] = _WithColumns.apply(x_RBTD, columns_C)  # type: ignore[no-untyped-call]
     return both
 

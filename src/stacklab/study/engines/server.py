@@ -5,8 +5,8 @@ Spoken on its standard input, one JSON line each:
     {"job", "folders", "together", "device"}              start this job: one run, or several for what `together` names
     {"signal"}                                            send it to every worker
 and on the pipe named by its argument: {"ready"} or {"error"} once, then per run {"job", "place", "status", "reason"}
-from the worker and {"job", "code"} when the worker is gone. When the input ends or the parent is dead, it asks the workers to
-stop, waits for them and leaves.
+from the worker and {"job", "code"} when the worker is gone. When the input ends or the parent is dead, it asks the
+workers to stop, waits for them and leaves.
 
 multiprocessing's own fork server is not used: it imports the user's main script again in every child, fixes the
 environment when anybody first uses it, and stays until the parent ends.

@@ -42,7 +42,7 @@ def carry_out(
 
 
 class _Session:
-    """One call of `carry_out`. Jobs are numbered as they are made, and a folder stands in one waiting or running job."""
+    """One call of `carry_out`. Jobs are numbered as they are made; a folder stands in one that waits or runs."""
 
     def __init__(self, jobs: Sequence[Job], watch: Watch, interruption: Interruption, workers: int) -> None:
         folders = [folder for job in jobs for folder in job.folders]
