@@ -50,14 +50,14 @@ def execute_together(folders: Sequence[Path], *, stop: Callable[[], bool], ended
                     ended(folder, str(read_json(RunPaths(folder).result)["status"]), "")
                 elif member := _opened(folder, ended):
                     members.append(member)
-            _Together(members, stop, ended).run()
+            Together(members, stop, ended).run()
     except BusyError:
         # Told to stop while another process held one of the runs.
         for folder in folders:
             ended(folder, "stopped", "")
 
 
-class _Member:
+class Member:
     """A run of the group. `wish` is what it needs next; once it has an `outcome` it needs nothing more."""
 
     def __init__(self, folder: Path) -> None:
@@ -88,31 +88,37 @@ class _Member:
             self.outcome = end.value
 
 
-class _Together:
-    def __init__(self, members: list[_Member], stop: Callable[[], bool], ended: Ended) -> None:
+class Together:
+    """Members on their way, one step of all at a time."""
+
+    def __init__(self, members: list[Member], stop: Callable[[], bool], ended: Ended) -> None:
         self.members, self.stop, self.ended = members, stop, ended
         self.stopping = False
+        if members:
+            self._stack()
+        for member in members:
+            member.set_out(stop=lambda: self.stopping, unload=partial(self._unload, member))
 
     def run(self) -> None:
-        if self.members:
-            self._stack()
-        for member in self.members:
-            member.set_out(stop=lambda: self.stopping, unload=partial(self._unload, member))
         while self.members:
-            asking = [member for member in self.members if member.wish.batch is None]
-            if asking:
-                self._measure(asking)
-            else:
-                self._teach()
-            self._let_go()
+            self.advance()
+
+    def advance(self) -> None:
+        """Give the members what they need next, those that want to be measured first."""
+        asking = [member for member in self.members if member.wish.batch is None]
+        if asking:
+            self._measure(asking)
+        else:
+            self._teach()
+        self._let_go()
 
     def _stack(self) -> None:
         self.replicas = Replicas([member.execution.trainer for member in self.members])
 
-    def _unload(self, member: _Member) -> None:
+    def _unload(self, member: Member) -> None:
         self.replicas.unload(self.members.index(member))
 
-    def _measure(self, asking: list[_Member]) -> None:
+    def _measure(self, asking: list[Member]) -> None:
         # The fixed sets belong to the task, so that all members have the same.
         scores: dict[str, list[Scores]] = {
             name: stacked_scores(self.replicas, drawn.tokens_BT, drawn.targets_BT, asked_BT=drawn.asked_BT)
@@ -153,10 +159,10 @@ class _Together:
             self._stack()
 
 
-def _opened(folder: Path, ended: Ended) -> _Member | None:
+def _opened(folder: Path, ended: Ended) -> Member | None:
     """A run ready to go on. One that cannot be read costs the others nothing."""
     try:
-        return _Member(folder)
+        return Member(folder)
     except StacklabError as error:
         ended(folder, "failed", str(error))
         return None

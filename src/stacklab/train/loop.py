@@ -85,7 +85,7 @@ def train(trainer: Trainer, course: Course, recorder: Recorder, *, start: int, f
         except StopIteration as end:
             outcome: Outcome = end.value
             return outcome
-        given = course.evaluate() if wish.batch is None else _teach(trainer, wish.step, wish.batch)
+        given = course.evaluate() if wish.batch is None else teach(trainer, wish.step, wish.batch)
 
 
 def walk(spec: TrainSpec, course: Course, recorder: Recorder, *, start: int, first_loss: float | None) -> Walk:
@@ -118,7 +118,8 @@ def walk(spec: TrainSpec, course: Course, recorder: Recorder, *, start: int, fir
     return Outcome("finished", spec.steps)
 
 
-def _teach(trainer: Trainer, step: int, batch: Batch) -> Taught:
+def teach(trainer: Trainer, step: int, batch: Batch) -> Taught:
+    """Train on a batch."""
     began = time.perf_counter()
     loss, norm = trainer.step(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
     return Taught(loss, norm, time.perf_counter() - began)
