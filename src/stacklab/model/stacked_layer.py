@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stacklab.model.layers import ACTIVATIONS
-from stacklab.model.ops.stacked import attend, linear, read, with_columns
+from stacklab.model.ops.stacked import attend, linear, linear_onto_rows, read, with_columns
 from stacklab.model.ops.visibility import Visibility
 from stacklab.model.spec import LayerSpec, ModelSpec
 
@@ -33,9 +33,11 @@ class Rows:
             return y_RNO.view(len(y_RNO), self.batch, -1, y_RNO.shape[2])
         return y_RNO.flatten(0, 1).index_select(0, self.row_RBT.flatten()).view(*self.row_RBT.shape, -1)
 
-    def placed(self, y_RNO: Tensor) -> Tensor:
-        """y_RNO with a row for each place."""
-        return y_RNO if self.row_RBT is None else self.spread(y_RNO).flatten(1, 2)
+    def plus(self, y_RND: Tensor, o_RNI: Tensor, weight_RDI: Tensor) -> Tensor:
+        """Of what was made row by row, at all places, the sum with a linear map of o."""
+        if self.row_RBT is None:
+            return linear(o_RNI, weight_RDI, onto=y_RND)
+        return linear_onto_rows(o_RNI, weight_RDI, y_RND, self.row_RBT.flatten())
 
     def fork(self, columns_C: Tensor) -> tuple["Rows", "Rows"]:
         """These rows, to be used in their place from now on, and those of some columns."""
@@ -154,8 +156,7 @@ class StackedLayer:
         x_RND = residual.x_RND if bias_R1D is None else residual.x_RND + bias_R1D
         if (bias_RD := own.get("attention.output.bias")) is not None:
             x_RND = x_RND + bias_RD[:, None]
-        onto_RND = residual.placed(x_RND)
-        return linear(o.reshape(onto_RND.shape), weight_RDD, onto=onto_RND)
+        return residual.plus(x_RND, o.reshape(len(x_RND), -1, o.shape[-1]), weight_RDD)
 
     def _fed_forward(self, own: Parameters, x_RND: Tensor) -> Tensor:
         if self.layer.d_ff == 0:

@@ -17,6 +17,12 @@ def linear(x_RNI: Tensor, weight_ROI: Tensor, *, onto: Tensor | None) -> Tensor:
     return torch.bmm(x_RNI, weight_RIO) if onto is None else torch.baddbmm(onto, x_RNI, weight_RIO)
 
 
+def linear_onto_rows(x_RNI: Tensor, weight_ROI: Tensor, table_RPO: Tensor, row_N: Tensor) -> Tensor:
+    """`linear` onto rows of a table: row_N, of all replicas' places, holds numbers of the rows of all replicas."""
+    y_RNO: Tensor = _LinearOntoRows.apply(x_RNI, weight_ROI, table_RPO, row_N)  # type: ignore[no-untyped-call]
+    return y_RNO
+
+
 def attend(q_GQK: Tensor, k_GSK: Tensor, v_GSL: Tensor, *, hidden_QS: Tensor, scale: float) -> Tensor:
     """softmax(q k^T scale + hidden) v for G independent groups; hidden is -inf where a query must not see.
 
@@ -46,6 +52,23 @@ def _grad_score_GQS(grad_o_GQL: Tensor, v_GSL: Tensor, share_GQS: Tensor, scale:
     """The gradient of q k^T."""
     grad_share_GQS = torch.bmm(grad_o_GQL, v_GSL.transpose(1, 2))
     return torch._softmax_backward_data(grad_share_GQS, share_GQS, -1, share_GQS.dtype).mul_(scale)
+
+
+class _LinearOntoRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_RNI: Tensor, weight_ROI: Tensor, table_RPO: Tensor, row_N: Tensor) -> Tensor:
+        ctx.save_for_backward(x_RNI, weight_ROI, row_N)
+        ctx.shape = table_RPO.shape
+        y_RNO = table_RPO.flatten(0, 1).index_select(0, row_N).view(*x_RNI.shape[:2], -1)
+        return y_RNO.baddbmm_(x_RNI, weight_ROI.transpose(1, 2))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_y_RNO: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x_RNI, weight_ROI, row_N = ctx.saved_tensors
+        grad_table_RPO = grad_y_RNO.new_zeros(ctx.shape)
+        grad_table_RPO.flatten(0, 1).index_add_(0, row_N, grad_y_RNO.flatten(0, 1))
+        return torch.bmm(grad_y_RNO, weight_ROI), torch.bmm(grad_y_RNO.transpose(1, 2), x_RNI), grad_table_RPO, None
 
 
 class _Attend(torch.autograd.Function):
