@@ -33,6 +33,15 @@ class Rows:
             return y_RNO.view(len(y_RNO), self.batch, -1, y_RNO.shape[2])
         return y_RNO.flatten(0, 1).index_select(0, self.row_RBT.flatten()).view(*self.row_RBT.shape, -1)
 
+    def spread_heads(self, y_RNO: Tensor, heads: int) -> Tensor:
+        """y_RBHTK"""
+        if self.row_RBT is None or heads == 1:
+            y_RBTO = self.spread(y_RNO)
+            return y_RBTO.view(*y_RBTO.shape[:3], heads, -1).transpose(2, 3)
+        # Shared rows can be gathered in the order of heads, which spares a copy.
+        row_RBHT = self.row_RBT[:, :, None] * heads + torch.arange(heads)[:, None]
+        return y_RNO.reshape(-1, y_RNO.shape[-1] // heads).index_select(0, row_RBHT.flatten()).view(*row_RBHT.shape, -1)
+
     def plus(self, y_RND: Tensor, o_RNI: Tensor, weight_RDI: Tensor) -> Tensor:
         """Of what was made row by row, at all places, the sum with a linear map of o."""
         if self.row_RBT is None:
@@ -104,7 +113,7 @@ class StackedLayer:
     def _attend(self, own: Parameters, seen: Rows, asking: Rows, residual: Rows, hidden_QS: Tensor) -> Tensor:
         """Queries, keys and values at all places, as in Attention; added to the residual."""
         q, k, v = (
-            self._heads(rows.spread(linear(rows.x_RND, weight, onto=bias)))
+            rows.spread_heads(linear(rows.x_RND, weight, onto=bias), self.layer.num_heads)
             for rows, weight, bias in zip((asking, seen, seen), *self._maps(own), strict=True)
         )
         if "attention.identity_H" in own:
@@ -126,7 +135,7 @@ class StackedLayer:
         heads = self.layer.num_heads
         maps = self._maps(own)
         _, key_RHKD, value_RHKD = (weight.view(len(weight), heads, -1, weight.shape[2]) for weight in maps.weights_RDD)
-        q_RBHQK = self._heads(asking.spread(linear(asking.x_RND, maps.weights_RDD[0], onto=maps.biases_R1D[0])))
+        q_RBHQK = asking.spread_heads(linear(asking.x_RND, maps.weights_RDD[0], onto=maps.biases_R1D[0]), heads)
         q_RBHQD = torch.einsum("rbhqk,rhkd->rbhqd", q_RBHQK, key_RHKD)
         mean_GPD = read(
             q_RBHQD.flatten(2, 3).flatten(0, 1), x_GSD, hidden_QS=hidden_QS.repeat(heads, 1), scale=self.scale
@@ -176,10 +185,6 @@ class StackedLayer:
         if self.spec.norm.placement != "post":
             return x_RND
         return moved(own, norm, normed(x_RND, self.spec.norm.epsilon))
-
-    def _heads(self, y_RBTD: Tensor) -> Tensor:
-        """y_RBHTK"""
-        return y_RBTD.view(*y_RBTD.shape[:3], self.layer.num_heads, -1).transpose(2, 3)
 
     def _same_for_heads(self, rows: Rows) -> Tensor:
         """x_RBHTD, what the identity term compares."""

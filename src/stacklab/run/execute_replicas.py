@@ -18,6 +18,7 @@ from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution
 from stacklab.run.feeds.task import TaskFeed
 from stacklab.run.paths import RunPaths
+from stacklab.run.recorder import PROGRESS_SECONDS
 from stacklab.run.store import read_spec
 from stacklab.train.evaluate import Scores, stacked_scores
 from stacklab.train.loop import Outcome, Taught, walk
@@ -113,6 +114,9 @@ class Together:
         self._let_go()
 
     def _stack(self) -> None:
+        # Such a write takes milliseconds: together they should cost what they cost a run alone.
+        for member in self.members:
+            member.execution.recorder.patience = PROGRESS_SECONDS * len(self.members)
         self.replicas = Replicas([member.execution.trainer for member in self.members])
 
     def _unload(self, member: Member) -> None:

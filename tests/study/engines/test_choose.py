@@ -7,7 +7,7 @@ from stacklab.base.errors import SpecError
 from stacklab.study.engines.choose import make_engine, worker_count
 
 
-@pytest.mark.parametrize("name", ["inline", "processes"])
+@pytest.mark.parametrize("name", ["inline", "processes", "replicas"])
 def test_engines_have_the_name_they_are_chosen_by(name: str) -> None:
     assert make_engine(name).name == name
 

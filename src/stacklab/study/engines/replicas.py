@@ -20,8 +20,10 @@ MOST_TOGETHER = 8
 class ReplicasEngine:
     name = "replicas"
 
-    def __init__(self, *, workers: int | None = None) -> None:
+    def __init__(self, *, workers: int | None = None, target: str = EXECUTE, preload: Sequence[str] = PRELOAD) -> None:
         self._workers = workers
+        self._target = target
+        self._preload = preload
 
     def run(self, folders: Sequence[Path], *, watch: Watch) -> list[RunEnd]:
         """As in Engine.run; a group is started when the first of its runs would be. Ctrl-C as in `processes`."""
@@ -29,7 +31,7 @@ class ReplicasEngine:
         jobs, reasons = make_jobs(folders, workers=workers)
         for reason, count in reasons.items():
             watch.note(f"{count} of {len(folders)} runs are trained one by one: {reason}")
-        ends = carry_out(jobs, workers=workers, watch=watch, target=EXECUTE, preload=PRELOAD)
+        ends = carry_out(jobs, workers=workers, watch=watch, target=self._target, preload=self._preload)
         return [ends[folder] for folder in folders]
 
 
