@@ -101,7 +101,7 @@ def run_study(plan: Plan, out: Path, *, engine: EngineName, workers: int | None)
     """Carry out a plan with live progress on standard error."""
     apply_defaults()
     # Of all runs, not of those left: a resumed run must get the threads that it started with.
-    slots = worker_count(workers, runs=count_runs(plan)) if engine == "processes" else workers
+    slots = worker_count(workers, runs=count_runs(plan)) if engine != "inline" else workers
     chosen = make_engine(engine, workers=slots)
 
     def start(todo: Todo) -> None:

@@ -49,3 +49,22 @@ def plan(
     print(render(result))
     if out is not None:
         write_json(out, result)
+
+
+def replicas(
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Interleaved pairs that are counted.")] = 8,
+    seeds: Annotated[int, typer.Option("--seeds", min=2, help="Runs in stacks, half of them in each process.")] = 8,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
+) -> None:
+    """Small runs in stacks (--engine replicas) against one process per run, interleaved in one run.
+
+    Question answering, 2 layers of attention alone, d_model 64, 256 x 17 tokens, 1 and 4 heads; 2 processes of one
+    thread either way: ratio of steps x seeds per second, and the share of the time that goes into drawing batches.
+    """
+    from stacklab.base.files import write_json
+    from stacklab.bench.replicas import render, run_bench
+
+    result = run_bench(pairs=pairs, seeds=seeds)
+    print(render(result))
+    if out is not None:
+        write_json(out, result)

@@ -56,6 +56,7 @@ app.command("doctor")(doctor.doctor)
 bench_app = typer.Typer(help="Measured comparisons with named peers.", no_args_is_help=True, rich_markup_mode=None)
 bench_app.command("step")(bench.step)
 bench_app.command("plan")(bench.plan)
+bench_app.command("replicas")(bench.replicas)
 app.add_typer(bench_app, name="bench")
 
 

@@ -21,13 +21,16 @@ from stacklab.cli.options import (
 )
 
 Engine = Annotated[
-    Literal["processes", "inline"],
+    Literal["processes", "replicas", "inline"],
     typer.Option(
-        "--engine", "-e", help="processes: one process per run, several at once. inline: one by one, in this one."
+        "--engine",
+        "-e",
+        help="processes: one process per run, several at once. replicas: the same, but small runs of equal shape over "
+        "tasks share one. inline: one by one, in this one.",
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", "-w", min=1, help="Runs at once (processes). Default: the number of cores.")
+    int | None, typer.Option("--workers", "-w", min=1, help="Processes at once. Default: the number of cores.")
 ]
 Looks = Annotated[
     int | None,
@@ -81,8 +84,8 @@ def run(
         looks=looks,
         tuning=parse_tuning(learning_rates, weight_decays, tuning_seeds),
     )
-    plan = chosen.plan(more=more_seeds, workers=workers if engine == "processes" else 1)
-    slots = worker_count(workers, runs=count_runs(plan)) if engine == "processes" else 1
+    plan = chosen.plan(more=more_seeds, workers=1 if engine == "inline" else workers)
+    slots = worker_count(workers, runs=count_runs(plan)) if engine != "inline" else 1
     check_fits(plan, workers=slots, available=psutil.virtual_memory().available, free=free_disk(out))
     result = run_study(plan, out, engine=engine, workers=workers)
     paths = write_report(result)

@@ -56,6 +56,13 @@ class Execution:
         self.trainer = Trainer(self.model, spec.train, spec.seed)
 
     def run(self) -> Outcome:
+        start, first_loss = self.begin()
+        outcome = train(self.trainer, self.course(), self.recorder, start=start, first_loss=first_loss)
+        self.end(outcome)
+        return outcome
+
+    def begin(self) -> tuple[int, float | None]:
+        """Open the folder, from its checkpoint if it has one; returns the steps done and the first training loss."""
         start = 0
         if self.paths.checkpoint.exists():
             start = load_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id)
@@ -65,19 +72,20 @@ class Execution:
         if start == 0:
             write_json(self.paths.samples, {"before": self.feed.samples(self.model)})
         rows = read_jsonl(self.paths.metrics)
-        first_loss = rows[0]["loss"] if rows else None
-        outcome = train(self.trainer, self._course(), self.recorder, start=start, first_loss=first_loss)
+        return start, rows[0]["loss"] if rows else None
+
+    def end(self, outcome: Outcome) -> None:
+        """Write what a run leaves when it is over, unless it was only stopped."""
         if outcome.kind != "stopped":
             self._finish(outcome)
         self.recorder.state(outcome.kind, step=outcome.step)
-        return outcome
 
     def train_step(self, step: int) -> None:
         """One step on its batch, for those who measure it; nothing is recorded."""
         batch = self.feed.batch(step)
         self.trainer.step(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
 
-    def _course(self) -> Course:
+    def course(self) -> Course:
         return Course(
             batch=self.feed.batch,
             evaluate=lambda: self.feed.measure(self.model),

@@ -13,9 +13,13 @@ PROGRESS_SECONDS = 0.7
 
 
 class FolderRecorder:
-    """The loop's Recorder over a run folder. `start` is the number of steps already done."""
+    """The loop's Recorder over a run folder. `start` is the number of steps already done.
+
+    patience: seconds between two writes of the live progress.
+    """
 
     def __init__(self, paths: RunPaths, *, steps: int, start: int) -> None:
+        self.patience = PROGRESS_SECONDS
         self.paths, self.steps = paths, steps
         self.train_seconds = sum(row["seconds"] for row in cut_rows(paths, start))
         self.evals = read_jsonl(paths.evals) if paths.evals.exists() else []
@@ -34,7 +38,7 @@ class FolderRecorder:
         self.tokens += tokens
         append_line(self.paths.timing_rows, json.dumps({"step": step, "seconds": seconds, "tokens": tokens}))
         now = time.monotonic()
-        if now - self._written < PROGRESS_SECONDS and step < self.steps:
+        if now - self._written < self.patience and step < self.steps:
             return
         self._written = now
         elapsed = now - self._began

@@ -14,14 +14,16 @@ def distinct(rng: np.random.Generator, size: int, *, count: int, pool: int) -> I
 
     The first `count` rounds of Fisher and Yates' shuffle, all rows in step.
     """
-    deck = np.tile(np.arange(pool, dtype=np.int64), (size, 1))
+    # A deck of all rows' cards, place by place, so that a place is contiguous: this is drawn at every training step.
+    deck_PB = np.repeat(np.arange(pool, dtype=np.int64), size)
     rows = np.arange(size)
     for place in range(count):
-        other = rng.integers(place, pool, size=size)
-        picked = deck[rows, other]
-        deck[rows, other] = deck[:, place]
-        deck[:, place] = picked
-    return np.ascontiguousarray(deck[:, :count])
+        other = rng.integers(place, pool, size=size) * size + rows
+        picked = deck_PB.take(other)
+        here = deck_PB[place * size : (place + 1) * size]
+        deck_PB[other] = here
+        here[:] = picked
+    return np.ascontiguousarray(deck_PB[: count * size].reshape(count, size).T)
 
 
 def interleaved(rng: np.random.Generator, size: int, *, chains: int, links: int, order: Order) -> Ids:

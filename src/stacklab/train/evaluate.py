@@ -7,13 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from stacklab.model.decode import generate
 from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy_rows
 from stacklab.model.transformer import Transformer
+from stacklab.train.replicas import Replicas
 
 EVALUATION_BATCH = 16
 TASK_BATCH = 256
+
+Scores = tuple[np.ndarray, np.ndarray]
+"""Losses in nats of what is asked, in float64, and whether the likeliest id is the target, for all places."""
 
 
 @torch.inference_mode()
@@ -32,9 +37,7 @@ def mean_loss(model: Transformer, blocks: np.ndarray, *, chunk_rows: int) -> flo
 
 
 @torch.inference_mode()
-def asked_scores(
-    model: Transformer, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, asked_BT: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def asked_scores(model: Transformer, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, asked_BT: np.ndarray) -> Scores:
     """Cross-entropy in nats of the N asked positions in float64, and where the likeliest id is the target [B, T].
 
     Whole rows of logits are made, so this is for the small vocabularies of tasks.
@@ -42,8 +45,22 @@ def asked_scores(
     device = model.token_embedding.weight.device
     hidden_BTD = torch.cat([model(torch.from_numpy(part).to(device)) for part in _batches(inputs_BT)])
     asked = torch.from_numpy(asked_BT).to(device)
-    logits_NV = hidden_BTD[asked] @ model.head_weight_VD.T
-    targets_N = torch.from_numpy(targets_BT).to(device)[asked]
+    return _judged(hidden_BTD[asked] @ model.head_weight_VD.T, torch.from_numpy(targets_BT).to(device), asked)
+
+
+@torch.inference_mode()
+def stacked_scores(
+    replicas: Replicas, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, asked_BT: np.ndarray
+) -> list[Scores]:
+    """`asked_scores` of every replica on the same sequences."""
+    asked, targets = torch.from_numpy(asked_BT), torch.from_numpy(targets_BT)
+    columns_C = asked.any(0).nonzero()[:, 0]
+    logits_RBCV = torch.cat([replicas.logits(torch.from_numpy(part), columns_C) for part in _batches(inputs_BT)], 1)
+    return [_judged(logits_BCV[asked[:, columns_C]], targets, asked) for logits_BCV in logits_RBCV]
+
+
+def _judged(logits_NV: Tensor, targets_BT: Tensor, asked: Tensor) -> Scores:
+    targets_N = targets_BT[asked]
     loss_N = F.cross_entropy(logits_NV.double(), targets_N, reduction="none")
     right_BT = torch.zeros_like(asked)
     right_BT[asked] = logits_NV.argmax(1) == targets_N

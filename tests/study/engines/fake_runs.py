@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,14 @@ def execute(folder: Path, *, threads: int, stop: Callable[[], bool]) -> str:
     reason = "the loss became nan" if status == "diverged" else ""
     (folder / "result.json").write_text(json.dumps({"status": status, "reason": reason}))
     return str(status)
+
+
+def execute_together(
+    folders: Sequence[Path], *, stop: Callable[[], bool], ended: Callable[[Path, str, str], None]
+) -> None:
+    """One after the other; the harm of one meets all that are not over yet."""
+    for folder in folders:
+        ended(folder, execute(folder, threads=1, stop=stop), "")
 
 
 def _harm(plan: dict[str, Any], *, attempt: int) -> None:

@@ -7,7 +7,7 @@ from stacklab.base.errors import SpecError
 from stacklab.study.engines.choose import make_engine, worker_count
 
 
-@pytest.mark.parametrize("name", ["inline", "processes"])
+@pytest.mark.parametrize("name", ["inline", "processes", "replicas"])
 def test_engines_have_the_name_they_are_chosen_by(name: str) -> None:
     assert make_engine(name).name == name
 
@@ -15,7 +15,7 @@ def test_engines_have_the_name_they_are_chosen_by(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "workers", "message"),
     [
-        ("ray", None, "engine: 'ray' is not an engine; choose one of inline, processes"),
+        ("ray", None, "engine: 'ray' is not an engine; choose one of inline, processes, replicas"),
         ("processes", 0, "workers: 0 is too few; at least 1 is needed"),
         ("inline", 2, "workers: the inline engine trains one run at a time, not 2; use processes"),
     ],

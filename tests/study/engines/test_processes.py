@@ -64,7 +64,7 @@ def test_workers_see_threads_and_environment(tmp_path: Path, watch: Notes, monke
 
 
 def test_slots_are_filled_and_each_gets_its_gpu(tmp_path: Path, watch: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stacklab.study.engines.processes.gpus", lambda: ["4", "6"])
+    monkeypatch.setattr("stacklab.study.engines.session.gpus", lambda: ["4", "6"])
     folders = [make_run(tmp_path / name, steps=10, seconds=0.02) for name in "abc"]
     processes(3).run(folders, watch=watch)
     assert [seen(folder)[0]["CUDA_VISIBLE_DEVICES"] for folder in folders] == ["4", "6", "4"]

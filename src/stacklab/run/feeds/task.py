@@ -1,5 +1,6 @@
 """A synthetic task: fresh sequences at every step, and fixed sets whose answers are counted."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from stacklab.run.spec import RunSpec
 from stacklab.tasks.batch import TaskBatch
 from stacklab.tasks.data import TaskData
 from stacklab.tasks.protocol import Split
-from stacklab.train.evaluate import asked_scores
+from stacklab.train.evaluate import Scores, asked_scores
 from stacklab.train.loop import Batch
 
 ROOT = 0  # not the run's seed: the fixed sets belong to the task
@@ -46,11 +47,19 @@ class TaskFeed:
         return Batch(drawn.tokens_BT, np.where(drawn.asked_BT, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
 
     def measure(self, model: Transformer) -> dict[str, float]:
+        return self.summary(
+            {
+                name: asked_scores(model, drawn.tokens_BT, drawn.targets_BT, asked_BT=drawn.asked_BT)
+                for name, drawn in self.sets.items()
+            }
+        )
+
+    def summary(self, scores: Mapping[str, Scores]) -> dict[str, float]:
         """Per set the mean loss over what is asked, and the share of right answers over what is scored, by slice."""
         found: dict[str, float] = {}
         names = self.task.slices()
         for name, drawn in self.sets.items():
-            loss_N, right_BT = asked_scores(model, drawn.tokens_BT, drawn.targets_BT, asked_BT=drawn.asked_BT)
+            loss_N, right_BT = scores[name]
             found[f"{name}.loss"] = float(loss_N.mean())
             found[f"{name}.accuracy"] = float(right_BT[drawn.scored_BT].mean())
             present = [number for number in names if (drawn.slice_BT == number).any()]

@@ -1,30 +1,57 @@
 """One attempt at a run, with failures told apart: what the user can mend, and what is a bug."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
 from stacklab.base.errors import DataError, DiskError, StacklabError
 from stacklab.base.files import read_json, write_json
 from stacklab.run.paths import RunPaths
-from stacklab.study.engines.protocol import Execute, RunEnd, Status
+from stacklab.study.engines.protocol import Execute, ExecuteTogether, RunEnd, Status
 
 
 def attempt(execute: Execute, folder: Path, *, threads: int, stop: Callable[[], bool]) -> tuple[Status, str]:
     """Call `execute`; (status, reason). A failure is also written to the run's error.json."""
     try:
         status = cast(Status, execute(folder, threads=threads, stop=stop))
-    except StacklabError as error:
-        reason = str(error)
-        record_failure(folder, reason, details=None)
-        return "failed", reason
     except (Exception, SystemExit) as error:  # noqa: BLE001  the other runs must go on, and the traceback is kept
-        reason = one_line(f"{type(error).__name__}: {error}")
-        if record_failure(folder, reason, details=traceback.format_exc()):
-            reason = f"{reason} (traceback in {RunPaths(folder).error})"
-        return "failed", reason
+        return "failed", _failed(folder, error)
     return status, recorded_reason(folder)
+
+
+def attempt_together(
+    execute: ExecuteTogether,
+    folders: Sequence[Path],
+    *,
+    stop: Callable[[], bool],
+    tell: Callable[[Path, Status, str], None],
+) -> None:
+    """Call `execute`, and tell of each folder once how its run ended. An error ends all that are not over yet."""
+    waiting = list(folders)
+
+    def ended(folder: Path, status: str, reason: str) -> None:
+        waiting.remove(folder)
+        if status == "failed":
+            record_failure(folder, reason, details=None)
+        tell(folder, cast(Status, status), reason)
+
+    try:
+        execute(folders, stop=stop, ended=ended)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  as above
+        for folder in waiting:
+            tell(folder, "failed", _failed(folder, error))
+
+
+def _failed(folder: Path, error: BaseException) -> str:
+    """The reason, in one line. What the user cannot mend leaves its traceback in error.json."""
+    if isinstance(error, StacklabError):
+        record_failure(folder, str(error), details=None)
+        return str(error)
+    reason = one_line(f"{type(error).__name__}: {error}")
+    if record_failure(folder, reason, details="".join(traceback.format_exception(error))):
+        return f"{reason} (traceback in {RunPaths(folder).error})"
+    return reason
 
 
 def record_failure(folder: Path, reason: str, *, details: str | None) -> bool:

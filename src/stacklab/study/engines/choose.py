@@ -8,13 +8,14 @@ from stacklab.study.engines.inline import InlineEngine
 from stacklab.study.engines.machine import default_workers
 from stacklab.study.engines.processes import ProcessesEngine
 from stacklab.study.engines.protocol import Engine
+from stacklab.study.engines.replicas import ReplicasEngine
 
-EngineName = Literal["inline", "processes"]
+EngineName = Literal["inline", "processes", "replicas"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
 
 
 def worker_count(workers: int | None, *, runs: int) -> int:
-    """How many of `runs` the processes engine trains at once when it is given `workers`."""
+    """How many of `runs` an engine with workers trains at once when it is given `workers`."""
     return workers or default_workers(runs)
 
 
@@ -32,5 +33,5 @@ def make_engine(name: str, *, workers: int | None = None) -> Engine:
             raise SpecError(f"workers: the inline engine trains one run at a time, not {workers}; use processes")
         return InlineEngine()
     if not hasattr(os, "fork"):
-        raise SpecError("engine: processes needs a system that can fork; use inline")
-    return ProcessesEngine(workers=workers)
+        raise SpecError(f"engine: {name} needs a system that can fork; use inline")
+    return ReplicasEngine(workers=workers) if name == "replicas" else ProcessesEngine(workers=workers)

@@ -45,8 +45,9 @@ class Connection:
             },
         )
 
-    def start(self, run: int, folder: str, *, device: str | None) -> None:
-        send(self._commands, {"run": run, "folder": folder, "device": device})
+    def start(self, job: int, folders: Sequence[str], *, together: str | None, device: str | None) -> None:
+        """`together` names what executes several runs in one process; without it there is one run."""
+        send(self._commands, {"job": job, "folders": list(folders), "together": together, "device": device})
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to every worker."""
@@ -71,7 +72,7 @@ class Connection:
         if not self.ready and (messages or not self.alive):
             reason = messages[0]["error"] if messages else f"exit code {self._process.wait()}"
             raise StacklabError(f"the workers cannot start: {reason}")
-        return prints, [message for message in messages if "run" in message]
+        return prints, [message for message in messages if "job" in message]
 
     def _take(self, reader: LineReader) -> list[str]:
         lines = reader.read()

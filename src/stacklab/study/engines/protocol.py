@@ -10,6 +10,9 @@ Status = Literal["finished", "diverged", "stopped", "failed"]
 EXECUTE = "stacklab.run.execute:execute"
 """What engines call for a run. A dotted path, so that a worker can import it and the parent need not."""
 
+EXECUTE_TOGETHER = "stacklab.run.execute_replicas:execute_together"
+"""The same for runs that share a process."""
+
 STOPPED = "stopped; finished runs are kept and the same command resumes"
 
 
@@ -17,6 +20,14 @@ class Execute(Protocol):
     """Brings one run to its end. Idempotent; resumes from the run's checkpoint; returns how the run ended."""
 
     def __call__(self, folder: Path, *, threads: int, stop: Callable[[], bool]) -> str: ...
+
+
+class ExecuteTogether(Protocol):
+    """Brings runs of one group to their ends in one process; tells of each how it ended, when it ends."""
+
+    def __call__(
+        self, folders: Sequence[Path], *, stop: Callable[[], bool], ended: Callable[[Path, str, str], None]
+    ) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 Spoken on its standard input, one JSON line each:
     {"parent", "path", "preload", "target", "threads"}    first, once
-    {"run", "folder", "device"}                           start this run
+    {"job", "folders", "together", "device"}              start this job: one run, or several for what `together` names
     {"signal"}                                            send it to every worker
-and on the pipe named by its argument: {"ready"} or {"error"} once, then per run {"run", "status", "reason"} from the
-worker and {"run", "code"} when the worker is gone. When the input ends or the parent is dead, it asks the workers to
-stop, waits for them and leaves.
+and on the pipe named by its argument: {"ready"} or {"error"} once, then per run {"job", "place", "status", "reason"}
+from the worker and {"job", "code"} when the worker is gone. When the input ends or the parent is dead, it asks the
+workers to stop, waits for them and leaves.
 
 multiprocessing's own fork server is not used: it imports the user's main script again in every child, fixes the
 environment when anybody first uses it, and stays until the parent ends.
@@ -84,7 +84,7 @@ class Server:
         pid = os.fork()
         if pid == 0:
             work(self.execute, command, threads=self.settings["threads"], reply=self.reply, server=server)
-        self.workers[pid] = command["run"]
+        self.workers[pid] = command["job"]
 
     def _signal(self, number: int) -> None:
         # Only this process waits for the workers, so none of these numbers can have been given to another.
@@ -96,9 +96,9 @@ class Server:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            run = self.workers.pop(pid)
+            job = self.workers.pop(pid)
             if not self.leaving:
-                send(self.reply, {"run": run, "code": os.waitstatus_to_exitcode(status)})
+                send(self.reply, {"job": job, "code": os.waitstatus_to_exitcode(status)})
 
 
 def _wake_on_child() -> int:

@@ -1,34 +1,44 @@
-"""What a forked worker does: one run, then it is gone."""
+"""What a forked worker does: one job, then it is gone."""
 
 import faulthandler
 import os
+import pkgutil
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from stacklab.study.engines.attempt import attempt
-from stacklab.study.engines.protocol import Execute
+from stacklab.study.engines.attempt import attempt, attempt_together
+from stacklab.study.engines.protocol import Execute, Status
 from stacklab.study.engines.signals import STOP_SIGNALS
 from stacklab.study.engines.wire import REASON_CHARACTERS, send
 
 
 def work(execute: Execute, command: dict[str, Any], *, threads: int, reply: int, server: int) -> NoReturn:
-    """Run `command["folder"]`, say on `reply` how it ended, and leave without returning to the server's code."""
+    """Run `command["folders"]`, say on `reply` how each ended, and leave without returning to the server's code."""
     code = 1
-    try:
-        asked = _settle(command["device"])
-        # When the server is killed nobody would collect this run's end: save and leave.
-        status, reason = attempt(
-            execute,
-            Path(command["folder"]),
-            threads=threads,
-            stop=lambda: bool(asked) or os.getppid() != server,
-        )
+    folders = [Path(folder) for folder in command["folders"]]
+
+    def tell(folder: Path, status: Status, reason: str) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        send(reply, {"run": command["run"], "status": status, "reason": reason[:REASON_CHARACTERS]})
+        place = folders.index(folder)
+        row = {"job": command["job"], "place": place, "status": status, "reason": reason[:REASON_CHARACTERS]}
+        send(reply, row)
+
+    try:
+        asked = _settle(command["device"])
+
+        # When the server is killed nobody would collect this run's end: save and leave.
+        def stop() -> bool:
+            return bool(asked) or os.getppid() != server
+
+        if command["together"] is None:
+            (folder,) = folders
+            tell(folder, *attempt(execute, folder, threads=threads, stop=stop))
+        else:
+            attempt_together(pkgutil.resolve_name(command["together"]), folders, stop=stop, tell=tell)
         code = 0
     finally:
         os._exit(code)

@@ -1,0 +1,60 @@
+"""Which runs can be trained together, told from their specs. No torch here."""
+
+from stacklab.base.canon import fingerprint
+from stacklab.model.count import count_parameters
+from stacklab.model.spec import ModelSpec
+from stacklab.run.spec import RunSpec
+from stacklab.tasks.data import TaskData
+
+MOST_PARAMETERS = 1_000_000
+MOST_POSITIONS = 128
+"""Larger models and longer sequences fill a core by themselves."""
+
+STACKED = {
+    *("vocab_size", "d_model", "num_layers", "num_heads", "d_ff", "context_length", "init", "norm", "activation"),
+    *("mask", "window", "position", "attention_scale", "attention_identity"),
+    *("linear_bias", "token_table", "tie_embeddings"),
+}
+"""The fields of ModelSpec that stacked models know; any other must have its default or be zero."""
+
+FREE = {"model": {"init"}, "train": {"steps", "optimizer", "schedule", "checkpoint_every", "diverged_above", "stop"}}
+"""What the runs of a group may differ in, beside the seed: it changes no shape and no sequence that is measured."""
+
+
+def why_alone(spec: RunSpec) -> str | None:
+    """Why a run has to be trained by itself; None when it can be trained in a stack of runs."""
+    if not isinstance(spec.data, TaskData):
+        return "text is trained run by run"
+    if spec.data.block_size > MOST_POSITIONS:
+        return f"sequences of {spec.data.block_size} positions are longer than {MOST_POSITIONS}"
+    if field := _unknown_to_stacks(spec.model):
+        return f"model.{field} = {getattr(spec.model, field)} is not supported in a stack"
+    if spec.train.micro_batch != spec.train.batch_size:
+        return "micro-batches are not made in a stack"
+    if spec.train.precision not in ("auto", "fp32"):
+        return f"precision {spec.train.precision} is not supported in a stack"
+    parameters = count_parameters(spec.model).total
+    if parameters > MOST_PARAMETERS:
+        return f"{parameters:,} parameters are more than {MOST_PARAMETERS:,}"
+    return None
+
+
+def group_key(spec: RunSpec) -> str:
+    """Equal for runs that can share a stack."""
+    tree = spec.dump()
+    del tree["seed"]
+    del tree["evaluate"]["every"]
+    for section, fields in FREE.items():
+        for field in fields:
+            del tree[section][field]
+    return fingerprint(tree)
+
+
+def _unknown_to_stacks(model: ModelSpec) -> str | None:
+    plain = type(model)(dropout=0.0, attention_dropout=0.0)
+    for field in type(model).model_fields:
+        value = getattr(model, field)
+        dropped = field == "layer_drop" and any(layer.layer_drop for layer in model.layers)
+        if dropped or (field not in STACKED | {"layer_drop"} and value != getattr(plain, field)):
+            return field
+    return None

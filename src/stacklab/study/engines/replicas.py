@@ -1,0 +1,68 @@
+"""Small runs of equal shape together in one process, over stacked parameters; all others as in `processes`."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from stacklab.base.errors import StacklabError
+from stacklab.run.groups import group_key, why_alone
+from stacklab.run.paths import RunPaths
+from stacklab.run.store import read_spec
+from stacklab.study.engines.attempt import already_done
+from stacklab.study.engines.machine import cores, gpus
+from stacklab.study.engines.protocol import EXECUTE, EXECUTE_TOGETHER, RunEnd, Watch
+from stacklab.study.engines.session import PRELOAD, Job, carry_out
+
+MOST_TOGETHER = 8
+"""More runs in a stack gain nothing and cost memory."""
+
+
+class ReplicasEngine:
+    name = "replicas"
+
+    def __init__(self, *, workers: int | None = None, target: str = EXECUTE, preload: Sequence[str] = PRELOAD) -> None:
+        self._workers = workers
+        self._target = target
+        self._preload = preload
+
+    def run(self, folders: Sequence[Path], *, watch: Watch) -> list[RunEnd]:
+        """As in Engine.run; a group is started when the first of its runs would be. Ctrl-C as in `processes`."""
+        workers = self._workers or cores()
+        jobs, reasons = make_jobs(folders, workers=workers)
+        for reason, count in reasons.items():
+            watch.note(f"{count} of {len(folders)} runs are trained one by one: {reason}")
+        ends = carry_out(jobs, workers=workers, watch=watch, target=self._target, preload=self._preload)
+        return [ends[folder] for folder in folders]
+
+
+def make_jobs(folders: Sequence[Path], *, workers: int) -> tuple[list[Job], Counter[str]]:
+    """Groups, cut into stacks so that every worker has one, and single runs; and why how many are single."""
+    groups: dict[str, list[Path]] = {}
+    reasons: Counter[str] = Counter()
+    for folder in folders:
+        key, reason = _place(folder)
+        groups.setdefault(key or str(folder), []).append(folder)
+        if reason:
+            reasons[reason] += 1
+    keys = {key for key, group in groups.items() if key != str(group[0])}
+    size = max(1, min(MOST_TOGETHER, -(-sum(len(groups[key]) for key in keys) // workers)))
+    jobs: list[Job] = []
+    for key, group in groups.items():
+        if key not in keys:
+            jobs.append(Job((group[0],)))
+            continue
+        stacks = -(-len(group) // size)
+        jobs += [Job(tuple(group[place::stacks]), EXECUTE_TOGETHER) for place in range(stacks)]
+    return jobs, reasons
+
+
+def _place(folder: Path) -> tuple[str | None, str | None]:
+    """The group of a run, or why it has none; neither for what is done, or is left to `execute` to complain about."""
+    if already_done(folder):
+        return None, None
+    try:
+        spec = read_spec(RunPaths(folder))
+    except StacklabError:
+        return None, None
+    reason = "stacks are for machines without a GPU" if gpus() else why_alone(spec)
+    return (None, reason) if reason else (group_key(spec), None)

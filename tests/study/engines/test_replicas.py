@@ -1,0 +1,69 @@
+"""Which runs share a process, and what becomes of them there."""
+
+from pathlib import Path
+
+import pytest
+from tests.run.tasks import make_runs, task_spec
+from tests.study.engines.fake_runs import make_run, steps
+from tests.study.engines.helpers import TARGET, Notes
+
+from stacklab.base.files import read_json
+from stacklab.run.paths import RunPaths
+from stacklab.study.engines.choose import make_engine
+from stacklab.study.engines.protocol import EXECUTE_TOGETHER, RunEnd
+from stacklab.study.engines.replicas import make_jobs
+from stacklab.study.engines.session import Job, carry_out
+
+
+def test_groups_are_cut_so_that_every_worker_has_a_stack(tmp_path: Path) -> None:
+    seeds = [paths.folder for paths in make_runs(tmp_path, [task_spec(seed=seed) for seed in range(5)])]
+    wide = [paths.folder for paths in make_runs(tmp_path, [task_spec(seed=9, model={"d_model": 32})])]
+    alone = [paths.folder for paths in make_runs(tmp_path, [task_spec(seed=9, model={"dropout": 0.1})])]
+    jobs, reasons = make_jobs([*seeds, *alone, *wide], workers=2)
+    assert jobs == [
+        Job((seeds[0], seeds[2], seeds[4]), EXECUTE_TOGETHER),
+        Job((seeds[1], seeds[3]), EXECUTE_TOGETHER),
+        Job((alone[0],)),
+        Job((wide[0],), EXECUTE_TOGETHER),
+    ]
+    assert reasons == {"model.dropout = 0.1 is not supported in a stack": 1}
+
+
+def test_a_gpu_leaves_all_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stacklab.study.engines.replicas.gpus", lambda: ["0"])
+    folders = [paths.folder for paths in make_runs(tmp_path, [task_spec(seed=1), task_spec(seed=2)])]
+    jobs, reasons = make_jobs(folders, workers=2)
+    assert jobs == [Job((folder,)) for folder in folders]
+    assert reasons == {"stacks are for machines without a GPU": 2}
+
+
+def test_a_killed_stack_is_tried_again_without_what_was_over(tmp_path: Path, watch: Notes) -> None:
+    folders = (make_run(tmp_path / "a"), make_run(tmp_path / "b", kills=1), make_run(tmp_path / "c"))
+    jobs = [Job(folders, "fake_runs:execute_together")]
+    ends = carry_out(jobs, workers=1, watch=watch, target=TARGET, preload=())
+    assert [ends[folder] for folder in folders] == [
+        RunEnd(folders[0], "finished"),
+        RunEnd(folders[1], "finished", attempts=2),
+        RunEnd(folders[2], "finished", attempts=2),
+    ]
+    assert watch.begun == [("a", 1), ("b", 1), ("c", 1), ("b", 2), ("c", 2)]
+    assert watch.gone == [f"{name}: killed by signal 9; attempt 1 of 3" for name in "bc"]
+    assert [steps(folder) for folder in folders] == [[1, 2, 3]] * 3
+
+
+def test_a_bug_ends_what_is_not_over(tmp_path: Path, watch: Notes) -> None:
+    folders = (make_run(tmp_path / "a"), make_run(tmp_path / "b", error="bug"), make_run(tmp_path / "c"))
+    ends = carry_out([Job(folders, "fake_runs:execute_together")], workers=1, watch=watch, target=TARGET, preload=())
+    assert [ends[folder].status for folder in folders] == ["finished", "failed", "failed"]
+    assert "a bug of ours" in ends[folders[2]].reason
+    assert "fake_runs.py" in read_json(RunPaths(folders[1]).error)["traceback"]
+
+
+@pytest.mark.trains
+def test_the_engine_trains_stacks_and_single_runs(tmp_path: Path, watch: Notes) -> None:
+    specs = [task_spec(seed=seed) for seed in (1, 2, 3)] + [task_spec(seed=1, model={"dropout": 0.1})]
+    runs = make_runs(tmp_path, specs)
+    ends = make_engine("replicas", workers=2).run([paths.folder for paths in runs], watch=watch)
+    assert ends == [RunEnd(paths.folder, "finished") for paths in runs]
+    assert watch.notes == ["1 of 4 runs are trained one by one: model.dropout = 0.1 is not supported in a stack"]
+    assert [read_json(paths.result)["step"] for paths in runs] == [20] * 4
