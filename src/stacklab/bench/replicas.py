@@ -20,7 +20,7 @@ from stacklab.tasks.question_answering import QuestionAnswering
 from stacklab.train.spec import EvaluateSpec, OptimizerSpec, SampleSpec, ScheduleSpec, TrainSpec
 
 PROCESSES = 2
-STEPS = {"alone": 40, "together": 25}
+STEPS = {"alone": 40, "together": 24}
 """Steps of each run that are timed at a time: some seconds, so that both feel the same neighbours."""
 
 Workers = list["subprocess.Popen[str]"]

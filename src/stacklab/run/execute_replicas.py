@@ -16,6 +16,7 @@ from stacklab.base.files import read_json
 from stacklab.base.locks import exclusive
 from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution
+from stacklab.run.feeds.ahead import Ahead
 from stacklab.run.feeds.task import TaskFeed
 from stacklab.run.paths import RunPaths
 from stacklab.run.recorder import PROGRESS_SECONDS
@@ -77,8 +78,8 @@ class Member:
             unload()
             course.save(step)
 
-        own = replace(course, stop=stop, save=save)
         spec = self.execution.spec.train
+        own = replace(course, batch=Ahead(course.batch, last=spec.steps), stop=stop, save=save)
         self._walk = walk(spec, own, self.execution.recorder, start=self.start, first_loss=self.first_loss)
         self.wish = next(self._walk)
 
@@ -103,6 +104,11 @@ class Together:
     def run(self) -> None:
         while self.members:
             self.advance()
+
+    @property
+    def step(self) -> int:
+        """The step of the run that is least far."""
+        return min(member.wish.step for member in self.members)
 
     def advance(self) -> None:
         """Give the members what they need next, those that want to be measured first."""
