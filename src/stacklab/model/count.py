@@ -173,7 +173,7 @@ def _held_scores(spec: ModelSpec, *, micro_batch: int, context: int) -> int:
             piece = max(piece, 8 * elements * FLOAT_BYTES)
         if layer.window is not None:
             masks = 8 if spec.attention_dropout else masks + 8
-    return max(piece, (masks + 8) * context**2 if masks else 0)
+    return max(piece, (masks + 4) * context**2 if masks else 0)
 
 
 def _vocab(spec: ModelSpec) -> int:

@@ -17,8 +17,10 @@ class Visibility(NamedTuple):
     def seen_TS(self, queries_T: Tensor, keys_S: Tensor) -> Tensor:
         """True where the query at one position sees the key at another, from the numbers of both positions."""
         age_TS = queries_T[:, None] - keys_S
-        seen_TS = age_TS >= 0 if self.mask == "causal" else torch.ones_like(age_TS, dtype=torch.bool)
-        return seen_TS if self.window is None else seen_TS & (age_TS.abs() < self.window)
+        if self.mask == "causal":
+            seen_TS = age_TS >= 0
+            return seen_TS if self.window is None else seen_TS & (age_TS < self.window)
+        return torch.ones_like(age_TS, dtype=torch.bool) if self.window is None else age_TS.abs() < self.window
 
     def keys_of(self, queries: slice, size: int) -> slice:
         """The keys, of `size`, that some query of a block can see."""
