@@ -188,22 +188,6 @@ def test_every_part_of_a_spec_is_part_of_its_identity(bench: Bench) -> None:
     assert len(ids | {bench.spec().run_id}) == 8
 
 
-def test_generation_continues_from_a_run(bench: Bench) -> None:
-    from stacklab.base.errors import DataError
-    from stacklab.run.generate import continue_text
-    from stacklab.run.store import find_run
-
-    paths = bench.folder(bench.spec())
-    with pytest.raises(DataError, match="no final weights"):
-        continue_text(paths, "The", tokens=3, temperature=0.0, seed=0)
-    executed(bench, paths)
-    run = find_run(paths.run_id[:6], bench.out.root)
-    texts = [continue_text(run, "The", tokens=12, temperature=1.0, seed=seed) for seed in (0, 0, 1)]
-    assert texts[0] == texts[1] != texts[2]
-    with pytest.raises(DataError, match="expected one run"):
-        find_run("zzz", bench.out.root)
-
-
 def test_a_run_held_by_another_process_is_left_when_told_to_stop(bench: Bench) -> None:
     paths = bench.folder(bench.spec())
     code = (

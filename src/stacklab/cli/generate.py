@@ -17,6 +17,6 @@ def generate(
 ) -> None:
     """Continue a text with a trained run."""
     from stacklab.run.generate import continue_text
-    from stacklab.run.store import find_run
+    from stacklab.run.open_model import open_model
 
-    print(prompt + continue_text(find_run(run, out), prompt, tokens=tokens, temperature=temperature, seed=seed))
+    print(prompt + continue_text(open_model(run, out), prompt, tokens=tokens, temperature=temperature, seed=seed))

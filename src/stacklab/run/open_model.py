@@ -1,0 +1,42 @@
+"""A model ready to be asked: its weights, its vocabulary, and where both came from."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacklab.base.errors import DataError
+from stacklab.data.prepared import load_prepared, prepared_folder
+from stacklab.model.transformer import Transformer
+from stacklab.run.paths import RunPaths, out_of
+from stacklab.run.store import find_run, read_spec
+from stacklab.tasks.data import TaskData
+from stacklab.train.checkpoint import load_weights, read_weights
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model with its way from text to ids and back. `end_id` None: it was never shown an end."""
+
+    name: str
+    model: Transformer
+    encode: Callable[[str], list[int]]
+    decode: Callable[[Iterable[int]], str]
+    end_id: int | None
+
+
+def open_model(name: str, out: Path) -> OpenModel:
+    """The model of a finished run, by its folder, id, or the start of an id. Raises CheckpointError or DataError."""
+    return open_run(find_run(name, out))
+
+
+def open_run(run: RunPaths) -> OpenModel:
+    """The final weights of a run over text. Raises CheckpointError or DataError."""
+    if not run.weights.exists():
+        raise DataError(f"{run.folder}: has no final weights yet; `stacklab status` shows how far it is")
+    spec = read_spec(run)
+    if isinstance(spec.data, TaskData):
+        raise DataError(f"{run.folder}: was trained on the task {spec.data.task.kind}, which has no text to go on with")
+    data = load_prepared(prepared_folder(out_of(run).cache, spec.data_fingerprint))
+    model = Transformer(spec.model)
+    load_weights(model, read_weights(run.weights), run.weights)
+    return OpenModel(run.run_id, model, data.encode, data.decode, data.end_id)
