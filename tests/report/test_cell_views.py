@@ -8,12 +8,13 @@ from tests.report.conftest import MakeStudy, gridded_tree
 def grown(make_study: MakeStudy) -> Facts:
     """The facts with cells of known outcomes: one layer guesses, twelve solve with two seeds of three."""
     facts = build_facts(make_study(tree=gridded_tree()))
-    assert [cell.arm for cell in facts.cells] == [f"layers-{n}-heads-{h}" for n in (1, 12) for h in (2, 4)]
+    names = [f"layers-{n}-heads-{h}@tuned" for n in (1, 12) for h in (2, 4)]
+    assert [cell.arm for cell in facts.cells] == names, "a tuned arm stands in its cell at its own best rate"
 
     def known(cell: Cell) -> Cell:
         deep = cell.at["layers"] == "12"
         steps = (250, 500, None) if deep else (None,) * 3
-        outcomes = [SeedOutcome(seed=s, final=0.99 if n else 0.2, steps=n) for s, n in enumerate(steps)]
+        outcomes = [SeedOutcome(seed=s, final=0.99 if n else 0.2, steps=n, trained=600) for s, n in enumerate(steps)]
         update = {"outcomes": tuple(outcomes), "verdict": "solved" if deep else "at baseline", "baseline": 0.25}
         return cell.model_copy(update=update)
 
@@ -50,6 +51,30 @@ def test_tables_name_seeds_and_thresholds(make_study: MakeStudy) -> None:
     told = threshold_table(facts.model_copy(update={"thresholds": (found,)}))
     assert told is not None
     assert [cell.text for cell in told.rows[0]] == ["2", "none of these", "1: 0 of 3, 12: 1 of 3"]
+
+
+def test_a_prediction_is_a_line_through_the_columns_and_a_column_of_the_table(make_study: MakeStudy) -> None:
+    facts = grown(make_study)
+    assert facts.grid is not None
+    depths = [{"at": {"heads": "2"}, "depth": "12"}, {"at": {"heads": "4"}, "depth": "1"}, {"at": {}, "depth": "no"}]
+    grid = facts.grid.model_validate(facts.grid.dump() | {"predicted": {"label": "more heads", "depths": depths}})
+    found = Threshold(at={"heads": "2"}, depth=None, solved=(("1", 0, 3),))
+    facts = facts.model_copy(update={"grid": grid, "thresholds": (found,)})
+    figure, table = maps(facts), threshold_table(facts)
+    assert figure is not None and table is not None
+    assert [(line.x, line.y) for line in figure.panels[0].lines] == [((0.0, 1.0), (1.0, 0.0))]
+    assert "more heads" in figure.caption
+    assert [cell.text for cell in table.rows[0]] == ["2", "none of these", "12", "1: 0 of 3"]
+
+
+def test_an_axis_of_metrics_makes_cells_and_no_arms(make_study: MakeStudy) -> None:
+    tree = gridded_tree()
+    tree["grid"]["axes"]["split"] = {"metric": "{}.loss", "values": ["train_probe", "validation"]}
+    facts = build_facts(make_study(tree=tree))
+    assert len(facts.cells) == 8 and len({cell.arm for cell in facts.cells}) == 4
+    values = {cell.at["split"]: cell.outcomes[0].final for cell in facts.cells if cell.arm == facts.cells[0].arm}
+    row = next(row for row in facts.rows if (row.arm, row.seed) == (facts.cells[0].arm, 1))
+    assert values == {name: row.metrics[f"{name}.loss"] for name in ("train_probe", "validation")}
 
 
 def test_a_study_without_a_grid_has_none_of_it(make_study: MakeStudy) -> None:

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +6,7 @@ import pytest
 
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places
-from stacklab.study.cells import Cell, SeedOutcome, judge, thresholds
+from stacklab.study.cells import Cell, SeedOutcome, judge, predicted_depth, thresholds, with_budget
 from stacklab.study.collect import Row
 from stacklab.study.grid import combinations, expand
 from stacklab.study.load import builtin_studies, read_study
@@ -20,7 +21,7 @@ GRID = GridSpec(axes=AXES, depth="layers", across="heads", solved=0.9)
 
 
 def cell(layers: str, *finals: float, baseline: float = 0.25) -> Cell:
-    outcomes = tuple(SeedOutcome(seed=seed, final=final, steps=None) for seed, final in enumerate(finals))
+    outcomes = tuple(SeedOutcome(seed=seed, final=final, steps=None, trained=1000) for seed, final in enumerate(finals))
     at = {"task": "easy", "layers": layers, "heads": "1"}
     return Cell(arm=f"a{layers}", at=at, baseline=baseline, outcomes=outcomes, verdict="partial", reason="")
 
@@ -41,6 +42,17 @@ def test_every_combination_is_an_arm_with_the_changes_of_its_values() -> None:
         "model.num_heads": 4,
     }
     assert next(iter(combinations(AXES))) == "easy-layers-0-heads-1"
+
+
+def test_arms_of_a_scale_may_be_patterns() -> None:
+    scales = {"smoke": {"arms": ["hard-layers-[02]-*", "hard-layers-2-heads-4", "own"]}, "all": {}}
+    tree = expand({"arms": {"own": {"label": "own"}}, "grid": {"axes": AXES}, "scales": scales}, Places("x"))
+    assert tree["scales"] == {
+        "smoke": {"arms": [*(f"hard-layers-{n}-heads-{h}" for n in (0, 2) for h in (1, 4)), "own"]},
+        "all": {},
+    }
+    with pytest.raises(SpecError, match=r"scales\.smoke\.arms: no arm fits 'soft-\*'"):
+        expand({"grid": {"axes": AXES}, "scales": {"smoke": {"arms": ["soft-*"]}}}, Places("x"))
 
 
 def test_an_arm_of_the_file_is_not_overwritten() -> None:
@@ -77,6 +89,33 @@ def test_the_verdict_of_a_cell(finals: tuple[float, ...], rise: float, verdict: 
 
 def test_a_cell_that_lost_half_its_seeds_is_invalid() -> None:
     assert judge(cell("1", 0.99), GRID, rows("finished", "diverged"), 0.0) == ("invalid", "seed 1: diverged")
+
+
+@pytest.mark.parametrize(("needed", "verdict"), [(400, "at baseline"), (600, "not trained long enough")])
+def test_a_stack_that_fails_had_twice_the_steps_of_the_one_that_solves(needed: int, verdict: str) -> None:
+    failed = cell("1", 0.25).model_copy(update={"verdict": "at baseline", "reason": "why"})
+    deep = cell("2", 0.99).model_copy(update={"verdict": "solved"})
+    deep = deep.model_copy(update={"outcomes": (deep.outcomes[0].model_copy(update={"steps": needed}),)})
+    elsewhere = deep.model_copy(update={"at": deep.at | {"heads": "4"}})
+    found = with_budget(failed, [failed, deep], GRID)
+    assert found.verdict == verdict
+    assert found.reason == f"why; trained {1000 / needed:.1f} times as long as layers 2 took to solve"
+    assert with_budget(failed, [failed, elsewhere], GRID) == failed
+    assert with_budget(deep, [failed, deep], GRID) == deep
+
+
+def test_the_hops_are_predicted_as_the_rule_says() -> None:
+    grid = read_study("hops", scale="laptop").study.grid
+    assert grid is not None
+    for k in grid.axes["k"]["values"]:
+        assert predicted_depth(grid, {"k": str(k)}) == str(int(math.log2(k)) + 2)
+
+
+def test_a_prediction_names_axes_of_the_grid() -> None:
+    with pytest.raises(ValueError, match="predicted names the axis 'floors'"):
+        GridSpec.model_validate(
+            GRID.dump() | {"predicted": {"label": "x", "depths": [{"at": {"floors": "1"}, "depth": "2"}]}}
+        )
 
 
 def test_the_threshold_is_the_smallest_depth_that_a_majority_solves() -> None:

@@ -11,11 +11,12 @@ from stacklab.report.schema import Facts
 from stacklab.report.tables import Cell as TableCell
 from stacklab.report.tables import Table
 from stacklab.report.text import NOTHING
-from stacklab.study.cells import Cell, CellVerdict
+from stacklab.study.cells import Cell, CellVerdict, Threshold, predicted_depth
 from stacklab.study.spec import GridSpec
 
 SHADES = ("#f1eef6", "#d0d1e6", "#a6bddb", "#74a9cf", "#2b8cbe", "#045a8d")
 """From guessing to solved (ColorBrewer PuBu, six classes)."""
+PREDICTED = "#c0392b"
 MARKS: dict[CellVerdict, str] = {
     "solved": "✓",
     "partial": "◐",
@@ -35,9 +36,13 @@ def maps(facts: Facts) -> Figure | None:
         name="maps",
         title=f"Accuracy over {grid.depth} and {grid.across}",
         caption=f"Colour: the mean of {grid.metric} over seeds, from 0 (light) to 1 (dark); ringed: a majority of "
-        f"seeds reach {grid.solved:g}.",
+        f"seeds reach {grid.solved:g}." + (f" Line: {grid.predicted.label}." if grid.predicted else ""),
         panels=tuple(panels),
-        keys=(*(Key(f"from {low:.2f}", shade, "square") for low, shade in _scale()), Key("solved", None, "ring")),
+        keys=(
+            *(Key(f"from {low:.2f}", shade, "square") for low, shade in _scale()),
+            Key("solved", None, "ring"),
+            *([Key("predicted", PREDICTED, "solid")] if grid.predicted else []),
+        ),
     )
 
 
@@ -74,18 +79,21 @@ def threshold_table(facts: Facts) -> Table | None:
     """The smallest depth that solves, with the seeds of every depth."""
     if facts.grid is None or not facts.thresholds:
         return None
-    others = [axis for axis in facts.grid.axes if axis != facts.grid.depth]
+    heads, rows = threshold_texts(facts.grid, facts.thresholds)
+    return Table(tuple(map(TableCell, heads)), tuple(tuple(map(TableCell, row)) for row in rows))
+
+
+def threshold_texts(grid: GridSpec, thresholds: Sequence[Threshold]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of that table."""
+    others = [axis for axis in grid.axes if axis != grid.depth]
+    predicted = ["predicted"] if grid.predicted else []
+    heads = [*others, f"smallest {grid.depth} that a majority of seeds solve", *predicted, f"seeds by {grid.depth}"]
     rows = []
-    for found in facts.thresholds:
+    for found in thresholds:
         seeds = ", ".join(f"{depth}: {count} of {total}" for depth, count, total in found.solved)
-        values = (*(found.at[axis] for axis in others), found.depth or "none of these", seeds)
-        rows.append(tuple(TableCell(value) for value in values))
-    heads = (
-        *others,
-        f"Smallest {facts.grid.depth} that a majority of seeds solve",
-        f"Seeds that solve, by {facts.grid.depth}",
-    )
-    return Table(tuple(TableCell(head) for head in heads), tuple(rows))
+        told = [predicted_depth(grid, found.at) or NOTHING] if grid.predicted else []
+        rows.append([*(found.at[axis] for axis in others), found.depth or "none of these", *told, seeds])
+    return heads, rows
 
 
 def _steps_panel(grid: GridSpec, title: str, cells: Sequence[Cell], across: Sequence[str], y: Axis) -> Panel:
@@ -141,7 +149,20 @@ def _map(grid: GridSpec, title: str, cells: Sequence[Cell]) -> Panel:
         points.append(Points(name, x, y, _shade(cell.mean), "square", size=26))
         if cell.verdict == "solved":
             points.append(Points(name, x, y, "#222222", "circle", size=12, hollow=True))
-    return Panel(title, _named(grid.across, columns), _named(grid.depth, rows), points=tuple(points))
+    lines = _predicted_line(grid, cells, columns, rows)
+    return Panel(title, _named(grid.across, columns), _named(grid.depth, rows), lines=lines, points=tuple(points))
+
+
+def _predicted_line(
+    grid: GridSpec, cells: Sequence[Cell], columns: Sequence[str], rows: Sequence[str]
+) -> tuple[Line, ...]:
+    """Through the predicted depth of every column that has one within the map."""
+    depths = {cell.at[grid.across]: predicted_depth(grid, cell.at) for cell in cells}
+    found = [(float(columns.index(name)), float(rows.index(depth))) for name, depth in depths.items() if depth in rows]
+    if not found:
+        return ()
+    xs, ys = zip(*sorted(found), strict=True)
+    return (Line("predicted", xs, ys, PREDICTED),)
 
 
 def _named(title: str, values: Sequence[str]) -> Axis:

@@ -1,15 +1,18 @@
 """The verdicts for a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stacklab.report.cell_views import threshold_texts
 from stacklab.report.metrics import describe
 from stacklab.report.text import NOTHING, difference_text, interval_text
 from stacklab.report.verdict_marks import MARKS, why
 from stacklab.stats.result import Estimate
 from stacklab.study.analyse import ClaimResult
+from stacklab.study.cells import Cell, thresholds
 from stacklab.study.results import StudyResult
+from stacklab.study.spec import GridSpec
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -32,8 +35,25 @@ class VerdictTable:
         yield Text(self.result.plan.study.question, style="bold")
         if self.result.claims:
             yield _table(self.result.claims, wide=options.max_width >= WIDE)
+        if (grid := self.result.plan.study.grid) is not None and self.result.cells:
+            yield _thresholds(grid, self.result.cells)
         for line in _after(self.result):
             yield Text(line, style="dim")
+
+
+def _thresholds(grid: GridSpec, cells: Sequence[Cell]) -> "Table":
+    """Of a study whose arms are a grid."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    heads, rows = threshold_texts(grid, thresholds(grid, cells))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    for head in heads:
+        table.add_column(Text(head))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def verdict_table(result: StudyResult) -> VerdictTable:

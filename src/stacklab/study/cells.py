@@ -8,24 +8,33 @@ from typing import Any, Literal
 
 from stacklab.base.spec import Items, Spec
 from stacklab.study.collect import Row, curves
-from stacklab.study.grid import combinations
+from stacklab.study.grid import combinations, measured
 from stacklab.study.plan import ArmPlan, Plan
 from stacklab.study.spec import GridSpec
+from stacklab.train.spec import StopSpec
+from stacklab.train.stop import solved_at
 
 RISING = 0.02
 """A rise of the mean by more than this over the last quarter of training means that it was cut too early."""
 NEAR = 0.02
 """Above the baseline by no more than this is at the baseline."""
 
+ENOUGH = 2
+"""A stack that fails had at least so many times the steps of the deeper one that solves."""
+STUDY_WIDE = "validation.accuracy"
+"""The metric that a task's baselines are about."""
+
 CellVerdict = Literal["solved", "partial", "at baseline", "not trained long enough", "invalid"]
 
 
 class SeedOutcome(Spec):
-    """`steps`: the first step of the last evaluations in a row that solved, None where it did not come to that."""
+    """`steps`: the first step of the last evaluations in a row that solved, None where it did not come to that;
+    `trained`: all steps."""
 
     seed: int
     final: float
     steps: int | None
+    trained: int
 
 
 class Cell(Spec):
@@ -54,20 +63,27 @@ class Threshold(Spec):
 
 
 def read_cells(plan: Plan, rows: Sequence[Row], out: Path) -> list[Cell]:
-    """A cell for every arm of the plan that the grid made; empty for a study without a grid."""
+    """A cell for all that an arm of the grid is measured on; empty for a study without a grid.
+
+    An arm that was tuned stands in its cell at its own best rate.
+    """
     grid = plan.study.grid
     if grid is None:
         return []
-    made = combinations(grid.axes)
     evals = curves(plan, out, "evals")
+    tuned = {arm.tuned_from: arm for arm in plan.arms if arm.tuned_from}
+    planned = {arm.name: tuned.get(arm.name, arm) for arm in plan.arms if not arm.tuned_from}
     found = []
-    for arm in plan.arms:
-        if arm.name in made:
-            own = [row for row in rows if row.arm == arm.name]
-            histories = [evals[arm.name, row.seed] for row in own if row.status == "finished"]
-            at = {value.axis: value.value for value in made[arm.name]}
-            found.append(_cell(arm, at, grid, own, histories))
-    return found
+    for name, values in combinations(grid.axes).items():
+        if (arm := planned.get(name)) is None:
+            continue
+        own = [row for row in rows if row.arm == arm.name]
+        histories = {row.seed: evals[arm.name, row.seed] for row in own if row.status == "finished"}
+        for on, metric in measured(grid.axes, grid.metric):
+            at = {value.axis: value.value for value in values} | on
+            places = {axis: at[axis] for axis in grid.axes}
+            found.append(_cell(arm, places, grid.model_copy(update={"metric": metric}), own, histories))
+    return [with_budget(cell, found, grid) for cell in found]
 
 
 def thresholds(grid: GridSpec, cells: Sequence[Cell]) -> list[Threshold]:
@@ -86,17 +102,50 @@ def thresholds(grid: GridSpec, cells: Sequence[Cell]) -> list[Threshold]:
     return found
 
 
+def with_budget(cell: Cell, cells: Sequence[Cell], grid: GridSpec) -> Cell:
+    """A stack that fails must have had twice the steps in which the next deeper one that solves did so."""
+    if cell.verdict not in ("partial", "at baseline"):
+        return cell
+    others = {axis: value for axis, value in cell.at.items() if axis != grid.depth}
+    column = [one for one in cells if {axis: one.at[axis] for axis in others} == others]
+    solved = [one for one in column[column.index(cell) + 1 :] if one.verdict == "solved"]
+    if not solved:
+        return cell
+    needed = statistics.median(one.steps or one.trained for one in solved[0].outcomes)
+    times = min(one.trained for one in cell.outcomes) / needed
+    told = f"{cell.reason}; trained {times:.1f} times as long as {grid.depth} {solved[0].at[grid.depth]} took to solve"
+    verdict: CellVerdict = cell.verdict if times >= ENOUGH else "not trained long enough"
+    return cell.model_copy(update={"verdict": verdict, "reason": told})
+
+
+def predicted_depth(grid: GridSpec, at: Mapping[str, str]) -> str | None:
+    """What theory gives the column of `at`; None where it says nothing."""
+    predictions = grid.predicted.depths if grid.predicted else ()
+    return next((one.depth for one in predictions if one.at.items() <= at.items()), None)
+
+
 def _cell(
     arm: ArmPlan,
     at: dict[str, str],
     grid: GridSpec,
     rows: Sequence[Row],
-    histories: Sequence[Sequence[Mapping[str, Any]]],
+    histories: Mapping[int, Sequence[Mapping[str, Any]]],
 ) -> Cell:
     finished = [row for row in rows if row.status == "finished"]
-    outcomes = tuple(SeedOutcome(seed=row.seed, final=row.metrics[grid.metric], steps=_steps(row)) for row in finished)
-    cell = Cell(arm=arm.name, at=at, baseline=arm.baseline, outcomes=outcomes, verdict="invalid", reason="")
-    verdict, reason = judge(cell, grid, rows, _rise(grid, histories))
+    outcomes = tuple(
+        SeedOutcome(
+            seed=row.seed,
+            final=row.metrics[grid.metric],
+            steps=_steps(grid, arm, histories[row.seed]),
+            trained=row.step,
+        )
+        for row in finished
+    )
+    whole = grid.metric == STUDY_WIDE
+    cell = Cell(
+        arm=arm.name, at=at, baseline=arm.baseline if whole else None, outcomes=outcomes, verdict="invalid", reason=""
+    )
+    verdict, reason = judge(cell, grid, rows, _rise(grid, list(histories.values())))
     return cell.model_copy(update={"verdict": verdict, "reason": reason})
 
 
@@ -124,9 +173,12 @@ def _solved(cell: Cell, grid: GridSpec) -> int:
     return sum(one.final >= grid.solved for one in cell.outcomes)
 
 
-def _steps(row: Row) -> int | None:
-    found = row.metrics.get("steps_to_solve")
-    return None if found is None else int(found)
+def _steps(grid: GridSpec, arm: ArmPlan, history: Sequence[Mapping[str, Any]]) -> int | None:
+    """By the arm's own rule for stopping, if that is about this metric; else by one evaluation that solves."""
+    rule = arm.config.train.stop
+    if rule is None or rule.metric != grid.metric:
+        rule = StopSpec(metric=grid.metric, at_least=grid.solved, evaluations=1)
+    return solved_at(rule, history)
 
 
 def _rise(grid: GridSpec, histories: Sequence[Sequence[Mapping[str, Any]]]) -> float:
