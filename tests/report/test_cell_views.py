@@ -70,10 +70,11 @@ def test_a_prediction_is_a_line_through_the_columns_and_a_column_of_the_table(ma
 def test_an_axis_of_metrics_makes_cells_and_no_arms(make_study: MakeStudy) -> None:
     tree = gridded_tree()
     tree["grid"]["axes"]["split"] = {"metric": "{}.loss", "values": ["train_probe", "validation"]}
-    facts = build_facts(make_study(tree=tree))
+    result = make_study(tree=tree)
+    facts = build_facts(result)
     assert len(facts.cells) == 8 and len({cell.arm for cell in facts.cells}) == 4
     values = {cell.at["split"]: cell.outcomes[0].final for cell in facts.cells if cell.arm == facts.cells[0].arm}
-    row = next(row for row in facts.rows if (row.arm, row.seed) == (facts.cells[0].arm, 1))
+    row = next(row for row in result.rows if (row.arm, row.seed) == (facts.cells[0].arm, 1))
     assert values == {name: row.metrics[f"{name}.loss"] for name in ("train_probe", "validation")}
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from stacklab.report.verdicts import verdict_table
 from stacklab.study.results import StudyResult
-from tests.report.conftest import MakeStudy, study_tree
+from tests.report.conftest import MakeStudy, gridded_tree, study_tree
 
 
 def printed(result: StudyResult, width: int, *, color: bool = False) -> str:
@@ -48,3 +48,10 @@ def test_one_seed_and_no_claims_are_told(make_study: MakeStudy, tmp_path) -> Non
     tree = study_tree()
     tree["claims"] = []
     assert "no claim is asked" in printed(make_study(tree=tree, out=tmp_path / "other"), 100)
+
+
+def test_a_grid_tells_its_thresholds(make_study: MakeStudy) -> None:
+    result = make_study(tree=gridded_tree())
+    joined = " ".join(printed(result, 120).split())
+    assert "heads smallest layers that a majority of seeds solve seeds by layers" in joined
+    assert joined.count("1: 2 of 2") == 2, "the losses of the made-up runs are all below the goal or above it"

@@ -105,7 +105,7 @@ def test_a_stack_that_fails_had_twice_the_steps_of_the_one_that_solves(needed: i
 
 
 def test_the_hops_are_predicted_as_the_rule_says() -> None:
-    grid = read_study("hops", scale="laptop").study.grid
+    grid = read_study("hops", scale="laptop").grid
     assert grid is not None
     for k in grid.axes["k"]["values"]:
         assert predicted_depth(grid, {"k": str(k)}) == str(int(math.log2(k)) + 2)

@@ -1,0 +1,21 @@
+"""The smoke scale of depth-tasks, run as it is: a test that training learns what it must and cannot learn the rest."""
+
+from pathlib import Path
+
+import pytest
+
+from stacklab.api import load_study
+from stacklab.study.cells import thresholds
+
+
+@pytest.mark.trains
+@pytest.mark.timeout(900)
+def test_two_layers_solve_what_one_cannot(tmp_path: Path) -> None:
+    result = load_study("depth-tasks", scale="smoke", out=tmp_path).run(engine="replicas", workers=1)
+    assert set(result.verdicts.values()) == {"supported"}
+    grid = result.plan.study.grid
+    assert grid is not None
+    asked = [found for found in thresholds(grid, result.cells) if found.solved]
+    assert {found.at["task"]: found.depth for found in asked} == {"question-answering": "2", "same-different": "2"}
+    (one,) = [cell for cell in result.cells if cell.arm == "question-answering-layers-1-heads-1"]
+    assert one.verdict == "at baseline" and one.baseline == pytest.approx(1 / 8, abs=0.02)
