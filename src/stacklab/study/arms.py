@@ -119,7 +119,7 @@ def _solve(name: str, match: MatchSpec, config: BaseSpec, target: BaseSpec, by_t
 
 def _check_context(who: str, config: BaseSpec) -> None:
     if config.data.block_size > config.model.context_length:
+        told = "data.block_size =" if isinstance(config.data, DataSpec) else "the task's sequence length,"
         raise SpecError(
-            f"{who}: data.block_size = {config.data.block_size} exceeds "
-            f"model.context_length = {config.model.context_length}"
+            f"{who}: {told} {config.data.block_size} exceeds model.context_length = {config.model.context_length}"
         )
