@@ -23,17 +23,21 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class LayerCache:
-    """Keys and values of the positions already seen by one layer, for decoding."""
+    """Keys and values of the positions already seen by one layer, for decoding, with room for `capacity` of them."""
 
-    def __init__(self) -> None:
-        self.k_BHSK: Tensor | None = None
-        self.v_BHSK: Tensor | None = None
+    def __init__(self, capacity: int) -> None:
+        self.capacity, self.seen = capacity, 0
 
     def extend(self, k_BHTK: Tensor, v_BHTK: Tensor) -> tuple[Tensor, Tensor]:
-        if self.k_BHSK is not None and self.v_BHSK is not None:
-            k_BHTK, v_BHTK = torch.cat((self.k_BHSK, k_BHTK), 2), torch.cat((self.v_BHSK, v_BHTK), 2)
-        self.k_BHSK, self.v_BHSK = k_BHTK, v_BHTK
-        return k_BHTK, v_BHTK
+        """Keep what is new; returns the keys and values of all positions seen, as views."""
+        if self.seen == 0:
+            self.k_BHSK, self.v_BHSK = (
+                part.new_empty(*part.shape[:2], self.capacity, part.shape[3]) for part in (k_BHTK, v_BHTK)
+            )
+        new = slice(self.seen, self.seen + k_BHTK.shape[2])
+        self.k_BHSK[:, :, new], self.v_BHSK[:, :, new] = k_BHTK, v_BHTK
+        self.seen = new.stop
+        return self.k_BHSK[:, :, : self.seen], self.v_BHSK[:, :, : self.seen]
 
 
 class Attention(nn.Module):
