@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from stacklab.base.errors import DataError
+from pydantic import ValidationError
+
+from stacklab.base.errors import DataError, SpecError
 from stacklab.model.decode import Stop, stream
 from stacklab.model.sampling_spec import SamplingSpec
 from stacklab.run.open_model import OpenModel
@@ -51,6 +54,15 @@ def stream_texts(
         whole = None if stop is None else Generated(writer.prompt, writer.written, writer.ids, stop)
         if text or whole is not None:
             yield Piece(row, text, whole)
+
+
+def sampling_of(**fields: Any) -> SamplingSpec:
+    """The fields of a SamplingSpec. Raises SpecError naming what is not one."""
+    try:
+        return SamplingSpec.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise SpecError(f"{first['loc'][0]} = {first['input']!r}: {first['msg']}") from None
 
 
 class _Writer:
