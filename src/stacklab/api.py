@@ -130,8 +130,9 @@ def generate(
 
     A result has `text`, `ids` and `stop`: why it ends there. Raises UserError for what cannot be used.
     """
-    choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-    pieces = stream(model, prompts, tokens=tokens, out=out, **choice)
+    pieces = stream(
+        model, prompts, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, out=out
+    )
     wholes = {piece.row: piece.whole for piece in pieces if piece.whole is not None}
     return [wholes[row] for row in sorted(wholes)]
 

@@ -1,16 +1,19 @@
 """Texts from a run's model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.run.conftest import Bench
 
+import stacklab
 from stacklab.base.errors import DataError
+from stacklab.base.files import read_json
 from stacklab.model.init import build
 from stacklab.model.sampling_spec import SamplingSpec
 from stacklab.model.spec import ModelSpec
 from stacklab.run.execute import execute
-from stacklab.run.generate import Generated, stream_texts
+from stacklab.run.generate import Generated, against_training, stream_texts
 from stacklab.run.open_model import OpenModel, open_model
 
 
@@ -39,17 +42,18 @@ def test_generation_continues_from_a_run(bench: Bench) -> None:
         texts(found, ["The", ""])
 
 
-def test_the_samples_of_a_run_can_be_made_again(bench: Bench) -> None:
-    from stacklab.base.files import read_json
-
+def test_the_samples_of_a_run_can_be_made_again_with_their_novelty(bench: Bench) -> None:
     paths = bench.folder(bench.spec())
     execute(paths.folder, threads=1)
     (sample,) = read_json(paths.samples)["after"]
-    sampling = SamplingSpec(temperature=0.8, seed=bench.spec().seed)
-    (piece,) = (
-        p for p in stream_texts(open_model(str(paths.folder), Path()), ["The"], tokens=5, sampling=sampling) if p.whole
-    )
-    assert piece.whole is not None and piece.whole.text == sample["text"]
+    (text,) = stacklab.generate(paths.folder, "The", tokens=5, temperature=0.8, seed=bench.spec().seed)
+    assert text.text == sample["text"]
+    (found,) = against_training([text], str(paths.folder), Path())
+    assert found.dump() == sample["novelty"]
+    stream = bench.prepared.train.stream
+    copy = replace(text, ids=stream[40:60].tolist())
+    (copied,) = against_training([copy], paths.run_id, bench.out.root)
+    assert (copied.longest_copy, copied.longest_copy_text) == (20, bench.prepared.decode(copy.ids))
 
 
 def spelling(text: bytes, monkeypatch: pytest.MonkeyPatch) -> OpenModel:
@@ -83,8 +87,6 @@ def test_bytes_that_are_no_character_are_not_held_back_for_ever(monkeypatch: pyt
 
 
 def test_a_decoder_that_drops_the_first_space_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
     found = spelling(b" b c", monkeypatch)
     found = replace(found, decode=lambda ids: bytes(ids).decode().removeprefix(" "))
     (whole,) = (p.whole for p in stream_texts(found, [" a"], tokens=4, sampling=SamplingSpec()) if p.whole)

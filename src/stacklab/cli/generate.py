@@ -10,9 +10,11 @@ import typer
 from stacklab.cli.options import DEFAULT_OUT, Out
 
 if TYPE_CHECKING:
+    from stacklab.data.novelty import Novelty
     from stacklab.run.generate import Generated, Piece
 
 DEFAULT_PROMPT = "Once upon a time"
+SHOWN_GRAMS = (1, 2, 4, 8)
 
 
 def generate(
@@ -31,18 +33,28 @@ def generate(
         float | None, typer.Option("--top-p", help="Draw from the likeliest tokens that hold so much probability.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the sampling.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line, as each text ends.")] = False,
+    novelty: Annotated[
+        bool, typer.Option("--novelty", help="Also tell what of each text stands in the run's training data.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line for each text, in the end.")] = False,
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Continue texts with a trained run. They appear as they are made; the last line says why they stopped."""
     from stacklab.api import stream
+    from stacklab.run.generate import against_training
 
     prompts = [*(prompt or ()), *(_lines(prompts_file) if prompts_file else ())] or [DEFAULT_PROMPT]
     pieces = stream(run, prompts, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, out=out)
-    wholes = _as_json(pieces) if as_json else _as_text(pieces, prompts)
-    ends = [f"{len(whole.ids)} tokens, {whole.stop}" for _, whole in sorted(wholes.items())]
-    numbered = ends if len(ends) == 1 else [f"{number}: {end}" for number, end in enumerate(ends, 1)]
-    print("; ".join(numbered), file=sys.stderr)
+    by_row = {piece.row: piece.whole for piece in pieces if piece.whole} if as_json else _printed(pieces, prompts)
+    texts = [by_row[row] for row in sorted(by_row)]
+    found = against_training(texts, run, out) if novelty else []
+    if as_json:
+        _print_json(texts, found)
+    else:
+        for row, one in enumerate(found):
+            print(f"{_heading(row, len(prompts))}{_told(one)}")
+    ends = [f"{len(text.ids)} tokens, {text.stop}" for text in texts]
+    print("; ".join(ends if len(ends) == 1 else (f"{n}: {end}" for n, end in enumerate(ends, 1))), file=sys.stderr)
 
 
 def _lines(path: Path) -> list[str]:
@@ -58,16 +70,15 @@ def _lines(path: Path) -> list[str]:
     return lines
 
 
-def _as_text(pieces: "Iterator[Piece]", prompts: list[str]) -> "dict[int, Generated]":
-    """Print the texts in order, the first unfinished one as it grows."""
+def _printed(pieces: "Iterator[Piece]", prompts: list[str]) -> "dict[int, Generated]":
+    """Print the texts in order, the first unfinished one as it grows; returns them by their prompt's place."""
+    from stacklab.report.page import visible
+
     wholes: dict[int, Generated] = {}
-    headings = [
-        "" if len(prompts) == 1 else f"== {number} of {len(prompts)}\n" for number in range(1, len(prompts) + 1)
-    ]
-    held = [heading + prompt for heading, prompt in zip(headings, prompts, strict=True)]
+    held = [_heading(row, len(prompts)) + prompt for row, prompt in enumerate(prompts)]
     current = 0
     for piece in pieces:
-        held[piece.row] += piece.text
+        held[piece.row] += visible(piece.text)
         if piece.whole is not None:
             wholes[piece.row] = piece.whole
             held[piece.row] += "\n"
@@ -80,14 +91,25 @@ def _as_text(pieces: "Iterator[Piece]", prompts: list[str]) -> "dict[int, Genera
     return wholes
 
 
-def _as_json(pieces: "Iterator[Piece]") -> "dict[int, Generated]":
-    """Print each text when it has ended, with its place among the prompts."""
+def _heading(row: int, count: int) -> str:
+    return "" if count == 1 else f"== {row + 1} of {count}\n"
+
+
+def _told(novelty: "Novelty") -> str:
+    shares = ", ".join(
+        f"{n}: {share:.0%}" for n, share in enumerate(novelty.shares, 1) if n in SHOWN_GRAMS and share is not None
+    )
+    return (
+        f"longest copy from training: {novelty.longest_copy} of {novelty.tokens} tokens: "
+        f"{novelty.longest_copy_text!r}\nn-grams from training: {shares or 'no tokens'}"
+    )
+
+
+def _print_json(texts: "list[Generated]", found: "list[Novelty]") -> None:
     import json
     from dataclasses import asdict
 
-    wholes = {}
-    for piece in pieces:
-        if piece.whole is not None:
-            wholes[piece.row] = piece.whole
-            print(json.dumps({"row": piece.row} | asdict(piece.whole)), flush=True)
-    return wholes
+    rows = [asdict(text) for text in texts]
+    for row, one in zip(rows, found, strict=False):
+        row["novelty"] = one.dump()
+    print("\n".join(json.dumps(row) for row in rows))

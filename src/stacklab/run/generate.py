@@ -2,14 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from stacklab.base.errors import DataError, SpecError
+from stacklab.data.novelty import Novelty, novelties
+from stacklab.data.prepared import load_prepared, prepared_folder
 from stacklab.model.decode import Stop, stream
 from stacklab.model.sampling_spec import SamplingSpec
 from stacklab.run.open_model import OpenModel
+from stacklab.run.paths import out_of
+from stacklab.run.store import find_run, read_spec
 
 UNFINISHED = "\ufffd"
 """What decoders give for bytes that are no character yet."""
@@ -63,6 +68,13 @@ def sampling_of(**fields: Any) -> SamplingSpec:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise SpecError(f"{first['loc'][0]} = {first['input']!r}: {first['msg']}") from None
+
+
+def against_training(texts: Sequence[Generated], run: str, out: Path) -> list[Novelty]:
+    """What of each text stands in the training split of the run that made it. Raises DataError where there is none."""
+    paths = find_run(run, out)
+    data = load_prepared(prepared_folder(out_of(paths).cache, read_spec(paths).data_fingerprint))
+    return novelties([text.ids for text in texts], data.train.stream, decode=data.decode)
 
 
 class _Writer:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacklab.data.batches import batch_hash, batch_indices
+from stacklab.data.novelty import novelties
 from stacklab.data.prepared import PreparedData, bits_per_byte
 from stacklab.data.probes import probe_indices
 from stacklab.model.decode import generate
@@ -59,5 +60,9 @@ class TextFeed:
         prompts = [self.data.encode(prompt)[: self.spec.model.context_length - 1] for prompt in spec.prompts]
         sampling = SamplingSpec(temperature=spec.temperature, seed=self.spec.seed)
         found = generate(model, prompts, max_tokens=spec.tokens, end_id=self.data.end_id, sampling=sampling)
-        texts = [self.data.decode(one.ids) for one in found]
-        return [{"prompt": prompt, "text": text} for prompt, text in zip(spec.prompts, texts, strict=True)]
+        ids = [one.ids for one in found]
+        copied = novelties(ids, self.data.train.stream, decode=self.data.decode) if ids else []
+        return [
+            {"prompt": prompt, "text": self.data.decode(own), "novelty": novelty.dump()}
+            for prompt, own, novelty in zip(spec.prompts, ids, copied, strict=True)
+        ]
