@@ -8,10 +8,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stacklab.api import Study, load_study, open_results
+    from stacklab.api import Study, generate, load_study, open_results, stream
 
 __version__ = "0.1.0"
-__all__ = ["Study", "load_study", "open_results"]
+__all__ = ["Study", "generate", "load_study", "open_results", "stream"]
 
 
 def __getattr__(name: str) -> Any:

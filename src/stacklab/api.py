@@ -1,9 +1,9 @@
 """The Python interface: what the command line does, as values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stacklab.base.env import apply_defaults
 from stacklab.study.engines.choose import EngineName, make_engine, worker_count
@@ -16,7 +16,10 @@ from stacklab.study.run import Todo, run_plan
 from stacklab.study.spec import StudySpec, TuningSpec
 from stacklab.study.tuning import count_runs, with_tuned
 
-__all__ = ["Study", "load_study", "open_results"]
+if TYPE_CHECKING:
+    from stacklab.run.generate import Generated, Piece
+
+__all__ = ["Study", "generate", "load_study", "open_results", "stream"]
 
 
 @dataclass(frozen=True)
@@ -110,3 +113,46 @@ def run_study(plan: Plan, out: Path, *, engine: EngineName, workers: int | None)
             chosen.run(list(todo), watch=watch)
 
     return run_plan(plan, out, start=start)
+
+
+def generate(
+    model: str | Path,
+    prompts: str | Sequence[str],
+    *,
+    tokens: int = 100,
+    temperature: float = 0.8,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    out: str | Path = "stacklab-out",
+) -> "list[Generated]":
+    """Continue each prompt with the model of a finished run, named by its id, the start of its id or its folder.
+
+    A result has `text`, `ids` and `stop`: why it ends there. Raises UserError for what cannot be used.
+    """
+    pieces = stream(
+        model, prompts, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, out=out
+    )
+    wholes = {piece.row: piece.whole for piece in pieces if piece.whole is not None}
+    return [wholes[row] for row in sorted(wholes)]
+
+
+def stream(
+    model: str | Path,
+    prompts: str | Sequence[str],
+    *,
+    tokens: int = 100,
+    temperature: float = 0.8,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    out: str | Path = "stacklab-out",
+) -> "Iterator[Piece]":
+    """As `generate`, but every bit of text as soon as it is there: `row` says of which prompt, `whole` comes last."""
+    apply_defaults()
+    from stacklab.run.generate import sampling_of, stream_texts
+    from stacklab.run.open_model import open_model
+
+    sampling = sampling_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    given = [prompts] if isinstance(prompts, str) else list(prompts)
+    return stream_texts(open_model(str(model), Path(out)), given, tokens=tokens, sampling=sampling)

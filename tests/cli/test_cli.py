@@ -57,8 +57,16 @@ def test_a_study_from_the_command_to_its_report(tiny: Path) -> None:
     assert "tiny-smoke: 6 of 6 runs done" in status.stdout
     assert stacklab("report", "tiny.yaml", cwd=folder).returncode == 0
     (first, *_) = (folder / "stacklab-out" / "runs").iterdir()
-    text = stacklab("generate", first.name, "--prompt", "Hello", "--tokens", "3", cwd=folder)
-    assert text.stdout.startswith("Hello")
+    asked = ("generate", first.name, "--prompt", "Hello", "--tokens", "3")
+    text = stacklab(*asked, "--top-k", "20", "--top-p", "0.95", cwd=folder)
+    assert text.stdout.startswith("Hello") and re.search(r"^[0-3] tokens, (token count|end token)$", text.stderr, re.M)
+    (folder / "prompts.txt").write_text("Once\n\nTwice\n")
+    several = stacklab(*asked, "--prompts-file", "prompts.txt", "--novelty", cwd=folder)
+    assert re.search(r"(?s)^== 1 of 3\nHello.*\n== 2 of 3\nOnce.*\n== 3 of 3\nTwice.*longest copy", several.stdout)
+    assert several.stderr.splitlines()[-1].startswith("1: ")
+    rows = stacklab(*asked, "--prompt", "Once", "--novelty", "--json", cwd=folder).stdout.splitlines()
+    assert [json.loads(row)["prompt"] for row in rows] == ["Hello", "Once"]
+    assert json.loads(rows[0])["novelty"]["tokens"] == len(json.loads(rows[0])["ids"])
 
 
 BAD = [
@@ -80,6 +88,9 @@ BAD = [
     (["status"], "no study matches"),
     (["report", "tiny.yaml"], r"holds no plan\.json"),
     (["generate", "abc"], "expected one run that starts with 'abc'"),
+    (["generate", "abc", "--top-p", "1.5"], "top_p = 1.5: Input should be less than or equal to 1"),
+    (["generate", "abc", "--prompts-file", "empty.jsonl"], "has no prompt"),
+    (["generate", "abc", "--prompts-file", "none.txt"], "cannot be read"),
 ]
 
 

@@ -276,7 +276,10 @@ def write_ending(
 ) -> None:
     samples: dict[str, Any] = {"before": [{"prompt": "<|im_start|>user\n", "text": "qz ## erm vv\x07 the the"}]}
     if outcome == "finished":
-        samples["after"] = [{"prompt": "<|im_start|>user\n", "text": "Tom has 3 apples.<|im_end|>\n<think>3 + 4 = 7"}]
+        shares = [1.0, 1.0, 0.9, 0.75, 0.5, 0.25, 0.0, None]
+        copy = {"tokens": 7, "longest_copy": 6, "longest_copy_text": "Tom has 3", "shares": shares}
+        after = {"prompt": "<|im_start|>user\n", "text": "Tom has 3 apples.<|im_end|>\n<think>3 + 4 = 7"}
+        samples["after"] = [after | {"novelty": copy}]
     write_json(paths.samples, samples)
     if outcome == "failed":
         write_json(paths.error, {"error": "the worker was killed by signal 9"})

@@ -68,7 +68,8 @@ def hostile(make_study: MakeStudy) -> StudyResult:
     for row in result.rows:
         paths = OutPaths(result.out).run(row.run_id)
         text = [{"prompt": EVIL, "text": EVIL}]
-        write_json(paths.samples, {"before": text, "after": text})
+        copy = {"tokens": 9, "longest_copy": 2, "longest_copy_text": EVIL, "shares": [0.5] * 8}
+        write_json(paths.samples, {"before": text, "after": [text[0] | {"novelty": copy}]})
         write_json(paths.provenance, read_json(paths.provenance) | {"arguments": [EVIL], "processor": EVIL})
         if paths.error.exists():
             write_json(paths.error, {"error": EVIL})
@@ -209,3 +210,10 @@ def test_the_audit_of_a_source_stands_in_both_pages_and_its_texts_stay_text(
     assert found.findings[0].sentence[:30] in html
     assert "<script>alert(1)</script>" not in html + markdown
     assert 'id="audit"' not in render_html(build_facts(make_study()), {})
+
+
+def test_samples_say_what_of_them_was_seen_in_training(make_study: MakeStudy) -> None:
+    result = make_study()
+    for page in (html_of(result), markdown_of(result).replace("\\", "")):
+        _, told = page.split("75.0 % of its 4-grams, and at most 6 of its 7 tokens on end", 1)
+        assert "Tom has 3" in told[:60]

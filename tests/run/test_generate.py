@@ -1,12 +1,29 @@
 """Texts from a run's model."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from tests.run.conftest import Bench
 
+import stacklab
 from stacklab.base.errors import DataError
+from stacklab.base.files import read_json
+from stacklab.model.init import build
+from stacklab.model.sampling_spec import SamplingSpec
+from stacklab.model.spec import ModelSpec
 from stacklab.run.execute import execute
-from stacklab.run.generate import continue_text
-from stacklab.run.open_model import open_model
+from stacklab.run.generate import Generated, against_training, stream_texts
+from stacklab.run.open_model import OpenModel, open_model
+
+
+def texts(found: OpenModel, prompts: list[str], *, tokens: int = 12, seed: int = 0) -> list[Generated]:
+    sampling = SamplingSpec(temperature=1.0, seed=seed)
+    pieces = list(stream_texts(found, prompts, tokens=tokens, sampling=sampling))
+    wholes = {piece.row: piece.whole for piece in pieces if piece.whole is not None}
+    for row, whole in wholes.items():
+        assert "".join(piece.text for piece in pieces if piece.row == row) == whole.text
+    return [wholes[row] for row in range(len(prompts))]
 
 
 def test_generation_continues_from_a_run(bench: Bench) -> None:
@@ -15,7 +32,62 @@ def test_generation_continues_from_a_run(bench: Bench) -> None:
         open_model(paths.run_id, out)
     execute(paths.folder, threads=1)
     found = open_model(paths.run_id[:6], out)
-    texts = [continue_text(found, "The", tokens=12, temperature=1.0, seed=seed) for seed in (0, 0, 1)]
-    assert texts[0] == texts[1] != texts[2]
+    first, again, other = (texts(found, ["The"], seed=seed)[0] for seed in (0, 0, 1))
+    assert first == again != other
+    both = texts(found, ["The man", "The"])
+    assert both[1] == first and both[0].prompt == "The man"
     with pytest.raises(DataError, match="expected one run"):
         open_model("zzz", out)
+    with pytest.raises(DataError, match="prompt '' has no tokens"):
+        texts(found, ["The", ""])
+
+
+def test_the_samples_of_a_run_can_be_made_again_with_their_novelty(bench: Bench) -> None:
+    paths = bench.folder(bench.spec())
+    execute(paths.folder, threads=1)
+    (sample,) = read_json(paths.samples)["after"]
+    (text,) = stacklab.generate(paths.folder, "The", tokens=5, temperature=0.8, seed=bench.spec().seed)
+    assert text.text == sample["text"]
+    (found,) = against_training([text], str(paths.folder), Path())
+    assert found.dump() == sample["novelty"]
+    stream = bench.prepared.train.stream
+    copy = replace(text, ids=stream[40:60].tolist())
+    (copied,) = against_training([copy], paths.run_id, bench.out.root)
+    assert (copied.longest_copy, copied.longest_copy_text) == (20, bench.prepared.decode(copy.ids))
+
+
+def spelling(text: bytes, monkeypatch: pytest.MonkeyPatch) -> OpenModel:
+    """A model whose ids are bytes, made to say `text` after any prompt."""
+    said = iter(text)
+    monkeypatch.setattr(
+        "stacklab.model.sampling.Sampler.choose", lambda self, logits_BV, step: logits_BV[:, 0].long() * 0 + next(said)
+    )
+    model = build(ModelSpec(vocab_size=256, d_model=4, num_layers=1, num_heads=1, context_length=64), seed=0)
+    return OpenModel(
+        name="spelling",
+        model=model,
+        encode=lambda prompt: list(prompt.encode()),
+        decode=lambda ids: bytes(ids).decode(errors="replace"),
+        end_id=None,
+    )
+
+
+def test_no_piece_ends_within_a_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = "Zoë 🦊!"
+    found = spelling(story.encode() + "ë".encode()[:1], monkeypatch)
+    pieces = list(stream_texts(found, ["né"], tokens=len(story.encode()) + 1, sampling=SamplingSpec()))
+    assert [piece.text for piece in pieces] == ["Z", "o", "ë", " ", "🦊", "!", "\ufffd"]
+    assert pieces[-1].whole == Generated("né", story + "\ufffd", [*story.encode(), 0xC3], "token count")
+
+
+def test_bytes_that_are_no_character_are_not_held_back_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = spelling(b"a\xffb", monkeypatch)
+    pieces = list(stream_texts(found, ["x"], tokens=3, sampling=SamplingSpec()))
+    assert [piece.text for piece in pieces] == ["a", "\ufffdb"]
+
+
+def test_a_decoder_that_drops_the_first_space_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = spelling(b" b c", monkeypatch)
+    found = replace(found, decode=lambda ids: bytes(ids).decode().removeprefix(" "))
+    (whole,) = (p.whole for p in stream_texts(found, [" a"], tokens=4, sampling=SamplingSpec()) if p.whole)
+    assert whole.text == " b c"

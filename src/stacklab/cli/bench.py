@@ -68,3 +68,22 @@ def replicas(
     print(render(result))
     if out is not None:
         write_json(out, result)
+
+
+def generation(
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Interleaved pairs of texts that are counted.")] = 3,
+    tokens: Annotated[int, typer.Option("--tokens", "-n", min=1, max=2000, help="New tokens of each text.")] = 500,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
+) -> None:
+    """Generation with cached keys and values against reading everything anew for every token, interleaved in one run.
+
+    GPT-Neo's form with 68.5 million parameters, untrained: ratio of tokens per second. Some minutes.
+    """
+    from stacklab.base.files import write_json
+    from stacklab.bench.generate import render, run_bench
+
+    result = run_bench(pairs=pairs, tokens=tokens, threads=threads)
+    print(render(result))
+    if out is not None:
+        write_json(out, result)

@@ -1,22 +1,115 @@
 """`stacklab generate`"""
 
-from typing import Annotated
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stacklab.cli.options import DEFAULT_OUT, Out
 
+if TYPE_CHECKING:
+    from stacklab.data.novelty import Novelty
+    from stacklab.run.generate import Generated, Piece
+
+DEFAULT_PROMPT = "Once upon a time"
+SHOWN_GRAMS = (1, 2, 4, 8)
+
 
 def generate(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, the start of one, or its folder.")],
-    prompt: Annotated[str, typer.Option("--prompt", "-p", help="The text to continue.")] = "Once upon a time",
-    tokens: Annotated[int, typer.Option("--tokens", "-n", min=1, help="At most so many new tokens.")] = 100,
-    temperature: Annotated[float, typer.Option("--temperature", "-t", min=0.0, help="0 takes the likeliest.")] = 0.8,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option("--prompt", "-p", help=f"A text to continue, any number of times. Default: {DEFAULT_PROMPT}"),
+    ] = None,
+    prompts_file: Annotated[
+        Path | None, typer.Option("--prompts-file", help="A file with a prompt on every line.")
+    ] = None,
+    tokens: Annotated[int, typer.Option("--tokens", "-n", min=1, help="At most so many new tokens each.")] = 100,
+    temperature: Annotated[float, typer.Option("--temperature", "-t", help="0 takes the likeliest.")] = 0.8,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Draw from so many likeliest tokens.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option("--top-p", help="Draw from the likeliest tokens that hold so much probability.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the sampling.")] = 0,
+    novelty: Annotated[
+        bool, typer.Option("--novelty", help="Also tell what of each text stands in the run's training data.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line for each text, in the end.")] = False,
     out: Out = DEFAULT_OUT,
 ) -> None:
-    """Continue a text with a trained run."""
-    from stacklab.run.generate import continue_text
-    from stacklab.run.open_model import open_model
+    """Continue texts with a trained run. They appear as they are made; the last line says why they stopped."""
+    from stacklab.api import stream
+    from stacklab.run.generate import against_training
 
-    print(prompt + continue_text(open_model(run, out), prompt, tokens=tokens, temperature=temperature, seed=seed))
+    prompts = [*(prompt or ()), *(_lines(prompts_file) if prompts_file else ())] or [DEFAULT_PROMPT]
+    pieces = stream(run, prompts, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, out=out)
+    by_row = {piece.row: piece.whole for piece in pieces if piece.whole} if as_json else _printed(pieces, prompts)
+    texts = [by_row[row] for row in sorted(by_row)]
+    found = against_training(texts, run, out) if novelty else []
+    if as_json:
+        _print_json(texts, found)
+    else:
+        for row, one in enumerate(found):
+            print(f"{_heading(row, len(prompts))}{_told(one)}")
+    ends = [f"{len(text.ids)} tokens, {text.stop}" for text in texts]
+    print("; ".join(ends if len(ends) == 1 else (f"{n}: {end}" for n, end in enumerate(ends, 1))), file=sys.stderr)
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file that are not blank. Raises DataError where there are none."""
+    from stacklab.base.errors import DataError
+
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"--prompts-file {path}: cannot be read as UTF-8 text ({error})") from error
+    if not lines:
+        raise DataError(f"--prompts-file {path}: has no prompt; write one on every line")
+    return lines
+
+
+def _printed(pieces: "Iterator[Piece]", prompts: list[str]) -> "dict[int, Generated]":
+    """Print the texts in order, the first unfinished one as it grows; returns them by their prompt's place."""
+    from stacklab.report.page import visible
+
+    wholes: dict[int, Generated] = {}
+    held = [_heading(row, len(prompts)) + prompt for row, prompt in enumerate(prompts)]
+    current = 0
+    for piece in pieces:
+        held[piece.row] += visible(piece.text)
+        if piece.whole is not None:
+            wholes[piece.row] = piece.whole
+            held[piece.row] += "\n"
+        while current < len(prompts):
+            print(held[current], end="", flush=True)
+            held[current] = ""
+            if current not in wholes:
+                break
+            current += 1
+    return wholes
+
+
+def _heading(row: int, count: int) -> str:
+    return "" if count == 1 else f"== {row + 1} of {count}\n"
+
+
+def _told(novelty: "Novelty") -> str:
+    shares = ", ".join(
+        f"{n}: {share:.0%}" for n, share in enumerate(novelty.shares, 1) if n in SHOWN_GRAMS and share is not None
+    )
+    return (
+        f"longest copy from training: {novelty.longest_copy} of {novelty.tokens} tokens: "
+        f"{novelty.longest_copy_text!r}\nn-grams from training: {shares or 'no tokens'}"
+    )
+
+
+def _print_json(texts: "list[Generated]", found: "list[Novelty]") -> None:
+    import json
+    from dataclasses import asdict
+
+    rows = [asdict(text) for text in texts]
+    for row, one in zip(rows, found, strict=False):
+        row["novelty"] = one.dump()
+    print("\n".join(json.dumps(row) for row in rows))

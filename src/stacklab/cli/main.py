@@ -57,6 +57,7 @@ bench_app = typer.Typer(help="Measured comparisons with named peers.", no_args_i
 bench_app.command("step")(bench.step)
 bench_app.command("plan")(bench.plan)
 bench_app.command("replicas")(bench.replicas)
+bench_app.command("generate")(bench.generation)
 app.add_typer(bench_app, name="bench")
 
 

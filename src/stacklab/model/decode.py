@@ -1,29 +1,67 @@
-"""Generation with cached keys and values."""
+"""Generation: tokens as they come, until an end token, a count or the end of the context."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
 
 from stacklab.base.errors import SpecError
-from stacklab.model.layers import LayerCache
+from stacklab.model.cached import CachedForward
+from stacklab.model.sampling import Sampler
+from stacklab.model.sampling_spec import GREEDY, SamplingSpec
 from stacklab.model.transformer import Transformer
 
+Stop = Literal["end token", "token count", "context full"]
 
-@torch.inference_mode()
+
+class New(NamedTuple):
+    """What a step did to prompt `row`: a token, the reason why it goes no further, or a last token and the reason."""
+
+    row: int
+    token: int | None
+    stop: Stop | None
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """The ids after a prompt, without the end token, and why there are no more."""
+
+    ids: list[int]
+    stop: Stop
+
+
 def generate(
     model: Transformer,
     prompts: Sequence[Sequence[int]],
     *,
     max_tokens: int,
     end_id: int | None = None,
-    temperature: float = 0.0,
-    seed: int = 0,
-) -> list[list[int]]:
-    """Continue each prompt by up to `max_tokens` ids; temperature 0 takes the likeliest id, otherwise ids are drawn.
+    sampling: SamplingSpec = GREEDY,
+) -> list[Continuation]:
+    """Continue each prompt to its end; see `stream`."""
+    ids: list[list[int]] = [[] for _ in prompts]
+    stops: dict[int, Stop] = {}
+    for new in stream(model, prompts, max_tokens=max_tokens, end_id=end_id, sampling=sampling):
+        if new.token is not None:
+            ids[new.row].append(new.token)
+        if new.stop is not None:
+            stops[new.row] = new.stop
+    return [Continuation(own, stops[row]) for row, own in enumerate(ids)]
 
-    Prompts of unequal length are padded on the left and the padding is hidden from attention and from positions, so a
-    prompt's continuation is that of the prompt alone. A sequence stops before `end_id`, or where the context is full.
+
+@torch.inference_mode()
+def stream(
+    model: Transformer,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_tokens: int,
+    end_id: int | None = None,
+    sampling: SamplingSpec = GREEDY,
+) -> Iterator[New]:
+    """The tokens after each prompt, step by step, rows in order within a step; each row stops exactly once.
+
+    A sequence stops before `end_id`, after `max_tokens` new tokens, or when prompt and new tokens fill the context.
 
     Raises SpecError for a model whose mask is not causal: what it says of a position depends on what follows.
     """
@@ -32,65 +70,45 @@ def generate(
             f"model.mask = {model.spec.mask}: text can only be generated with mask = causal, since here each position "
             "depends on later ones; leave out prompts and problems, or make the mask causal"
         )
-    if not prompts:
-        return []
-    if not all(prompts):
-        raise ValueError("a prompt is empty; give at least one token")
-    device = model.token_embedding.weight.device
-    ids_BT, lengths_B = _pad_left(prompts, device)
-    generator = torch.Generator(device=device).manual_seed(seed)
-    return _Decoding(model, ids_BT, lengths_B, end_id).run(max_tokens, temperature, generator)
+    if max_tokens < 1 or not all(prompts):
+        raise ValueError("give every prompt at least one token, and room for at least one new one")
+    limits = {row: _limit(model.spec.context_length - len(prompt), max_tokens) for row, prompt in enumerate(prompts)}
+    yield from (New(row, None, why) for row, (tokens, why) in limits.items() if tokens == 0)
+    limits = {row: limit for row, limit in limits.items() if limit[0] > 0}
+    if limits:
+        yield from _steps(model, prompts, limits, end_id=end_id, sampling=sampling)
 
 
-class _Decoding:
-    def __init__(self, model: Transformer, ids_BT: Tensor, lengths_B: Tensor, end_id: int | None) -> None:
-        self.model, self.ids_BT, self.lengths_B, self.end_id = model, ids_BT, lengths_B, end_id
-        self.width = ids_BT.shape[1]
-        self.start_B = self.width - lengths_B
-        self.caches = [LayerCache() for _ in model.blocks]
-        self.outputs: list[list[int]] = [[] for _ in range(len(ids_BT))]
-        self.open_B = lengths_B < model.spec.context_length
-
-    def run(self, max_tokens: int, temperature: float, generator: torch.Generator) -> list[list[int]]:
-        new_BT = self.ids_BT
-        for step in range(max_tokens):
-            if not self.open_B.any():
-                break
-            logits_BV = self._advance(new_BT, seen=self.width + step)
-            next_B = _choose(logits_BV, temperature, generator)
-            if self.end_id is not None:
-                self.open_B = self.open_B & (next_B != self.end_id)
-            for row, (is_open, token) in enumerate(zip(self.open_B.tolist(), next_B.tolist(), strict=True)):
-                if is_open:
-                    self.outputs[row].append(token)
-            self.open_B = self.open_B & (self.lengths_B + step + 1 < self.model.spec.context_length)
-            new_BT = next_B[:, None]
-        return self.outputs
-
-    def _advance(self, new_BT: Tensor, *, seen: int) -> Tensor:
-        """Feed the newest ids; `seen` counts all positions so far, padding and new ids included."""
-        columns_T = torch.arange(seen - new_BT.shape[1], seen, device=new_BT.device)
-        # Padding takes position 0, and a row whose context is full stays at its last position: neither is read.
-        positions_BT = (columns_T - self.start_B[:, None]).clamp(0, self.model.spec.context_length - 1)
-        keys_S = torch.arange(seen, device=new_BT.device)
-        causal_TS = keys_S <= columns_T[:, None]
-        real_BS = keys_S >= self.start_B[:, None]
-        # A padding query sees itself, lest its softmax be over nothing.
-        itself_TS = keys_S == columns_T[:, None]
-        visible_BTS = (causal_TS & real_BS[:, None]) | itself_TS
-        hidden_BTD = self.model.decode(new_BT, positions_BT, self.caches, visible_BTS)
-        return self.model.logits(hidden_BTD[:, -1])
+def _limit(room: int, max_tokens: int) -> tuple[int, Stop]:
+    """How many tokens a sequence may get, and why no more; `room`: positions that its prompt leaves free."""
+    return (max_tokens, "token count") if max_tokens <= room else (max(room, 0), "context full")
 
 
-def _pad_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    lengths_B = torch.tensor([len(prompt) for prompt in prompts], device=device)
-    width = int(lengths_B.max())
-    padded = [[0] * (width - len(prompt)) + list(prompt) for prompt in prompts]
-    return torch.tensor(padded, device=device), lengths_B
-
-
-def _choose(logits_BV: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    if temperature == 0.0:
-        return logits_BV.argmax(-1)
-    shares_BV = torch.softmax(logits_BV.float() / temperature, -1)
-    return torch.multinomial(shares_BV, 1, generator=generator)[:, 0]
+def _steps(
+    model: Transformer,
+    prompts: Sequence[Sequence[int]],
+    limits: dict[int, tuple[int, Stop]],
+    *,
+    end_id: int | None,
+    sampling: SamplingSpec,
+) -> Iterator[New]:
+    """The prompts that have a limit, together."""
+    rows = list(limits)
+    going = [prompts[row] for row in rows]
+    steps = max(tokens for tokens, _ in limits.values())
+    sampler = Sampler(sampling, going, steps=steps)
+    forward = CachedForward(model, going, steps=steps - 1)
+    logits_BV = forward.begin()
+    for step in range(steps):
+        next_B = sampler.choose(logits_BV, step)
+        for row, token in zip(rows, next_B.tolist(), strict=True):
+            if row not in limits:
+                continue
+            last, why = limits[row]
+            stop: Stop | None = "end token" if token == end_id else why if step + 1 == last else None
+            yield New(row, None if token == end_id else token, stop)
+            if stop is not None:
+                del limits[row]
+        if not limits:
+            return
+        logits_BV = forward.append(next_B)

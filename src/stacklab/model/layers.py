@@ -24,17 +24,21 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class LayerCache:
-    """Keys and values of the positions already seen by one layer, for decoding."""
+    """Keys and values of the positions already seen by one layer, for decoding, with room for `capacity` of them."""
 
-    def __init__(self) -> None:
-        self.k_BGSK: Tensor | None = None
-        self.v_BGSK: Tensor | None = None
+    def __init__(self, capacity: int) -> None:
+        self.capacity, self.seen = capacity, 0
 
     def extend(self, k_BGTK: Tensor, v_BGTK: Tensor) -> tuple[Tensor, Tensor]:
-        if self.k_BGSK is not None and self.v_BGSK is not None:
-            k_BGTK, v_BGTK = torch.cat((self.k_BGSK, k_BGTK), 2), torch.cat((self.v_BGSK, v_BGTK), 2)
-        self.k_BGSK, self.v_BGSK = k_BGTK, v_BGTK
-        return k_BGTK, v_BGTK
+        """Keep what is new; returns the keys and values of all positions seen, as views."""
+        if self.seen == 0:
+            self.k_BGSK, self.v_BGSK = (
+                part.new_empty(*part.shape[:2], self.capacity, part.shape[3]) for part in (k_BGTK, v_BGTK)
+            )
+        new = slice(self.seen, self.seen + k_BGTK.shape[2])
+        self.k_BGSK[:, :, new], self.v_BGSK[:, :, new] = k_BGTK, v_BGTK
+        self.seen = new.stop
+        return self.k_BGSK[:, :, : self.seen], self.v_BGSK[:, :, : self.seen]
 
 
 class Attention(nn.Module):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.files import read_json, read_jsonl
+from stacklab.data.novelty import Novelty
 from stacklab.report.schema import Envelope, LogRow, RunFact, Sample
 from stacklab.run.paths import RunPaths
 from stacklab.study.collect import Row
@@ -102,6 +103,17 @@ def _samples(path: Path) -> tuple[Sample, ...]:
         last = after[index] if index < len(after) else None
         prompt = (first or last or {}).get("prompt", "")
         rows.append(
-            Sample(prompt=prompt, before=first["text"] if first else None, after=last["text"] if last else None)
+            Sample(
+                prompt=prompt,
+                before=first["text"] if first else None,
+                after=last["text"] if last else None,
+                novelty=_novelty(last),
+            )
         )
     return tuple(rows)
+
+
+def _novelty(sample: dict[str, Any] | None) -> Novelty | None:
+    """None also for runs from before novelty was measured."""
+    found = (sample or {}).get("novelty")
+    return None if found is None else Novelty.model_validate(found)

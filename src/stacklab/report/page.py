@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from stacklab.data.novelty import Novelty
 from stacklab.report import tables
 from stacklab.report.aggregate_view import aggregates
 from stacklab.report.audit_table import audit
@@ -10,6 +11,7 @@ from stacklab.report.evidence_table import against_control, evidence
 from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
 from stacklab.report.strips import strip_groups
+from stacklab.report.text import alone
 from stacklab.report.tuning_views import grid
 from stacklab.report.verdict_marks import MARKS, values_text, why
 
@@ -35,6 +37,7 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "aggregates": aggregates,
         "shown_runs": {arm.name: shown_run(facts.runs_of(arm.name)) for arm in facts.arms},
         "orders": orders_sentence(facts.orders),
+        "copied": copied,
     }
 
 
@@ -42,6 +45,17 @@ def shown_run(runs: list[RunFact]) -> RunFact | None:
     """The run whose log and samples are printed: the first finished one, else the first with a log."""
     finished = [run for run in runs if run.status == "finished"]
     return next(iter(finished or [run for run in runs if run.log]), None)
+
+
+def copied(novelty: Novelty) -> str:
+    """How much of a text stands in the training split.
+
+    >>> copied(Novelty(tokens=60, longest_copy=12, longest_copy_text="a dog", shares=(1, 1, 0.9, 0.75, 0.5, 0, 0, 0)))
+    'in the training split: 75.0 % of its 4-grams, and at most 12 of its 60 tokens on end'
+    """
+    share = novelty.shares[3]
+    grams = "" if share is None else f"{alone('share', share)} of its 4-grams, and "
+    return f"in the training split: {grams}at most {novelty.longest_copy} of its {novelty.tokens} tokens on end"
 
 
 def visible(text: str) -> str:

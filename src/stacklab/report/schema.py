@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from stacklab.audit.spec import Audit
 from stacklab.base.spec import Items, Spec
+from stacklab.data.novelty import Novelty
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.result import Result, SeedsNeeded, Tested
 from stacklab.study.aggregate import Aggregate
@@ -104,11 +105,12 @@ class LogRow(Spec):
 
 
 class Sample(Spec):
-    """`before` and `after` training; None where the run did not get so far."""
+    """`before` and `after` training; None where the run did not get so far. `novelty`: of the text after training."""
 
     prompt: str
     before: str | None
     after: str | None
+    novelty: Novelty | None
 
 
 class RunFact(Spec):

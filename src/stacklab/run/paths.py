@@ -8,7 +8,7 @@
     metrics.jsonl                 one row a training step; equal for equal runs
     evals.jsonl                   one row an evaluation; equal for equal runs
     timing.jsonl                  seconds, tokens per second; differs from run to run
-    samples.json                  texts before and after training
+    samples.json                  texts before and after training, and what of them stands in the training split
     checkpoint.safetensors        for resuming; deleted at the end
     model.safetensors             the final weights
     result.json                   how it ended and the final values; its presence means done

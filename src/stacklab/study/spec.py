@@ -208,7 +208,7 @@ class GridSpec(Spec):
     """Arms that are every combination of some axes, and what each of them is asked.
 
     axes: name -> {path: model.num_layers, values: [1, 2]}, or {a name: {path: value, ...}, another name: ...};
-    or, of what every arm is measured on, {metric: "validation.accuracy.k={}", values: [1, 2]}; such an axis makes no arms.
+    or, of what every arm is measured on, {metric: "validation.accuracy.k={}", values: [1, 2]}, which makes no arms.
     depth: the axis along which the smallest value that solves is sought; across: the other axis of the maps.
     solved: a seed solves when its final `metric` is at least this.
     """

@@ -93,8 +93,8 @@ def answer_accuracy(
     for start in range(0, len(questions), EVALUATION_BATCH * 4):
         batch = questions[start : start + EVALUATION_BATCH * 4]
         texts = generate(model, [question.prompt for question in batch], max_tokens=max_tokens, end_id=end_id)
-        for question, ids in zip(batch, texts, strict=True):
-            outcomes.setdefault(question.hops, []).append(question.is_correct(ids))
+        for question, text in zip(batch, texts, strict=True):
+            outcomes.setdefault(question.hops, []).append(question.is_correct(text.ids))
     every = [outcome for group in outcomes.values() for outcome in group]
     shares = {"accuracy": sum(every) / len(every)}
     counted = sorted((hops, group) for hops, group in outcomes.items() if hops is not None)

@@ -27,5 +27,5 @@ class Feed(Protocol):
     def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
         """Accuracy on held-out problems that are answered in words; empty where there are none."""
 
-    def samples(self, model: Transformer) -> list[dict[str, str]]:
+    def samples(self, model: Transformer) -> list[dict[str, Any]]:
         """Texts to be looked at."""

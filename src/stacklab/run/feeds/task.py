@@ -71,7 +71,7 @@ class TaskFeed:
     def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
         return {}
 
-    def samples(self, model: Transformer) -> list[dict[str, str]]:
+    def samples(self, model: Transformer) -> list[dict[str, Any]]:
         return []
 
     def _fixed(self, name: str, split: Split) -> TaskBatch:

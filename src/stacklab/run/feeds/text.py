@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacklab.base.streams import stream_seed
 from stacklab.data.batches import batch_hash, batch_indices
+from stacklab.data.novelty import novelties
 from stacklab.data.prepared import PreparedData, bits_per_byte
 from stacklab.data.probes import probe_indices
 from stacklab.model.decode import generate
+from stacklab.model.sampling_spec import SamplingSpec
 from stacklab.model.transformer import Transformer
 from stacklab.run.questions import questions
 from stacklab.run.spec import RunSpec
@@ -54,18 +55,14 @@ class TextFeed:
         asked = questions(self.data, per_hops=self.spec.evaluate.problems)
         return answer_accuracy(model, asked, end_id=self.data.end_id, max_tokens=max_tokens)
 
-    def samples(self, model: Transformer) -> list[dict[str, str]]:
+    def samples(self, model: Transformer) -> list[dict[str, Any]]:
         spec = self.spec.sample
-        rows = []
-        for index, prompt in enumerate(spec.prompts):
-            ids = self.data.encode(prompt)[: self.spec.model.context_length - 1]
-            (new,) = generate(
-                model,
-                [ids],
-                max_tokens=spec.tokens,
-                end_id=self.data.end_id,
-                temperature=spec.temperature,
-                seed=stream_seed(self.spec.seed, "sampling", index),
-            )
-            rows.append({"prompt": prompt, "text": self.data.decode(new)})
-        return rows
+        prompts = [self.data.encode(prompt)[: self.spec.model.context_length - 1] for prompt in spec.prompts]
+        sampling = SamplingSpec(temperature=spec.temperature, seed=self.spec.seed)
+        found = generate(model, prompts, max_tokens=spec.tokens, end_id=self.data.end_id, sampling=sampling)
+        ids = [one.ids for one in found]
+        copied = novelties(ids, self.data.train.stream, decode=self.data.decode) if ids else []
+        return [
+            {"prompt": prompt, "text": self.data.decode(own), "novelty": novelty.dump()}
+            for prompt, own, novelty in zip(spec.prompts, ids, copied, strict=True)
+        ]
