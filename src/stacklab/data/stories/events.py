@@ -1,16 +1,14 @@
 """Events that many plots share: each changes the world and tells of it in one of many forms."""
 
-from collections.abc import Sequence
-
 from stacklab.data.stories.stage import Forms, Stage
-from stacklab.data.stories.words import FIXTURES, HOME
-from stacklab.data.stories.world import Character, Spot, Thing
+from stacklab.data.stories.words import HOME
+from stacklab.data.stories.world import Spot, Thing
 
 FIRST = (
     "one day,", "one day", "one sunny day,", "one morning,", "one warm afternoon,", "one fine day,", "one cold day,",
     "one windy day,", "one day after lunch,", "one bright morning,", "early one morning,", "on a quiet day,",
 )  # fmt: skip
-THEN = ("then", "after that,", "soon", "a little later,", "at last", "", "", "")
+THEN = ("then", "after that,", "soon", "a little later,", "", "")
 NEXT_DAY = ("the next day,", "the next morning,", "a few days later,", "one week later,")
 
 OPENINGS = (
@@ -30,18 +28,23 @@ HOBBIES = (
     "swim", "play hide and seek", "chase butterflies", "pick flowers", "splash in the rain", "roll in the leaves",
     "watch the stars", "bake bread", "hum a song", "build things", "look for bugs", "sleep in the sun",
 )  # fmt: skip
-ABOUT = (
+LIKES = (
     "{a.he} loved to {hobby}.",
     "{a.he} liked to {hobby} every day.",
-    "{a.he} lived in a {house} house.",
-    "{a.he} lived with {a.his} family in a {house} house.",
     "more than anything, {a.he} loved to {hobby}.",
     "all day long {a.he} liked to {hobby}.",
+    "{a.he} could {hobby} for hours.",
+    "nobody loved to {hobby} as much as {a}.",
+)
+LIVES = (
+    "{a.he} lived in {house} house.",
+    "{a.he} lived with {a.his} family in {house} house.",
+    "{a.his} home was {house} house with a red roof.",
     "everyone who knew {a} liked {a.him}.",
     "{a.he} had a big smile and a warm heart.",
-    "{a.he} could {hobby} for hours.",
+    "{a.he} always said please and thank you.",
 )
-HOUSES = ("small", "little", "tall", "white", "red", "cozy", "old", "yellow", "wooden", "tiny")
+HOUSES = ("a small", "a little", "a tall", "a white", "a red", "a cozy", "an old", "a yellow", "a wooden", "a tiny")
 
 GOES = (
     "WHO went TO.", "WHO ran TO.", "WHO walked TO.", "WHO hurried TO.", "WHO skipped TO.", "WHO ran all the way TO.",
@@ -106,11 +109,13 @@ LEARNS = (
 THE_END = ("the end.",)
 
 
-def open_story(stage: Stage) -> None:
+def open_story(stage: Stage, *, unlike: str = "") -> None:
+    """`unlike`: what the hero cannot do or fears, so that it is nothing that the hero loves to do."""
+    hobbies = [hobby for hobby in HOBBIES if not _long_words(hobby) & _long_words(unlike)]
     often = stage.rng.whole(0, 2) > 0
     stage.tell(OPENINGS[:PROMPTED] if often else OPENINGS)
-    for _ in range(stage.rng.whole(1, 2)):
-        stage.tell(ABOUT, hobby=stage.rng.pick(HOBBIES), house=stage.rng.pick(HOUSES))
+    stage.maybe(LIVES, house=stage.rng.pick(HOUSES))
+    stage.tell(LIKES, hobby=stage.rng.pick(hobbies))
 
 
 def go(stage: Stage, place: str, *keys: str, leads: Forms = THEN) -> None:
@@ -139,20 +144,15 @@ def spot_pair(stage: Stage, place: str) -> tuple[Spot, Spot]:
     return right, wrong
 
 
-def wander(stage: Stage, places: Sequence[str] = tuple(FIXTURES)) -> str:
-    """A place to be drawn for the story."""
-    return stage.rng.pick(places)
-
-
-def close(stage: Stage, lessons: Forms, *, happy: bool = True) -> None:
+def close(stage: Stage, lessons: Forms, *, lasts: Forms = LASTS) -> None:
     """The last paragraph: joy, a last thing they do, and often a moral."""
-    if happy:
-        stage.tell(HAPPY)
-    stage.tell(LASTS)
+    stage.tell(HAPPY)
+    stage.tell(lasts)
     if stage.rng.whole(0, 2):
-        stage.tell(LEARNS, lesson=stage.rng.pick(lessons))
+        lesson = stage.rng.pick(lessons)
+        stage.tell([form.replace("{lesson}", lesson) for form in LEARNS])
     stage.maybe(THE_END)
 
 
-def other(stage: Stage, who: Character) -> Character:
-    return stage.b if who == stage.a else stage.a
+def _long_words(text: str) -> set[str]:
+    return {word for word in text.split() if len(word) > 3}

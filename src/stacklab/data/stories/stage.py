@@ -80,8 +80,10 @@ class Stage:
     def _draw_character(self, traits: Forms, animals: Forms, taken: list[str]) -> Character:
         gender: Gender = self.rng.pick(("she", "he"))
         if self.rng.whole(0, 1):
-            kind, names = ("girl", GIRL_NAMES) if gender == "she" else ("boy", BOY_NAMES)
+            kind = "girl" if gender == "she" else "boy"
+            names: Forms = GIRL_NAMES if gender == "she" else BOY_NAMES
         else:
-            kind, names = self.rng.pick(animals), SHE_ANIMAL_NAMES if gender == "she" else HE_ANIMAL_NAMES
+            kind = self.rng.pick(animals)
+            names = SHE_ANIMAL_NAMES if gender == "she" else HE_ANIMAL_NAMES
         trait = "little" if self.rng.whole(1, SHARE_OF_LITTLE) == 1 else self.rng.pick(traits)
         return Character(self.rng.pick([name for name in names if name not in taken]), kind, gender, trait)

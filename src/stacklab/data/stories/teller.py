@@ -1,8 +1,9 @@
 """Sentences from forms: who is called by name and who by a pronoun is decided while a sentence is written.
 
 A form is text with fields: `{a}` a character, `{a.he}` `{a.him}` `{a.his}` the pronoun where it is clear and the name
-where it is not, `{a.name}` the bare name inside a quotation, `{a.intro}` (`a shy duck named Dot`), `{a.sort}` (`a shy duck`), `{x}` a thing (`the ball`), `{x.a}` (`a red ball`),
-`{x.noun}`. Forms begin in lower case; sentences are given their capitals at the end.
+where it is not, `{a.name}` the bare name inside a quotation, `{a.sort}` (`a shy duck`), `{a.intro}` (`a shy duck named
+Dot`), `{x}` a thing (`the ball`), `{x.a}` (`a red ball`), `{x.noun}`, `{x.full}` (`red ball`). Forms begin in lower
+case; sentences are given their capitals at the end.
 """
 
 import re
@@ -105,7 +106,7 @@ def a_or_an(words: str) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
-_SENTENCE = re.compile(r'(?:"[^"]*"|[^".!?])+(?:[.!?]|(?<=[.!?]")(?=\s+[A-Z{"]|$))\s*')
+_SENTENCE = re.compile(r"""(?:"[^"]*"|\{[^}]*\}|[^".!?{])+?(?:[.!?]|(?<=[.!?]")(?=\s+[A-Z{"]|$))\s*""")
 
 
 def write(form: str, memory: Memory, fields: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ THINGS = (
     "ball", "basket", "bell", "blanket", "book", "bracelet", "bucket", "button", "cap", "coat", "crown", "cup",
     "doll", "drum", "fan", "feather", "flag", "flute", "hat", "horn", "key", "kite", "lamp", "marble", "mask",
     "mirror", "necklace", "pillow", "puppet", "puzzle", "ribbon", "ring", "robot", "rope", "scarf", "shell",
-    "shovel", "spoon", "stone", "teddy", "top", "train", "truck", "umbrella", "wagon", "whistle",
+    "shovel", "spoon", "stone", "teddy", "train", "truck", "umbrella", "wagon", "whistle",
 )  # fmt: skip
 FOODS = (
     "apple", "banana", "biscuit", "bun", "cake", "carrot", "cookie", "melon", "muffin",
@@ -52,12 +52,12 @@ FIXTURES = {
     "garden": ("gate", "rose bush", "flower pot", "wheelbarrow", "apple tree"),
     "beach": ("old boat", "sand hill", "blue towel", "big wave rock", "palm tree"),
     "forest": ("log", "oak tree", "fern", "hollow stump", "mushroom"),
-    "farm": ("tractor", "haystack", "barn door", "trough", "hen house"),
+    "farm": ("tractor", "haystack", "barn door", "trough", "coop"),
     "pond": ("reeds", "wooden dock", "willow tree", "lily pads", "stepping stones"),
     "playground": ("seesaw", "sandbox", "climbing frame", "tunnel", "tire"),
     "market": ("fruit stand", "cart", "flower stall", "barrel", "counter"),
     "river": ("bridge", "mill", "rowboat", "river bank", "tall grass"),
-    "meadow": ("stone wall", "clover", "fence", "bee hive", "daisies"),
+    "meadow": ("stone wall", "clover", "fence", "beehive", "daisies"),
     "hill": ("pine tree", "gray rock", "bramble", "signpost", "tall tower"),
     HOME: ("bed", "sofa", "kitchen table", "closet", "armchair", "rug"),
 }

@@ -2,11 +2,10 @@
 
 from stacklab.data.stories.events import (
     ASKS,
+    FIRST,
     NEXT_DAY,
     SAD,
     THANKS,
-
-    FIRST,
     close,
     go,
     meet,
@@ -48,7 +47,7 @@ OFFERS = (
     '"I will help you," said {b}. "Let us look for it."',
     '"do not worry," said {b}. "We will find it!"',
     '"let us look together," said {b}.',
-    '{b} took the hand of {a} and said, "I have good eyes. I can help."',
+    '{b} smiled at {a} and said, "I have good eyes. I can help."',
 )
 SEARCHES = (
     "they looked {spot}, but there was only {nothing}.",
@@ -121,6 +120,12 @@ CRIES = (
     "{b.intro} sat there and cried.",
     "there {a.he} met {b.intro}. {b} looked very sad.",
 )
+ASKS_BACK = (
+    '"what is wrong?" asked {a}.',
+    '"why are you so sad?" asked {a}.',
+    '{a} asked, "Can I help you?"',
+    '"do not cry," said {a}. "What is the matter?"',
+)
 LOSER = (
     '"I lost my {x.noun} {spot}," said {b}.',
     '"have you seen {x.a}?" asked {b}. "It is mine."',
@@ -169,7 +174,7 @@ def found(stage: Stage) -> str:
     go(stage, later, "a", leads=NEXT_DAY)
     stage.world.go(stage.b, later)
     stage.tell(CRIES)
-    stage.tell(ASKS[:-1])
+    stage.tell(ASKS_BACK)
     stage.tell(LOSER, spot=spot.phrase)
     stage.tell(THINKS)
     stage.world.give(stage.a, x, stage.b)
@@ -178,5 +183,3 @@ def found(stage: Stage) -> str:
     stage.paragraph()
     close(stage, HONEST_LESSONS)
     return x.noun
-
-
