@@ -22,7 +22,7 @@ SHE_NAMES = frozenset(GIRL_NAMES + SHE_ANIMAL_NAMES + SHE_ELDERS)
 HE_NAMES = frozenset(BOY_NAMES + HE_ANIMAL_NAMES + HE_ELDERS)
 
 ANIMALS = (
-    "bear", "cat", "cow", "deer", "dog", "duck", "elephant", "fox", "frog", "goat", "hen", "hedgehog",
+    "bear", "cat", "panda", "deer", "dog", "duck", "elephant", "fox", "frog", "goat", "penguin", "hedgehog",
     "lamb", "mole", "monkey", "mouse", "owl", "pig", "pony", "rabbit", "squirrel", "turtle",
 )  # fmt: skip
 KINDS = ("girl", "boy", *ANIMALS)
@@ -49,7 +49,7 @@ TASTES = ("big", "fresh", "sweet", "tasty", "round", "warm", "yummy")
 HOME = "home"
 FIXTURES = {
     "park": ("slide", "bench", "swing", "fountain", "statue"),
-    "garden": ("gate", "rose bush", "flower pot", "wheelbarrow", "apple tree"),
+    "garden": ("gate", "rose bush", "flower pot", "wheelbarrow", "cherry tree"),
     "beach": ("old boat", "sand hill", "blue towel", "big wave rock", "palm tree"),
     "forest": ("log", "oak tree", "fern", "hollow stump", "mushroom"),
     "farm": ("tractor", "haystack", "barn door", "trough", "coop"),
@@ -57,7 +57,7 @@ FIXTURES = {
     "playground": ("seesaw", "sandbox", "climbing frame", "tunnel", "tire"),
     "market": ("fruit stand", "cart", "flower stall", "barrel", "counter"),
     "river": ("bridge", "mill", "rowboat", "river bank", "tall grass"),
-    "meadow": ("stone wall", "clover", "fence", "beehive", "daisies"),
+    "meadow": ("old wall", "clover", "fence", "beehive", "daisies"),
     "hill": ("pine tree", "gray rock", "bramble", "signpost", "tall tower"),
     HOME: ("bed", "sofa", "kitchen table", "closet", "armchair", "rug"),
 }

@@ -11,7 +11,8 @@ GENDER = {"she": "she", "her": "she", "he": "he", "him": "he", "his": "he"}
 PLACE_OF = {fixture: place for place, fixtures in FIXTURES.items() for fixture in fixtures}
 
 _A_KIND = rf"\b[Aa]n? (?:[a-z]+ )?({'|'.join(KINDS)})"
-_INTRODUCED = re.compile(rf"{_A_KIND} (?:named|called) ([A-Z][a-z]+)|([A-Z][a-z]+)(?: was|,) {_A_KIND}\b")
+_ANY_NAME = rf"\b(?:{'|'.join(sorted(NAMES))})\b"
+_INTRODUCED = re.compile(rf"{_A_KIND} (?:named|called) ({_ANY_NAME})|({_ANY_NAME})(?: was|,) {_A_KIND}\b")
 _IT_WAS = re.compile(rf"{_A_KIND}\. It was ([A-Z][a-z]+)")
 _WORD = re.compile(r"[A-Za-z]+(?:'s)?")
 _SOMEONE = r"([A-Z][a-z]+(?: and [A-Z][a-z]+)?|[Tt]hey)"

@@ -11,18 +11,15 @@ from stacklab.data.stories.check.sentences import narrated, speech_faults
 from stacklab.data.stories.check.things import Things
 
 _MORAL = re.compile(r"(?:learned|knew|never forgot|moral of the story is) that (.+)")
-_AFRAID = re.compile(r"(?:afraid|scared) of ((?:just one thing, and that was )?[a-z ]+?)(?: any more)?[.,]")
-_OVERCOME = re.compile(
-    r"(?:not afraid|no longer scared) of ([a-z ]+?)(?: any more)?\.|now ([a-z ]+) did not scare", re.I
-)
+_OVERCOME = re.compile(r"(?:not afraid|no longer scared) of ([a-z ]+?)(?: any more)?\.|[Nn]ow ([a-z ]+) did not scare")
 EVIDENCE = {
     r"\bshar(?:e|es|ing)\b": r"\bshared\b",
     r"\bsorry\b": r"\bsorry\b",
-    r"\bafraid|scar(?:y|ed)\b": r"\bafraid|scared\b",
+    r"\b(?:afraid|scary|scared)\b": r"\b(?:afraid|scared)\b",
     r"\brules?\b|\blisten\b": r"\bmust not\b|\bdo not\b|Do not\b",
-    r"\blost\b": r"\bgone\b|\blost\b|\bmother\b",
+    r"\blost\b": r"\bgone\b|\blost\b|\bnot (?:there|find)\b|\bmother\b",
     r"\btrade\b": r"\btrade\b",
-    r"\bwin\b": r"\brace|\bwon\b",
+    r"\bwin\b": r"\b(?:raced?|won)\b",
     r"\bsurprise\b": r"\bsurprise\b",
 }
 """What a moral speaks of, and what must have happened for it."""
@@ -54,12 +51,8 @@ def _ending_faults(text: str) -> list[str]:
     for topic, evidence in EVIDENCE.items():
         if re.search(topic, moral) and not re.search(evidence, body, re.IGNORECASE):
             found.append(f"nothing in the story leads to the moral: {moral}")
-    afraid = {fear.removeprefix("just one thing, and that was ") for fear in _AFRAID.findall(text)}
     for match in _OVERCOME.finditer(text):
         fear = match[1] or match[2]
-        if not any(
-            re.search(rf"(?:afraid|scared) of (?:just one thing, and that was )?{fear}\b", text[: match.start()])
-            for _ in afraid
-        ):
+        if not re.search(rf"(?:afraid|scared) of (?:[a-z ]+, and that was )?{fear}\b", text[: match.start()]):
             found.append(f"nobody was afraid of {fear}")
     return found

@@ -106,7 +106,7 @@ RETURNED = (
     '{b} had {y.a}. "Yesterday you shared with me. Today I share with you," said {b}.',
     '{b} came with {y.a} and said, "This is for both of us!"',
     "{b} had {y.a} and gave half of it to {a}.",
-    '"look what I have," said {b}. It was {y.a}, and they shared it.',
+    '"look what I have," said {b}. {b} had {y.a}, and they shared it.',
 )
 SHARE_LESSONS = (
     "sharing makes everything taste better",

@@ -13,8 +13,8 @@ BOASTS = (
 ACCEPTS = (
     '"let us see," said {a}. "We will race to the {goal}."',
     '"one, two, three, go!" called {a}. They raced off to win.',
-    'they stood side by side. "Go!" shouted {a}.',
-    '{a} smiled and said, "I will do my best."',
+    'they stood side by side for the race. "Go!" shouted {a}.',
+    '{a} smiled and said, "I will do my best in this race."',
 )
 LEADS = (
     "{b} was far ahead and did not look back.",

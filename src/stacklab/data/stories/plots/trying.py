@@ -35,7 +35,7 @@ SKILLS = (
     Skill("skip stones", "skipped stones", "every stone sank", "throw it low and flat", WATER),
     Skill("roll down the hill", "rolled down the hill", "WHO stopped half way", "make your arms long", ("hill",)),
     Skill("ride a bike", "rode a bike", "the bike tipped over", "look ahead and keep going"),
-    Skill("catch a ball", "caught a ball", "the ball hit WHOSE tummy", "open your hands and watch the ball"),
+    Skill("catch a hoop", "caught a hoop", "the hoop hit WHOSE tummy", "open your hands and watch the hoop"),
     Skill("stack the blocks", "stacked the blocks", "the blocks crashed down", "put the big ones at the bottom"),
     Skill("row the boat", "rowed the boat", "the boat went in circles", "pull with both arms", WATER),
     Skill("blow a bubble", "blew a bubble", "the bubble popped", "blow as soft as a kiss"),
