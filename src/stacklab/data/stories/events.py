@@ -111,7 +111,7 @@ THE_END = ("the end.",)
 
 def open_story(stage: Stage, *, unlike: str = "") -> None:
     """`unlike`: what the hero cannot do or fears, so that it is nothing that the hero loves to do."""
-    hobbies = [hobby for hobby in HOBBIES if not _long_words(hobby) & _long_words(unlike)]
+    hobbies = [hobby for hobby in HOBBIES if not _long_words(hobby) & _long_words(unlike)] if unlike else HOBBIES
     often = stage.rng.whole(0, 2) > 0
     stage.tell(OPENINGS[:PROMPTED] if often else OPENINGS)
     stage.maybe(LIVES, house=stage.rng.pick(HOUSES))

@@ -7,6 +7,7 @@ case; sentences are given their capitals at the end.
 """
 
 import re
+from functools import cache
 from typing import Any
 
 from stacklab.data.stories.world import Character, Thing
@@ -112,12 +113,18 @@ _SENTENCE = re.compile(r"""(?:"[^"]*"|\{[^}]*\}|[^".!?{])+?(?:[.!?]|(?<=[.!?]")(
 def write(form: str, memory: Memory, fields: dict[str, Any]) -> str:
     """The form's sentences, with capitals."""
     written = []
+    for sentence in _sentences(form):
+        memory.next_sentence()
+        written.append(_capital(sentence.format(**fields)))
+    return " ".join(written)
+
+
+@cache
+def _sentences(form: str) -> list[str]:
+    """There are some thousand forms, each used many times."""
     sentences = _SENTENCE.findall(form)
     assert "".join(sentences) == form, form
-    for sentence in sentences:
-        memory.next_sentence()
-        written.append(_capital(sentence.strip().format(**fields)))
-    return " ".join(written)
+    return [sentence.strip() for sentence in sentences]
 
 
 def _capital(sentence: str) -> str:
