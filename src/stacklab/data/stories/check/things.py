@@ -42,6 +42,7 @@ class Things:
     faults: list[str] = field(default_factory=list)
     _last: str = ""
     _spot: str | None = None
+    _looked: str | None = None
     _subject: str | None = None
 
     def read(self, plain: str) -> None:
@@ -59,6 +60,8 @@ class Things:
         names = [name for name in _SUBJECT.findall(plain) if name in NAMES]
         self._subject = names[0] if names else self._subject
         self._spot = spots[-1] if spots else None
+        if spots and re.search(r"looked|searched", plain):
+            self._looked = spots[-1]
 
     def finish(self) -> None:
         self.faults += [f"the {noun} is never found" for noun in sorted(self.lost)]
@@ -90,8 +93,9 @@ class Things:
             return
         keeper, who = self.keeper[noun], self._subject
         if kind == "take":
-            if keeper in NAMES or (spots and keeper not in spots):
-                self._wrong(noun, f"{who} takes it {spots[-1] if spots else ''}")
+            told = spots[-1] if spots else self._looked
+            if keeper in NAMES or (told and keeper != told):
+                self._wrong(noun, f"{who} takes it {told or 'from there'}")
             self.keeper[noun] = who
             self.lost.discard(noun)
         elif kind == "have" or kind.startswith("give"):
