@@ -60,7 +60,7 @@ class Things:
         names = [name for name in _SUBJECT.findall(plain) if name in NAMES]
         self._subject = names[0] if names else self._subject
         self._spot = spots[-1] if spots else None
-        if spots and re.search(r"looked|searched", plain):
+        if spots and re.search(r"looked|searched|was", plain):
             self._looked = spots[-1]
 
     def finish(self) -> None:
