@@ -44,8 +44,9 @@ def test_nearness_of_the_two_sides(stories: list[Story]) -> None:
     for side, record in Sieve(0.1, 0.0, 0).sift(Record(text=one.text, group=one.skeleton) for one in stories):
         sides[side].append(record.text)
     shares = sorted(nearest_shares(sides["validation"], sides["train"]))
+    groups = len({one.skeleton for one in stories})
     sentence = (
-        f"There are {len({one.skeleton for one in stories}):,} groups. With a tenth held out, the nearest training story "
+        f"There are {groups:,} groups. With a tenth held out, the nearest training story "
         f"holds {shares[len(shares) // 2]:.1%} of a validation story's 8-grams (median), at most {shares[-1]:.1%}."
     )
     assert sentence in PAGE, sentence

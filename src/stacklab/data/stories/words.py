@@ -46,6 +46,9 @@ FOODS = (
 )  # fmt: skip
 TASTES = ("big", "fresh", "sweet", "tasty", "round", "warm", "yummy")
 
+BABIES = ("chick", "duckling", "kitten", "puppy", "bunny", "piglet", "calf", "owlet", "foal", "snail", "swan", "robin")
+BABY_LOOKS = ("tiny", "small", "fluffy", "lost", "wet", "brown", "gray", "yellow")
+
 HOME = "home"
 FIXTURES = {
     "park": ("slide", "bench", "swing", "fountain", "statue"),

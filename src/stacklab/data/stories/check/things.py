@@ -4,8 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from stacklab.data.stories.check.people import NAMES, PLACE_OF
-from stacklab.data.stories.plots.meeting import BABIES, BABY_LOOKS
-from stacklab.data.stories.words import COLOURS, FOODS, LOOKS, TASTES, THINGS
+from stacklab.data.stories.words import BABIES, BABY_LOOKS, COLOURS, FOODS, LOOKS, TASTES, THINGS
 
 _LOOK = "|".join(sorted({*COLOURS, *LOOKS, *TASTES, *BABY_LOOKS}))
 _NOUN = "|".join(sorted({*THINGS, *FOODS, *BABIES}, key=len, reverse=True))
@@ -21,10 +20,9 @@ _SUBJECT = re.compile(rf"\b({_NAME})\b(?!')")
 EVENTS = {
     "lie": re.compile(rf"{_IT} (?:fell|landed|slipped|dropped) (?P<spot>{_SPOT})"),
     "drop": re.compile(rf"(?:dropped|put) {_IT} (?P<spot>{_SPOT})"),
-    "take": re.compile(
-        rf"(?:picked up|found) {_IT}|picked {_IT.replace('<noun>', '<noun2>').replace('<it>', '<it2>')} up"
-        rf"|took {_IT.replace('<noun>', '<noun3>').replace('<it>', '<it3>')}(?! along| with| everywhere)"
-    ),
+    "take": re.compile(rf"(?:picked up|found) {_IT}"),
+    "lift": re.compile(rf"picked {_IT} up"),
+    "grab": re.compile(rf"took {_IT}(?! along| with| everywhere)"),
     "have": re.compile(rf"(?:took|held|carried|played with|shared) {_IT}"),
     "give": re.compile(rf"(?:gave|handed) {_IT} to (?P<taker>{_NAME})"),
     "give_to": re.compile(rf"gave (?P<taker>{_NAME}) {_IT}"),
@@ -87,12 +85,11 @@ class Things:
             self.faults.append(f"the {self.look[noun]} {noun} is {look}")
 
     def _happen(self, kind: str, found: re.Match[str], spots: list[str]) -> None:
-        groups = found.groupdict()
-        noun = next((groups[key] for key in ("noun", "noun2", "noun3") if groups.get(key)), None) or self._last
+        noun = found["noun"] or self._last
         if noun not in self.keeper:
             return
         keeper, who = self.keeper[noun], self._subject
-        if kind == "take":
+        if kind in ("take", "lift", "grab"):
             told = spots[-1] if spots else self._looked
             if keeper in NAMES or (told and keeper != told):
                 self._wrong(noun, f"{who} takes it {told or 'from there'}")

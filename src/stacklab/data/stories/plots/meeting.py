@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from stacklab.data.stories.events import FIRST, SAD, THANKS, close, go, meet, open_story
 from stacklab.data.stories.stage import Stage
-from stacklab.data.stories.words import PLACES
+from stacklab.data.stories.words import BABIES, BABY_LOOKS, PLACES
 
 GAMES = (
     "tag", "hide and seek", "hopscotch", "pirates", "school", "catch", "shop", "house", "follow the leader", "doctors",
@@ -90,8 +90,6 @@ def meet_stranger(stage: Stage) -> None:
     stage.tell(STRANGERS)
 
 
-BABIES = ("chick", "duckling", "kitten", "puppy", "bunny", "piglet", "calf", "owlet", "foal", "snail", "swan", "robin")
-BABY_LOOKS = ("tiny", "small", "fluffy", "lost", "wet", "brown", "gray", "yellow")
 HEARS = (
     "there {a.he} heard a soft cry. {x.a} was {spot}.",
     "{a.he} looked {spot} and saw {x.a}.",
