@@ -2,7 +2,7 @@
 
 from stacklab.data.stories.stage import Forms, Stage
 from stacklab.data.stories.words import HOME
-from stacklab.data.stories.world import Spot, Thing
+from stacklab.data.stories.world import Thing
 
 FIRST = (
     "one day,", "one day", "one sunny day,", "one morning,", "one warm afternoon,", "one fine day,", "one cold day,",
@@ -136,12 +136,6 @@ def meet(stage: Stage) -> None:
 def own(stage: Stage, thing: Thing) -> None:
     stage.world.own(stage.a, thing)
     stage.tell(OWNS)
-
-
-def spot_pair(stage: Stage, place: str) -> tuple[Spot, Spot]:
-    """The right one and a wrong one."""
-    right, wrong = stage.spots(place, 2)
-    return right, wrong
 
 
 def close(stage: Stage, lessons: Forms, *, lasts: Forms = LASTS) -> None:

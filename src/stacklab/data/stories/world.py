@@ -61,13 +61,12 @@ class World:
         assert self.place[who] == spot.place
         return [thing for thing, keeper in self.keeper.items() if keeper == spot]
 
-    def take(self, who: Character, thing: Thing) -> Spot:
-        """The spot from which it was taken."""
+    def take(self, who: Character, thing: Thing) -> None:
+        """From the spot where it lies."""
         spot = self.keeper[thing]
         assert isinstance(spot, Spot)
         assert self.place[who] == spot.place
         self.keeper[thing] = who
-        return spot
 
     def give(self, giver: Character, thing: Thing, taker: Character) -> None:
         assert giver != taker

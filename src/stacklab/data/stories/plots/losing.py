@@ -11,7 +11,6 @@ from stacklab.data.stories.events import (
     meet,
     open_story,
     own,
-    spot_pair,
 )
 from stacklab.data.stories.stage import Stage
 from stacklab.data.stories.words import HOME, PLACES
@@ -76,7 +75,7 @@ LOST_LESSONS = (
 def lost(stage: Stage) -> str:
     x = stage.thing("x")
     place = stage.rng.pick(PLACES)
-    right, wrong = spot_pair(stage, place)
+    right, wrong = stage.spots(place, 2)
     open_story(stage)
     own(stage, x)
     stage.paragraph()
