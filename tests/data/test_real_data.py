@@ -98,3 +98,19 @@ def test_reasoning_gym_rows_are_questions_and_answers(shared_data: Path, prepare
     text = f"User:\n{first['question']}\n\nAssistant:\n{first['answer']}<|endoftext|>"
     assert sum(text in data.decode(stream(data, name).tolist()) for name in ("train", "validation")) == 1
     assert data.manifest["source"]["columns_unread"] == ["task", "seed", "index", "difficulty"]
+
+
+def test_stories_between_end_of_text_lines_are_one_record_each(shared_data: Path, prepared: Any) -> None:
+    name = "tinystories/tinystoriesv2-10k-lines.txt"
+    text = (shared_data / name).read_text(encoding="utf-8")
+    parts = {part.strip("\n") for part in text.split("<|endoftext|>") if part.strip()}
+    data = prepared({"kind": "file", "path": name, "separator": "<|endoftext|>"}, "tokenizer-gpt2", block_size=512)
+    told = "".join(data.decode(stream(data, split).tolist()) for split in ("train", "validation"))
+    found = told.split("<|endoftext|>")
+    assert found.pop() == ""
+    assert set(found) <= parts
+    assert len(found) == data.manifest["records"]["kept"]
+    assert len(parts) - len(found) < 3  # those that differ in blanks alone
+    assert data.end_id == 50256
+    whole = prepared({"kind": "file", "path": name}, "tokenizer-gpt2", block_size=512)
+    assert "give it as source.separator" in whole.manifest["warnings"][0]

@@ -20,7 +20,7 @@ BASE = {"source": FILE, "tokenizer": {"kind": "bytes"}, "block_size": 8}
         ({"tokenizer": {"kind": "bpe", "vocab_size": 258}}, "greater than or equal to 259"),
         ({"validation_fraction": 1.0}, "less than 1"),
         ({"block_size": 0}, "greater than or equal to 1"),
-        ({"source": {"kind": "web"}}, "'procedural-cot', 'hub', 'file', 'tokens'"),
+        ({"source": {"kind": "web"}}, "'procedural-cot', 'generated-stories', 'hub', 'file', 'tokens'"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, object], message: str) -> None:

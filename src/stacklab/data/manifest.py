@@ -7,7 +7,7 @@ from stacklab.data.blocks import SplitWriter
 from stacklab.data.codec import Compact
 from stacklab.data.encode import TextEncoder
 from stacklab.data.reading import Corpus
-from stacklab.data.spec import BpeTokenizer, DataSpec
+from stacklab.data.spec import BpeTokenizer, DataSpec, FileSpec
 from stacklab.data.tokenizer_files import TokenizerFile
 
 FEW_BLOCKS = 8
@@ -102,7 +102,10 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
     if shared:
         found.append(f"{shared} validation records ask a question of the training split; they are no held-out problems")
     if isinstance(corpus.encoder, TextEncoder) and corpus.encoder.spelled:
-        found.append(f"{corpus.encoder.spelled} records spell a marker such as <|endoftext|>; it is encoded as text")
+        cure = "; if it stands between records, give it as source.separator" if _is_unseparated(spec) else ""
+        found.append(
+            f"{corpus.encoder.spelled} records spell a marker such as <|endoftext|>; it is encoded as text{cure}"
+        )
     if isinstance(spec.tokenizer, BpeTokenizer) and corpus.encoder.vocab_size < spec.tokenizer.vocab_size:
         found.append(
             f"the training split gave {corpus.encoder.vocab_size} of the {spec.tokenizer.vocab_size} ids asked for in "
@@ -111,3 +114,9 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
     if compact is not None:
         found.append("the vocabulary is compact: losses are not comparable with those over the full vocabulary")
     return found
+
+
+def _is_unseparated(spec: DataSpec) -> bool:
+    """Whether blank lines divide the records, and something else might have been meant to."""
+    source = spec.source
+    return isinstance(source, FileSpec) and source.separator is None and "txt" in (source.format, source.path[-3:])

@@ -22,6 +22,7 @@ class Record:
     """A conversation (`turns`) or a running text (`text`); one of the two is empty.
 
     `answer`, `hops` and `family` are facts about a problem. They are kept beside the record, never trained on.
+    Records of one `group` fall on the same side of the split; without one, a record is alone.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -29,6 +30,7 @@ class Record:
     answer: str | None = None
     hops: int | None = None
     family: str | None = None
+    group: str | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -46,6 +48,11 @@ class Record:
         return _digest([[turn.role, normalise(turn.content)] for turn in self.turns[:-1] if turn.role != "system"])
 
     @property
+    def split_key(self) -> str:
+        """What decides the side of the split."""
+        return self.digest if self.group is None else _digest(self.group)
+
+    @property
     def is_empty(self) -> bool:
         return not self.text.strip() and not any(turn.content.strip() for turn in self.turns)
 
@@ -59,6 +66,10 @@ class TokenRecord:
     @cached_property
     def digest(self) -> str:
         return hashlib.blake2b(self.ids.astype("<u4").tobytes(), digest_size=16).hexdigest()
+
+    @property
+    def split_key(self) -> str:
+        return self.digest
 
     @property
     def is_empty(self) -> bool:

@@ -14,6 +14,8 @@ from stacklab.data.procedural.spec import ProceduralSpec
 from stacklab.data.readers import PlacedRow, existing_file, format_of, rows_of
 from stacklab.data.record import Record, TokenRecord
 from stacklab.data.spec import Columns, DataSpec, FileSpec, HubSpec, TokensSpec
+from stacklab.data.stories.corpus import generate as generate_stories
+from stacklab.data.stories.spec import StoriesSpec
 from stacklab.data.tokenfile import token_records
 
 Item = Record | TokenRecord
@@ -41,6 +43,9 @@ def open_source(spec: DataSpec) -> OpenSource:
         return _of_rows(path.name, identity, lambda: rows_of(source), source.columns)
     if isinstance(source, HubSpec):
         return _of_rows(source.id, {}, lambda: hub_rows(source), source.columns)
+    if isinstance(source, StoriesSpec):
+        records = [Record(text=story.text, group=story.skeleton) for story in generate_stories(source)]
+        return OpenSource(source.kind, {"hash": _records_hash(records)}, lambda: iter(records))
     rows = list(_procedural_rows(source))
     return _of_rows(source.kind, {}, lambda: iter(rows), Columns())
 
@@ -76,5 +81,7 @@ def _records_hash(records: Iterable[Record]) -> str:
     for record in records:
         turns = [[turn.role, turn.content] for turn in record.turns]
         row = [turns, record.text, record.answer, record.hops, record.family]
+        if record.group is not None:
+            row.append(record.group)
         digest.update(json.dumps(row, separators=(",", ":")).encode() + b"\n")
     return digest.hexdigest()

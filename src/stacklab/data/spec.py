@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec, Text
 from stacklab.data.procedural.spec import ProceduralSpec
+from stacklab.data.stories.spec import StoriesSpec
 
 
 class Marker(StrEnum):
@@ -102,7 +103,7 @@ class BytesTokenizer(Spec):
     kind: Literal["bytes"] = "bytes"
 
 
-Source = Annotated[ProceduralSpec | HubSpec | FileSpec | TokensSpec, Field(discriminator="kind")]
+Source = Annotated[ProceduralSpec | StoriesSpec | HubSpec | FileSpec | TokensSpec, Field(discriminator="kind")]
 Tokenizer = Annotated[HubTokenizer | FileTokenizer | BpeTokenizer | BytesTokenizer, Field(discriminator="kind")]
 
 

@@ -13,12 +13,12 @@ R = TypeVar("R", bound=Record | TokenRecord)
 Split = Literal["train", "validation", "tuning"]
 
 
-def split_of(digest: str, *, validation: float, tuning: float, split_seed: int) -> Split:
-    """A function of one record's content, so that a duplicate cannot straddle and a new record moves no other.
+def split_of(key: str, *, validation: float, tuning: float, split_seed: int) -> Split:
+    """A function of one record's `split_key`, so that a duplicate cannot straddle and a new record moves no other.
 
     The shares are cut from the two ends, so that a tuning split takes records from the training split alone.
     """
-    place = stream_seed(split_seed, "data", "split", digest) / 2**63
+    place = stream_seed(split_seed, "data", "split", key) / 2**63
     if place < validation:
         return "validation"
     return "tuning" if place >= 1 - tuning else "train"
@@ -48,7 +48,7 @@ class Sieve(Generic[R]):
             else:
                 self._seen.add(record.digest)
                 split = split_of(
-                    record.digest,
+                    record.split_key,
                     validation=self.validation_fraction,
                     tuning=self.tuning_fraction,
                     split_seed=self.split_seed,

@@ -1,0 +1,58 @@
+"""Whether a story hangs together, judged from its text alone.
+
+The checker shares the word lists with the generator and nothing else: it reads names, pronouns, places and things back
+out of the sentences. It judges consistency, not grammar, and only what is told in the words it knows.
+"""
+
+import re
+
+from stacklab.data.stories.check.people import People, introductions
+from stacklab.data.stories.check.sentences import narrated, speech_faults
+from stacklab.data.stories.check.things import Things
+
+_MORAL = re.compile(r"(?:learned|knew|never forgot|moral of the story is) that (.+)")
+_OVERCOME = re.compile(r"(?:not afraid|no longer scared) of ([a-z ]+?)(?: any more)?\.|[Nn]ow ([a-z ]+) did not scare")
+EVIDENCE = {
+    r"\bshar(?:e|es|ing)\b": r"\bshared\b",
+    r"\bsorry\b": r"\bsorry\b",
+    r"\b(?:afraid|scary|scared)\b": r"\b(?:afraid|scared)\b",
+    r"\brules?\b|\blisten\b": r"\bmust not\b|\bdo not\b|Do not\b",
+    r"\blost\b": r"\bgone\b|\blost\b|\bnot (?:there|find)\b|\bmother\b",
+    r"\btrade\b": r"\btrade\b",
+    r"\bwin\b": r"\b(?:raced?|won)\b",
+    r"\bsurprise\b": r"\bsurprise\b",
+}
+"""What a moral speaks of, and what must have happened for it."""
+
+
+def faults(text: str) -> list[str]:
+    """One sentence per fault; empty for a story that hangs together.
+
+    >>> faults("Once upon a time there was a little girl named Mia. He had a red ball.")
+    ["'he' is nobody"]
+    """
+    kinds, found = introductions(text)
+    people, things = People(kinds), Things()
+    for sentence in narrated(text):
+        things.read(people.read(sentence))
+    things.finish()
+    if not people.place:
+        found.append("nobody is named")
+    if not re.search(r'[.!?]"?$', text.strip()):
+        found.append("the last sentence does not end")
+    return [*found, *speech_faults(text), *people.faults, *things.faults, *_ending_faults(text)]
+
+
+def _ending_faults(text: str) -> list[str]:
+    found = []
+    body, moral = text, ""
+    for match in _MORAL.finditer(text):
+        body, moral = text[: match.start()], match[1]
+    for topic, evidence in EVIDENCE.items():
+        if re.search(topic, moral) and not re.search(evidence, body, re.IGNORECASE):
+            found.append(f"nothing in the story leads to the moral: {moral}")
+    for match in _OVERCOME.finditer(text):
+        fear = match[1] or match[2]
+        if not re.search(rf"(?:afraid|scared) of (?:[a-z ]+, and that was )?{fear}\b", text[: match.start()]):
+            found.append(f"nobody was afraid of {fear}")
+    return found
