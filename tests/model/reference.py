@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from stacklab.model.components import FactoredPositions
+from stacklab.model.components import FactoredPositions, RotaryPositions
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 ACTIVATIONS = {
@@ -45,7 +45,7 @@ class Reference:
             return slot[t % position.period] + group[t // position.period]
         if position.kind == "learned":
             return self.weights["position_embedding.weight"][t]
-        if position.kind == "none":
+        if position.kind in ("none", "rotary"):
             return torch.zeros(width, dtype=torch.float64)
         angles = [t / 10_000 ** (pair / width) for pair in range(0, width, 2)]
         return torch.tensor([*map(math.sin, angles), *map(math.cos, angles)], dtype=torch.float64)
@@ -58,7 +58,7 @@ class Reference:
         return x + sublayer(x, name)
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
-        centred = x - x.mean(-1, keepdim=True)
+        centred = x if self.spec.norm.kind == "rms" else x - x.mean(-1, keepdim=True)
         scaled = centred / (centred.square().mean(-1, keepdim=True) + self.spec.norm.epsilon).sqrt()
         return scaled * self.weights[f"{name}.weight"] + self.weights.get(f"{name}.bias", 0.0)
 
@@ -66,14 +66,29 @@ class Reference:
         return x @ self.weights[f"{name}.weight"].T + self.weights.get(f"{name}.bias", 0.0)
 
     def _attention(self, x: Tensor, name: str, layer: LayerSpec) -> Tensor:
-        q, k, v = self._linear(x, f"{name}.query_key_value").chunk(3, -1)
-        size = self.spec.d_model // layer.num_heads
+        qkv = self._linear(x, f"{name}.query_key_value")
+        size, q_heads, kv_heads = self.spec.d_model // layer.num_heads, layer.num_heads, layer.num_kv_heads
         heads = []
-        for head in range(layer.num_heads):
-            part = slice(head * size, (head + 1) * size)
-            rows = [self._mix(x, q[:, part], k[:, part], v[:, part], t, name, head, layer) for t in range(len(x))]
+        for head in range(q_heads):
+            at = head // (q_heads // kv_heads)
+            q, k, v = (qkv[:, size * n : size * (n + 1)] for n in (head, q_heads + at, q_heads + kv_heads + at))
+            q, k = self._turned(q), self._turned(k)
+            rows = [self._mix(x, q, k, v, t, name, head, layer) for t in range(len(x))]
             heads.append(torch.stack(rows))
         return self._linear(torch.cat(heads, -1), f"{name}.output")
+
+    def _turned(self, rows: Tensor) -> Tensor:
+        """Each pair of numbers as a complex one, times e^(i t rate)."""
+        position, size = self.spec.position, rows.shape[-1]
+        if not isinstance(position, RotaryPositions):
+            return rows
+        turned = []
+        for t, row in enumerate(rows):
+            pairs = torch.complex(row[: size // 2], row[size // 2 :])
+            angles = torch.tensor([t * position.base ** (-2 * i / size) for i in range(size // 2)], dtype=torch.float64)
+            pairs = pairs * torch.polar(torch.ones_like(angles), angles)
+            turned.append(torch.cat((pairs.real, pairs.imag)))
+        return torch.stack(turned)
 
     def _mix(
         self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, t: int, name: str, head: int, layer: LayerSpec
@@ -94,4 +109,8 @@ class Reference:
         return (shares / shares.sum()) @ v[list(seen)]
 
     def _feed_forward(self, x: Tensor, name: str) -> Tensor:
-        return self._linear(ACTIVATIONS[self.spec.activation](self._linear(x, f"{name}.expand")), f"{name}.output")
+        inner, act = self._linear(x, f"{name}.expand"), ACTIVATIONS[self.spec.activation]
+        if self.spec.feed_forward == "gated":
+            gate, up = inner.chunk(2, -1)
+            return self._linear(act(gate) * up, f"{name}.output")
+        return self._linear(act(inner), f"{name}.output")

@@ -14,6 +14,15 @@ from stacklab.model.transformer import Transformer
 PAPER: dict[str, Any] = {"vocab_size": 151_665, "d_model": 384, "num_heads": 8, "context_length": 512}
 SMALL: dict[str, Any] = {"vocab_size": 97, "d_model": 32, "num_layers": 2, "context_length": 24}
 FROZEN: dict[str, Any] = {"token_table": "frozen", "tie_embeddings": False}
+LLAMA: dict[str, Any] = {
+    "num_heads": 4,
+    "num_kv_heads": 2,
+    "feed_forward": "gated",
+    "activation": "silu",
+    "position": "rotary",
+    "norm": {"kind": "rms"},
+    "tie_embeddings": False,
+}
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"num_layers": 0},
@@ -28,6 +37,9 @@ VARIANTS: list[dict[str, Any]] = [
     {"norm": NormSpec(placement="post", final=True)},
     {"norm": NormSpec(final=False), "position": {"kind": "factored", "period": 5}},
     {"attention_identity": 0.2, "num_heads": [1, 8], "attention_scale": "none"},
+    LLAMA,
+    LLAMA | {"num_kv_heads": [2, 1], "linear_bias": True, "tie_embeddings": True, "attention_identity": 0.2},
+    LLAMA | {"norm": NormSpec(kind="rms", placement="none"), "token_table": "frozen"},
     FROZEN,
     FROZEN | {"position": "none", "norm": NormSpec(placement="none"), "attention_identity": 0.2},
     FROZEN | {"position": "sinusoidal", "norm": NormSpec(placement="post")},
@@ -49,7 +61,7 @@ GPT_NEO: dict[str, Any] = {
 
 @pytest.mark.parametrize("change", VARIANTS)
 def test_parameters_equal_the_built_model(change: dict[str, Any]) -> None:
-    spec = ModelSpec(**SMALL | change)
+    spec = ModelSpec.model_validate(SMALL | change)
     with torch.device("meta"):
         parameters = list(Transformer(spec).parameters())
     count = count_parameters(spec)
@@ -59,7 +71,7 @@ def test_parameters_equal_the_built_model(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("change", VARIANTS)
 def test_flops_equal_torchs_counter(change: dict[str, Any]) -> None:
-    spec = ModelSpec(**SMALL | change)
+    spec = ModelSpec.model_validate(SMALL | change)
     with torch.device("meta"):
         model = Transformer(spec)
         ids_BT = torch.zeros(3, 24, dtype=torch.long)

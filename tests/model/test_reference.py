@@ -40,6 +40,13 @@ VARIANTS: list[dict[str, Any]] = [
     {"linear_bias": {"output": True, "feed_forward": True}, "activation": "silu"},
     {"linear_bias": {"query_key_value": True}},
     {"token_table": "frozen", "tie_embeddings": False},
+    {"norm": {"kind": "rms", "epsilon": 0.1}},
+    {"norm": {"kind": "rms", "placement": "post", "final": True}, "feed_forward": "gated", "linear_bias": True},
+    {"position": "rotary"},
+    {"position": {"kind": "rotary", "base": 7.0}, "num_heads": [1, 4], "mask": "full", "window": [None, 2]},
+    {"feed_forward": "gated", "d_ff": [0, 12], "activation": "silu"},
+    {"num_heads": 4, "num_kv_heads": [2, 1], "linear_bias": {"query_key_value": True}},
+    {"num_heads": 4, "num_kv_heads": 2, "position": "rotary", "attention_identity": 0.2, "attention_scale": "none"},
     {
         "d_ff": 0,
         "norm": {"final": False},

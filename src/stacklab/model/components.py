@@ -38,14 +38,32 @@ class FactoredPositions(Spec):
         return self.period + self.groups(context_length)
 
 
+class RotaryPositions(Spec):
+    """Queries and keys are turned by angles that grow with their position, so that scores depend on distances alone
+    (Su et al. 2021, arXiv 2104.09864). Nothing is added to the stream.
+
+    base: pair i of a head of K numbers turns by base^(-2i / K) per position.
+    """
+
+    kind: Literal["rotary"] = "rotary"
+    base: float = Field(10_000.0, gt=0)
+
+    def rows(self, context_length: int) -> int:
+        """Trained rows of width d_model."""
+        return 0
+
+
 def _name_to_kind(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
 Position = Annotated[
-    PlainPositions | FactoredPositions,
+    PlainPositions | FactoredPositions | RotaryPositions,
     Field(discriminator="kind"),
-    BeforeValidator(_name_to_kind, json_schema_input_type=PlainPositions | FactoredPositions | PlainKind),
+    BeforeValidator(
+        _name_to_kind,
+        json_schema_input_type=PlainPositions | FactoredPositions | RotaryPositions | PlainKind | Literal["rotary"],
+    ),
 ]
 """A kind of positions with its settings; one without settings may be written as its name alone."""
 

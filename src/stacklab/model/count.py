@@ -72,7 +72,7 @@ def flops_per_token(spec: ModelSpec, *, context: int) -> int:
     width = spec.d_model
     multiply_adds = _vocab(spec) * width
     for layer in spec.layers:
-        multiply_adds += 4 * width * width + 2 * width * layer.d_ff
+        multiply_adds += width * (_projected(spec, layer) + width + _maps(spec) * layer.d_ff)
         # Scores from queries and keys, which the identity term widens by d_model in each head; then the values.
         identity = 0 if spec.attention_identity is None else layer.num_heads * width
         multiply_adds += context * (2 * width + identity)
@@ -81,14 +81,26 @@ def flops_per_token(spec: ModelSpec, *, context: int) -> int:
 
 def _attention(spec: ModelSpec, layer: LayerSpec) -> int:
     width, bias = spec.d_model, spec.linear_bias
-    biases = width * (3 * bias.query_key_value + bias.output)
-    return 4 * width * width + biases + (0 if spec.attention_identity is None else layer.num_heads)
+    projected = _projected(spec, layer)
+    biases = projected * bias.query_key_value + width * bias.output
+    return width * (projected + width) + biases + (0 if spec.attention_identity is None else layer.num_heads)
+
+
+def _projected(spec: ModelSpec, layer: LayerSpec) -> int:
+    """Width of a layer's queries, keys and values together."""
+    return spec.d_model + 2 * layer.num_kv_heads * (spec.d_model // layer.num_heads)
 
 
 def _feed_forward(spec: ModelSpec, layer: LayerSpec) -> int:
     if not layer.d_ff:
         return 0
-    return 2 * spec.d_model * layer.d_ff + spec.linear_bias.feed_forward * (layer.d_ff + spec.d_model)
+    inner = (_maps(spec) - 1) * layer.d_ff
+    return spec.d_model * (inner + layer.d_ff) + spec.linear_bias.feed_forward * (inner + spec.d_model)
+
+
+def _maps(spec: ModelSpec) -> int:
+    """Matrices of a feed-forward."""
+    return 3 if spec.feed_forward == "gated" else 2
 
 
 def _gradients_unasked(spec: ModelSpec) -> int:
@@ -98,7 +110,7 @@ def _gradients_unasked(spec: ModelSpec) -> int:
         return 0
     if not spec.layers:
         return 0 if spec.norm.has_final else _vocab(spec) * width
-    return 0 if spec.norm.placement == "pre" else 3 * width * width
+    return 0 if spec.norm.placement == "pre" else width * _projected(spec, spec.layers[0])
 
 
 def measure(spec: ModelSpec, quantity: Quantity, *, context: int) -> int:

@@ -12,6 +12,7 @@ from stacklab.model.ops.attention import attention
 from stacklab.model.ops.dropout import dropout
 from stacklab.model.ops.visibility import Visibility
 from stacklab.model.parametrisation import attention_multiplier, identity_multiplier, residual_multiplier
+from stacklab.model.positions import rotation
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -26,14 +27,14 @@ class LayerCache:
     """Keys and values of the positions already seen by one layer, for decoding."""
 
     def __init__(self) -> None:
-        self.k_BHSK: Tensor | None = None
-        self.v_BHSK: Tensor | None = None
+        self.k_BGSK: Tensor | None = None
+        self.v_BGSK: Tensor | None = None
 
-    def extend(self, k_BHTK: Tensor, v_BHTK: Tensor) -> tuple[Tensor, Tensor]:
-        if self.k_BHSK is not None and self.v_BHSK is not None:
-            k_BHTK, v_BHTK = torch.cat((self.k_BHSK, k_BHTK), 2), torch.cat((self.v_BHSK, v_BHTK), 2)
-        self.k_BHSK, self.v_BHSK = k_BHTK, v_BHTK
-        return k_BHTK, v_BHTK
+    def extend(self, k_BGTK: Tensor, v_BGTK: Tensor) -> tuple[Tensor, Tensor]:
+        if self.k_BGSK is not None and self.v_BGSK is not None:
+            k_BGTK, v_BGTK = torch.cat((self.k_BGSK, k_BGTK), 2), torch.cat((self.v_BGSK, v_BGTK), 2)
+        self.k_BGSK, self.v_BGSK = k_BGTK, v_BGTK
+        return k_BGTK, v_BGTK
 
 
 class Attention(nn.Module):
@@ -43,22 +44,28 @@ class Attention(nn.Module):
     `attention_identity` it is scale <q_i, k_j> + a <x_i, x_j>, where a is trained, one number per head, and x_BTD is
     what this layer gets, normed if it has a norm before (Boix-Adsera et al. 2024, arXiv 2310.09753; as in
     their code, the identity is not scaled).
+
+    The rows of `query_key_value` are those of all queries, then of the keys, then of the values; head by head in each.
+    With fewer heads of keys and values, the first of them serves the first num_heads / num_kv_heads heads, and so on.
     """
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
         super().__init__()
-        self.num_heads = layer.num_heads
+        self.num_heads, self.num_kv_heads = layer.num_heads, layer.num_kv_heads
+        self.rotation = rotation(spec, layer.num_heads)
         self.visibility = Visibility(spec.mask, layer.window)
         usual = (spec.d_model // layer.num_heads) ** -0.5 if spec.attention_scale == "inverse_sqrt" else 1.0
         self.scale = usual * attention_multiplier(spec, layer)
         self.identity_scale = identity_multiplier(spec) / self.scale
         self.dropout = spec.attention_dropout
-        self.query_key_value = nn.Linear(spec.d_model, 3 * spec.d_model, bias=spec.linear_bias.query_key_value)
+        head_size = spec.d_model // layer.num_heads
+        rows = (layer.num_heads + 2 * layer.num_kv_heads) * head_size
+        self.query_key_value = nn.Linear(spec.d_model, rows, bias=spec.linear_bias.query_key_value)
         self.identity_H = None if spec.attention_identity is None else nn.Parameter(torch.empty(layer.num_heads))
         self.output = nn.Linear(spec.d_model, spec.d_model, bias=spec.linear_bias.output)
 
     def forward(self, x_BTD: Tensor, seed: int | None) -> Tensor:
-        q_BHTK, k_BHTK, v_BHTK = self._project(x_BTD)
+        q_BHTK, k_BHTK, v_BHTK = self._whole(x_BTD)
         rate = 0.0 if seed is None else self.dropout
         o_BHTK = attention(
             q_BHTK, k_BHTK, v_BHTK, dropout=rate, seed=seed or 0, visibility=self.visibility, scale=self.scale
@@ -71,16 +78,16 @@ class Attention(nn.Module):
 
     def scores_and_values(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
         """s_BHTT, -inf where a query does not see a key, and v_BHTK: what a softmax and a mean make the output from."""
-        q_BHTK, k_BHTK, v_BHTK = self._project(x_BTD)
+        q_BHTK, k_BHTK, v_BHTK = self._whole(x_BTD)
         positions = torch.arange(x_BTD.shape[1], device=x_BTD.device)
         seen_TT = self.visibility.seen_TS(positions, positions)
         score_BHTT = q_BHTK @ k_BHTK.transpose(-1, -2) * self.scale
         return score_BHTT.masked_fill(~seen_TT, -torch.inf), v_BHTK
 
-    def decode(self, x_BTD: Tensor, cache: LayerCache, visible_BTS: Tensor) -> Tensor:
+    def decode(self, x_BTD: Tensor, positions_BT: Tensor, cache: LayerCache, visible_BTS: Tensor) -> Tensor:
         """Attend from new positions to cached and new ones. visible_BTS: which keys each query may see, causally."""
-        q_BHTK, k_BHTK, v_BHTK = self._project(x_BTD)
-        k_BHSK, v_BHSK = cache.extend(k_BHTK, v_BHTK)
+        q_BHTK, k_BGTK, v_BGTK = self._project(x_BTD, positions_BT)
+        k_BHSK, v_BHSK = (self._shared(each) for each in cache.extend(k_BGTK, v_BGTK))
         if self.visibility.window is not None:
             new, seen = visible_BTS.shape[1:]
             keys_S = torch.arange(seen, device=visible_BTS.device)
@@ -90,16 +97,30 @@ class Attention(nn.Module):
         )
         return self._merge(o_BHTK)
 
-    def _project(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _whole(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of sequences from their first position on, each for all heads."""
+        q_BHTK, k_BGTK, v_BGTK = self._project(x_BTD, torch.arange(x_BTD.shape[1], device=x_BTD.device))
+        return q_BHTK, self._shared(k_BGTK), self._shared(v_BGTK)
+
+    def _project(self, x_BTD: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values; the identity term makes queries and keys wider than values."""
-        heads = self.query_key_value(x_BTD).unflatten(-1, (3, self.num_heads, -1))
-        q_BHTK, k_BHTK, v_BHTK = heads.permute(2, 0, 3, 1, 4).unbind(0)
+        heads, kv_heads = self.num_heads, self.num_kv_heads
+        every = self.query_key_value(x_BTD).unflatten(-1, (heads + 2 * kv_heads, -1)).transpose(1, 2)
+        q_BHTK, k_BGTK, v_BGTK = every.split((heads, kv_heads, kv_heads), 1)
+        if self.rotation is not None:
+            q_BHTK, k_BGTK = self.rotation(q_BHTK, positions), self.rotation(k_BGTK, positions)
         if self.identity_H is None:
-            return q_BHTK, k_BHTK, v_BHTK
+            return q_BHTK, k_BGTK, v_BGTK
         # scale <(q, a x / scale), (k, x)> = scale <q, k> + a <x, x>, so that no kernel has to know of it.
-        x_BHTD = x_BTD[:, None].expand(-1, self.num_heads, -1, -1).to(q_BHTK.dtype)
+        x_BHTD = x_BTD[:, None].expand(-1, heads, -1, -1).to(q_BHTK.dtype)
         weight_H11 = (self.identity_H * self.identity_scale).to(q_BHTK.dtype)[:, None, None]
-        return torch.cat((q_BHTK, weight_H11 * x_BHTD), -1), torch.cat((k_BHTK, x_BHTD), -1), v_BHTK
+        k_BGTK = torch.cat((k_BGTK, x_BHTD[:, :kv_heads]), -1)
+        return torch.cat((q_BHTK, weight_H11 * x_BHTD), -1), k_BGTK, v_BGTK
+
+    def _shared(self, y_BGTK: Tensor) -> Tensor:
+        """Keys or values for every head of queries. Copies, since torch's kernel for CPUs wants as many heads of all."""
+        each = self.num_heads // self.num_kv_heads
+        return y_BGTK if each == 1 else y_BGTK.repeat_interleave(each, 1)
 
     def _merge(self, o_BHTK: Tensor) -> Tensor:
         merged: Tensor = self.output(o_BHTK.transpose(1, 2).flatten(2))
@@ -107,17 +128,28 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with an activation between them, applied at each position."""
+    """Two linear maps with an activation between them, applied at each position.
+
+    Where it is gated, the rows of `expand` are those of the gate, which the activation takes, then those it multiplies.
+    """
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[spec.activation]
-        self.expand = nn.Linear(spec.d_model, layer.d_ff, bias=spec.linear_bias.feed_forward)
+        self.is_gated = spec.feed_forward == "gated"
+        rows = 2 * layer.d_ff if self.is_gated else layer.d_ff
+        self.expand = nn.Linear(spec.d_model, rows, bias=spec.linear_bias.feed_forward)
         self.output = nn.Linear(layer.d_ff, spec.d_model, bias=spec.linear_bias.feed_forward)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        y_BTD: Tensor = self.output(self.activation(self.expand(x_BTD)))
+        y_BTD: Tensor = self.output(self._inner(self.expand(x_BTD)))
         return y_BTD
+
+    def _inner(self, expanded: Tensor) -> Tensor:
+        if not self.is_gated:
+            return self.activation(expanded)
+        gate_BTF, up_BTF = expanded.chunk(2, -1)
+        return self.activation(gate_BTF) * up_BTF
 
 
 class Block(nn.Module):
@@ -131,7 +163,7 @@ class Block(nn.Module):
         self.dropout = spec.dropout
         self.post_norm = spec.norm.placement == "post"
         self.residual_multiplier = residual_multiplier(spec)
-        norms = nn.Identity if spec.norm.placement == "none" else partial(layer_norm, spec)
+        norms = nn.Identity if spec.norm.placement == "none" else partial(build_norm, spec)
         self.attention_norm = norms()
         self.attention = Attention(spec, layer)
         self.feed_forward_norm = norms() if layer.d_ff else nn.Identity()
@@ -144,8 +176,9 @@ class Block(nn.Module):
         x_BTD = self._add(x_BTD, branch_BTD, self.attention_norm, _site(seed, "attention"), branch_scale)
         return self._fed_forward(x_BTD, seed, branch_scale)
 
-    def decode(self, x_BTD: Tensor, cache: LayerCache, visible_BTS: Tensor) -> Tensor:
-        branch_BTD = self.attention.decode(self._before(x_BTD, self.attention_norm), cache, visible_BTS)
+    def decode(self, x_BTD: Tensor, positions_BT: Tensor, cache: LayerCache, visible_BTS: Tensor) -> Tensor:
+        before_BTD = self._before(x_BTD, self.attention_norm)
+        branch_BTD = self.attention.decode(before_BTD, positions_BT, cache, visible_BTS)
         x_BTD = self._add(x_BTD, branch_BTD, self.attention_norm, None, 1.0)
         return self._fed_forward(x_BTD, None, 1.0)
 
@@ -173,7 +206,9 @@ class Block(nn.Module):
         return norm(sum_BTD) if self.post_norm else sum_BTD
 
 
-def layer_norm(spec: ModelSpec) -> nn.LayerNorm:
+def build_norm(spec: ModelSpec) -> nn.Module:
+    if spec.norm.kind == "rms":
+        return nn.RMSNorm(spec.d_model, eps=spec.norm.epsilon)
     return nn.LayerNorm(spec.d_model, eps=spec.norm.epsilon, bias=spec.norm.bias)
 
 

@@ -1,16 +1,16 @@
-"""What tells a position from another: modules from positions to rows of width d_model."""
+"""What tells a position from another: rows of width d_model that are added, or turns of queries and keys."""
 
 import math
 
 import torch
 from torch import Tensor, nn
 
-from stacklab.model.components import FactoredPositions
+from stacklab.model.components import FactoredPositions, RotaryPositions
 from stacklab.model.spec import ModelSpec
 
 
 def position_rows(spec: ModelSpec) -> nn.Module | None:
-    """The module of the spec's positions; None when there are none."""
+    """The module of the spec's positions; None when nothing is added to the tokens' rows."""
     if isinstance(spec.position, FactoredPositions):
         return FactoredRows(spec.position, spec)
     if spec.position.kind == "learned":
@@ -45,3 +45,30 @@ class Sinusoids(nn.Module):
         )
         angles = positions[..., None] * rates
         return torch.cat((angles.sin(), angles.cos()), -1)
+
+
+class Rotation:
+    """Turns the pairs of queries' and keys' numbers: see RotaryPositions. It has no parameters.
+
+    Number i is paired with number i + K / 2, as in Hugging Face's Llama. Weights from a layout that pairs 2i with
+    2i + 1 (Su et al.'s own, and that of Meta's and llama2.c's checkpoints) give the same scores once the rows of each
+    head of queries and keys are permuted: first the even ones, then the odd ones.
+    """
+
+    def __init__(self, position: RotaryPositions, head_size: int) -> None:
+        self.base, self.head_size = position.base, head_size
+
+    def __call__(self, x_BHTK: Tensor, positions: Tensor) -> Tensor:
+        """Positions [T], or [B, T] where every sequence has its own."""
+        wide = torch.promote_types(x_BHTK.dtype, torch.float32)
+        exponents = torch.arange(0, self.head_size, 2, device=x_BHTK.device, dtype=wide) / self.head_size
+        angles = positions.to(wide)[..., None] / self.base**exponents
+        cos, sin = (turn if positions.ndim == 1 else turn[:, None] for turn in (angles.cos(), angles.sin()))
+        first, second = x_BHTK.chunk(2, -1)
+        return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x_BHTK.dtype)
+
+
+def rotation(spec: ModelSpec, num_heads: int) -> Rotation | None:
+    """How a layer of so many heads turns them; None for positions of another kind."""
+    position = spec.position
+    return Rotation(position, spec.d_model // num_heads) if isinstance(position, RotaryPositions) else None

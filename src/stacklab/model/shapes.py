@@ -3,7 +3,7 @@
 B  sequences in a batch
 T  positions of a sequence (queries); S the positions attended to (keys), where the two differ
 D  model width, d_model
-H  attention heads
+H  attention heads; G the heads of keys and values, of which there may be fewer
 K  width of one head, D / H
 F  hidden width of the feed-forward layer, d_ff
 V  vocabulary

@@ -1,5 +1,6 @@
 """What a stack is: widths, depth, heads, norms, positions. No torch here."""
 
+import math
 from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
@@ -14,24 +15,34 @@ Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
 
 class LayerSpec(NamedTuple):
     """One layer after scalars and defaults are expanded. `window` None hides nothing that the mask shows; `d_ff` 0 is
-    a layer of attention alone."""
+    a layer of attention alone; `num_kv_heads` below `num_heads` is attention whose heads share keys and values."""
 
     num_heads: int
     d_ff: int
     window: int | None
     layer_drop: float
+    num_kv_heads: int
 
 
 class NormSpec(Spec):
-    """LayerNorm before each sub-layer (pre), after each residual addition (post), or nowhere in the layers (none).
+    """A norm before each sub-layer (pre), after each residual addition (post), or nowhere in the layers (none).
 
+    kind: LayerNorm, or RMSNorm, which neither centres nor has a bias (Zhang & Sennrich 2019, arXiv 1910.07467).
     final: a norm before the head; None means that pre has one and the others have not.
+    bias: not given, LayerNorm has one.
     """
 
+    kind: Literal["layer", "rms"] = "layer"
     placement: Literal["pre", "post", "none"] = "pre"
     final: bool | None = None
-    bias: bool = True
+    bias: bool = Field(default_factory=lambda given: given["kind"] == "layer")
     epsilon: float = Field(1e-5, gt=0)
+
+    @model_validator(mode="after")
+    def _no_bias_in_rms(self) -> Self:
+        if self.kind == "rms" and self.bias:
+            raise ValueError("norm.bias = true: RMSNorm has no bias; set norm.bias to false, or norm.kind to layer")
+        return self
 
     @property
     def has_final(self) -> bool:
@@ -90,7 +101,11 @@ class ModelSpec(Spec):
     """A stack of layers. A per-layer field takes one value for all layers or a list of `num_layers` values.
 
     vocab_size: None is replaced by the tokenizer's size when a study is planned.
+    num_kv_heads: heads of keys and values, each shared by as many heads of queries as divide evenly (grouped-query
+    attention, Ainslie et al. 2023, arXiv 2305.13245; 1 is multi-query attention). None means num_heads.
     d_ff: None means 4 * d_model; 0 leaves the feed-forward and its norm out.
+    feed_forward: plain is output(activation(expand(x))); gated is output(activation(gate(x)) * up(x)), SwiGLU where the
+    activation is silu (Shazeer 2020, arXiv 2002.05202), which has a third map of the same size.
     mask: causal shows a query no later position, full shows it all.
     window: how many positions a query sees backwards, itself included, and forwards where the mask is full; None means
     no limit.
@@ -109,7 +124,9 @@ class ModelSpec(Spec):
     d_model: PositiveInt = 384
     num_layers: int = Field(12, ge=0)
     num_heads: PositiveInt | Items[PositiveInt] = 8
+    num_kv_heads: PositiveInt | Items[PositiveInt] | None = None
     d_ff: NonNegativeInt | Items[NonNegativeInt] | None = None
+    feed_forward: Literal["plain", "gated"] = "plain"
     mask: Mask = "causal"
     window: PositiveInt | Items[PositiveInt | None] | None = None
     layer_drop: float | Items[float] = 0.0
@@ -129,17 +146,12 @@ class ModelSpec(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name in ("num_heads", "d_ff", "window", "layer_drop"):
+        for name in LayerSpec._fields:
             value = getattr(self, name)
             if isinstance(value, tuple) and len(value) != self.num_layers:
                 raise ValueError(f"{name} lists {len(value)} values for num_layers = {self.num_layers} layers")
         for index, layer in enumerate(self.layers):
-            if self.d_model % layer.num_heads:
-                raise ValueError(
-                    f"num_heads = {layer.num_heads} (layer {index}) does not divide d_model = {self.d_model}"
-                )
-            if not 0 <= layer.layer_drop < 1:
-                raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
+            self._check_layer(index, layer)
         self._check_tables()
         scaled = self.parametrisation
         if self.norm.placement != "pre" and isinstance(scaled, MupSpec) and scaled.base_num_layers is not None:
@@ -148,6 +160,21 @@ class ModelSpec(Spec):
                 "set norm.placement: pre, or leave base_num_layers out"
             )
         return self
+
+    def _check_layer(self, index: int, layer: LayerSpec) -> None:
+        if self.d_model % layer.num_heads:
+            raise ValueError(f"num_heads = {layer.num_heads} (layer {index}) does not divide d_model = {self.d_model}")
+        if layer.num_heads % layer.num_kv_heads:
+            raise ValueError(
+                f"num_kv_heads = {layer.num_kv_heads} (layer {index}) does not divide num_heads = {layer.num_heads}"
+            )
+        if self.position.kind == "rotary" and self.d_model // layer.num_heads % 2:
+            raise ValueError(
+                f"rotary positions turn pairs of numbers, but num_heads = {layer.num_heads} (layer {index}) makes heads "
+                f"of {self.d_model // layer.num_heads}; choose heads of an even size"
+            )
+        if not 0 <= layer.layer_drop < 1:
+            raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
 
     def _check_tables(self) -> None:
         position = self.position
@@ -165,8 +192,18 @@ class ModelSpec(Spec):
     def layers(self) -> tuple[LayerSpec, ...]:
         """The layers, bottom first, with scalars spread and defaults applied."""
         d_ff = 4 * self.d_model if self.d_ff is None else self.d_ff
-        columns = (self._spread(value) for value in (self.num_heads, d_ff, self.window, self.layer_drop))
+        kv_heads = self.num_heads if self.num_kv_heads is None else self.num_kv_heads
+        columns = (self._spread(value) for value in (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads))
         return tuple(LayerSpec(*row) for row in zip(*columns, strict=True))
+
+    @property
+    def width_step(self) -> int:
+        """What d_model is a multiple of, whatever else stays: of every number of heads, of pairs where positions need
+        them."""
+        heads = math.lcm(*(layer.num_heads for layer in self.layers))
+        if self.position.kind == "rotary":
+            return 2 * heads
+        return math.lcm(heads, 2) if self.position.kind == "sinusoidal" else heads
 
     def _spread(self, value: T | tuple[T, ...]) -> tuple[T, ...]:
         return value if isinstance(value, tuple) else (value,) * self.num_layers

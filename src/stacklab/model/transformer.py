@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stacklab.base.streams import stream_seed
-from stacklab.model.layers import Block, LayerCache, layer_norm
+from stacklab.model.layers import Block, LayerCache, build_norm
 from stacklab.model.ops.dropout import dropout
 from stacklab.model.ops.tied_lookup import tied_lookup
 from stacklab.model.parametrisation import logit_multiplier
@@ -31,7 +31,7 @@ class Transformer(nn.Module):
         self.position_embedding = position_rows(spec)
         self.blocks = nn.ModuleList(Block(spec, layer) for layer in spec.layers)
         self.logit_multiplier = logit_multiplier(spec)
-        self.final_norm = layer_norm(spec) if spec.norm.has_final else nn.Identity()
+        self.final_norm = build_norm(spec) if spec.norm.has_final else nn.Identity()
         self.head = None if spec.tie_embeddings else nn.Linear(spec.d_model, spec.vocab_size, bias=False)
 
     @property
@@ -70,7 +70,7 @@ class Transformer(nn.Module):
         x_BTD = self._placed(self.token_embedding(ids_BT), positions_BT)
         for block, cache in zip(self.blocks, caches, strict=True):
             assert isinstance(block, Block)
-            x_BTD = block.decode(x_BTD, cache, visible_BTS)
+            x_BTD = block.decode(x_BTD, positions_BT, cache, visible_BTS)
         return self._for_head(x_BTD)
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:

@@ -1,17 +1,18 @@
 """The stack as built, part by part from the tokens upwards, with the parameters of each."""
 
-from stacklab.model.components import FactoredPositions
+from stacklab.model.components import FactoredPositions, RotaryPositions
 from stacklab.model.count import count_parameters
 from stacklab.model.spec import ModelSpec
 from stacklab.report.schema import Architecture, Part
 
+NORMS = {"layer": "LayerNorm", "rms": "RMSNorm"}
 ADD = Part(name="add", detail="residual")
 
 
 def architecture(spec: ModelSpec) -> Architecture:
     count = count_parameters(spec)
     norm = spec.d_model * (2 if spec.norm.bias else 1)
-    final = (Part(name="LayerNorm", detail="final", parameters=norm),) if spec.norm.has_final else ()
+    final = (Part(name=NORMS[spec.norm.kind], detail="final", parameters=norm),) if spec.norm.has_final else ()
     block = (*_attention_part(spec, count.attention, norm), *_feed_forward_part(spec, count.feed_forward, norm))
     return Architecture(
         before=_embeddings(spec, count.token_embedding, count.position_embedding),
@@ -65,12 +66,13 @@ def _feed_forward_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Par
     if not having:
         return ()
     shown = by_layer(tuple(width or "none" for width in widths))
-    detail = f"{spec.d_model} → {shown} → {spec.d_model}, {spec.activation}"
+    inner = f"gated by {spec.activation}" if spec.feed_forward == "gated" else spec.activation
+    detail = f"{spec.d_model} → {shown} → {spec.d_model}, {inner}"
     return _with_norm(spec, Part(name="Feed-forward", detail=detail, parameters=parameters), having * norm)
 
 
 def _with_norm(spec: ModelSpec, part: Part, parameters: int) -> tuple[Part, ...]:
-    norm = Part(name="LayerNorm", detail=f"{spec.norm.placement}-norm", parameters=parameters)
+    norm = Part(name=NORMS[spec.norm.kind], detail=f"{spec.norm.placement}-norm", parameters=parameters)
     if spec.norm.placement == "pre":
         return norm, part, ADD
     return (part, ADD, norm) if spec.norm.placement == "post" else (part, ADD)
@@ -81,6 +83,10 @@ def _attention(spec: ModelSpec) -> str:
     heads = by_layer(tuple(layer.num_heads for layer in layers))
     sizes = by_layer(tuple(spec.d_model // layer.num_heads for layer in layers))
     parts = [f"{heads} heads of {sizes}"]
+    if any(layer.num_kv_heads < layer.num_heads for layer in layers):
+        parts.append(f"{by_layer(tuple(layer.num_kv_heads for layer in layers))} of keys and values")
+    if isinstance(spec.position, RotaryPositions):
+        parts.append(f"rotary positions, base {spec.position.base:,g}")
     if any(layer.window is not None for layer in layers):
         parts.append(f"window {by_layer(tuple(layer.window or 'all' for layer in layers))}")
     if spec.attention_scale == "none":

@@ -17,6 +17,9 @@ STACKED = {
 }
 """The fields of ModelSpec that stacked models know; any other must have its default or be zero."""
 
+UNSTACKED = {"norm": "rms", "position": "rotary"}
+"""Of those that they know, the kinds that they do not."""
+
 FREE = {"model": {"init"}, "train": {"steps", "optimizer", "schedule", "checkpoint_every", "diverged_above", "stop"}}
 """What the runs of a group may differ in, beside the seed: it changes no shape and no sequence that is measured."""
 
@@ -27,8 +30,8 @@ def why_alone(spec: RunSpec) -> str | None:
         return "text is trained run by run"
     if spec.data.block_size > MOST_POSITIONS:
         return f"sequences of {spec.data.block_size} positions are longer than {MOST_POSITIONS}"
-    if field := _unknown_to_stacks(spec.model):
-        return f"model.{field} = {getattr(spec.model, field)} is not supported in a stack"
+    if unknown := _unknown_to_stacks(spec.model):
+        return f"model.{unknown} is not supported in a stack"
     if spec.train.micro_batch != spec.train.batch_size:
         return "micro-batches are not made in a stack"
     if spec.train.precision not in ("auto", "fp32"):
@@ -56,5 +59,7 @@ def _unknown_to_stacks(model: ModelSpec) -> str | None:
         value = getattr(model, field)
         dropped = field == "layer_drop" and any(layer.layer_drop for layer in model.layers)
         if dropped or (field not in STACKED | {"layer_drop"} and value != getattr(plain, field)):
-            return field
+            return f"{field} = {value}"
+        if field in UNSTACKED and value.kind == UNSTACKED[field]:
+            return f"{field}.kind = {value.kind}"
     return None

@@ -59,11 +59,18 @@ def check_declared(name: str, arm: ArmSpec, base: BaseSpec, resolved: BaseSpec, 
 
 def _per_layer(model: ModelSpec) -> dict[str, Any]:
     columns = {}
-    for index, name in enumerate(LayerSpec._fields):
-        values = [layer[index] for layer in model.layers]
+    for name in LayerSpec._fields:
+        values = [_given(layer, name) for layer in model.layers]
         uniform = len(set(values)) == 1
         columns[name] = values[0] if uniform else _unspread(getattr(model, name), values)
     return columns
+
+
+def _given(layer: LayerSpec, name: str) -> Any:
+    """As many heads of keys as of queries is no setting of its own, or every change of num_heads would be two."""
+    if name == "num_kv_heads" and layer.num_kv_heads == layer.num_heads:
+        return None
+    return getattr(layer, name)
 
 
 def _inherited(model: ModelSpec) -> dict[str, Any]:

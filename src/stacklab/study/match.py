@@ -75,7 +75,7 @@ def grain(match: MatchSpec, model: ModelSpec) -> int:
     """The smallest step the knob can move by."""
     if match.knob != "model.d_model":
         return match.multiple_of
-    return math.lcm(match.multiple_of, *(layer.num_heads for layer in model.layers))
+    return math.lcm(match.multiple_of, model.width_step)
 
 
 def most_steps(match: MatchSpec, model: ModelSpec) -> int:

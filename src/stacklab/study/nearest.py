@@ -1,6 +1,5 @@
 """The nearest settings with which a plan's runs fit into memory. Every setting named was planned and checked."""
 
-import math
 from collections.abc import Mapping
 
 from stacklab.base.errors import SpecError
@@ -33,8 +32,7 @@ def nearest_settings(plan: Plan, *, limit: int) -> str:
 
 def _knobs(base: BaseSpec) -> dict[str, int]:
     """Settings that save memory, with the smallest step each can move by."""
-    heads = math.lcm(*(layer.num_heads for layer in base.model.layers))
-    return {"model.d_model": heads, "model.num_layers": 1, "data.block_size": 1}
+    return {"model.d_model": base.model.width_step, "model.num_layers": 1, "data.block_size": 1}
 
 
 def _largest(plan: Plan, path: str, grain: int, limit: int) -> int | None:
