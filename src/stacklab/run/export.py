@@ -63,6 +63,8 @@ def write_files(model: Portable, form: Form, folder: Path) -> None:
     write_json(folder / CONFIG, config_of(form, model.spec) | ids)
     write_json(folder / GENERATION, {name: value for name, value in ids.items() if value is not None})
     save_file(export_tensors(form, model.spec, model.tensors), folder / WEIGHTS, {"format": "pt"})
+    for file in form.files:
+        write_text(folder / file.name, file.read_text(encoding="utf-8"))
     if model.tokenizer is not None:
         check_vocabulary(model.tokenizer, model.spec)
         write_text(folder / TOKENIZER, model.tokenizer.text)

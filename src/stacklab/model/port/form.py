@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import PortError
@@ -20,7 +21,7 @@ class Form:
     misfits: why a stack cannot be written so; empty when it can.
     write: the config of a stack that fits. links: the tensors of such a stack.
     prefix: what most of its tensors start with, and folders of the bare model leave out.
-    ignored: endings of tensors that hold no weights.
+    ignored: endings of tensors that hold no weights. files: what else its folder carries.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Form:
     links: Callable[[ModelSpec], list[Link]]
     prefix: str = ""
     ignored: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     def check(self, spec: ModelSpec) -> None:
         """Raises PortError naming the fields that do not fit."""
@@ -44,6 +46,7 @@ def common_misfits(spec: ModelSpec) -> list[str]:
     found = []
     for name, values in (
         ("num_heads", {layer.num_heads for layer in spec.layers}),
+        ("num_kv_heads", {layer.num_kv_heads for layer in spec.layers}),
         ("d_ff", {layer.d_ff for layer in spec.layers}),
     ):
         if len(values) > 1:

@@ -60,8 +60,18 @@ def misfits(spec: ModelSpec) -> list[str]:
     windows = {layer.window for layer in spec.layers}
     return [
         *common_misfits(spec),
+        *plain_misfits(spec),
         *expected("window", windows - {None}, set()),
+    ]
+
+
+def plain_misfits(spec: ModelSpec) -> list[str]:
+    """What neither GPT-2 nor GPT-Neo has."""
+    return [
         *expected("position", spec.position.kind, "learned"),
+        *expected("norm.kind", spec.norm.kind, "layer"),
+        *expected("feed_forward", spec.feed_forward, "plain"),
+        *(["num_kv_heads is below num_heads"] if any(layer.num_kv_heads != layer.num_heads for layer in spec.layers) else []),
     ]
 
 

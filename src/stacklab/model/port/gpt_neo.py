@@ -9,7 +9,7 @@ from typing import Any
 from stacklab.base.errors import PortError
 from stacklab.model.port.fields import Fields, as_spec
 from stacklab.model.port.form import Config, Form, common_misfits, expected
-from stacklab.model.port.gpt2 import ACTIVATIONS, gpt_links, their_activation
+from stacklab.model.port.gpt2 import ACTIVATIONS, gpt_links, plain_misfits, their_activation
 from stacklab.model.port.links import Link
 from stacklab.model.spec import ModelSpec
 
@@ -52,7 +52,7 @@ def misfits(spec: ModelSpec) -> list[str]:
         *common_misfits(spec),
         *expected("attention_scale", spec.attention_scale, "none"),
         *([f"window has several values ({', '.join(map(str, windows))})"] if len(windows) > 1 else []),
-        *expected("position", spec.position.kind, "learned"),
+        *plain_misfits(spec),
         *expected("linear_bias.query_key_value", spec.linear_bias.query_key_value, False),
     ]
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from stacklab.base.errors import PortError
+from stacklab.model.spec import ModelSpec
+from stacklab.model.transformer import Transformer
 
 EXACT_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 """Held by float32 without rounding."""
@@ -46,6 +48,12 @@ class Link:
             name: (part.t() if self.turned else part).contiguous()
             for name, part in zip(self.theirs, parts, strict=True)
         }
+
+
+def own_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+    """Our tensors of a stack."""
+    with torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in Transformer(spec).named_parameters()}
 
 
 def to_ours(

@@ -17,8 +17,7 @@ from stacklab.model.parametrisation import (
 )
 from stacklab.model.port.fields import HARMLESS
 from stacklab.model.port.form import Config, Form, expected
-from stacklab.model.port.links import Link
-from stacklab.model.shaped import shapes
+from stacklab.model.port.links import Link, own_shapes
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 FILES = tuple(Path(__file__).parent / f"{name}_stacklab.py" for name in ("configuration", "modeling"))
@@ -84,7 +83,7 @@ def write(spec: ModelSpec) -> dict[str, Any]:
 
 def links(spec: ModelSpec) -> list[Link]:
     """Names and shapes are ours."""
-    return [Link(name, (name,), shape) for name, shape in shapes(spec).items()]
+    return [Link(name, (name,), shape) for name, shape in own_shapes(spec).items()]
 
 
 def _scale(spec: ModelSpec, layer: LayerSpec) -> float:

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from stacklab.base.errors import PortError
 from stacklab.model.port.form import Config, Form
 from stacklab.model.port.gpt2 import GPT2
 from stacklab.model.port.gpt_neo import GPT_NEO
-from stacklab.model.port.links import to_ours, to_theirs
+from stacklab.model.port.links import own_shapes, to_ours, to_theirs
+from stacklab.model.port.llama import LLAMA
+from stacklab.model.port.own import OWN
 from stacklab.model.spec import ModelSpec
-from stacklab.model.transformer import Transformer
 
-FORMS: tuple[Form, ...] = (GPT_NEO, GPT2)
+FORMS: tuple[Form, ...] = (GPT_NEO, GPT2, LLAMA, OWN)
 """The most stock ones first: where two are exact, the first is written."""
 
 HEAD, TABLE = "lm_head.weight", "token_embedding.weight"
@@ -62,7 +62,7 @@ def import_tensors(form: Form, spec: ModelSpec, tensors: Mapping[str, Tensor], *
         given = {name if name == HEAD else form.prefix + name: value for name, value in given.items()}
     head = given.pop(HEAD, None) if spec.tie_embeddings else None
     links = form.links(spec)
-    ours = to_ours(links, given, where=where, wanted=names_of(spec))
+    ours = to_ours(links, given, where=where, wanted=own_shapes(spec))
     if head is not None and not (head.shape == ours[TABLE].shape and head.float().equal(ours[TABLE])):
         raise PortError(
             f"{where}: {HEAD} differs from the token table, which its config ties it to (tie_word_embeddings); "
@@ -74,12 +74,6 @@ def import_tensors(form: Form, spec: ModelSpec, tensors: Mapping[str, Tensor], *
 def export_tensors(form: Form, spec: ModelSpec, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A folder's tensors of ours."""
     return to_theirs(form.links(spec), ours)
-
-
-def names_of(spec: ModelSpec) -> list[str]:
-    """Our tensors of a stack."""
-    with torch.device("meta"):
-        return [name for name, _ in Transformer(spec).named_parameters()]
 
 
 def config_of(form: Form, spec: ModelSpec) -> dict[str, Any]:
