@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.model.port.conftest import GPT2_STACK, GPT_NEO_STACK, filled, logits, stack, tensors_of
+from tests.model.port.conftest import (
+    GPT2_STACK,
+    GPT_NEO_STACK,
+    LLAMA_STACK,
+    OWN_STACKS,
+    filled,
+    logits,
+    stack,
+    tensors_of,
+)
 from tests.run.conftest import Bench
 
 from stacklab.base.errors import PortError
@@ -18,7 +27,10 @@ from stacklab.run.portable import Portable
 pytest.importorskip("transformers", reason="the extra `hf` is not installed")
 
 
-@pytest.mark.parametrize("fields", [GPT2_STACK, GPT_NEO_STACK], ids=["gpt2", "gpt-neo"])
+STACKS = {"gpt2": GPT2_STACK, "gpt-neo": GPT_NEO_STACK, "llama": LLAMA_STACK} | OWN_STACKS
+
+
+@pytest.mark.parametrize("fields", STACKS.values(), ids=STACKS)
 def test_a_stock_folder_has_the_same_logits_and_comes_back_bit_for_bit(fields, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     from transformers import AutoModelForCausalLM
 

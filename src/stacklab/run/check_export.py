@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from stacklab.base.errors import PortError
+from stacklab.model.port.register import register
 from stacklab.run.asked import encoder
 from stacklab.run.portable import Portable
 
@@ -52,6 +53,7 @@ def check_difference(folder: Path, difference: float, wanted_BTV: torch.Tensor) 
 
 
 def _peer(folder: Path) -> Any:
+    register()
     from transformers import AutoModelForCausalLM
 
     with quiet():

@@ -12,6 +12,8 @@ from stacklab.model.port.gpt2 import ACTIVATIONS, their_activation
 from stacklab.model.port.links import Link
 from stacklab.model.spec import ModelSpec
 
+DEFAULT_BASE = 10_000.0
+
 
 def read(config: Config) -> ModelSpec:
     fields = Fields(config, "Llama")
@@ -106,17 +108,18 @@ def links(spec: ModelSpec) -> list[Link]:
 
 def _base(fields: Fields) -> float:
     """The base of the rotary positions, from where each version of transformers keeps it. Scaled ones are refused."""
-    older, scaling = fields.number("rope_theta", 10_000.0), fields.optional("rope_scaling")
-    told = fields.optional("rope_parameters")
-    base = older
-    for name, value in (("rope_scaling", scaling), ("rope_parameters", told)):
-        match value:
+    base = older = fields.optional("rope_theta")
+    for name in ("rope_scaling", "rope_parameters"):
+        match value := fields.optional(name):
             case None:
                 continue
             case {"rope_type": "default", **others} if set(others) <= {"rope_theta"}:
                 base = others.get("rope_theta", base)
             case _:
                 raise fields.wrong(name, value, '{"rope_type": "default", "rope_theta": base}')
+    if older not in (None, base):
+        raise fields.wrong("rope_theta", older, f"{base}, as rope_parameters says")
+    base = DEFAULT_BASE if base is None else base
     if isinstance(base, bool) or not isinstance(base, int | float):
         raise fields.wrong("rope_theta", base, "a number")
     return float(base)
