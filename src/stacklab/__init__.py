@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from stacklab.base.late import after_import
 
 if TYPE_CHECKING:
-    from stacklab.api import Study, load_study, open_results
+    from stacklab.api import Study, export_model, import_model, load_study, open_results
 
 after_import("transformers.models.auto.configuration_auto", "stacklab.model.port.register", "register_config")
 after_import("transformers.models.auto.modeling_auto", "stacklab.model.port.register", "register_model")
 
 __version__ = "0.1.0"
-__all__ = ["Study", "load_study", "open_results"]
+__all__ = ["Study", "export_model", "import_model", "load_study", "open_results"]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,9 +22,7 @@ class _Watch(MetaPathFinder):
     def __init__(self, watched: str, module: str, function: str) -> None:
         self.watched, self.module, self.function = watched, module, function
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != self.watched:
             return None
         sys.meta_path.remove(self)

@@ -1,5 +1,8 @@
 """An exported folder is opened again and held against the model before it counts as written."""
 
+import contextlib
+import importlib
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -56,8 +59,9 @@ def _peer(folder: Path) -> Any:
     register()
     from transformers import AutoModelForCausalLM
 
-    with quiet():
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with _quiet():
+        peer: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return peer.eval()
 
 
 def _check_tokenizer(folder: Path, model: Portable) -> None:
@@ -69,17 +73,14 @@ def _check_tokenizer(folder: Path, model: Portable) -> None:
         raise PortError(f"{folder}: opened by transformers, the tokenizer gives {found[:8]}, not {wanted[:8]}")
 
 
-class quiet:  # noqa: N801 (used like contextlib.suppress)
-    """No progress bars of transformers, within a `with`."""
-
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self._shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        from transformers.utils import logging
-
-        if self._shown:
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of transformers."""
+    logging: Any = importlib.import_module("transformers.utils.logging")
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
             logging.enable_progress_bar()

@@ -51,7 +51,7 @@ def read_nanogpt(path: Path) -> Portable:
     told, tensors = (content.get(key) if isinstance(content, dict) else None for key in ("model_args", "model"))
     if not isinstance(told, dict):
         raise PortError(
-            f"{path}: no model_args beside the weights, so it is not a checkpoint of nanoGPT and its model is not known; "
+            f"{path}: no model_args beside the weights, so it is no checkpoint of nanoGPT and its model is not known; "
             "write the model as a Hugging Face folder"
         )
     spec = nanogpt.read(told)

@@ -8,20 +8,22 @@ from stacklab.model.spec import ModelSpec
 from stacklab.run.portable import Portable
 
 
-def model_card(model: Portable, form: Form) -> str:
-    """Front matter for the hub, and what the model is, how to open it, how it was trained, how it scored."""
+def model_card(model: Portable, form: Form | None) -> str:
+    """Front matter for the hub, what the model is, how to open it, how it was trained and scored. form: None is ONNX."""
     from huggingface_hub import ModelCard, ModelCardData
 
-    data = ModelCardData(library_name="transformers", tags=["stacklab"], pipeline_tag="text-generation")
-    parts = [_what(model, form), _use(model), _training(model.origin), _numbers(model.origin)]
+    data = ModelCardData(
+        library_name="onnx" if form is None else "transformers", tags=["stacklab"], pipeline_tag="text-generation"
+    )
+    parts = [_what(model, form), _use(model, form), _training(model.origin), _numbers(model.origin)]
     content = f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(part for part in parts if part) + "\n"
     return str(ModelCard(content, ignore_metadata_errors=False))
 
 
-def _what(model: Portable, form: Form) -> str:
+def _what(model: Portable, form: Form | None) -> str:
     spec = model.spec
     rows = {
-        "form": f"{form.name} (`{form.architecture}`)",
+        "form": "ONNX" if form is None else f"{form.name} (`{form.architecture}`)",
         "parameters": f"{count_parameters(spec).total:,}",
         "layers": spec.num_layers,
         "width": spec.d_model,
@@ -34,16 +36,25 @@ def _what(model: Portable, form: Form) -> str:
     return f"# {model.name}\n\nA small language model, written by stacklab.\n\n| | |\n|---|---|\n{table}"
 
 
-def _use(model: Portable) -> str:
-    lines = ["from transformers import AutoModelForCausalLM, AutoTokenizer", ""]
-    if model.tokenizer is None:
-        lines[0] = "from transformers import AutoModelForCausalLM"
-    lines.append('model = AutoModelForCausalLM.from_pretrained("FOLDER")')
-    if model.tokenizer is not None:
-        lines.append('tokenizer = AutoTokenizer.from_pretrained("FOLDER")')
+def _use(model: Portable, form: Form | None) -> str:
     note = "" if model.tokenizer is not None else "\n\nIt has no tokenizer: it is asked with ids."
-    code = "\n".join(lines)
-    return f"## Use\n\n```python\n{code}\n```{note}"
+    return f"## Use\n\n```python\n{_code(model, form)}\n```{note}"
+
+
+def _code(model: Portable, form: Form | None) -> str:
+    if form is None:
+        return (
+            'import onnxruntime\n\nsession = onnxruntime.InferenceSession("FOLDER/model.onnx")\n'
+            '(logits,) = session.run(["logits"], {"input_ids": ids})  # ids: int64 [batch, length]'
+        )
+    remote = ", trust_remote_code=True" if form.files else ""
+    opened = f'model = AutoModelForCausalLM.from_pretrained("FOLDER"{remote})'
+    if form.files:
+        opened = f"# Or, with stacklab installed: import stacklab, and no trust_remote_code.\n{opened}"
+    if model.tokenizer is None:
+        return f"from transformers import AutoModelForCausalLM\n\n{opened}"
+    tokenizer = 'tokenizer = AutoTokenizer.from_pretrained("FOLDER")'
+    return f"from transformers import AutoModelForCausalLM, AutoTokenizer\n\n{opened}\n{tokenizer}"
 
 
 def _training(origin: dict[str, Any]) -> str:

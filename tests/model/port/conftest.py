@@ -69,7 +69,16 @@ OWN_STACKS: dict[str, dict[str, Any]] = {
     "post-norm, identity": GPT2_STACK
     | {"norm": {"placement": "post"}, "attention_identity": 0.3, "position": "sinusoidal", "linear_bias": False},
     "no norms, attention alone": GPT2_STACK
-    | {"norm": {"placement": "none"}, "d_ff": 0, "position": {"kind": "factored", "period": 3}, "tie_embeddings": False},
+    | {
+        "norm": {"placement": "none"},
+        "d_ff": 0,
+        "position": {"kind": "factored", "period": 3},
+        "tie_embeddings": False,
+    },
     "mup, rotary, gated": LLAMA_STACK
-    | {"num_heads": [4, 2], "num_kv_heads": [2, 1], "parametrisation": {"kind": "mup", "base_d_model": 8, "base_num_layers": 1}},
+    | {
+        "num_heads": [4, 2],
+        "num_kv_heads": [2, 1],
+        "parametrisation": {"kind": "mup", "base_d_model": 8, "base_num_layers": 1},
+    },
 }

@@ -13,7 +13,15 @@ T = TypeVar("T")
 HARMLESS = frozenset(
     {
         # What a program wrote about itself, and how weights are stored.
-        *("_name_or_path", "model_type", "architectures", "transformers_version", "dtype", "torch_dtype", "_commit_hash"),
+        *(
+            "_name_or_path",
+            "model_type",
+            "architectures",
+            "transformers_version",
+            "dtype",
+            "torch_dtype",
+            "_commit_hash",
+        ),
         # How the model was initialised, called and made to answer: not what it computes.
         *("initializer_range", "use_cache", "return_dict", "output_attentions", "output_hidden_states", "torchscript"),
         *("bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id"),
@@ -102,4 +110,6 @@ def as_spec(fields: dict[str, Any]) -> ModelSpec:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise PortError(f"config: {place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}") from None
+        raise PortError(
+            f"config: {place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+        ) from None

@@ -67,11 +67,12 @@ def misfits(spec: ModelSpec) -> list[str]:
 
 def plain_misfits(spec: ModelSpec) -> list[str]:
     """What neither GPT-2 nor GPT-Neo has."""
+    layers = spec.layers
     return [
         *expected("position", spec.position.kind, "learned"),
         *expected("norm.kind", spec.norm.kind, "layer"),
         *expected("feed_forward", spec.feed_forward, "plain"),
-        *(["num_kv_heads is below num_heads"] if any(layer.num_kv_heads != layer.num_heads for layer in spec.layers) else []),
+        *expected("num_kv_heads", [each.num_kv_heads for each in layers], [each.num_heads for each in layers]),
     ]
 
 

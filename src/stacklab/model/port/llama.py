@@ -134,7 +134,10 @@ def _pair(
     ours: str, theirs: list[str], shape: tuple[int, ...], rows: tuple[int, ...] = (), *, bias: bool
 ) -> list[Link]:
     weight = Link(f"{ours}.weight", tuple(f"{name}.weight" for name in theirs), shape, rows)
-    return [weight, *([Link(f"{ours}.bias", tuple(f"{name}.bias" for name in theirs), shape[:1], rows)] if bias else [])]
+    return [
+        weight,
+        *([Link(f"{ours}.bias", tuple(f"{name}.bias" for name in theirs), shape[:1], rows)] if bias else []),
+    ]
 
 
 LLAMA = Form(

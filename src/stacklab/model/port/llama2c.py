@@ -87,7 +87,7 @@ def _parts(path: Path, spec: ModelSpec, numbers: Tensor) -> dict[str, Tensor]:
             f"{path}: {HEADER.size + FLOAT_BYTES * len(numbers)} bytes; a llama2.c model with this header has "
             f"{HEADER.size + FLOAT_BYTES * sum(sizes)}"
         )
-    cut = numbers.split(sizes)
+    cut = torch.split(numbers, sizes)
     return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), cut, strict=True)}
 
 
@@ -111,5 +111,4 @@ def _named(spec: ModelSpec, parts: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _paired(rows: Tensor, heads: int) -> Tensor:
     """Even rows of each head first, then the odd ones."""
-    return rows.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2)
-
+    return rows.reshape(heads, -1, 2, rows.shape[-1]).transpose(1, 2).reshape(rows.shape)

@@ -1,8 +1,8 @@
 """minGPT's model (github.com/karpathy/minGPT, mingpt/model.py): nanoGPT's with a head of its own and tanh GELU.
 
-It is read from a JSON file of {config, tensor name: {shape, dtype, data}}, as web pages that draw such models keep them
-(github.com/bbycroft/llm-viz), with little-endian float32 in base64; and from a folder of minGPT's own, whose config.json
-has the section `model` and whose weights are in model.pt.
+It is read from a JSON file of {config, tensor name: {shape, dtype, data}}, as web pages that draw such models keep
+them (github.com/bbycroft/llm-viz), with little-endian float32 in base64; and from a folder of minGPT's own, whose
+config.json has the section `model` and whose weights are in model.pt.
 """
 
 import base64

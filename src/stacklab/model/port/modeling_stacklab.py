@@ -12,7 +12,12 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from .configuration_stacklab import StacklabConfig
 
-ACTIVATIONS = {"gelu": F.gelu, "gelu_tanh": partial(F.gelu, approximate="tanh"), "relu": F.relu, "silu": F.silu}
+ACTIVATIONS: dict[str, Any] = {
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "relu": F.relu,
+    "silu": F.silu,
+}
 
 
 class Rows(nn.Module):
@@ -69,7 +74,7 @@ class Attention(nn.Module):
         if self.config.position["kind"] == "rotary":
             base = self.config.position["base"]
             query, key = turned(query, positions, base), turned(key, positions, base)
-        if self.identity_H is not None:
+        if self.identity_H is not None and self.config.identity_scale is not None:
             # scale <(q, a x / scale), (k, x)> = scale <q, k> + a <x, x>
             own = x[:, None].expand(-1, heads, -1, -1)
             weight = (self.identity_H * (self.config.identity_scale / self.scale))[:, None, None]
@@ -102,7 +107,7 @@ class Block(nn.Module):
     def __init__(self, config: StacklabConfig, index: int) -> None:
         super().__init__()
         self.placement, self.multiplier = config.norm_placement, config.residual_multiplier
-        self.window, has_feed_forward = config.layer_windows[index], config.layer_d_ff[index] > 0
+        has_feed_forward = config.layer_d_ff[index] > 0
         norms = self.placement != "none"
         self.attention_norm = norm(config) if norms else nn.Identity()
         self.attention = Attention(config, index)
@@ -114,10 +119,10 @@ class Block(nn.Module):
         x = self._around(x, self.attention_norm, lambda y: self.attention(y, positions, seen, cache))
         return x if self.feed_forward is None else self._around(x, self.feed_forward_norm, self.feed_forward)
 
-    def _around(self, x: torch.Tensor, norm: nn.Module, branch: Any) -> torch.Tensor:
-        added = branch(x if self.placement == "post" else norm(x))
+    def _around(self, x: torch.Tensor, normed: nn.Module, branch: Any) -> torch.Tensor:
+        added = branch(x if self.placement == "post" else normed(x))
         x = x + self.multiplier * self.dropout(added)
-        return norm(x) if self.placement == "post" else x
+        return normed(x) if self.placement == "post" else x
 
 
 class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
@@ -131,9 +136,11 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
         super().__init__(config)
         width = config.hidden_size
         self.token_embedding = nn.Embedding(config.vocab_size, width)
-        tables = {"learned": lambda: nn.Embedding(config.max_position_embeddings, width), "factored": lambda: Rows(config)}
-        kind = config.position["kind"]
-        self.position_embedding = tables[kind]() if kind in tables else None
+        self.position_embedding: nn.Module | None = None
+        if config.position["kind"] == "learned":
+            self.position_embedding = nn.Embedding(config.max_position_embeddings, width)
+        elif config.position["kind"] == "factored":
+            self.position_embedding = Rows(config)
         self.blocks = nn.ModuleList(Block(config, index) for index in range(len(config.layer_heads)))
         self.final_norm = norm(config) if config.final_norm else nn.Identity()
         self.head = nn.Linear(width, config.vocab_size, bias=False)
@@ -167,8 +174,8 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
         if position_ids is None:
             position_ids = self._positions(places, attention_mask)
         x = self.dropout(self._placed(rows, position_ids))
-        for block in self.blocks:
-            x = block(x, position_ids, self._seen(places, attention_mask, block.window), past_key_values)
+        for block, window in zip(self.blocks, self.config.layer_windows, strict=True):
+            x = block(x, position_ids, self._seen(places, attention_mask, window), past_key_values)
         x = self.final_norm(x) * self.config.logit_multiplier
         logits = self.head(x[:, -logits_to_keep:] if logits_to_keep else x)
         loss = None if labels is None else self.loss_function(logits, labels, vocab_size=self.config.vocab_size)

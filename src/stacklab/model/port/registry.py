@@ -52,7 +52,9 @@ def form_of(config: Config) -> Form:
                 )
         return form
     known = ", ".join(form.model_type for form in FORMS)
-    raise PortError(f"config: model_type is {kind!r} ({classes}), an architecture that is not known here; known: {known}")
+    raise PortError(
+        f"config: model_type is {kind!r} ({classes}), an architecture that is not known here; known: {known}"
+    )
 
 
 def import_tensors(form: Form, spec: ModelSpec, tensors: Mapping[str, Tensor], *, where: str) -> dict[str, Tensor]:
