@@ -44,7 +44,9 @@ FLIPS: dict[str, Any] = {
     "model.d_model": 10,
     "model.num_layers": 1,
     "model.num_heads": [1, 2],
+    "model.num_kv_heads": 1,
     "model.d_ff": 9,
+    "model.feed_forward": "gated",
     "model.window": [2, None],
     "model.layer_drop": 0.9,
     "model.context_length": 201,
@@ -60,6 +62,7 @@ FLIPS: dict[str, Any] = {
     "model.tie_embeddings": False,
     "model.dropout": 0.3,
     "model.attention_dropout": 0.3,
+    "model.norm.kind": "rms",
     "model.norm.placement": "post",
     "model.norm.final": False,
     "model.norm.bias": False,
@@ -100,6 +103,7 @@ FLIPS: dict[str, Any] = {
 REFUSED = {
     "model.mask": "the run has texts to write",
     "model.token_table": "the head is tied",
+    "model.norm.kind": "its norms have a bias",
 }
 """What a run of such a base cannot do, and why."""
 

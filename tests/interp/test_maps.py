@@ -30,6 +30,7 @@ IDS_BT = torch.arange(18).reshape(2, 9) * 5 % 13
         {"window": 3, "norm": {"placement": "post"}, "linear_bias": True},
         {"attention_identity": 0.3, "d_ff": 0, "norm": {"placement": "none"}, "attention_scale": "none"},
         {"attention_dropout": 0.5, "dropout": 0.5, "layer_drop": 0.5},
+        {"d_model": 16, "num_kv_heads": [1, 1, 2], "position": "rotary", "norm": {"kind": "rms"}},
     ],
     ids=str,
 )
@@ -42,9 +43,9 @@ def test_maps_times_values_are_the_layers_output(change: dict[str, Any]) -> None
     assert [a_BHTT.shape for a_BHTT in maps] == [(2, heads, 9, 9) for heads in (1, 2, 4)]
     for a_BHTT, (layer, x_BTD, o_BTD) in zip(maps, seen, strict=True):
         torch.testing.assert_close(a_BHTT.sum(-1), torch.ones(a_BHTT.shape[:-1], dtype=torch.float64))
-        v_BTD = layer.query_key_value(x_BTD)[..., 24:]
-        size = 12 // a_BHTT.shape[1]
-        mixed = [a_BHTT[:, h] @ v_BTD[..., h * size : (h + 1) * size] for h in range(a_BHTT.shape[1])]
+        heads, each = layer.num_heads, layer.num_heads // layer.num_kv_heads
+        values = layer.query_key_value(x_BTD).split(x_BTD.shape[-1] // heads, -1)[-layer.num_kv_heads :]
+        mixed = [a_BHTT[:, h] @ values[h // each] for h in range(heads)]
         torch.testing.assert_close(layer.output(torch.cat(mixed, -1)), o_BTD)
     causal = "mask" not in change
     assert bool((maps[0].triu(1) == 0).all()) == causal

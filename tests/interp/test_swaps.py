@@ -78,6 +78,7 @@ SHAPES = {
             {"norm": {"placement": "pre", "final": False}},
             {"attention_identity": 0.3},
             {"linear_bias": {"query_key_value": True}, "position": {"kind": "factored", "period": 2}},
+            {"norm": {"kind": "rms", "final": False}, "position": "rotary", "d_model": 48, "num_kv_heads": 1},
         ]
     ),
 }

@@ -13,6 +13,13 @@ from stacklab.model.spec import ModelSpec
 
 TINY = {"vocab_size": 64, "d_model": 8, "num_layers": 1, "num_heads": 1, "dropout": 0.0, "attention_dropout": 0.1}
 BODY = TINY | {"vocab_size": 512, "d_model": 128, "num_layers": 4, "num_heads": 4, "dropout": 0.1}
+LLAMA = {
+    "norm": {"kind": "rms"},
+    "position": "rotary",
+    "feed_forward": "gated",
+    "activation": "silu",
+    "num_kv_heads": 1,
+}
 CASES = {
     "few heads": TINY | {"context_length": 512},
     "many heads": TINY | {"num_heads": 8, "context_length": 512},
@@ -20,6 +27,8 @@ CASES = {
     "window": TINY | {"context_length": 2048, "window": 16},
     "window without dropout": TINY | {"context_length": 2048, "window": 16, "num_layers": 2, "attention_dropout": 0.0},
     "body": BODY | {"context_length": 2048},
+    "Llama": BODY | LLAMA | {"context_length": 2048, "attention_dropout": 0.0},
+    "Llama, as many heads of keys": BODY | LLAMA | {"num_kv_heads": None, "context_length": 2048},
     "body without dropout": BODY | {"context_length": 2048, "dropout": 0.0, "attention_dropout": 0.0},
 }
 SCRIPT = """

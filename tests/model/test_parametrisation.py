@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from stacklab.model import layers
 from stacklab.model import parametrisation as rules
+from stacklab.model.components import BiasSpec, RotaryPositions
 from stacklab.model.init import build
 from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy
 from stacklab.model.spec import InitSpec, ModelSpec, MupSpec, NormSpec
@@ -23,6 +24,15 @@ SMALL: dict[str, Any] = {
     "init": InitSpec(std=0.3),
 }
 IDS = torch.arange(24).reshape(2, 12) * 7 % 31
+LLAMA: dict[str, Any] = {
+    "num_heads": 4,
+    "num_kv_heads": 2,
+    "feed_forward": "gated",
+    "activation": "silu",
+    "position": RotaryPositions(),
+    "norm": NormSpec(kind="rms"),
+    "linear_bias": BiasSpec(),
+}
 NAMES = tuple(name for name, _ in build(ModelSpec(**SMALL), seed=0).named_parameters())
 
 TABLES = ("token_embedding.weight", "position_embedding.weight", "head.weight")
@@ -106,10 +116,12 @@ def test_scores_without_a_scale_and_identity_terms_stay_as_large_as_at_the_base(
     assert attention.identity_scale * attention.scale == 1 / 4
 
 
-@pytest.mark.parametrize("change", [{}, {"norm": NormSpec(placement="post")}, {"tie_embeddings": True}, {"window": 3}])
+@pytest.mark.parametrize(
+    "change", [{}, {"norm": NormSpec(placement="post")}, {"tie_embeddings": True}, {"window": 3}, LLAMA]
+)
 @pytest.mark.parametrize("seed", [None, 5])
 def test_at_the_bases_size_it_is_the_standard_one_bit_for_bit(change: dict[str, Any], seed: int | None) -> None:
-    base = MupSpec(base_d_model=16, base_num_layers=None if "norm" in change else 2)
+    base = MupSpec(base_d_model=16, base_num_layers=2 if change.get("norm", NormSpec()).placement == "pre" else None)
     plain, scaled = (ModelSpec(**SMALL | change | extra) for extra in ({}, {"parametrisation": base}))
     one, other = build(plain, seed=1), build(scaled, seed=1)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
@@ -117,8 +129,9 @@ def test_at_the_bases_size_it_is_the_standard_one_bit_for_bit(change: dict[str, 
     assert all(rules.learning_rate_factor(scaled, name) == rules.epsilon_factor(scaled, name) == 1.0 for name in NAMES)
 
 
-def test_initial_deviations_are_those_of_the_rules() -> None:
-    spec = four_times_as_wide_and_deep()
+@pytest.mark.parametrize("change", [{}, LLAMA], ids=["plain", "Llama"])
+def test_initial_deviations_are_those_of_the_rules(change: dict[str, Any]) -> None:
+    spec = four_times_as_wide_and_deep(**change)
     for name, value in build(spec, seed=0).named_parameters():
         if value.ndim >= 2:
             assert value.std().item() == pytest.approx(rules.initial_std(spec, name), rel=0.1), name
@@ -157,12 +170,13 @@ def test_branches_are_multiplied_in_training_and_evaluation() -> None:
         torch.testing.assert_close((slow(x_BTD, seed) - x_BTD) * 4, plain(x_BTD, seed) - x_BTD)
 
 
-def test_epsilon_follows_the_size_of_the_gradients() -> None:
+@pytest.mark.parametrize("change", [{}, LLAMA], ids=["plain", "Llama"])
+def test_epsilon_follows_the_size_of_the_gradients(change: dict[str, Any]) -> None:
     """At four times the width and the depth, gradients are smaller by the factor of epsilon, for every tensor.
 
     Tolerance: a factor of 1.6, over three seeds; the factors are 1/4 and 1/16.
     """
-    off = {"dropout": 0.0, "attention_dropout": 0.0, "init": InitSpec(), "context_length": 40}
+    off = {"dropout": 0.0, "attention_dropout": 0.0, "init": InitSpec(), "context_length": 40} | change
     large = four_times_as_wide_and_deep(d_model=128, parametrisation=MupSpec(base_d_model=32, base_num_layers=2), **off)
     small = ModelSpec.model_validate(large.dump() | {"d_model": 32, "num_layers": 2})
     sizes = [sum_of_gradients(small), sum_of_gradients(large)]

@@ -13,7 +13,7 @@ from stacklab.model.spec import LayerSpec, ModelSpec, NormSpec
 
 def test_scalars_are_spread_and_lists_are_taken_layer_by_layer() -> None:
     spec = ModelSpec(num_layers=2, d_model=16, num_heads=[2, 4], window=[None, 3], layer_drop=0.1)  # type: ignore[arg-type]
-    assert spec.layers == (LayerSpec(2, 64, None, 0.1), LayerSpec(4, 64, 3, 0.1))
+    assert spec.layers == (LayerSpec(2, 64, None, 0.1, 2), LayerSpec(4, 64, 3, 0.1, 4))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,17 @@ def test_scalars_are_spread_and_lists_are_taken_layer_by_layer() -> None:
         ({"d_model": 8.5}, "d_model"),
         ({"n_layers": 3}, "n_layers"),
         ({"position": "sinusoidal", "d_model": 3, "num_heads": 1}, "even d_model"),
-        ({"position": "rotary"}, "'learned', 'sinusoidal', 'none', 'factored'"),
+        ({"position": "alibi"}, "'learned', 'sinusoidal', 'none', 'factored', 'rotary'"),
+        (
+            {"position": "rotary", "num_heads": 128},
+            r"num_heads = 128 \(layer 0\) makes heads of 3; choose heads of an even",
+        ),
+        ({"position": {"kind": "rotary", "base": 0}}, r"position\.rotary\.base"),
+        ({"num_kv_heads": 3}, r"num_kv_heads = 3 \(layer 0\) does not divide num_heads = 8"),
+        ({"num_kv_heads": 16}, r"num_kv_heads = 16 \(layer 0\) does not divide num_heads = 8"),
+        ({"num_kv_heads": [8, 8]}, "num_kv_heads lists 2 values"),
+        ({"norm": {"kind": "rms", "bias": True}}, "RMSNorm has no bias; set norm.bias to false"),
+        ({"feed_forward": "swiglu"}, "'plain' or 'gated'"),
         ({"position": "factored"}, r"position\.factored\.period\s+Field required"),
         ({"position": {"kind": "factored", "period": 513}}, r"period = 513 exceeds context_length = 512"),
         ({"position": {"kind": "none", "period": 3}}, r"position\.none\.period"),
@@ -56,6 +66,26 @@ def test_the_final_norm_follows_the_placement_unless_it_is_given(placement: str,
     assert NormSpec.model_validate({"placement": placement, "final": not final}).has_final != final
 
 
+def test_norms_have_a_bias_where_their_kind_has_one_unless_told() -> None:
+    given = ({"kind": "layer"}, {"kind": "rms"}, {"kind": "layer", "bias": False})
+    assert [NormSpec.model_validate(tree).bias for tree in given] == [True, False, False]
+
+
+def test_keys_and_values_have_as_many_heads_as_queries_unless_told() -> None:
+    spec = {"num_layers": 3, "num_heads": [8, 4, 2]}
+    for given, heads in ((None, [8, 4, 2]), (2, [2, 2, 2]), ([4, 4, 1], [4, 4, 1])):
+        layers = ModelSpec.model_validate(spec | {"num_kv_heads": given}).layers
+        assert [layer.num_kv_heads for layer in layers] == heads
+
+
+@pytest.mark.parametrize(("position", "step"), [("none", 12), ("rotary", 24), ("sinusoidal", 12)])
+def test_every_multiple_of_the_step_is_a_width(position: str, step: int) -> None:
+    spec = ModelSpec.model_validate({"num_layers": 2, "num_heads": [3, 4], "d_model": 24, "position": position})
+    assert spec.width_step == step
+    for width in (step, 3 * step):
+        ModelSpec.model_validate(spec.dump() | {"d_model": width})
+
+
 def test_every_setting_is_in_the_docs() -> None:
     """docs/model.md has a row for each field, by its path."""
     text = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
@@ -66,7 +96,7 @@ def test_every_setting_is_in_the_docs() -> None:
 def test_the_examples_in_the_docs_are_models() -> None:
     text = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
     examples = [yaml.safe_load(part.split("```")[0])["model"] for part in text.split("```yaml\n")[1:]]
-    assert [len(ModelSpec.model_validate(example).layers) for example in examples] == [4, 3]
+    assert [len(ModelSpec.model_validate(example).layers) for example in examples] == [4, 8, 3]
 
 
 def paths(kind: type[Spec], prefix: str = "") -> Iterator[str]:

@@ -29,12 +29,16 @@ CAUSAL: list[dict[str, Any]] = [
     {"position": {"kind": "factored", "period": 5}, "linear_bias": {"output": True}},
     {"attention_identity": 0.2, "num_heads": [1, 2, 4], "window": [None, 3, None]},
     {"token_table": "frozen", "tie_embeddings": False},
+    {"norm": NormSpec(kind="rms"), "feed_forward": "gated"},
+    {"position": "rotary", "window": 3},
+    {"position": "rotary", "num_heads": [1, 4, 2], "num_kv_heads": [1, 2, 1]},
+    {"num_kv_heads": 1, "attention_identity": 0.2},
 ]
 IDS = torch.arange(12)[None] * 7 % 31
 
 
 def hidden(dropout_seed: int | None = None, seed: int = 0, **change: Any) -> torch.Tensor:
-    return build(ModelSpec(**SMALL | change), seed=seed)(IDS, dropout_seed).detach()
+    return build(ModelSpec.model_validate(SMALL | change), seed=seed)(IDS, dropout_seed).detach()
 
 
 @pytest.mark.parametrize("change", CAUSAL, ids=str)
@@ -98,6 +102,11 @@ def test_a_window_hides_what_lies_before_it() -> None:
         {"tie_embeddings": False},
         {"norm": NormSpec(placement="post")},
         {"norm": NormSpec(epsilon=0.1)},
+        {"norm": NormSpec(kind="rms")},
+        {"position": "rotary"},
+        {"position": {"kind": "rotary", "base": 10.0}},
+        {"feed_forward": "gated"},
+        {"num_kv_heads": 1},
         {"init": InitSpec(std=0.1)},
         {"init": InitSpec(std=0.3, residual="depth_scaled")},
         {"num_layers": 2},

@@ -61,6 +61,23 @@ def test_what_is_unusual_is_said() -> None:
     assert parts["Attention to all positions"] == "8 heads of 4, scores not scaled, identity term from 0.2"
 
 
+def test_the_llama_form_is_said() -> None:
+    parts = drawn(
+        num_heads=8,
+        num_kv_heads=[2, 4, 2],
+        feed_forward="gated",
+        activation="silu",
+        position={"kind": "rotary", "base": 50_000},
+        norm={"kind": "rms"},
+    )
+    assert [name for name, _ in parts] == [
+        *("Token embedding", "RMSNorm", "Causal attention", "add", "RMSNorm", "Feed-forward", "add", "RMSNorm", "Head")
+    ]
+    said = dict(parts)
+    assert said["Causal attention"] == "8 heads of 4, 2 / 4 / 2 of keys and values, rotary positions, base 50,000"
+    assert said["Feed-forward"] == "32 → 128 → 32, gated by silu"
+
+
 def test_no_layers_and_no_positions() -> None:
     assert names(num_layers=0, position="none") == ["Token embedding", "LayerNorm", "Head"]
     assert ("Position embedding", "sinusoidal, 24 positions") in drawn(num_layers=0, position="sinusoidal")

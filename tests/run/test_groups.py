@@ -6,7 +6,8 @@ import pytest
 from tests.run.conftest import Bench
 from tests.run.tasks import DATA, task_spec
 
-from stacklab.model.spec import InitSpec
+from stacklab.model.components import RotaryPositions
+from stacklab.model.spec import InitSpec, NormSpec
 from stacklab.run.groups import group_key, why_alone
 
 SAME: list[dict[str, Any]] = [
@@ -43,6 +44,10 @@ def test_what_changes_shapes_or_sequences_does_not(change: dict[str, Any]) -> No
         ({"model": {"attention_dropout": 0.1}}, "model.attention_dropout = 0.1 is not supported in a stack"),
         ({"model": {"layer_drop": 0.5}}, "model.layer_drop = 0.5 is not supported in a stack"),
         ({"model": {"d_model": 640}}, "3,292,160 parameters are more than 1,000,000"),
+        ({"model": {"norm": NormSpec(kind="rms")}}, "model.norm.kind = rms is not supported in a stack"),
+        ({"model": {"position": RotaryPositions()}}, "model.position.kind = rotary is not supported in a stack"),
+        ({"model": {"feed_forward": "gated"}}, "model.feed_forward = gated is not supported in a stack"),
+        ({"model": {"num_heads": 2, "num_kv_heads": 1}}, "model.num_kv_heads = 1 is not supported in a stack"),
         ({"micro_batch_size": 8}, "micro-batches are not made in a stack"),
         ({"precision": "bf16"}, "precision bf16 is not supported in a stack"),
     ],

@@ -22,6 +22,13 @@ def test_stacks_of_one_parametrisation_differ_in_the_width_alone(tiny: Path) -> 
     assert moved(base(tiny, MUP), base(tiny, MUP, "model.d_model=16")) == plain
 
 
+def test_heads_of_keys_and_values_follow_those_of_queries_unless_they_are_shared(tiny: Path) -> None:
+    two, four = base(tiny, "model.num_heads=2"), base(tiny, "model.num_heads=4")
+    assert moved(two, four) == {"model.num_heads"}
+    assert moved(two, base(tiny, "model.num_heads=2", "model.num_kv_heads=2")) == set()
+    assert moved(two, base(tiny, "model.num_heads=2", "model.num_kv_heads=1")) == {"model.num_kv_heads"}
+
+
 def test_another_parametrisation_is_a_difference(tiny: Path) -> None:
     found = moved(base(tiny), base(tiny, MUP))
     assert "model.parametrisation.kind" in found

@@ -51,6 +51,19 @@ def test_no_other_value_of_the_knob_comes_nearer(quantity: Quantity, knob: Any, 
             assert abs(other - target) >= abs(measure(best.model, quantity, context=16) - target)
 
 
+def test_the_width_keeps_what_rotary_positions_need() -> None:
+    """Heads of an odd size would be refused in the midst of solving."""
+    deep, shallow = (
+        ModelSpec.model_validate(
+            {"vocab_size": 50, "d_model": 36, "num_layers": n, "num_heads": 3, "position": "rotary"}
+        )
+        for n in (4, 1)
+    )
+    match = MatchSpec(quantity="total_parameters", to="deep", tolerance=0.2)
+    solved = solve(match, shallow, measure(deep, "total_parameters", context=16), context=16)
+    assert solved.value % 6 == 0
+
+
 def test_no_solution_within_tolerance_names_the_nearest() -> None:
     model = ModelSpec(vocab_size=50, d_model=64, num_layers=1, num_heads=1)
     target = measure(model, "total_parameters", context=16) * 3 // 2

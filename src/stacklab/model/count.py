@@ -142,14 +142,16 @@ def estimate_memory(spec: ModelSpec, *, micro_batch: int, context: int, loss_chu
     measured on a CPU, holes that the allocator leaves included.
 
     Per position a layer keeps about 11 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
-    heads' output twice, masks, holes) and 2 of width d_ff; 8 of d_model when it has no feed-forward. The identity term
-    keeps 2 more for each head. The layer whose gradients are made holds as much again of either its attention or its
-    feed-forward part.
+    heads' output twice, masks, holes) and 2 of width d_ff, 4 where it is gated; 8 of d_model when it has no
+    feed-forward. The identity term keeps 2 more for each head, RMSNorm 1 for each norm. Rotated queries and keys lie
+    beside the unrotated, unless keys and values are shared: these are kept as copied for all heads, the map's output
+    only as long as queries are part of it. The layer whose gradients are made holds as much again of either its
+    attention or its feed-forward part.
     """
     parameters = count_parameters(spec)
     positions, width = micro_batch * context, spec.d_model
     kept = sum(_kept(spec, layer) for layer in spec.layers) + 5 * width
-    at_work = max((max(12 * width, 3 * width + 2 * layer.d_ff) for layer in spec.layers), default=0)
+    at_work = max((max(12 * width, 3 * width + _hidden(spec) * layer.d_ff) for layer in spec.layers), default=0)
     return Memory(
         weights=parameters.total * FLOAT_BYTES,
         gradients=parameters.trained * FLOAT_BYTES,
@@ -161,8 +163,21 @@ def estimate_memory(spec: ModelSpec, *, micro_batch: int, context: int, loss_chu
 
 
 def _kept(spec: ModelSpec, layer: LayerSpec) -> int:
-    identity = 0 if spec.attention_identity is None else 2 * layer.num_heads
-    return ((11 if layer.d_ff else 8) + identity) * spec.d_model + 2 * layer.d_ff
+    vectors = 11 if layer.d_ff else 8
+    if spec.attention_identity is not None:
+        vectors += 2 * layer.num_heads
+    if spec.norm.kind == "rms":
+        vectors += _norms(spec, layer)
+    is_rotary, is_shared = spec.position.kind == "rotary", layer.num_kv_heads < layer.num_heads
+    if is_rotary and not is_shared:
+        vectors += 2
+    shared = _projected(spec, layer) - spec.d_model if is_shared and not is_rotary else 0
+    return vectors * spec.d_model + shared + _hidden(spec) * layer.d_ff
+
+
+def _hidden(spec: ModelSpec) -> int:
+    """Vectors of width d_ff that a feed-forward keeps."""
+    return 4 if spec.feed_forward == "gated" else 2
 
 
 def all_scores(spec: ModelSpec, *, micro_batch: int, context: int) -> int:

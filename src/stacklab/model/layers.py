@@ -105,10 +105,11 @@ class Attention(nn.Module):
     def _project(self, x_BTD: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values; the identity term makes queries and keys wider than values."""
         heads, kv_heads = self.num_heads, self.num_kv_heads
-        every = self.query_key_value(x_BTD).unflatten(-1, (heads + 2 * kv_heads, -1)).transpose(1, 2)
-        q_BHTK, k_BGTK, v_BGTK = every.split((heads, kv_heads, kv_heads), 1)
+        every = self.query_key_value(x_BTD).unflatten(-1, (heads + 2 * kv_heads, -1))
+        q_BTHK, k_BTGK, v_BTGK = every.split((heads, kv_heads, kv_heads), 2)
         if self.rotation is not None:
-            q_BHTK, k_BGTK = self.rotation(q_BHTK, positions), self.rotation(k_BGTK, positions)
+            q_BTHK, k_BTGK = self.rotation(q_BTHK, k_BTGK, positions)
+        q_BHTK, k_BGTK, v_BGTK = (each.transpose(1, 2) for each in (q_BTHK, k_BTGK, v_BTGK))
         if self.identity_H is None:
             return q_BHTK, k_BGTK, v_BGTK
         # scale <(q, a x / scale), (k, x)> = scale <q, k> + a <x, x>, so that no kernel has to know of it.
@@ -118,7 +119,7 @@ class Attention(nn.Module):
         return torch.cat((q_BHTK, weight_H11 * x_BHTD), -1), k_BGTK, v_BGTK
 
     def _shared(self, y_BGTK: Tensor) -> Tensor:
-        """Keys or values for every head of queries. Copies, since torch's kernel for CPUs wants as many heads of all."""
+        """Keys or values for every head of queries. Copies: torch's kernel for CPUs wants equally many."""
         each = self.num_heads // self.num_kv_heads
         return y_BGTK if each == 1 else y_BGTK.repeat_interleave(each, 1)
 

@@ -58,14 +58,19 @@ class Rotation:
     def __init__(self, position: RotaryPositions, head_size: int) -> None:
         self.base, self.head_size = position.base, head_size
 
-    def __call__(self, x_BHTK: Tensor, positions: Tensor) -> Tensor:
-        """Positions [T], or [B, T] where every sequence has its own."""
-        wide = torch.promote_types(x_BHTK.dtype, torch.float32)
-        exponents = torch.arange(0, self.head_size, 2, device=x_BHTK.device, dtype=wide) / self.head_size
-        angles = positions.to(wide)[..., None] / self.base**exponents
-        cos, sin = (turn if positions.ndim == 1 else turn[:, None] for turn in (angles.cos(), angles.sin()))
-        first, second = x_BHTK.chunk(2, -1)
-        return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x_BHTK.dtype)
+    def __call__(self, q_BTHK: Tensor, k_BTGK: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Positions [T], or [B, T] where every sequence has its own. Heads stand behind positions, as the linear map
+        gives them: what is made of queries in this order can be merged without a copy."""
+        wide = torch.promote_types(q_BTHK.dtype, torch.float32)
+        exponents = torch.arange(0, self.head_size, 2, device=q_BTHK.device, dtype=wide) / self.head_size
+        angles = positions.to(wide)[..., None, None] / self.base**exponents
+        cos, sin = angles.cos(), angles.sin()
+        return _turned(q_BTHK, cos, sin), _turned(k_BTGK, cos, sin)
+
+
+def _turned(x_BTHK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    first, second = x_BTHK.chunk(2, -1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x_BTHK.dtype)
 
 
 def rotation(spec: ModelSpec, num_heads: int) -> Rotation | None:

@@ -168,10 +168,11 @@ class ModelSpec(Spec):
             raise ValueError(
                 f"num_kv_heads = {layer.num_kv_heads} (layer {index}) does not divide num_heads = {layer.num_heads}"
             )
-        if self.position.kind == "rotary" and self.d_model // layer.num_heads % 2:
+        head_size = self.d_model // layer.num_heads
+        if self.position.kind == "rotary" and head_size % 2:
             raise ValueError(
-                f"rotary positions turn pairs of numbers, but num_heads = {layer.num_heads} (layer {index}) makes heads "
-                f"of {self.d_model // layer.num_heads}; choose heads of an even size"
+                f"rotary positions turn pairs of numbers, but num_heads = {layer.num_heads} (layer {index}) makes "
+                f"heads of {head_size}; choose heads of an even size"
             )
         if not 0 <= layer.layer_drop < 1:
             raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
