@@ -9,7 +9,7 @@ from stacklab.run.portable import Portable
 
 
 def model_card(model: Portable, form: Form | None) -> str:
-    """Front matter for the hub, what the model is, how to open it, how it was trained and scored. form: None is ONNX."""
+    """Front matter for the hub, what the model is, how to open it, how it was trained and scored. No form: ONNX."""
     from huggingface_hub import ModelCard, ModelCardData
 
     data = ModelCardData(
