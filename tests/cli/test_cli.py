@@ -80,6 +80,11 @@ BAD = [
     (["status"], "no study matches"),
     (["report", "tiny.yaml"], r"holds no plan\.json"),
     (["generate", "abc"], "expected one run that starts with 'abc'"),
+    (["export", "abc", "new"], "expected one run that starts with 'abc'"),
+    (["export", "abc", "."], r"\.: exists and is not empty"),
+    (["import", "none"], "none: no such folder or file"),
+    (["import", "tiny.yaml"], r"tiny\.yaml: not a model that is known here"),
+    (["import", ".", "--tokenizer", "broken.jsonl"], r"broken\.jsonl: not a tokenizer file"),
 ]
 
 

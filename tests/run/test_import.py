@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -283,9 +284,15 @@ def test_a_folder_of_the_hubs_cache_keeps_its_own_links(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_models_or_tokenizers(tmp_path: Path) -> None:
-    (tmp_path / "x.bin").write_bytes(b"\2\0\0\0" * 9)
-    with pytest.raises(PortError, match="model with this header has"):
-        import_model(tmp_path / "x.bin", out=tmp_path / "out")
+    for header, message in (
+        ((4, 4, 1, 1, 1, 4, 4), r"x\.bin: 28 bytes; a llama2\.c model with this header has 652"),
+        ((2, 2, 2, 2, 2, 2, 2), "heads of an even size"),
+        ((0x616B3432, 1, 0, 0, 0, 0, 0), "model of version 1"),
+        ((0, 1, 2, 3, 4, 5, 6), "nor another that is known here"),
+    ):
+        (tmp_path / "x.bin").write_bytes(struct.pack("<7i", *header))
+        with pytest.raises(PortError, match=message):
+            import_model(tmp_path / "x.bin", out=tmp_path / "out")
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(PortError, match="not a minGPT model"):
         import_model(tmp_path / "x.json", out=tmp_path / "out")

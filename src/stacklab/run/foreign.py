@@ -1,5 +1,7 @@
 """A folder of another program, read strictly: config.json, safetensors, tokenizer.json, and nothing outside it."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,9 @@ def read_folder(folder: Path, *, tokenizer: TokenizerFile | None = None) -> Port
     DataError for JSON that is none; TokenizerError for a tokenizer of another vocabulary.
     """
     config = _mapping(inside(folder, CONFIG))
-    form = form_of(config)
-    spec = form.read(config)
+    with at(folder):
+        form = form_of(config)
+        spec = form.read(config)
     files, tensors = read_tensors(folder)
     ours = import_tensors(form, spec, tensors, where=str(folder))
     if tokenizer is None:
@@ -51,6 +54,15 @@ def read_tensors(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
     if pickles := sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES):
         raise refused_pickle(folder / pickles[0])
     raise PortError(f"{folder}: no {WEIGHTS} and no {INDEX}; expected the weights in one of them")
+
+
+@contextlib.contextmanager
+def at(place: Path) -> Iterator[None]:
+    """Errors about a config say where it is."""
+    try:
+        yield
+    except PortError as error:
+        raise PortError(f"{place}: {error}") from error
 
 
 def refused_pickle(path: Path) -> PortError:

@@ -17,7 +17,7 @@ from stacklab.data.tokenizer_files import TokenizerFile
 from stacklab.model.port import llama2c, mingpt, nanogpt
 from stacklab.model.port.links import Link, own_shapes, to_ours
 from stacklab.model.spec import ModelSpec
-from stacklab.run.foreign import inside, refused_pickle
+from stacklab.run.foreign import at, inside, refused_pickle
 from stacklab.run.portable import Portable, check_vocabulary
 
 CHECKPOINTS = (".pt", ".pth", ".ckpt")
@@ -35,7 +35,8 @@ def read_file(path: Path, *, tokenizer: TokenizerFile | None) -> Portable:
     elif path.suffix == ".json":
         model = read_mingpt_json(path)
     elif path.suffix == ".bin" and not is_pickle:
-        spec, tensors = llama2c.read(path)
+        with at(path):
+            spec, tensors = llama2c.read(path.read_bytes())
         model = _portable(path, "llama2.c", spec, tensors)
         model = replace(model, start_id=llama2c.DELIMITER, end_id=llama2c.DELIMITER)
     elif is_pickle:
@@ -54,7 +55,8 @@ def read_nanogpt(path: Path) -> Portable:
             f"{path}: no model_args beside the weights, so it is no checkpoint of nanoGPT and its model is not known; "
             "write the model as a Hugging Face folder"
         )
-    spec = nanogpt.read(told)
+    with at(path):
+        spec = nanogpt.read(told)
     named = {name.removeprefix(nanogpt.COMPILED): value for name, value in _tensors(path, tensors).items()}
     head = named.pop("lm_head.weight", None)
     ours = _joined(path, spec, nanogpt.links(spec), named, nanogpt.IGNORED)
@@ -67,7 +69,8 @@ def read_mingpt_json(path: Path) -> Portable:
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
         raise PortError(f"{path}: not a minGPT model in JSON; expected a mapping with the key config and the tensors")
-    spec = mingpt.read(content["config"])
+    with at(path):
+        spec = mingpt.read(content["config"])
     tensors = mingpt.tensors(content, where=str(path))
     ours = _joined(path, spec, mingpt.links(spec), tensors, mingpt.IGNORED)
     return _portable(path, "mingpt", spec, ours, config=content["config"])
@@ -76,7 +79,8 @@ def read_mingpt_json(path: Path) -> Portable:
 def read_mingpt_folder(folder: Path, config: Mapping[str, Any]) -> Portable:
     """A folder that minGPT's programs wrote: config.json with the section `model`, and model.pt."""
     path = inside(folder, MINGPT_WEIGHTS)
-    spec = mingpt.read(config)
+    with at(folder):
+        spec = mingpt.read(config)
     ours = _joined(path, spec, mingpt.links(spec), _tensors(path, load_plain(path)), mingpt.IGNORED)
     return replace(_portable(path, "mingpt", spec, ours, config=config), name=folder.resolve().name)
 

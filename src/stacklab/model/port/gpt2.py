@@ -57,12 +57,7 @@ def read(config: Config) -> ModelSpec:
 
 
 def misfits(spec: ModelSpec) -> list[str]:
-    windows = {layer.window for layer in spec.layers}
-    return [
-        *common_misfits(spec),
-        *plain_misfits(spec),
-        *expected("window", windows - {None}, set()),
-    ]
+    return [*common_misfits(spec), *plain_misfits(spec), *window_misfits(spec)]
 
 
 def plain_misfits(spec: ModelSpec) -> list[str]:
@@ -74,6 +69,12 @@ def plain_misfits(spec: ModelSpec) -> list[str]:
         *expected("feed_forward", spec.feed_forward, "plain"),
         *expected("num_kv_heads", [each.num_kv_heads for each in layers], [each.num_heads for each in layers]),
     ]
+
+
+def window_misfits(spec: ModelSpec) -> list[str]:
+    """What a form without windows cannot do."""
+    windows = sorted({layer.window for layer in spec.layers if layer.window is not None})
+    return [f"window is {', '.join(map(str, windows))}, not none"] if windows else []
 
 
 def write(spec: ModelSpec) -> dict[str, Any]:

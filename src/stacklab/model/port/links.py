@@ -43,7 +43,7 @@ class Link:
 
     def split(self, ours: Tensor) -> dict[str, Tensor]:
         """Theirs, from ours."""
-        parts = torch.split(ours, self.rows) if self.rows else (ours,)
+        parts = torch.split(ours, list(self.rows)) if self.rows else (ours,)
         return {
             name: (part.t() if self.turned else part).contiguous()
             for name, part in zip(self.theirs, parts, strict=True)

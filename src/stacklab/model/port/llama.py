@@ -8,7 +8,7 @@ from typing import Any
 
 from stacklab.model.port.fields import Fields, as_spec
 from stacklab.model.port.form import Config, Form, common_misfits, expected
-from stacklab.model.port.gpt2 import ACTIVATIONS, their_activation
+from stacklab.model.port.gpt2 import ACTIVATIONS, their_activation, window_misfits
 from stacklab.model.port.links import Link
 from stacklab.model.spec import ModelSpec
 
@@ -49,7 +49,7 @@ def read(config: Config) -> ModelSpec:
 def misfits(spec: ModelSpec) -> list[str]:
     return [
         *common_misfits(spec),
-        *expected("window", {layer.window for layer in spec.layers} - {None}, set()),
+        *window_misfits(spec),
         *expected("position", spec.position.kind, "rotary"),
         *expected("norm.kind", spec.norm.kind, "rms"),
         *expected("feed_forward", spec.feed_forward, "gated"),

@@ -6,7 +6,6 @@ rows of queries and keys are put in another order, which changes no score.
 
 import math
 import struct
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -26,19 +25,18 @@ DELIMITER = 1
 """The id before every text, at which run.c also stops."""
 
 
-def read(path: Path) -> tuple[ModelSpec, dict[str, Tensor]]:
-    """(stack, our tensors) of a model.bin. Raises PortError when the file is of another kind or size."""
-    raw = path.read_bytes()
+def read(raw: bytes) -> tuple[ModelSpec, dict[str, Tensor]]:
+    """(stack, our tensors) of a model.bin's bytes. Raises PortError when the file is of another kind or size."""
     if len(raw) < HEADER.size:
-        raise PortError(f"{path}: {len(raw)} bytes, shorter than the header of a llama2.c model")
+        raise PortError(f"{len(raw)} bytes, shorter than the header of a llama2.c model")
     header = HEADER.unpack_from(raw)
     if header[0] & 0xFFFFFFFF == MAGIC:
         raise PortError(
-            f"{path}: a llama2.c model of version {header[1]}; write the first version (export.py --version 0), or a "
+            f"a llama2.c model of version {header[1]}; write the first version (export.py --version 0), or a "
             "Hugging Face folder (--version -1)"
         )
     if not all(0 < abs(size) < LARGEST for size in header) or any(size < 0 for size in (*header[:5], header[6])):
-        raise PortError(f"{path}: not a llama2.c model (its header is {header}), nor another that is known here")
+        raise PortError(f"not a llama2.c model (its header is {header}), nor another that is known here")
     width, d_ff, layers, heads, kv_heads, vocab, context = header
     spec = as_spec(
         {
@@ -58,10 +56,10 @@ def read(path: Path) -> tuple[ModelSpec, dict[str, Tensor]]:
             "norm": {"kind": "rms", "epsilon": EPSILON},
         }
     )
-    return spec, _named(spec, _parts(path, spec, torch.frombuffer(bytearray(raw[HEADER.size :]), dtype=torch.float32)))
+    return spec, _named(spec, _parts(spec, raw))
 
 
-def _parts(path: Path, spec: ModelSpec, numbers: Tensor) -> dict[str, Tensor]:
+def _parts(spec: ModelSpec, raw: bytes) -> dict[str, Tensor]:
     """The file's tensors, in its order. `turns` are tables of cosines and sines, which are computed instead."""
     width, layers, layer = spec.d_model, spec.num_layers, spec.layers[0]
     head = width // layer.num_heads
@@ -82,11 +80,11 @@ def _parts(path: Path, spec: ModelSpec, numbers: Tensor) -> dict[str, Tensor]:
     if not spec.tie_embeddings:
         shapes["head"] = shapes["table"]
     sizes = [math.prod(shape) for shape in shapes.values()]
-    if len(numbers) != sum(sizes):
+    if len(raw) != HEADER.size + FLOAT_BYTES * sum(sizes):
         raise PortError(
-            f"{path}: {HEADER.size + FLOAT_BYTES * len(numbers)} bytes; a llama2.c model with this header has "
-            f"{HEADER.size + FLOAT_BYTES * sum(sizes)}"
+            f"{len(raw)} bytes; a llama2.c model with this header has {HEADER.size + FLOAT_BYTES * sum(sizes)}"
         )
+    numbers = torch.frombuffer(bytearray(raw[HEADER.size :]), dtype=torch.float32)
     cut = torch.split(numbers, sizes)
     return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), cut, strict=True)}
 
