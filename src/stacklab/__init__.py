@@ -7,11 +7,16 @@
 
 from typing import TYPE_CHECKING, Any
 
+from stacklab.base.late import after_import
+
 if TYPE_CHECKING:
-    from stacklab.api import Study, generate, load_study, open_results, stream
+    from stacklab.api import Study, export_model, generate, import_model, load_study, open_results, stream
+
+after_import("transformers.models.auto.configuration_auto", "stacklab.model.port.register", "register_config")
+after_import("transformers.models.auto.modeling_auto", "stacklab.model.port.register", "register_model")
 
 __version__ = "0.1.0"
-__all__ = ["Study", "generate", "load_study", "open_results", "stream"]
+__all__ = ["Study", "export_model", "generate", "import_model", "load_study", "open_results", "stream"]
 
 
 def __getattr__(name: str) -> Any:

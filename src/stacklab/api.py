@@ -17,9 +17,11 @@ from stacklab.study.spec import StudySpec, TuningSpec
 from stacklab.study.tuning import count_runs, with_tuned
 
 if TYPE_CHECKING:
+    from stacklab.run.export import Exported
     from stacklab.run.generate import Generated, Piece
+    from stacklab.run.import_ import Imported
 
-__all__ = ["Study", "generate", "load_study", "open_results", "stream"]
+__all__ = ["Study", "export_model", "generate", "import_model", "load_study", "open_results", "stream"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,33 @@ def load_study(
     chosen = None if seeds is None else tuple(seeds)
     spec = read_study(name, scale=scale, overrides=overrides)
     return Study(spec, scale, Path(out), chosen, variant_of(overrides, chosen, tuning), looks, tuning)
+
+
+def import_model(
+    source: str | Path, *, name: str | None = None, tokenizer: Path | None = None, out: str | Path = "stacklab-out"
+) -> "Imported":
+    """Bring in a model of another program (docs/neighbours). Raises PortError for what cannot be expressed exactly.
+
+    >>> import_model("my-gpt2").name  # doctest: +SKIP
+    'my-gpt2'
+    """
+    from stacklab.run import import_
+
+    return import_.import_model(source, out=Path(out), name=name, tokenizer=tokenizer)
+
+
+def export_model(
+    name: str, folder: str | Path, *, format: str | None = None, out: str | Path = "stacklab-out"
+) -> "Exported":
+    """Write a run or an imported model as a folder that other programs open. format: gpt2, gpt-neo, llama, stacklab or
+    onnx; None takes the first class of transformers that is exact. Raises PortError naming what a format cannot say.
+
+    >>> export_model("3f2a", "my-model").difference  # doctest: +SKIP
+    1.2e-06
+    """
+    from stacklab.run import export
+
+    return export.export_model(name, folder, out=Path(out), format=format)
 
 
 def run_study(plan: Plan, out: Path, *, engine: EngineName, workers: int | None) -> StudyResult:

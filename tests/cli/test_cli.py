@@ -91,6 +91,11 @@ BAD = [
     (["generate", "abc", "--top-p", "1.5"], "top_p = 1.5: Input should be less than or equal to 1"),
     (["generate", "abc", "--prompts-file", "empty.jsonl"], "has no prompt"),
     (["generate", "abc", "--prompts-file", "none.txt"], "cannot be read"),
+    (["export", "abc", "new"], "expected one run that starts with 'abc'"),
+    (["export", "abc", "."], r"\.: exists and is not empty"),
+    (["import", "none"], "none: no such folder or file"),
+    (["import", "tiny.yaml"], r"tiny\.yaml: not a model that is known here"),
+    (["import", ".", "--tokenizer", "broken.jsonl"], r"broken\.jsonl: not a tokenizer file"),
 ]
 
 

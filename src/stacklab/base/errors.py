@@ -8,6 +8,7 @@ StacklabError                 exit 1   (base)
 │   ├── DataError                      a corpus, a record or a file of text is wrong
 │   ├── TokenizerError                 a tokenizer cannot be had or is not one
 │   ├── CheckpointError                a checkpoint is damaged or of another run
+│   ├── PortError                      a model of another program, or one for it, cannot be expressed exactly
 │   ├── BusyError                      another command holds the same study or run
 │   ├── MissingExtraError              an optional package is not installed
 │   └── DiskError                      the disk is full or not writable; no half-written file is left
@@ -48,6 +49,10 @@ class TokenizerError(UserError):
 
 class CheckpointError(UserError):
     """A checkpoint is damaged, or belongs to another run."""
+
+
+class PortError(UserError):
+    """A model cannot be brought in from another program, or handed to it, without changing what it computes."""
 
 
 class BusyError(UserError):

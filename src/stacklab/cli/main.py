@@ -21,6 +21,7 @@ from stacklab.cli import (
     generate,
     heads,
     plan,
+    port,
     report,
     run,
     status,
@@ -47,6 +48,8 @@ app.command("report")(report.report)
 app.command("diff")(diff.diff)
 app.command("compare")(compare.compare)
 app.command("generate")(generate.generate)
+app.command("import")(port.import_)
+app.command("export")(port.export)
 app.command("construct")(construct.construct)
 app.command("heads")(heads.heads)
 app.command("audit")(audit.audit)

@@ -7,8 +7,11 @@ from pathlib import Path
 from stacklab.base.errors import DataError
 from stacklab.data.prepared import load_prepared, prepared_folder
 from stacklab.model.transformer import Transformer
+from stacklab.run.asked import decoder, encoder
+from stacklab.run.locate import locate
 from stacklab.run.paths import RunPaths, out_of
-from stacklab.run.store import find_run, read_spec
+from stacklab.run.portable import Portable
+from stacklab.run.store import read_spec
 from stacklab.tasks.data import TaskData
 from stacklab.train.checkpoint import load_weights, read_weights
 
@@ -25,8 +28,11 @@ class OpenModel:
 
 
 def open_model(name: str, out: Path) -> OpenModel:
-    """The model of a finished run, by its folder, id, or the start of an id. Raises CheckpointError or DataError."""
-    return open_run(find_run(name, out))
+    """A model by name: a finished run (folder, id, start of an id), an imported model (name or folder), or a folder as
+    transformers writes it. Raises CheckpointError, DataError, PortError or TokenizerError.
+    """
+    found = locate(name, out)
+    return open_run(found) if isinstance(found, RunPaths) else open_portable(found, Path(name))
 
 
 def open_run(run: RunPaths) -> OpenModel:
@@ -40,3 +46,8 @@ def open_run(run: RunPaths) -> OpenModel:
     model = Transformer(spec.model)
     load_weights(model, read_weights(run.weights), run.weights)
     return OpenModel(run.run_id, model, data.encode, data.decode, data.end_id)
+
+
+def open_portable(found: Portable, where: Path) -> OpenModel:
+    """A model that was not trained here."""
+    return OpenModel(found.name, found.build(where), encoder(found), decoder(found), found.end_id)

@@ -15,6 +15,7 @@
     timing.json                   total seconds, tokens per second, peak memory
     progress.json                 the live state, written about once a second
     error.json                    the last failure, if the run failed
+<out>/models/<name>/              one imported model (see stacklab.run.model_folder)
 <out>/studies/<study>-<scale>/    one study: plan, ledger, report (see stacklab.study)
 <out>/coordinates/<study>-<scale>/  what `stacklab coordinates` drew and read
 """
@@ -98,6 +99,10 @@ class OutPaths:
 
     def run(self, run_id: str) -> RunPaths:
         return RunPaths(self.runs / run_id)
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
 
     def study(self, name: str, scale: str) -> Path:
         return self.root / "studies" / f"{name}-{scale}"

@@ -1,0 +1,70 @@
+"""`stacklab import` and `stacklab export`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stacklab.cli.options import DEFAULT_OUT, Out
+
+
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A Hugging Face folder of GPT-2, GPT-Neo, Llama or stacklab, a nanoGPT checkpoint, a minGPT JSON or "
+            "folder, or a llama2.c model.bin.",
+        ),
+    ],
+    name: Annotated[str | None, typer.Option("--name", help="Of the model here. Default: the source's.")] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option("--tokenizer", help="A tokenizer.json or a llama2.c tokenizer.bin, in place of the source's own."),
+    ] = None,
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Bring in a model of another program, to generate with it, look at it or export it."""
+    from stacklab.model.count import count_parameters
+    from stacklab.run.import_ import import_model
+
+    done = import_model(source, out=out, name=name, tokenizer=tokenizer)
+    spec = done.model.spec
+    print(
+        f"imported: {done.name} ({done.model.origin['form']} form, {count_parameters(spec).total:,} parameters, "
+        f"{spec.num_layers} layers, vocabulary {spec.vocab_size})"
+    )
+    if done.model.tokenizer is None:
+        print("it has no tokenizer: prompts are ids with blanks between them; --tokenizer gives it one")
+    print(f"written: {done.folder}")
+
+
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A run (its id, the start of one, its folder) or an imported model."),
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The new folder to write.")],
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="gpt2, gpt-neo, llama, stacklab (our own class, which travels along) or onnx. Default: the first of "
+            "the classes of transformers that is exact, else our own.",
+        ),
+    ] = None,
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Write a model as a folder that other programs open, and check that it computes the same there."""
+    from stacklab.run.export import export_model
+
+    done = export_model(model, folder, out=out, format=format)
+    if done.difference is None:
+        needed = "onnxruntime (the extra onnx)" if done.format == "onnx" else "transformers (the extra hf)"
+        print(f"not checked: {needed} is not installed")
+    else:
+        print(f"checked: opened again, its logits differ from the model's by at most {done.difference:.2g}")
+    if not done.has_tokenizer:
+        print("it has no tokenizer: the model knows ids alone")
+    print(f"written: {done.folder} ({done.format})")

@@ -1,0 +1,115 @@
+"""A config read key by key, so that none is passed over: each is used, known to do nothing here, or refused."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from stacklab.base.errors import PortError
+from stacklab.model.spec import ModelSpec
+
+T = TypeVar("T")
+
+HARMLESS = frozenset(
+    {
+        # What a program wrote about itself, and how weights are stored.
+        *(
+            "_name_or_path",
+            "model_type",
+            "architectures",
+            "transformers_version",
+            "dtype",
+            "torch_dtype",
+            "_commit_hash",
+        ),
+        # How the model was initialised, called and made to answer: not what it computes.
+        *("initializer_range", "use_cache", "return_dict", "output_attentions", "output_hidden_states", "torchscript"),
+        *("bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id"),
+        *("attn_implementation", "_attn_implementation", "gradient_checkpointing", "keys_to_ignore_at_inference"),
+        # Heads for other tasks than predicting the next token.
+        *("id2label", "label2id", "num_labels", "problem_type", "task_specific_params", "finetuning_task"),
+        *("classifier_dropout", "prefix", "tokenizer_class"),
+        # Settings of generation, kept in configs by older versions of transformers.
+        *("max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "temperature"),
+        *("top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size"),
+        *("encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "output_scores"),
+        *("return_dict_in_generate", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values"),
+        *("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "diversity_penalty"),
+    }
+)
+
+
+class Fields:
+    """The keys of a config, taken one by one."""
+
+    def __init__(self, config: Mapping[str, Any], form: str) -> None:
+        self._left = {key: value for key, value in config.items() if key not in HARMLESS}
+        self._form = form
+
+    def size(self, name: str, default: int | None = None) -> int:
+        """A whole number above 0."""
+        value = self._take(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self.wrong(name, value, "a whole number above 0")
+        return value
+
+    def number(self, name: str, default: float | None = None) -> float:
+        value = self._take(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.wrong(name, value, "a number")
+        return float(value)
+
+    def flag(self, name: str, default: bool | None = None) -> bool:
+        value = self._take(name, default)
+        if not isinstance(value, bool):
+            raise self.wrong(name, value, "true or false")
+        return value
+
+    def choice(self, name: str, known: Mapping[str, T], default: str | None = None) -> T:
+        """Our word for theirs."""
+        value = self._take(name, default)
+        if not isinstance(value, str) or value not in known:
+            raise self.wrong(name, value, f"one of {', '.join(known)}")
+        return known[value]
+
+    def must(self, name: str, *allowed: object) -> None:
+        """A key that may only be absent or have a value that changes nothing."""
+        if name in self._left and (value := self._left.pop(name)) not in allowed:
+            raise self.wrong(name, value, " or ".join(map(repr, allowed)))
+
+    def optional(self, name: str) -> Any:
+        """Any value; None when absent."""
+        return self._left.pop(name, None)
+
+    def finish(self, harmless: Collection[str] = ()) -> None:
+        """Refuse what is left. The first keys every folder may have, and must not use, are checked here."""
+        for name in ("is_encoder_decoder", "add_cross_attention", "tie_encoder_decoder", "use_bfloat16"):
+            self.must(name, False)
+        for name in ("pruned_heads", "per_layer_config", "quantization_config", "auto_map", "chunk_size_feed_forward"):
+            self.must(name, None, {}, 0)
+        if left := sorted(self._left.keys() - set(harmless) - {"is_decoder"}):
+            raise PortError(
+                f"config: {left[0]} = {self._left[left[0]]!r} is not a known key of a {self._form} model"
+                + (f" (nor {', '.join(left[1:])})" if left[1:] else "")
+                + "; it may change what the model computes, so the folder is not read"
+            )
+
+    def wrong(self, name: str, found: object, wanted: str) -> PortError:
+        shown = "nothing" if found is None else repr(found)
+        return PortError(f"config: {name} is {shown}, expected {wanted} (a {self._form} model)")
+
+    def _take(self, name: str, default: object) -> Any:
+        value = self._left.pop(name, None)
+        return default if value is None else value
+
+
+def as_spec(fields: dict[str, Any]) -> ModelSpec:
+    """The stack with these fields. Raises PortError for sizes that make no stack."""
+    try:
+        return ModelSpec.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise PortError(
+            f"config: {place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+        ) from None

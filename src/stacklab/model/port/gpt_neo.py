@@ -1,0 +1,121 @@
+"""GPT-Neo as transformers writes it (GPTNeoForCausalLM): scores are not scaled, some layers see a window only.
+
+Black et al. 2021. Queries, keys and values are maps of their own and have no bias.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stacklab.base.errors import PortError
+from stacklab.model.port.fields import Fields, as_spec
+from stacklab.model.port.form import Config, Form, common_misfits, expected
+from stacklab.model.port.gpt2 import ACTIVATIONS, gpt_links, plain_misfits, their_activation
+from stacklab.model.port.links import Link
+from stacklab.model.spec import ModelSpec
+
+UNUSED_WINDOW = 256
+
+
+def read(config: Config) -> ModelSpec:
+    fields = Fields(config, "GPT-Neo")
+    width = fields.size("hidden_size", 2048)
+    layers = fields.size("num_layers", 24)
+    kinds = _kinds(fields.optional("attention_types") or [[["global", "local"], 12]], fields)
+    fields.must("attention_layers", None, kinds)
+    if len(kinds) != layers:
+        raise PortError(f"config: attention_types names {len(kinds)} layers, num_layers is {layers}")
+    window = fields.size("window_size", UNUSED_WINDOW)
+    d_ff = None if config.get("intermediate_size") is None else fields.size("intermediate_size")
+    stack = {
+        "vocab_size": fields.size("vocab_size", 50257),
+        "d_model": width,
+        "num_layers": layers,
+        "num_heads": fields.size("num_heads", 16),
+        "d_ff": 4 * width if d_ff is None else d_ff,
+        "window": [window if kind == "local" else None for kind in kinds] if "local" in kinds else None,
+        "context_length": fields.size("max_position_embeddings", 2048),
+        "activation": fields.choice("activation_function", ACTIVATIONS, "gelu_new"),
+        "attention_scale": "none",
+        "linear_bias": {"output": True, "feed_forward": True},
+        "tie_embeddings": fields.flag("tie_word_embeddings", True),
+        "dropout": fields.number("resid_dropout", 0.0),
+        "attention_dropout": fields.number("attention_dropout", 0.0),
+        "norm": {"epsilon": fields.number("layer_norm_epsilon", 1e-5)},
+    }
+    fields.finish(("intermediate_size", "embed_dropout", *(key for key in config if key.startswith("summary_"))))
+    return as_spec(stack)
+
+
+def misfits(spec: ModelSpec) -> list[str]:
+    windows = {layer.window for layer in spec.layers} - {None}
+    return [
+        *common_misfits(spec),
+        *expected("attention_scale", spec.attention_scale, "none"),
+        *([f"window has several values ({', '.join(map(str, windows))})"] if len(windows) > 1 else []),
+        *plain_misfits(spec),
+        *expected("linear_bias.query_key_value", spec.linear_bias.query_key_value, False),
+    ]
+
+
+def write(spec: ModelSpec) -> dict[str, Any]:
+    windows = [layer.window for layer in spec.layers]
+    kinds = ["global" if window is None else "local" for window in windows]
+    return {
+        "vocab_size": spec.vocab_size,
+        "max_position_embeddings": spec.context_length,
+        "hidden_size": spec.d_model,
+        "num_layers": spec.num_layers,
+        "num_heads": spec.layers[0].num_heads,
+        "intermediate_size": spec.layers[0].d_ff,
+        "attention_types": [[kinds, 1]],
+        "window_size": next((window for window in windows if window is not None), UNUSED_WINDOW),
+        "activation_function": their_activation(spec.activation),
+        "resid_dropout": spec.dropout,
+        "embed_dropout": spec.dropout,
+        "attention_dropout": spec.attention_dropout,
+        "layer_norm_epsilon": spec.norm.epsilon,
+        "tie_word_embeddings": spec.tie_embeddings,
+    }
+
+
+def links(spec: ModelSpec) -> list[Link]:
+    found = []
+    for link in gpt_links(spec, turned=False):
+        (theirs,) = link.theirs
+        if theirs.endswith("attn.c_attn.bias"):
+            continue
+        stem = theirs.replace(".attn.c_proj.", ".attn.attention.out_proj.")
+        if theirs.endswith("attn.c_attn.weight"):
+            names = tuple(theirs.replace("c_attn", f"attention.{part}_proj") for part in "qkv")
+            found.append(Link(link.ours, names, link.shape, rows=(spec.d_model,) * 3))
+        else:
+            found.append(Link(link.ours, (stem,), link.shape))
+    return found
+
+
+def _kinds(types: object, fields: Fields) -> list[str]:
+    """[[["global", "local"], 2]] -> global, local, global, local."""
+    wrong = fields.wrong("attention_types", types, '[[["global", "local"], number of times], ...]')
+    if not isinstance(types, Sequence) or isinstance(types, str):
+        raise wrong
+    found: list[str] = []
+    for item in types:
+        match item:
+            case [[*names], int(times)] if set(names) <= {"global", "local"}:
+                found += names * times
+            case _:
+                raise wrong
+    return found
+
+
+GPT_NEO = Form(
+    name="gpt-neo",
+    model_type="gpt_neo",
+    architecture="GPTNeoForCausalLM",
+    read=read,
+    misfits=misfits,
+    write=write,
+    links=links,
+    prefix="transformer.",
+    ignored=(".attn.attention.bias", ".attn.attention.masked_bias"),
+)

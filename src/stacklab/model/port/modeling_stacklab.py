@@ -1,0 +1,204 @@
+"""A stack for transformers. This file travels with exported models and needs nothing but torch and transformers."""
+
+import math
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import DynamicCache, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from .configuration_stacklab import StacklabConfig
+
+ACTIVATIONS: dict[str, Any] = {
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "relu": F.relu,
+    "silu": F.silu,
+}
+
+
+class Rows(nn.Module):
+    """Factored positions: a row for the slot, t mod period, and one for the group, t div period."""
+
+    def __init__(self, config: StacklabConfig) -> None:
+        super().__init__()
+        self.period = config.position["period"]
+        self.slot = nn.Embedding(self.period, config.hidden_size)
+        self.group = nn.Embedding(-(-config.max_position_embeddings // self.period), config.hidden_size)
+
+    def forward(self, positions: torch.Tensor) -> torch.Tensor:
+        return self.slot(positions % self.period) + self.group(positions // self.period)
+
+
+def sinusoids(positions: torch.Tensor, width: int) -> torch.Tensor:
+    rates = torch.exp(torch.arange(0, width, 2, device=positions.device) * (-math.log(10_000.0) / width))
+    angles = positions[..., None] * rates
+    return torch.cat((angles.sin(), angles.cos()), -1)
+
+
+def turned(x: torch.Tensor, positions: torch.Tensor, base: float) -> torch.Tensor:
+    """Rotary positions: number i of a head of K is paired with number i + K / 2."""
+    size = x.shape[-1]
+    exponents = torch.arange(0, size, 2, device=x.device, dtype=torch.float32) / size
+    angles = (positions.float()[..., None] / base**exponents)[:, None]
+    first, second = x.float().chunk(2, -1)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x.dtype)
+
+
+def norm(config: StacklabConfig) -> nn.Module:
+    if config.norm == "rms":
+        return nn.RMSNorm(config.hidden_size, eps=config.norm_epsilon)
+    return nn.LayerNorm(config.hidden_size, eps=config.norm_epsilon, bias=config.norm_bias)
+
+
+class Attention(nn.Module):
+    def __init__(self, config: StacklabConfig, index: int) -> None:
+        super().__init__()
+        self.config, self.index = config, index
+        self.heads, self.kv_heads = config.layer_heads[index], config.layer_kv_heads[index]
+        self.scale, self.dropout = config.layer_scales[index], config.attention_dropout
+        width = config.hidden_size
+        rows = (self.heads + 2 * self.kv_heads) * (width // self.heads)
+        self.query_key_value = nn.Linear(width, rows, bias=config.bias_query_key_value)
+        self.identity_H = None if config.identity_scale is None else nn.Parameter(torch.zeros(self.heads))
+        self.output = nn.Linear(width, width, bias=config.bias_output)
+
+    def forward(self, x: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, cache: Any) -> torch.Tensor:
+        heads, kv_heads = self.heads, self.kv_heads
+        every = self.query_key_value(x).unflatten(-1, (heads + 2 * kv_heads, -1)).transpose(1, 2)
+        query, key, value = every.split((heads, kv_heads, kv_heads), 1)
+        if self.config.position["kind"] == "rotary":
+            base = self.config.position["base"]
+            query, key = turned(query, positions, base), turned(key, positions, base)
+        if self.identity_H is not None and self.config.identity_scale is not None:
+            # scale <(q, a x / scale), (k, x)> = scale <q, k> + a <x, x>
+            own = x[:, None].expand(-1, heads, -1, -1)
+            weight = (self.identity_H * (self.config.identity_scale / self.scale))[:, None, None]
+            query, key = torch.cat((query, weight * own), -1), torch.cat((key, own[:, :kv_heads]), -1)
+        if cache is not None:
+            key, value = cache.update(key, value, self.index)
+        key, value = (part.repeat_interleave(heads // kv_heads, 1) for part in (key, value))
+        rate = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=rate, scale=self.scale)
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
+
+class FeedForward(nn.Module):
+    def __init__(self, config: StacklabConfig, index: int) -> None:
+        super().__init__()
+        d_ff = config.layer_d_ff[index]
+        self.activation, self.gated = ACTIVATIONS[config.activation], config.gated
+        self.expand = nn.Linear(config.hidden_size, (1 + config.gated) * d_ff, bias=config.bias_feed_forward)
+        self.output = nn.Linear(d_ff, config.hidden_size, bias=config.bias_feed_forward)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        inner = self.expand(x)
+        if not self.gated:
+            return self.output(self.activation(inner))
+        gate, up = inner.chunk(2, -1)
+        return self.output(self.activation(gate) * up)
+
+
+class Block(nn.Module):
+    def __init__(self, config: StacklabConfig, index: int) -> None:
+        super().__init__()
+        self.placement, self.multiplier = config.norm_placement, config.residual_multiplier
+        has_feed_forward = config.layer_d_ff[index] > 0
+        norms = self.placement != "none"
+        self.attention_norm = norm(config) if norms else nn.Identity()
+        self.attention = Attention(config, index)
+        self.feed_forward_norm = norm(config) if norms and has_feed_forward else nn.Identity()
+        self.feed_forward = FeedForward(config, index) if has_feed_forward else None
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, cache: Any) -> torch.Tensor:
+        x = self._around(x, self.attention_norm, lambda y: self.attention(y, positions, seen, cache))
+        return x if self.feed_forward is None else self._around(x, self.feed_forward_norm, self.feed_forward)
+
+    def _around(self, x: torch.Tensor, normed: nn.Module, branch: Any) -> torch.Tensor:
+        added = branch(x if self.placement == "post" else normed(x))
+        x = x + self.multiplier * self.dropout(added)
+        return normed(x) if self.placement == "post" else x
+
+
+class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
+    """Predicts the next token. Padding on the left is hidden, and positions count from the first real token."""
+
+    config_class = StacklabConfig
+    _tied_weights_keys = {"head.weight": "token_embedding.weight"}  # noqa: RUF012 (as the base class has it)
+    _supports_sdpa = True
+
+    def __init__(self, config: StacklabConfig) -> None:
+        super().__init__(config)
+        width = config.hidden_size
+        self.token_embedding = nn.Embedding(config.vocab_size, width)
+        self.position_embedding: nn.Module | None = None
+        if config.position["kind"] == "learned":
+            self.position_embedding = nn.Embedding(config.max_position_embeddings, width)
+        elif config.position["kind"] == "factored":
+            self.position_embedding = Rows(config)
+        self.blocks = nn.ModuleList(Block(config, index) for index in range(len(config.layer_heads)))
+        self.final_norm = norm(config) if config.final_norm else nn.Identity()
+        self.head = nn.Linear(width, config.vocab_size, bias=False)
+        self.dropout = nn.Dropout(config.dropout)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.token_embedding
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.head
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int = 0,
+        **_: Any,
+    ) -> CausalLMOutputWithPast:
+        rows = self.token_embedding(input_ids) if inputs_embeds is None else inputs_embeds
+        keep = self.config.use_cache if use_cache is None else use_cache
+        if keep and past_key_values is None:
+            past_key_values = DynamicCache()
+        past = 0 if past_key_values is None else past_key_values.get_seq_length()
+        places = torch.arange(past, past + rows.shape[1], device=rows.device)
+        if position_ids is None:
+            position_ids = self._positions(places, attention_mask)
+        x = self.dropout(self._placed(rows, position_ids))
+        for block, window in zip(self.blocks, self.config.layer_windows, strict=True):
+            x = block(x, position_ids, self._seen(places, attention_mask, window), past_key_values)
+        x = self.final_norm(x) * self.config.logit_multiplier
+        logits = self.head(x[:, -logits_to_keep:] if logits_to_keep else x)
+        loss = None if labels is None else self.loss_function(logits, labels, vocab_size=self.config.vocab_size)
+        return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=past_key_values if keep else None)
+
+    def _placed(self, rows: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        if self.config.position["kind"] == "sinusoidal":
+            return rows + sinusoids(positions, rows.shape[-1]).to(rows.dtype)
+        return rows if self.position_embedding is None else rows + self.position_embedding(positions)
+
+    @staticmethod
+    def _positions(places: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """[B, T]; [1, T] without a mask."""
+        return places[None] if mask is None else (mask.long().cumsum(-1) - 1).clamp(min=0)[:, -len(places) :]
+
+    @staticmethod
+    def _seen(places: torch.Tensor, mask: torch.Tensor | None, window: int | None) -> torch.Tensor:
+        """[B or 1, 1, T, S]: which keys each query sees. A query that is padding sees itself, so that it has a sum."""
+        keys = torch.arange(int(places[-1]) + 1, device=places.device)
+        back = places[:, None] - keys
+        seen = back >= 0 if window is None else (back >= 0) & (back < window)
+        if mask is None:
+            return seen[None, None]
+        if mask.ndim != 2:
+            raise ValueError(f"attention_mask must be [batch, keys], got {tuple(mask.shape)}; use a dynamic cache")
+        return (seen & mask[:, None, : len(keys)].bool() | (back == 0))[:, None]

@@ -1,0 +1,103 @@
+"""The form of our own, for stacks that no stock class can express: per-layer heads and widths, other norms, biases.
+
+Its folder carries the two files that transformers needs to open it (`auto_map`); importing stacklab registers them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from stacklab.base.errors import PortError
+from stacklab.model.parametrisation import (
+    attention_multiplier,
+    identity_multiplier,
+    logit_multiplier,
+    residual_multiplier,
+)
+from stacklab.model.port.fields import HARMLESS
+from stacklab.model.port.form import Config, Form, expected
+from stacklab.model.port.links import Link, own_shapes
+from stacklab.model.spec import LayerSpec, ModelSpec
+
+FILES = tuple(Path(__file__).parent / f"{name}_stacklab.py" for name in ("configuration", "modeling"))
+AUTO_MAP = {
+    "AutoConfig": "configuration_stacklab.StacklabConfig",
+    "AutoModelForCausalLM": "modeling_stacklab.StacklabForCausalLM",
+}
+
+
+def read(config: Config) -> ModelSpec:
+    """The stack it was written from; every other key must say the same."""
+    try:
+        spec = ModelSpec.model_validate(config.get("stack"))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(("stack", *map(str, first["loc"])))
+        raise PortError(f"config: {place}: {first['msg'].removeprefix('Value error, ')}") from None
+    if spec.vocab_size is None:
+        raise PortError("config: stack.vocab_size is nothing, expected a whole number")
+    told = write(spec)
+    for key in sorted(config.keys() - HARMLESS - {"num_hidden_layers"}):
+        if key not in told or config[key] != told[key]:
+            raise PortError(f"config: {key} is {config[key]!r}, its stack says {told.get(key, 'nothing')!r}")
+    return spec
+
+
+def misfits(spec: ModelSpec) -> list[str]:
+    return expected("mask", spec.mask, "causal")
+
+
+def write(spec: ModelSpec) -> dict[str, Any]:
+    layers = spec.layers
+    return {
+        "auto_map": AUTO_MAP,
+        "vocab_size": spec.vocab_size,
+        "hidden_size": spec.d_model,
+        "max_position_embeddings": spec.context_length,
+        "layer_heads": [layer.num_heads for layer in layers],
+        "layer_kv_heads": [layer.num_kv_heads for layer in layers],
+        "layer_d_ff": [layer.d_ff for layer in layers],
+        "layer_windows": [layer.window for layer in layers],
+        "layer_scales": [_scale(spec, layer) for layer in layers],
+        "position": spec.position.dump(),
+        "activation": spec.activation,
+        "gated": spec.feed_forward == "gated",
+        "bias_query_key_value": spec.linear_bias.query_key_value,
+        "bias_output": spec.linear_bias.output,
+        "bias_feed_forward": spec.linear_bias.feed_forward,
+        "norm": spec.norm.kind,
+        "norm_placement": spec.norm.placement,
+        "norm_bias": spec.norm.bias,
+        "norm_epsilon": spec.norm.epsilon,
+        "final_norm": spec.norm.has_final,
+        "identity_scale": None if spec.attention_identity is None else identity_multiplier(spec),
+        "residual_multiplier": residual_multiplier(spec) if layers else 1.0,
+        "logit_multiplier": logit_multiplier(spec),
+        "dropout": spec.dropout,
+        "attention_dropout": spec.attention_dropout,
+        "tie_word_embeddings": spec.tie_embeddings,
+        "stack": spec.dump(),
+    }
+
+
+def links(spec: ModelSpec) -> list[Link]:
+    """Names and shapes are ours."""
+    return [Link(name, (name,), shape) for name, shape in own_shapes(spec).items()]
+
+
+def _scale(spec: ModelSpec, layer: LayerSpec) -> float:
+    usual = (spec.d_model // layer.num_heads) ** -0.5 if spec.attention_scale == "inverse_sqrt" else 1.0
+    return usual * attention_multiplier(spec, layer)
+
+
+OWN = Form(
+    name="stacklab",
+    model_type="stacklab",
+    architecture="StacklabForCausalLM",
+    read=read,
+    misfits=misfits,
+    write=write,
+    links=links,
+    files=FILES,
+)

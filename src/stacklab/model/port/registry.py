@@ -1,0 +1,88 @@
+"""The forms of model folders, by name and by what a config says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from stacklab.base.errors import PortError
+from stacklab.model.port.form import Config, Form
+from stacklab.model.port.gpt2 import GPT2
+from stacklab.model.port.gpt_neo import GPT_NEO
+from stacklab.model.port.links import own_shapes, to_ours, to_theirs
+from stacklab.model.port.llama import LLAMA
+from stacklab.model.port.own import OWN
+from stacklab.model.spec import ModelSpec
+
+FORMS: tuple[Form, ...] = (GPT_NEO, GPT2, LLAMA, OWN)
+"""The most stock ones first: where two are exact, the first is written."""
+
+HEAD, TABLE = "lm_head.weight", "token_embedding.weight"
+
+
+def form_named(name: str) -> Form:
+    """Raises PortError for a name that is none."""
+    for form in FORMS:
+        if form.name == name:
+            return form
+    raise PortError(f"no format is called {name!r}; known are {', '.join(form.name for form in FORMS)} and onnx")
+
+
+def form_for(spec: ModelSpec) -> Form:
+    """The most stock form that is exact. Raises PortError when there is none, with what does not fit the last."""
+    for form in FORMS:
+        if not form.misfits(spec):
+            return form
+    FORMS[-1].check(spec)
+    raise AssertionError("the last form has misfits")
+
+
+def form_of(config: Config) -> Form:
+    """The form of a config. Raises PortError for an architecture that is not known."""
+    kind, classes = config.get("model_type"), config.get("architectures") or []
+    for form in FORMS:
+        if form.model_type != kind:
+            continue
+        stem = form.architecture.removesuffix("LMHeadModel").removesuffix("ForCausalLM")
+        for name in classes:
+            if name not in (form.architecture, f"{stem}Model"):
+                raise PortError(
+                    f"config: architectures names {name!r}, expected {form.architecture}: a model that ends in "
+                    "another head does not predict the next token"
+                )
+        return form
+    known = ", ".join(form.model_type for form in FORMS)
+    raise PortError(
+        f"config: model_type is {kind!r} ({classes}), an architecture that is not known here; known: {known}"
+    )
+
+
+def import_tensors(form: Form, spec: ModelSpec, tensors: Mapping[str, Tensor], *, where: str) -> dict[str, Tensor]:
+    """Our tensors of a folder's. Raises PortError naming those that are missing, too many, or of a wrong shape."""
+    given = {name: value for name, value in tensors.items() if not name.endswith(form.ignored or ("\0",))}
+    if form.prefix and not any(name.startswith(form.prefix) for name in given):
+        given = {name if name == HEAD else form.prefix + name: value for name, value in given.items()}
+    head = given.pop(HEAD, None) if spec.tie_embeddings else None
+    links = form.links(spec)
+    ours = to_ours(links, given, where=where, wanted=own_shapes(spec))
+    if head is not None and not (head.shape == ours[TABLE].shape and head.float().equal(ours[TABLE])):
+        raise PortError(
+            f"{where}: {HEAD} differs from the token table, which its config ties it to (tie_word_embeddings); "
+            "set that to false in config.json if the head is a table of its own"
+        )
+    return ours
+
+
+def export_tensors(form: Form, spec: ModelSpec, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A folder's tensors of ours."""
+    return to_theirs(form.links(spec), ours)
+
+
+def config_of(form: Form, spec: ModelSpec) -> dict[str, Any]:
+    """The whole config.json of a stack, but for the ids of markers."""
+    return {
+        "model_type": form.model_type,
+        "architectures": [form.architecture],
+        "dtype": "float32",
+        **form.write(spec),
+    }

@@ -1,0 +1,140 @@
+"""A folder of another program, read strictly: config.json, safetensors, tokenizer.json, and nothing outside it."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from stacklab.base.errors import PortError
+from stacklab.base.files import read_json
+from stacklab.data.folder import file_sum
+from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.model.port.registry import form_of, import_tensors
+from stacklab.model.spec import ModelSpec
+from stacklab.run.portable import Portable, check_vocabulary
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+TOKENIZER, GENERATION = "tokenizer.json", "generation_config.json"
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".pickle")
+
+
+def read_folder(folder: Path, *, tokenizer: TokenizerFile | None = None) -> Portable:
+    """The model of a folder as transformers writes it. tokenizer: in place of the folder's.
+
+    Raises PortError for what is not known, not whole, not confined to the folder, or only there as a pickle;
+    DataError for JSON that is none; TokenizerError for a tokenizer of another vocabulary.
+    """
+    config = _mapping(inside(folder, CONFIG))
+    with at(folder):
+        form = form_of(config)
+        spec = form.read(config)
+    files, tensors = read_tensors(folder)
+    ours = import_tensors(form, spec, tensors, where=str(folder))
+    if tokenizer is None:
+        tokenizer = _tokenizer(folder)
+    if tokenizer is not None:
+        check_vocabulary(tokenizer, spec)
+    generation = _mapping(inside(folder, GENERATION)) if (folder / GENERATION).exists() else {}
+    told = {key: generation.get(key, config.get(key)) for key in ("bos_token_id", "eos_token_id")}
+    start_id, end_id = (_id(told[key], spec) for key in told)
+    names = [CONFIG, *files, *(name for name in (TOKENIZER, GENERATION) if (folder / name).exists())]
+    origin = {"form": form.name, "config": config, "files": sums(folder, names)}
+    return Portable(folder.resolve().name, spec, ours, tokenizer, start_id, end_id, origin)
+
+
+def read_tensors(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
+    """(files, tensors) of the safetensors in a folder, whole or in parts with an index."""
+    if (folder / WEIGHTS).exists():
+        return [WEIGHTS], read_safetensors(inside(folder, WEIGHTS))
+    if (folder / INDEX).exists():
+        return _read_parts(folder)
+    if pickles := sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES):
+        raise refused_pickle(folder / pickles[0])
+    raise PortError(f"{folder}: no {WEIGHTS} and no {INDEX}; expected the weights in one of them")
+
+
+@contextlib.contextmanager
+def at(place: Path) -> Iterator[None]:
+    """Errors about a config say where it is."""
+    try:
+        yield
+    except PortError as error:
+        raise PortError(f"{place}: {error}") from error
+
+
+def refused_pickle(path: Path) -> PortError:
+    return PortError(
+        f"{path}: a pickle is not read, since loading one can run any code in it; expected safetensors: where you "
+        "trust the file, load it with transformers and write it with model.save_pretrained(FOLDER)"
+    )
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Raises PortError for a file that is not whole."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+        raise PortError(f"{path}: not a whole safetensors file ({error})") from error
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The file of that name in the folder. Raises PortError for a name or a link that leads out of it.
+
+    A folder of the hub's cache keeps its files in `blobs` beside `snapshots`; links to there are its own.
+    """
+    path, root = folder / name, folder.resolve()
+    if name in ("", ".", "..") or Path(name).name != name or "\\" in name:
+        raise PortError(f"{folder}: names the file {name!r}; expected a plain file name inside the folder")
+    target = path.resolve()
+    own = [root, *([root.parents[1] / "blobs"] if root.parent.name == "snapshots" else [])]
+    if target.parent not in own:
+        raise PortError(f"{path}: is a link to {target}, outside the folder; copy the file into it")
+    if not target.is_file():
+        raise PortError(f"{path}: no such file")
+    return path
+
+
+def sums(folder: Path, names: list[str]) -> dict[str, Any]:
+    return {name: file_sum(folder / name) for name in names}
+
+
+def _read_parts(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
+    places = _mapping(inside(folder, INDEX)).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        raise PortError(f"{folder / INDEX}: no weight_map from tensors to files")
+    tensors: dict[str, Tensor] = {}
+    parts = sorted(set(places.values()))
+    for part in parts:
+        if not part.endswith(".safetensors"):
+            raise PortError(f"{folder / INDEX}: names the file {part!r}; expected safetensors")
+        found = read_safetensors(inside(folder, part))
+        told = {name for name, place in places.items() if place == part}
+        if found.keys() != told:
+            odd = sorted(found.keys() ^ told)[0]
+            raise PortError(f"{folder / part}: {INDEX} and the file differ in the tensor {odd}")
+        tensors |= found
+    return [INDEX, *parts], tensors
+
+
+def _tokenizer(folder: Path) -> TokenizerFile | None:
+    if not (folder / TOKENIZER).exists():
+        return None
+    text = inside(folder, TOKENIZER).read_text(encoding="utf-8", errors="replace")
+    return TokenizerFile(str(folder / TOKENIZER), text, {})
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise PortError(f"{path}: expected a JSON object, found a {type(value).__name__}")
+    return value
+
+
+def _id(value: object, spec: ModelSpec) -> int | None:
+    """An id of the vocabulary; the first of several."""
+    first = value[0] if isinstance(value, list) and value else value
+    return first if isinstance(first, int) and 0 <= first < (spec.vocab_size or 0) else None

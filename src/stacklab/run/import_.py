@@ -1,0 +1,71 @@
+"""A model of another program -> a model folder under <out>/models."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacklab.base.errors import PortError, TokenizerError
+from stacklab.base.files import read_json
+from stacklab.data.llama2c_tokenizer import read_llama2c_tokenizer
+from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.run.foreign import CONFIG, TOKENIZER, inside, read_folder
+from stacklab.run.foreign_files import read_file, read_mingpt_folder, with_tokenizer
+from stacklab.run.model_folder import save_model
+from stacklab.run.paths import OutPaths
+from stacklab.run.portable import Portable
+
+
+@dataclass(frozen=True)
+class Imported:
+    """name: what `stacklab generate`, `export` and open_model call it."""
+
+    name: str
+    folder: Path
+    model: Portable
+
+
+def import_model(source: str | Path, *, out: Path, name: str | None = None, tokenizer: Path | None = None) -> Imported:
+    """Bring a model in. source: a folder or a file of another program (docs/neighbours).
+
+    name: of the new model; the source's unless given. tokenizer: a file, in place of the source's own. Raises
+    PortError for what cannot be expressed exactly, TokenizerError for a tokenizer of another vocabulary.
+    """
+    path = Path(source).expanduser()
+    found = read_foreign(path, tokenizer=None if tokenizer is None else read_tokenizer_file(tokenizer))
+    chosen = name or path.resolve().stem
+    if not re.fullmatch(r"[\w-][\w.-]*", chosen):
+        raise PortError(f"--name {chosen}: expected letters, digits, dots, dashes and underscores")
+    folder = OutPaths(out).models / chosen
+    save_model(found, folder)
+    return Imported(chosen, folder, found)
+
+
+def read_foreign(path: Path, *, tokenizer: TokenizerFile | None = None) -> Portable:
+    """The model at a path, in whatever form it is there."""
+    if not path.exists():
+        raise PortError(f"{path}: no such folder or file")
+    if not path.is_dir():
+        return read_file(path, tokenizer=tokenizer)
+    if not (path / CONFIG).exists():
+        files = ", ".join(sorted(each.name for each in path.glob("*.pt")))
+        raise PortError(
+            f"{path}: no {CONFIG}; expected a model folder as transformers writes it"
+            + (f", or name one of its files: {files}" if files else "")
+        )
+    config = read_json(inside(path, CONFIG))
+    if isinstance(config, dict) and "model_type" not in config and isinstance(config.get("model"), dict):
+        return with_tokenizer(read_mingpt_folder(path, config["model"]), tokenizer)
+    return read_folder(path, tokenizer=tokenizer)
+
+
+def read_tokenizer_file(path: Path) -> TokenizerFile:
+    """A tokenizer.json, the folder of one, or llama2.c's tokenizer.bin. Raises TokenizerError."""
+    file = path.expanduser() / TOKENIZER if path.is_dir() else path.expanduser()
+    try:
+        if file.suffix == ".bin":
+            return read_llama2c_tokenizer(file)
+        found = TokenizerFile(str(file), file.read_text(encoding="utf-8"), {})
+    except (OSError, UnicodeDecodeError) as error:
+        raise TokenizerError(f"{file}: cannot be read ({error}); expected a tokenizer.json") from error
+    found.load()
+    return found

@@ -1,0 +1,23 @@
+"""Models by name: runs, imported models, folders of other programs."""
+
+from pathlib import Path
+
+from stacklab.run.foreign import CONFIG
+from stacklab.run.import_ import read_foreign
+from stacklab.run.model_folder import RECORD, load_model
+from stacklab.run.paths import OutPaths, RunPaths
+from stacklab.run.portable import Portable
+from stacklab.run.store import find_run
+
+
+def locate(name: str, out: Path) -> RunPaths | Portable:
+    """A run's folder, or a model that was brought in or can be. A path comes before a name, an imported model before a
+    run. Raises DataError when nothing has that name.
+    """
+    path, imported = Path(name), OutPaths(out).models / name
+    for folder in (path, imported):
+        if (folder / RECORD).is_file():
+            return load_model(folder)
+    if (path / CONFIG).is_file():
+        return read_foreign(path)
+    return find_run(name, out)

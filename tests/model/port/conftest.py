@@ -1,0 +1,84 @@
+"""Small stacks in the forms of other programs."""
+
+from typing import Any
+
+import torch
+
+from stacklab.model.init import build
+from stacklab.model.spec import ModelSpec
+from stacklab.model.transformer import Transformer
+
+GPT2_STACK: dict[str, Any] = {
+    "vocab_size": 31,
+    "d_model": 12,
+    "num_layers": 2,
+    "num_heads": 3,
+    "d_ff": 20,
+    "context_length": 16,
+    "activation": "gelu_tanh",
+    "linear_bias": True,
+    "init": {"std": 0.4},
+}
+GPT_NEO_STACK = GPT2_STACK | {
+    "window": [None, 4],
+    "attention_scale": "none",
+    "linear_bias": {"output": True, "feed_forward": True},
+}
+IDS_BT = torch.arange(32).reshape(2, 16) * 7 % 31
+
+
+def stack(fields: dict[str, Any], **others: Any) -> ModelSpec:
+    return ModelSpec.model_validate(fields | others)
+
+
+def filled(spec: ModelSpec) -> Transformer:
+    """A model whose biases and norms are not the values that hide them."""
+    model = build(spec, seed=0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += torch.linspace(-0.1, 0.2, parameter.numel()).view_as(parameter)
+    return model
+
+
+def tensors_of(model: Transformer) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.named_parameters()}
+
+
+def logits(model: Transformer, ids_BT: torch.Tensor = IDS_BT) -> torch.Tensor:
+    with torch.no_grad():
+        return model.logits(model(ids_BT))
+
+
+LLAMA_STACK: dict[str, Any] = {
+    "vocab_size": 31,
+    "d_model": 16,
+    "num_layers": 2,
+    "num_heads": 4,
+    "num_kv_heads": 2,
+    "d_ff": 20,
+    "feed_forward": "gated",
+    "activation": "silu",
+    "context_length": 16,
+    "position": {"kind": "rotary", "base": 500.0},
+    "norm": {"kind": "rms", "epsilon": 1e-6},
+    "tie_embeddings": False,
+    "init": {"std": 0.4},
+}
+OWN_STACKS: dict[str, dict[str, Any]] = {
+    "per-layer": GPT2_STACK | {"num_heads": [6, 3], "d_ff": [20, 7], "window": [3, None], "attention_scale": "none"},
+    "post-norm, identity": GPT2_STACK
+    | {"norm": {"placement": "post"}, "attention_identity": 0.3, "position": "sinusoidal", "linear_bias": False},
+    "no norms, attention alone": GPT2_STACK
+    | {
+        "norm": {"placement": "none"},
+        "d_ff": 0,
+        "position": {"kind": "factored", "period": 3},
+        "tie_embeddings": False,
+    },
+    "mup, rotary, gated": LLAMA_STACK
+    | {
+        "num_heads": [4, 2],
+        "num_kv_heads": [2, 1],
+        "parametrisation": {"kind": "mup", "base_d_model": 8, "base_num_layers": 1},
+    },
+}

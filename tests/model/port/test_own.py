@@ -1,0 +1,93 @@
+"""Our own class, as someone meets it who has the exported folder, with and without stacklab."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tests.model.port.conftest import IDS_BT, OWN_STACKS, filled, logits, stack, tensors_of
+
+from stacklab.base.errors import PortError
+from stacklab.model.decode import generate
+from stacklab.model.port.own import OWN
+from stacklab.model.transformer import Transformer
+from stacklab.run.export import write_files
+from stacklab.run.portable import Portable
+
+pytest.importorskip("transformers", reason="the extra `hf` is not installed")
+
+OPEN = """
+import sys, torch
+{first}
+from transformers import AutoConfig, AutoModelForCausalLM
+kwargs = {kwargs}
+assert AutoConfig.from_pretrained({folder!r}, **kwargs).model_type == "stacklab"
+model = AutoModelForCausalLM.from_pretrained({folder!r}, **kwargs).eval()
+{last}
+ids = torch.arange(32).reshape(2, 16) * 7 % 31
+with torch.no_grad():
+    torch.save(model(ids).logits, {logits!r})
+print(type(model).__module__)
+"""
+
+
+def exported(tmp_path: Path, name: str) -> tuple[Transformer, Path]:
+    model = filled(stack(OWN_STACKS[name]))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write_files(Portable("m", model.spec, tensors_of(model), None, None, None), OWN, folder)
+    return model, folder
+
+
+@pytest.mark.parametrize(
+    ("first", "kwargs", "module"),
+    [
+        ("sys.modules['stacklab'] = None", {"trust_remote_code": True}, "transformers_modules"),
+        ("import stacklab; assert 'transformers' not in sys.modules", {}, "stacklab."),
+        ("import transformers.models.auto.modeling_auto\nimport stacklab", {}, "stacklab."),
+    ],
+    ids=["the folder's code, no stacklab", "stacklab first", "transformers first"],
+)
+def test_a_fresh_process_opens_the_folder(first: str, kwargs: dict[str, bool], module: str, tmp_path: Path) -> None:
+    model, folder = exported(tmp_path, "per-layer")
+    saved = tmp_path / "logits.pt"
+    code = OPEN.format(first=first, kwargs=kwargs, folder=str(folder), logits=str(saved), last="")
+    environment = os.environ | {"HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(module)
+    assert float((torch.load(saved, weights_only=True) - logits(model)).abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("name", OWN_STACKS)
+def test_generation_with_a_cache_and_padding_goes_on_as_ours_does(name: str, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from stacklab.model.port.register import register
+
+    register()
+    model, folder = exported(tmp_path, name)
+    peer = AutoModelForCausalLM.from_pretrained(folder).eval()
+    prompts = [[3, 1, 4], [1, 5, 9, 2, 6]]
+    padded = torch.tensor([[0, 0, *prompts[0]], prompts[1]])
+    mask = torch.tensor([[0, 0, 1, 1, 1], [1] * 5])
+    new = peer.generate(padded, attention_mask=mask, max_new_tokens=6, do_sample=False, pad_token_id=0)[:, 5:]
+    assert new.tolist() == generate(model, prompts, max_tokens=6)
+    loss = peer(IDS_BT, labels=IDS_BT).loss
+    wanted = torch.nn.functional.cross_entropy(logits(model)[:, :-1].flatten(0, 1), IDS_BT[:, 1:].flatten())
+    torch.testing.assert_close(loss.detach(), wanted)
+
+
+def test_a_config_that_contradicts_its_stack_is_refused(tmp_path: Path) -> None:
+    _, folder = exported(tmp_path, "per-layer")
+    config = json.loads((folder / "config.json").read_text())
+    assert OWN.read(config) == stack(OWN_STACKS["per-layer"])
+    with pytest.raises(PortError, match="layer_heads"):
+        OWN.read(config | {"layer_heads": [3, 3]})
+    with pytest.raises(PortError, match="rope_scaling"):
+        OWN.read(config | {"rope_scaling": 2})
+    with pytest.raises(PortError, match=r"stack\.d_model"):
+        OWN.read(config | {"stack": config["stack"] | {"d_model": "wide"}})

@@ -1,0 +1,307 @@
+"""Models of other programs, as those programs write them, and folders that are not what they seem."""
+
+import json
+import os
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tests.model.port.conftest import IDS_BT, logits
+
+from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
+from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.run.foreign import read_folder
+from stacklab.run.import_ import import_model, read_tokenizer_file
+from stacklab.run.open_model import open_model
+
+transformers: Any = pytest.importorskip("transformers", reason="the extra `hf` is not installed")
+
+MARKS = {"bos_token_id": 1, "eos_token_id": 2}
+
+
+def gpt2(**others: Any) -> Any:
+    config = {"vocab_size": 31, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_inner": 20, "n_positions": 16} | MARKS
+    return transformers.GPT2LMHeadModel(transformers.GPT2Config(**config | others))
+
+
+def gpt_neo(**others: Any) -> Any:
+    config = {"vocab_size": 31, "hidden_size": 12, "num_layers": 3, "num_heads": 3, "intermediate_size": 20} | MARKS
+    config |= {"attention_types": [[["global", "local"], 1], [["local"], 1]], "window_size": 4}
+    return transformers.GPTNeoForCausalLM(
+        transformers.GPTNeoConfig(**config | {"max_position_embeddings": 16} | others)
+    )
+
+
+def llama(**others: Any) -> Any:
+    config = {"vocab_size": 31, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4} | MARKS
+    config |= {"num_key_value_heads": 2, "intermediate_size": 20, "max_position_embeddings": 16}
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**config | others))
+
+
+def shaken(peer: Any) -> Any:
+    """Weights of which none is a value that hides it, the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in peer.parameters():
+            parameter.normal_(0.1, 0.3, generator=generator)
+    return peer.eval()
+
+
+def answer(peer: Any) -> torch.Tensor:
+    with torch.no_grad():
+        return peer(IDS_BT).logits
+
+
+PEERS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
+    "gpt2": (gpt2, {}),
+    "gpt2, unscaled, untied, relu": (
+        lambda: gpt2(scale_attn_weights=False, tie_word_embeddings=False, activation_function="relu"),
+        {},
+    ),
+    "gpt2, in parts": (gpt2, {"max_shard_size": "4KB"}),
+    "gpt-neo": (gpt_neo, {}),
+    "llama": (llama, {}),
+    "llama, biases, tied, own base": (
+        lambda: llama(
+            attention_bias=True,
+            mlp_bias=True,
+            tie_word_embeddings=True,
+            rope_parameters={"rope_type": "default", "rope_theta": 700.0},
+        ),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_folder_of_transformers_has_the_same_logits_here(name: str, tmp_path: Path) -> None:
+    make, how = PEERS[name]
+    peer = shaken(make())
+    peer.save_pretrained(tmp_path / "theirs", **how)
+    done = import_model(tmp_path / "theirs", out=tmp_path / "out")
+    assert len(list((tmp_path / "theirs").glob("*.safetensors"))) > 1 or not how
+    for opened in (open_model("theirs", tmp_path / "out"), open_model(str(tmp_path / "theirs"), tmp_path)):
+        assert float((logits(opened.model) - answer(peer)).abs().max()) < 2e-5
+        assert opened.end_id == 2
+    assert done.model.start_id == 1
+    again = import_model(tmp_path / "theirs", out=tmp_path / "out")
+    assert again.folder == done.folder
+    with pytest.raises(PortError, match="another model has this name"):
+        changed = json.loads((tmp_path / "theirs" / "config.json").read_text()) | {"eos_token_id": 3}
+        (tmp_path / "theirs" / "config.json").write_text(json.dumps(changed))
+        import_model(tmp_path / "theirs", out=tmp_path / "out")
+
+
+def test_the_bare_model_and_half_precision_come_in(tmp_path: Path) -> None:
+    peer = shaken(gpt2()).to(torch.bfloat16)
+    peer.transformer.save_pretrained(tmp_path / "bare")
+    found = read_folder(tmp_path / "bare")
+    assert found.tensors["token_embedding.weight"].equal(peer.transformer.wte.weight.float())
+
+
+MATRICES = ("c_attn.weight", "c_fc.weight", "c_proj.weight")
+
+
+def nanogpt_checkpoint(path: Path, **others: Any) -> Any:
+    """A checkpoint as nanoGPT's train.py writes it, from a GPT-2 of transformers with exact GELU; returns the peer."""
+    peer = shaken(gpt2(activation_function="gelu", n_inner=48))
+    weights = {
+        f"_orig_mod.{name}": value.t().contiguous() if name.endswith(MATRICES) else value.clone()
+        for name, value in peer.state_dict().items()
+    }
+    told = {"n_layer": 2, "n_head": 3, "n_embd": 12, "block_size": 16, "bias": True, "vocab_size": 31, "dropout": 0.0}
+    content = {"model": weights, "optimizer": {"state": {}}, "model_args": told, "iter_num": 5}
+    content |= {"best_val_loss": torch.tensor(1.5), "config": {"dataset": "x"}}
+    torch.save(content | others, path)
+    return peer
+
+
+def test_a_checkpoint_of_nanogpt_has_the_same_logits_here(tmp_path: Path) -> None:
+    peer = nanogpt_checkpoint(tmp_path / "ckpt.pt")
+    import_model(tmp_path / "ckpt.pt", out=tmp_path / "out", name="nano")
+    opened = open_model("nano", tmp_path / "out")
+    assert float((logits(opened.model) - answer(peer)).abs().max()) < 2e-5
+
+
+class Harmful:
+    """Its pickle calls something when it is loaded."""
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, ("harmed",)
+
+
+def test_pickles_are_refused_and_run_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_data: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "out"
+    nanogpt_checkpoint(tmp_path / "ckpt.pt", config=Harmful())
+    with pytest.raises(PortError, match="more than tensors and plain values"):
+        import_model("ckpt.pt", out=out)
+    (tmp_path / "old.pt").write_bytes(pickle.dumps(Harmful()))
+    (tmp_path / "model.bin").write_bytes(pickle.dumps(Harmful()))
+    gpt2().save_pretrained("folder")
+    (tmp_path / "folder" / "model.safetensors").unlink()
+    (tmp_path / "folder" / "pytorch_model.bin").write_bytes(pickle.dumps(Harmful()))
+    for source in ("old.pt", "model.bin", "folder"):
+        with pytest.raises(PortError, match=r"a pickle is not read.*save_pretrained"):
+            import_model(source, out=out)
+    torch.save({"model": {}}, "bare.pt")
+    with pytest.raises(PortError, match="no model_args"):
+        import_model("bare.pt", out=out)
+    nanogpt_checkpoint(tmp_path / "odd.pt", model_args={"n_layer": 2})
+    with pytest.raises(PortError, match="bias is nothing"):
+        import_model("odd.pt", out=out)
+    assert not (tmp_path / "harmed").exists() and not out.exists()
+
+
+def config(folder: Path, **changed: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+
+def weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+WTE, FC = "transformer.wte.weight", "transformer.h.1.mlp.c_fc.weight"
+
+
+def in_parts(folder: Path, place: str) -> None:
+    names = load_file(folder / "model.safetensors").keys()
+    (folder / "model.safetensors").rename(folder / "part.safetensors")
+    index = {"weight_map": dict.fromkeys(names, place)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def linked(folder: Path, name: str) -> None:
+    outside = folder.parent / name
+    (folder / name).rename(outside)
+    (folder / name).symlink_to(outside)
+
+
+BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
+    "architecture": (
+        lambda f: config(f, model_type="mamba"),
+        PortError,
+        "model_type is 'mamba'.*known: gpt_neo, gpt2",
+    ),
+    "head": (lambda f: config(f, architectures=["GPT2ForSequenceClassification"]), PortError, "another head"),
+    "own code": (lambda f: config(f, auto_map={"AutoModel": "x.Y"}), PortError, "auto_map"),
+    "unknown key": (lambda f: config(f, attention_sinks=4), PortError, "attention_sinks = 4 is not a known key"),
+    "quantised": (lambda f: config(f, quantization_config={"bits": 4}), PortError, "quantization_config"),
+    "other computation": (
+        lambda f: config(f, scale_attn_by_inverse_layer_idx=True),
+        PortError,
+        "scale_attn_by_inverse_layer_idx is True",
+    ),
+    "activation": (
+        lambda f: config(f, activation_function="quick_gelu"),
+        PortError,
+        "activation_function is 'quick_gelu'",
+    ),
+    "heads": (lambda f: config(f, n_head=5), PortError, "num_heads = 5 .* does not divide d_model = 12"),
+    "type": (lambda f: config(f, n_layer="2"), PortError, "n_layer is '2', expected a whole number"),
+    "per-layer config": (lambda f: config(f, per_layer_config={"0": {"n_head": 2}}), PortError, "per_layer_config"),
+    "missing": (lambda f: weights(f, lambda t: t.pop(FC)), PortError, f"lacks the tensor {FC}"),
+    "extra": (lambda f: weights(f, lambda t: t.update(x=torch.ones(2))), PortError, r"has the tensor x, which"),
+    "dtype": (
+        lambda f: weights(f, lambda t: t.update({FC: t[FC].to(torch.int8)})),
+        PortError,
+        "c_fc.weight has dtype int8",
+    ),
+    "shape": (
+        lambda f: weights(f, lambda t: t.update({FC: t[FC].t().contiguous()})),
+        PortError,
+        r"has shape \(20, 12\)",
+    ),
+    "layers": (lambda f: config(f, n_layer=3), PortError, r"lacks the tensors transformer\.h\.2"),
+    "head unlike table": (
+        lambda f: weights(f, lambda t: t.update({"lm_head.weight": t[WTE] + 1})),
+        PortError,
+        "differs from the token table",
+    ),
+    "cut file": (lambda f: os.truncate(f / "model.safetensors", 900), PortError, "not a whole safetensors file"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), PortError, r"no model\.safetensors"),
+    "path in the index": (lambda f: in_parts(f, "../part.safetensors"), PortError, r"names the file '\.\./part"),
+    "pickle in the index": (lambda f: in_parts(f, "part.bin"), PortError, "expected safetensors"),
+    "absent part": (lambda f: in_parts(f, "other.safetensors"), PortError, "no such file"),
+    "link out": (lambda f: linked(f, "model.safetensors"), PortError, "is a link to .* outside the folder"),
+    "linked config": (lambda f: linked(f, "config.json"), PortError, "is a link to .* outside the folder"),
+    "not JSON": (lambda f: (f / "config.json").write_text("{"), DataError, "not JSON"),
+    "a list": (lambda f: (f / "config.json").write_text("[]"), PortError, "expected a JSON object"),
+    "tokenizer": (
+        lambda f: (f / "tokenizer.json").write_text(bytes_tokenizer().text),
+        TokenizerError,
+        "has 259 ids, the model's vocabulary has 31",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_folder_is_refused_with_the_reason(name: str, tmp_path: Path) -> None:
+    spoil, error, message = BAD[name]
+    folder = tmp_path / "folder"
+    gpt2().save_pretrained(folder)
+    spoil(folder)
+    with pytest.raises(error, match=message):
+        import_model(folder, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}, "rope_parameters"),
+        ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rope_scaling"),
+        ({"head_dim": 8}, "head_dim is 8, expected None or 4"),
+        ({"pretraining_tp": 2}, "pretraining_tp"),
+        ({"sliding_window": 4}, "sliding_window"),
+    ],
+)
+def test_what_a_llama_stack_cannot_do_is_refused(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
+    llama().save_pretrained(tmp_path)
+    config(tmp_path, **changed)
+    with pytest.raises(PortError, match=message):
+        read_folder(tmp_path)
+
+
+def test_a_folder_of_the_hubs_cache_keeps_its_own_links(tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshots" / "abc"
+    gpt2().save_pretrained(snapshot)
+    (tmp_path / "blobs").mkdir()
+    for file in list(snapshot.iterdir()):
+        file.rename(tmp_path / "blobs" / file.name)
+        file.symlink_to(tmp_path / "blobs" / file.name)
+    assert read_folder(snapshot).spec.d_model == 12
+
+
+def test_files_that_are_no_models_or_tokenizers(tmp_path: Path) -> None:
+    for header, message in (
+        ((4, 4, 1, 1, 1, 4, 4), r"x\.bin: 28 bytes; a llama2\.c model with this header has 652"),
+        ((2, 2, 2, 2, 2, 2, 2), "heads of an even size"),
+        ((0x616B3432, 1, 0, 0, 0, 0, 0), "model of version 1"),
+        ((0, 1, 2, 3, 4, 5, 6), "nor another that is known here"),
+    ):
+        (tmp_path / "x.bin").write_bytes(struct.pack("<7i", *header))
+        with pytest.raises(PortError, match=message):
+            import_model(tmp_path / "x.bin", out=tmp_path / "out")
+    (tmp_path / "x.json").write_text("{}")
+    with pytest.raises(PortError, match="not a minGPT model"):
+        import_model(tmp_path / "x.json", out=tmp_path / "out")
+    with pytest.raises(PortError, match="no such folder or file"):
+        import_model(tmp_path / "none", out=tmp_path / "out")
+    with pytest.raises(TokenizerError, match=r"not a llama2\.c tokenizer"):
+        read_tokenizer_file(tmp_path / "x.bin")
+    with pytest.raises(TokenizerError, match="not a tokenizer file"):
+        read_tokenizer_file(tmp_path / "x.json")
+    gpt2().save_pretrained(tmp_path / "g")
+    with pytest.raises(PortError, match="--name"):
+        import_model(tmp_path / "g", out=tmp_path / "out", name="../g")
