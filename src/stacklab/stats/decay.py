@@ -145,9 +145,14 @@ def _fit(x: Sequence[float], y: Sequence[float], *, at: Sequence[float], level: 
         return band
     quantile, distinct = float(stats.t.ppf(1 - level / 2, found.nfree)), len(set(x))
     ends = candidates.intervals(found.chisqr * (1 + quantile**2 / found.nfree))
+    parameters = {
+        name: Parameter(value=found.best_values[name], low=low, high=high) for name, (low, high) in ends.items()
+    }
     untested = f"{distinct} different x: the curve goes through their means, so its form is not tested"
     return Decay(
-        **{name: Parameter(value=found.best_values[name], low=low, high=high) for name, (low, high) in ends.items()},
+        limit=parameters["limit"],
+        height=parameters["height"],
+        scale=parameters["scale"],
         n=len(x),
         degrees=found.nfree,
         distinct=distinct,
