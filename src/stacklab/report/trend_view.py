@@ -68,7 +68,7 @@ def _attention(facts: Facts, trend: Trend) -> Panel | None:
         for point in series.points
         if point.attention_seconds
     ]
-    return _times(trend, "Attention of a step, measured alone", points)
+    return _times(trend, "Attention of a step, alone", points)
 
 
 def _marks(facts: Facts, trend: Trend, metric: str) -> list[Points]:
