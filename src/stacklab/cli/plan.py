@@ -1,5 +1,6 @@
 """`stacklab plan`"""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,9 @@ from stacklab.cli.options import (
 from stacklab.cli.run import Workers
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from stacklab.run.cost import RunCost
     from stacklab.stats.comparison import Pairing
     from stacklab.study.plan import Plan
     from stacklab.study.spec import TuningSpec
@@ -31,8 +35,8 @@ Calibrate = Annotated[
     bool,
     typer.Option(
         "--calibrate/--no-calibrate",
-        help="Train a few steps of every arm to measure a step's time. Arms that are matched by step time are measured "
-        "in any case, once.",
+        help="Train a few steps of every arm to measure a step's time, and layers of attention where arms differ in "
+        "them. Arms matched by step time, and the attention of a study with a trend, are measured in any case, once.",
     ),
 ]
 
@@ -75,27 +79,40 @@ def plan(
     misfit = _misfit(chosen, slots, free)
     # Measuring takes what a run takes, so what does not fit is not measured either.
     costs = calibrate_arms(chosen, out, workers=slots) if calibrate and not misfit else {}
+    attention = _attention(chosen, costs, out, slots)
     console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
-    for table in (arm_table(chosen, costs), match_table(chosen), memory_table(chosen, costs), contrast_table(chosen)):
+    first = (arm_table(chosen, costs), attention, match_table(chosen), memory_table(chosen, costs))
+    for table in (*first, contrast_table(chosen)):
         if table is not None:
             console.print(table)
     for line in chosen.not_asked:
         console.print(f"not asked: {line}")
-    number = len(chosen.seeds)
     console.print(f"seeds {', '.join(map(str, chosen.seeds))}: {len(chosen.runs())} runs")
     if chosen.tuning is not None:
         console.print(_grid_line(chosen, chosen.tuning))
     level = min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)
     for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
-        console.print(_power(pairing, number, level))
+        console.print(_power(pairing, len(chosen.seeds), level))
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
         projected = projected_seconds(chosen, costs, workers=slots)
         console.print(f"projected time of the study on {slots} workers, evaluation included: {duration(projected)}")
     if misfit:
         raise misfit
+
+
+def _attention(chosen: "Plan", costs: dict[str, "RunCost"], out: Path, workers: int) -> "Table | None":
+    """What attention costs; None where arms do not differ in it, or where steps are not measured either."""
+    from stacklab.cli.plan_tables import attention_table
+    from stacklab.study.attention import attention_costs, attention_differs
+    from stacklab.study.engines.machine import threads_each
+
+    found = chosen.attention
+    if found is None and costs and attention_differs(arm.config for arm in chosen.arms):
+        found = attention_costs({arm.name: arm for arm in chosen.arms}, out, threads=threads_each(workers))
+    return None if found is None else attention_table(chosen, found, costs)
 
 
 def _misfit(chosen: "Plan", workers: int, free: int) -> SpecError | None:

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from stacklab.base.units import count, duration
 from stacklab.run.cost import RunCost
+from stacklab.study.attention import AttentionCosts, differ_in_attention_alone
 from stacklab.study.fit import PROCESS_BYTES
 from stacklab.study.plan import Plan
 
@@ -81,6 +82,43 @@ def memory_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
         )
         table.add_row(arm.label, *(_mebibytes(part) for part in parts), measured)
     return table
+
+
+def attention_table(plan: Plan, attention: AttentionCosts, costs: Mapping[str, RunCost]) -> Table:
+    """What attention takes of a step, layer by layer, and the step that follows from it beside the measured one."""
+    reference = next((arm for arm in plan.arms if arm.name == _reference(plan)), plan.arms[0])
+    table = Table(
+        "arm",
+        "heads by layer",
+        "by layer, ms",
+        title="attention in a step, measured per layer",
+        caption=f"{attention.text()}. A step predicted: that of {reference.label}, with this arm's attention in place "
+        "of its own; for arms that differ from it in attention alone",
+    )
+    for heading in ("all layers", "of the step", "step predicted", "step measured"):
+        table.add_column(heading, justify="right")
+    for arm in plan.arms:
+        if arm.name not in attention.seconds:
+            continue
+        own, base = costs.get(arm.name), costs.get(reference.name)
+        alike = arm is not reference and differ_in_attention_alone(arm.config, reference.config)
+        total, layers = attention.of(arm.name), arm.config.model.layers
+        table.add_row(
+            arm.label,
+            "-".join(str(layer.num_heads) for layer in layers),
+            "-".join(f"{1000 * seconds:.3g}" for seconds in attention.seconds[arm.name]),
+            duration(total),
+            "—" if own is None else f"{total / own.step:.0%}",
+            duration(attention.predicted(base.step, reference=reference.name, arm=arm.name)) if base and alike else "—",
+            "—" if own is None else duration(own.step),
+        )
+    return table
+
+
+def _reference(plan: Plan) -> str | None:
+    """The arm that steps are predicted from: the study's control, or the first of the trend's reference."""
+    trend = plan.study.trend
+    return plan.study.control or (trend.series[trend.reference][0] if trend else None)
 
 
 def contrast_table(plan: Plan) -> Table:

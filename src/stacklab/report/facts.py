@@ -20,6 +20,7 @@ from stacklab.study.cells import thresholds
 from stacklab.study.contrast import effective
 from stacklab.study.plan import ArmPlan, Contrast, Plan
 from stacklab.study.results import StudyResult
+from stacklab.study.trend import trend
 
 
 def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
@@ -51,6 +52,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         not_asked=plan.not_asked,
         against_control=tuple(against_control(plan, list(arms.values()))),
         aggregates=tuple(aggregates(plan, result.rows)),
+        trend=trend(plan, result.rows),
         base=_base(plan),
         tuning=tuple(result.tuning),
         grid=study.grid,
@@ -133,6 +135,7 @@ def _metrics(plan: Plan, arms: Mapping[str, ArmFact]) -> tuple[Metric, ...]:
     names = {measure.metric for arm in arms.values() for measure in arm.measures}
     names |= {contrast.claim.metric for contrast in plan.contrasts}
     names |= {metric for aggregate in plan.study.aggregates for metric in aggregate.metrics}
+    names |= {plan.study.trend.metric} if plan.study.trend else set()
     names |= {row.metric for row in (plan.study.source.reported if plan.study.source else ())}
     return tuple(in_order(names))
 

@@ -7,6 +7,7 @@ from stacklab.report.curve_figures import curves, overlay
 from stacklab.report.plot import Figure
 from stacklab.report.power_figure import power
 from stacklab.report.schema import Facts
+from stacklab.report.trend_view import trend_figure
 from stacklab.report.tuning_views import learning_rates
 
 
@@ -18,6 +19,7 @@ def figures(facts: Facts) -> dict[str, Figure]:
         curves(facts),
         overlay(facts),
         costs(facts),
+        trend_figure(facts),
         accuracy(facts),
         aggregate_figure(facts),
         learning_rates(facts),

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
-from stacklab.report.plot import Axis, Figure, Key, Panel
+from stacklab.report.plot import Axis, Figure, Key, LabelSide, Panel, Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,13 @@ MARKERS: Mapping[str, str] = {
     "triangle-down": "v",
 }
 DASHES = {"solid": "-", "dash": "--"}
+LABEL_PLACES: Mapping[LabelSide, tuple[tuple[int, int], str, str]] = {
+    "above": ((0, 5), "center", "bottom"),
+    "below": ((0, -5), "center", "top"),
+    "left": ((-6, 0), "right", "center"),
+    "right": ((6, 0), "left", "center"),
+}
+"""Offset in points, horizontal and vertical alignment."""
 GREY = "#555555"
 DPI = 120
 LARGE = 1e4
@@ -108,6 +115,14 @@ def _panel(axes: "Axes", panel: Panel) -> None:
         axes.plot(
             mark.x, mark.y, MARKERS[mark.symbol], color=mark.color, mfc=face, ms=mark.size * 0.7, alpha=mark.opacity
         )
+        _labels(axes, mark)
+
+
+def _labels(axes: "Axes", mark: Points) -> None:
+    offset, across, along = LABEL_PLACES[mark.label_side]
+    for label, x, y in zip(mark.labels, mark.x, mark.y, strict=False):
+        style = {"fontsize": 6, "color": mark.color, "ha": across, "va": along}
+        axes.annotate(label, (x, y), xytext=offset, textcoords="offset points", **style)
 
 
 def _axis(axes: "Axes", axis: Axis, which: Literal["x", "y"]) -> None:

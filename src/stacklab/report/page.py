@@ -12,6 +12,7 @@ from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
 from stacklab.report.strips import strip_groups
 from stacklab.report.text import alone
+from stacklab.report.trend_tables import fit_table, gap_table, point_table
 from stacklab.report.tuning_views import grid
 from stacklab.report.verdict_marks import MARKS, values_text, why
 
@@ -35,6 +36,9 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "cell_table": cell_table,
         "threshold_table": threshold_table,
         "aggregates": aggregates,
+        "fit_table": fit_table,
+        "gap_table": gap_table,
+        "point_table": point_table,
         "shown_runs": {arm.name: shown_run(facts.runs_of(arm.name)) for arm in facts.arms},
         "orders": orders_sentence(facts.orders),
         "copied": copied,

@@ -8,6 +8,7 @@ from typing import Literal
 from stacklab.report.schema import ArmFact
 
 Dash = Literal["solid", "dash"]
+LabelSide = Literal["above", "below", "left", "right"]
 Floats = tuple[float, ...]
 
 
@@ -35,7 +36,10 @@ class Band:
 
 @dataclass(frozen=True)
 class Points:
-    """`low` and `high` are ends of vertical intervals, empty where there are none; `hollow` draws outlines."""
+    """`low` and `high` are ends of vertical intervals, empty where there are none; `hollow` draws outlines.
+
+    labels: a text beside each point; empty writes none.
+    """
 
     name: str
     x: Floats
@@ -47,6 +51,8 @@ class Points:
     hollow: bool = False
     low: Floats = ()
     high: Floats = ()
+    labels: tuple[str, ...] = ()
+    label_side: LabelSide = "above"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ Colours of text and grid are left to the page, which knows whether it is light o
 
 import html
 import math
+from collections.abc import Mapping
 from typing import Any
 
-from stacklab.report.plot import Axis, Band, Line, Panel, Points
+from stacklab.report.plot import Axis, Band, LabelSide, Line, Panel, Points
 
 CONFIG: dict[str, Any] = {
     "showSendToCloud": False,
@@ -17,6 +18,12 @@ CONFIG: dict[str, Any] = {
 }
 """Without the first two, plotly offers to upload the chart."""
 
+TEXT_POSITIONS: Mapping[LabelSide, str] = {
+    "above": "top center",
+    "below": "bottom center",
+    "left": "middle left",
+    "right": "middle right",
+}
 DIGITS = 5
 LARGE = 1e4
 """From here on ticks are written as 10k, 2M."""
@@ -85,6 +92,13 @@ def _points(mark: Points, y: Axis) -> dict[str, Any]:
         },
         "hovertemplate": _hover(y),
     }
+    if mark.labels:
+        trace |= {
+            "mode": "markers+text",
+            "text": [_text(label) for label in mark.labels],
+            "textposition": TEXT_POSITIONS[mark.label_side],
+            "textfont": {"size": 9, "color": mark.color},
+        }
     if mark.low:
         trace["error_y"] = {
             "type": "data",

@@ -16,6 +16,7 @@ from stacklab.study.cells import Threshold
 from stacklab.study.evidence import Evidence
 from stacklab.study.plan import DifferencePlan, MatchPlan
 from stacklab.study.spec import GridSpec
+from stacklab.study.trend import Trend
 from stacklab.study.tuning import ArmTuning
 
 Style = Literal["loss", "plain", "share", "whole", "step", "seconds", "rate", "bytes"]
@@ -255,6 +256,8 @@ class Facts(Spec):
     not_asked: Items[str]
     against_control: Items[ControlFact]
     aggregates: Items[Aggregate]
+    trend: Trend | None
+    """Of a study that asks for one."""
     base: dict[str, Any]
     """Every setting of the base by dotted path."""
     tuning: Items[ArmTuning]

@@ -2,6 +2,7 @@
 
 <out>/cache/data/<fingerprint>/   prepared data (see stacklab.data)
 <out>/cache/matches/<hash>.json   controls matched by measured time (see stacklab.study.stopwatch)
+<out>/cache/attention/<hash>.json  attention layers measured alone (see stacklab.study.attention)
 <out>/runs/<run id>/              one run, shared by all studies that contain it
     spec.json                     the RunSpec; its fingerprint is the folder's name
     provenance.json               versions, hardware, threads, hashes
@@ -92,6 +93,10 @@ class OutPaths:
     @property
     def matches(self) -> Path:
         return self.cache / "matches"
+
+    @property
+    def attention(self) -> Path:
+        return self.cache / "attention"
 
     @property
     def runs(self) -> Path:

@@ -15,6 +15,7 @@ from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.sequential import look_level
 from stacklab.study.arms import ResolvedArm, resolve_arms, with_vocabulary
+from stacklab.study.attention import AttentionCosts, attention_costs
 from stacklab.study.contrast import differences, pairing
 from stacklab.study.engines.choose import worker_count
 from stacklab.study.engines.machine import threads_each
@@ -97,6 +98,8 @@ class Plan(Spec):
     """How often results may be looked at, with more seeds each time. Contrasts hold the claims at a look's level."""
     look: int = 1
     tuning: TuningSpec | None = None
+    attention: AttentionCosts | None = None
+    """Of a study with a trend."""
 
     def arm(self, name: str) -> ArmPlan:
         return next(arm for arm in self.arms if arm.name == name)
@@ -148,7 +151,8 @@ def make_plan(
     data = ready(study.base)
     # Of the first look, so that later ones find the same measurement.
     slots = worker_count(workers, runs=len(names) * len(chosen) // look)
-    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads_each(slots))
+    threads = threads_each(slots)
+    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads)
     arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
     contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
@@ -165,6 +169,7 @@ def make_plan(
         looks=looks,
         look=look,
         tuning=tuning,
+        attention=attention_costs(arms, out, threads=threads) if study.trend else None,
     )
 
 

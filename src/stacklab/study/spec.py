@@ -9,6 +9,7 @@ from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
 from stacklab.run.metrics import scale_of, unknown_metric
 from stacklab.run.spec import RunData, RunSpec
+from stacklab.study.trend_spec import TrendSpec
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
 
 Changes = dict[Text, Any]
@@ -250,6 +251,7 @@ class StudySpec(Spec):
     control: Text | None = None
     claims: Items[ClaimSpec] = ()
     aggregates: Items[AggregateSpec] = ()
+    trend: TrendSpec | None = None
     scales: dict[Text, ScaleSpec] = Field(min_length=1)
     source: SourceSpec | None = None
     limits: Items[Text] = ()
@@ -278,7 +280,9 @@ class StudySpec(Spec):
         scales = [(f"scales.{key}.arms", name) for key, scale in self.scales.items() for name in scale.arms or ()]
         reported = [("source.reported", row.arm) for row in (self.source.reported if self.source else ())]
         control = [("control", self.control)] if self.control else []
-        return matches + claims + scales + reported + control
+        series = self.trend.series.items() if self.trend else ()
+        trend = [(f"trend.series.{key}", name) for key, names in series for name in names]
+        return matches + claims + scales + reported + control + trend
 
 
 def check_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:

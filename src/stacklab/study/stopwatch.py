@@ -11,7 +11,6 @@ from stacklab.base.canon import fingerprint
 from stacklab.base.errors import DataError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.hardware import processor_name
-from stacklab.base.locks import exclusive
 from stacklab.base.spec import Items, Spec
 from stacklab.model.count import flops_per_token
 from stacklab.model.spec import ModelSpec
@@ -19,7 +18,7 @@ from stacklab.run.paths import OutPaths
 from stacklab.study.engines.machine import gpus
 from stacklab.study.match import Match, StepTimes, TimeSolver, first_reaching, grain, most_steps, with_knob
 from stacklab.study.match_time import Trial, check_within, search
-from stacklab.study.measure import measured
+from stacklab.study.measure import measured, once
 from stacklab.study.spec import BaseSpec, MatchSpec
 
 MODULE = "stacklab.run.step_time"
@@ -39,13 +38,13 @@ def stopwatch(out: Path, *, data_fingerprint: str, threads: int) -> TimeSolver:
         """Raises MatchError, DataError for a kept file that cannot be read, StacklabError when measuring fails."""
         asked = _asked(match, control, target, threads)
         path = OutPaths(out).matches / f"{fingerprint(asked)}.json"
-        if not path.exists():
-            # Two measurements at once would disturb each other.
-            with exclusive(path.parent, what="a match by step time", give_up=lambda: False):
-                if not path.exists():
-                    trials = _measure(match, control, target, out, data_fingerprint, threads)
-                    check_within(trials, tolerance=match.allowed, knob=match.knob, target=match.to)
-                    write_json(path, Kept(asked=asked, trials=tuple(trials)).dump())
+
+        def measure() -> None:
+            trials = _measure(match, control, target, out, data_fingerprint, threads)
+            check_within(trials, tolerance=match.allowed, knob=match.knob, target=match.to)
+            write_json(path, Kept(asked=asked, trials=tuple(trials)).dump())
+
+        once(path, measure, what="a match by step time")
         best = _read(path).trials[0]
         return Match(with_knob(match, control.model, best.value), best.value, best.residual, _told(best, threads))
 
@@ -58,15 +57,16 @@ def _asked(match: MatchSpec, control: BaseSpec, target: BaseSpec, threads: int) 
         "knob": match.knob,
         "multiple_of": match.multiple_of,
         "tolerance": match.allowed,
-        "control": _work(control),
-        "target": _work(target),
+        "control": work(control),
+        "target": work(target),
         "threads": threads,
         "processor": processor_name(),
         "gpu": bool(gpus()),
     }
 
 
-def _work(config: BaseSpec) -> dict[str, Any]:
+def work(config: BaseSpec) -> dict[str, Any]:
+    """All of a configuration that the time of a step depends on."""
     train = config.train
     return {
         "model": config.model.dump(),

@@ -1,0 +1,45 @@
+"""What the time of an attention layer depends on, beside the machine. No torch here."""
+
+from stacklab.base.spec import Spec
+from stacklab.model.spec import ModelSpec
+from stacklab.train.spec import Precision
+
+
+class AttentionForm(Spec):
+    """One attention layer in training, as a stack of that layer alone, which has no feed-forward and no norms.
+
+    micro_batch: sequences at a time. context: their positions.
+    """
+
+    model: ModelSpec
+    micro_batch: int
+    context: int
+    precision: Precision
+
+
+def attention_forms(
+    model: ModelSpec, *, micro_batch: int, context: int, precision: Precision
+) -> tuple[AttentionForm, ...]:
+    """Of every layer, bottom first. Layers that take equally long have equal forms."""
+    return tuple(
+        AttentionForm(
+            model=ModelSpec(
+                vocab_size=1,
+                d_model=model.d_model,
+                num_layers=1,
+                num_heads=layer.num_heads,
+                d_ff=0,
+                mask=model.mask,
+                window=layer.window,
+                context_length=1,
+                attention_scale=model.attention_scale,
+                attention_identity=model.attention_identity,
+                linear_bias=model.linear_bias,
+                attention_dropout=model.attention_dropout,
+            ),
+            micro_batch=micro_batch,
+            context=context,
+            precision=precision,
+        )
+        for layer in model.layers
+    )

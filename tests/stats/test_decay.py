@@ -1,0 +1,125 @@
+"""Exponential fits on planted curves: what they cover, what they refuse, and gaps between two of them."""
+
+import math
+
+import numpy as np
+import pytest
+
+from stacklab.stats import decay
+from stacklab.stats.decay import Decay, fit_decay, relative_gap
+from stacklab.stats.result import Estimate, Undefined
+
+FIVE, THREE = (12.0, 24.0, 48.0, 96.0, 192.0), (45.0, 90.0, 180.0)
+LIMIT, HEIGHT, SCALE = 2.0, 1.0, 50.0
+SIMULATED = 200
+
+
+def truth(x: float, *, lowered: float = 0.0) -> float:
+    return (LIMIT + HEIGHT * math.exp(-x / SCALE)) * (1 - lowered)
+
+
+def planted(seed: int, xs: tuple[float, ...] = FIVE, *, sd: float = 0.02, lowered: float = 0.0) -> Decay:
+    """A fit to three seeds at each x, asked at 48 and 180."""
+    found = fit_decay(*points(seed, xs, sd=sd, lowered=lowered), at=(48.0, 180.0))
+    assert isinstance(found, Decay)
+    return found
+
+
+def points(seed: int, xs: tuple[float, ...], *, sd: float, lowered: float = 0.0) -> tuple[list[float], list[float]]:
+    random, x = np.random.default_rng([seed, round(1e6 * lowered)]), [x for x in xs for _ in range(3)]
+    return x, [truth(at, lowered=lowered) + random.normal(0, sd) for at in x]
+
+
+def near_95(hits: int) -> bool:
+    """Within three standard errors."""
+    return abs(hits / SIMULATED - 0.95) <= 3 * math.sqrt(0.95 * 0.05 / SIMULATED)
+
+
+def test_a_planted_curve_is_found() -> None:
+    fit = planted(0)
+    assert (fit.n, fit.distinct, fit.degrees, fit.note) == (15, 5, 12, "")
+    for found, true in ((fit.limit, LIMIT), (fit.height, HEIGHT), (fit.scale, SCALE)):
+        assert found.low is not None and found.high is not None
+        assert found.low < found.value < found.high
+        assert abs(found.value - true) < found.high - found.low < 0.4 * true
+    assert fit.spread == pytest.approx(0.02, rel=0.5)
+
+
+def test_bands_and_gaps_cover_the_truth_as_often_as_they_say() -> None:
+    gaps = {0.0: 0, -0.02: 0}
+    bands = {48.0: 0, 180.0: 0}
+    scales = 0
+    for seed in range(SIMULATED):
+        reference = planted(seed)
+        for x in bands:
+            bands[x] += reference.at(x).low <= truth(x) <= reference.at(x).high
+        assert reference.scale.low is not None and reference.scale.high is not None
+        scales += reference.scale.low <= SCALE <= reference.scale.high
+        for true in gaps:
+            gap = relative_gap(planted(seed + SIMULATED, lowered=-true), reference, x=180.0)
+            assert isinstance(gap, Estimate)
+            gaps[true] += gap.low <= true <= gap.high
+    assert all(map(near_95, (scales, *bands.values(), *gaps.values()))), (scales, bands, gaps)
+
+
+def test_the_band_through_three_different_x_covers_as_well() -> None:
+    fits = [planted(seed, THREE).at(180.0) for seed in range(SIMULATED)]
+    assert near_95(sum(at.low <= truth(180.0) <= at.high for at in fits))
+
+
+def test_three_different_x_leave_the_form_untested_and_the_means_on_the_curve() -> None:
+    x, y = points(1, THREE, sd=0.02)
+    fit = fit_decay(x, y, at=THREE)
+    assert isinstance(fit, Decay)
+    assert fit.note == "3 different x: the curve goes through their means, so its form is not tested"
+    means = [sum(y[first : first + 3]) / 3 for first in (0, 3, 6)]
+    assert [point.value for point in fit.curve] == pytest.approx(means, rel=1e-6)
+
+
+def test_a_parameter_that_the_points_do_not_bound_has_an_open_end() -> None:
+    fit = planted(4, THREE, sd=0.15)
+    ends = [end for found in (fit.limit, fit.height, fit.scale) for end in (found.low, found.high)]
+    assert None in ends
+    assert all(end is None or math.isfinite(end) for end in ends)
+    assert all(math.isfinite(point.low) and math.isfinite(point.high) for point in fit.curve)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "told"),
+    [
+        ((1,), (1,), "3 parameters through 1 point have no degrees of freedom"),
+        ((1, 2, 3), (3, 2, 1.5), "3 parameters through 3 points have no degrees of freedom"),
+        ((1, 1, 2, 2), (3, 2.9, 2, 2.1), "3 parameters need 3 different x, there are 2"),
+        ((1, 2, 3, 4), (2, 2, 2, 2), "all values are equal: there is no curve to fit"),
+        ((1, 2, 3, 4), (4, 3, math.nan, 1), "value 3 of 4 is nan"),
+        ((1, 2, 3, 4), (4, 3, 2.1, 1), "the scale is not bounded: no curve fits better than a straight line"),
+        ((1, 2, 3, 4), (4, 1, 1.1, 1), "the scale is not bounded: no slower change fits better than a step from 1 on"),
+        (FIVE, [truth(x) for x in FIVE], "the points lie on a curve: no spread to judge by"),
+    ],
+)
+def test_what_cannot_be_fitted_says_why(x: tuple[float, ...], y: tuple[float, ...], told: str) -> None:
+    assert fit_decay(x, y, at=x) == Undefined(reason=told)
+
+
+def test_a_fit_that_does_not_end_is_no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decay, "MOST_EVALUATIONS", 2)
+    found = fit_decay(*points(0, FIVE, sd=0.02), at=FIVE)
+    assert found == Undefined(reason="the fit did not converge in 2 evaluations")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_noise_alone_never_breaks_it(seed: int) -> None:
+    found = fit_decay(*points(seed, THREE, sd=3.0), at=(48.0, 180.0))
+    assert isinstance(found, Undefined) or all(math.isfinite(point.high) for point in found.curve)
+
+
+def test_a_gap_needs_both_curves() -> None:
+    none, fit = Undefined(reason="why"), planted(0)
+    assert relative_gap(none, fit, x=48.0) == Undefined(reason="the curve cannot be fitted: why")
+    assert relative_gap(fit, none, x=48.0) == Undefined(reason="the reference cannot be fitted: why")
+
+
+def test_a_gap_to_nothing_has_no_ratio() -> None:
+    fit = planted(0)
+    zero = fit.model_copy(update={"curve": tuple(p.model_copy(update={"value": 0.0}) for p in fit.curve)})
+    assert relative_gap(fit, zero, x=48.0) == Undefined(reason="the reference is 0 at 48")
