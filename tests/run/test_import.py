@@ -305,3 +305,19 @@ def test_files_that_are_no_models_or_tokenizers(tmp_path: Path) -> None:
     gpt2().save_pretrained(tmp_path / "g")
     with pytest.raises(PortError, match="--name"):
         import_model(tmp_path / "g", out=tmp_path / "out", name="../g")
+
+
+def test_a_folder_of_mingpt_comes_in(tmp_path: Path) -> None:
+    """Its weights under their own names, without the masks; the head is a table of its own."""
+    peer = shaken(gpt2(tie_word_embeddings=False, n_inner=48))
+    weights = {name: value.t() if name.endswith(MATRICES) else value for name, value in peer.state_dict().items()}
+    weights |= {f"transformer.h.{layer}.attn.bias": torch.ones(1, 1, 16, 16) for layer in range(2)}
+    torch.save(weights, tmp_path / "model.pt")
+    told = {"model_type": None, "n_layer": 2, "n_head": 3, "n_embd": 12, "vocab_size": 31, "block_size": 16}
+    settings = {"system": {"seed": 1}, "model": told | {"embd_pdrop": 0.1, "resid_pdrop": 0.1, "attn_pdrop": 0.1}}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    import_model(tmp_path, out=tmp_path / "out", name="mini")
+    opened = open_model("mini", tmp_path / "out")
+    assert float((logits(opened.model) - answer(peer)).abs().max()) < 2e-5
+    with pytest.raises(DataError, match="write its ids, 0 to 30"):
+        opened.encode("1 31")
