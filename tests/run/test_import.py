@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests.model.port.conftest import IDS_BT, logits
+from tokenizers import Tokenizer, models
 
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
 from stacklab.data.tokenizer_files import bytes_tokenizer
@@ -41,6 +42,11 @@ def llama(**others: Any) -> Any:
     config = {"vocab_size": 31, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4} | MARKS
     config |= {"num_key_value_heads": 2, "intermediate_size": 20, "max_position_embeddings": 16}
     return transformers.LlamaForCausalLM(transformers.LlamaConfig(**config | others))
+
+
+def tiny_tokenizer() -> str:
+    """Two words."""
+    return str(Tokenizer(models.WordLevel({"yes": 0, "no": 1}, unk_token="no")).to_str())
 
 
 def shaken(peer: Any) -> Any:
@@ -91,6 +97,9 @@ def test_a_folder_of_transformers_has_the_same_logits_here(name: str, tmp_path: 
     assert done.model.start_id == 1
     again = import_model(tmp_path / "theirs", out=tmp_path / "out")
     assert again.folder == done.folder
+    (tmp_path / "tokenizer.json").write_text(tiny_tokenizer())
+    with pytest.raises(PortError, match="another model has this name"):
+        import_model(tmp_path / "theirs", out=tmp_path / "out", tokenizer=tmp_path / "tokenizer.json")
     with pytest.raises(PortError, match="another model has this name"):
         changed = json.loads((tmp_path / "theirs" / "config.json").read_text()) | {"eos_token_id": 3}
         (tmp_path / "theirs" / "config.json").write_text(json.dumps(changed))
@@ -208,6 +217,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
         "activation_function is 'quick_gelu'",
     ),
     "heads": (lambda f: config(f, n_head=5), PortError, "num_heads = 5 .* does not divide d_model = 12"),
+    "endless": (lambda f: config(f, n_layer=10**12), PortError, "expected at most 10000 layers"),
     "type": (lambda f: config(f, n_layer="2"), PortError, "n_layer is '2', expected a whole number"),
     "per-layer config": (lambda f: config(f, per_layer_config={"0": {"n_head": 2}}), PortError, "per_layer_config"),
     "missing": (lambda f: weights(f, lambda t: t.pop(FC)), PortError, f"lacks the tensor {FC}"),
