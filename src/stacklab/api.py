@@ -103,7 +103,11 @@ def load_study(
 
 
 def import_model(
-    source: str | Path, *, name: str | None = None, tokenizer: Path | None = None, out: str | Path = "stacklab-out"
+    source: str | Path,
+    *,
+    name: str | None = None,
+    tokenizer: str | Path | None = None,
+    out: str | Path = "stacklab-out",
 ) -> "Imported":
     """Bring in a model of another program (docs/neighbours). Raises PortError for what cannot be expressed exactly.
 
@@ -112,7 +116,8 @@ def import_model(
     """
     from stacklab.run import import_
 
-    return import_.import_model(source, out=Path(out), name=name, tokenizer=tokenizer)
+    file = None if tokenizer is None else Path(tokenizer)
+    return import_.import_model(source, out=Path(out), name=name, tokenizer=file)
 
 
 def export_model(

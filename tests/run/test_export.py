@@ -148,6 +148,17 @@ def test_a_folder_that_computes_something_else_is_not_left_behind(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
 
 
+def test_our_own_class_can_be_asked_for(tmp_path: Path) -> None:
+    model = saved(tmp_path, GPT2_STACK)
+    done = export_model("m", tmp_path / "hf", out=tmp_path, format="stacklab")
+    assert done.format == "stacklab" and done.difference is not None and done.difference < 1e-5
+    files = {"configuration_stacklab.py", "modeling_stacklab.py"}
+    assert files <= {path.name for path in done.folder.iterdir()}
+    opened = open_model(str(done.folder), tmp_path)
+    assert opened.model.spec == model.spec
+    assert all(value.equal(tensors_of(model)[name]) for name, value in tensors_of(opened.model).items())
+
+
 def test_biases_that_a_stack_lacks_are_zeros(tmp_path: Path) -> None:
     model = saved(tmp_path, GPT2_STACK, linear_bias=False, norm={"bias": False})
     done = export_model("m", tmp_path / "hf", out=tmp_path)

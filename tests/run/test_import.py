@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests.model.port.conftest import IDS_BT, logits
+from tokenizers import Tokenizer, models
 
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
 from stacklab.data.tokenizer_files import bytes_tokenizer
@@ -41,6 +42,11 @@ def llama(**others: Any) -> Any:
     config = {"vocab_size": 31, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4} | MARKS
     config |= {"num_key_value_heads": 2, "intermediate_size": 20, "max_position_embeddings": 16}
     return transformers.LlamaForCausalLM(transformers.LlamaConfig(**config | others))
+
+
+def tiny_tokenizer() -> str:
+    """Two words."""
+    return str(Tokenizer(models.WordLevel({"yes": 0, "no": 1}, unk_token="no")).to_str())
 
 
 def shaken(peer: Any) -> Any:
@@ -91,6 +97,9 @@ def test_a_folder_of_transformers_has_the_same_logits_here(name: str, tmp_path: 
     assert done.model.start_id == 1
     again = import_model(tmp_path / "theirs", out=tmp_path / "out")
     assert again.folder == done.folder
+    (tmp_path / "tokenizer.json").write_text(tiny_tokenizer())
+    with pytest.raises(PortError, match="another model has this name"):
+        import_model(tmp_path / "theirs", out=tmp_path / "out", tokenizer=tmp_path / "tokenizer.json")
     with pytest.raises(PortError, match="another model has this name"):
         changed = json.loads((tmp_path / "theirs" / "config.json").read_text()) | {"eos_token_id": 3}
         (tmp_path / "theirs" / "config.json").write_text(json.dumps(changed))
@@ -208,6 +217,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
         "activation_function is 'quick_gelu'",
     ),
     "heads": (lambda f: config(f, n_head=5), PortError, "num_heads = 5 .* does not divide d_model = 12"),
+    "endless": (lambda f: config(f, n_layer=10**12), PortError, "expected at most 10000 layers"),
     "type": (lambda f: config(f, n_layer="2"), PortError, "n_layer is '2', expected a whole number"),
     "per-layer config": (lambda f: config(f, per_layer_config={"0": {"n_head": 2}}), PortError, "per_layer_config"),
     "missing": (lambda f: weights(f, lambda t: t.pop(FC)), PortError, f"lacks the tensor {FC}"),
@@ -305,3 +315,19 @@ def test_files_that_are_no_models_or_tokenizers(tmp_path: Path) -> None:
     gpt2().save_pretrained(tmp_path / "g")
     with pytest.raises(PortError, match="--name"):
         import_model(tmp_path / "g", out=tmp_path / "out", name="../g")
+
+
+def test_a_folder_of_mingpt_comes_in(tmp_path: Path) -> None:
+    """Its weights under their own names, without the masks; the head is a table of its own."""
+    peer = shaken(gpt2(tie_word_embeddings=False, n_inner=48))
+    weights = {name: value.t() if name.endswith(MATRICES) else value for name, value in peer.state_dict().items()}
+    weights |= {f"transformer.h.{layer}.attn.bias": torch.ones(1, 1, 16, 16) for layer in range(2)}
+    torch.save(weights, tmp_path / "model.pt")
+    told = {"model_type": None, "n_layer": 2, "n_head": 3, "n_embd": 12, "vocab_size": 31, "block_size": 16}
+    settings = {"system": {"seed": 1}, "model": told | {"embd_pdrop": 0.1, "resid_pdrop": 0.1, "attn_pdrop": 0.1}}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    import_model(tmp_path, out=tmp_path / "out", name="mini")
+    opened = open_model("mini", tmp_path / "out")
+    assert float((logits(opened.model) - answer(peer)).abs().max()) < 2e-5
+    with pytest.raises(DataError, match="write its ids, 0 to 30"):
+        opened.encode("1 31")

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import ModuleType
 
 
@@ -26,7 +27,7 @@ class _Watch(MetaPathFinder):
         if name != self.watched:
             return None
         sys.meta_path.remove(self)
-        found = PathFinder.find_spec(name, path, target)
+        found = find_spec(name)
         if found is not None and found.loader is not None:
             found.loader = _Calling(found.loader, self)
         return found

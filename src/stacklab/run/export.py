@@ -96,13 +96,13 @@ def write_tokenizer(model: Portable, folder: Path) -> None:
 def _tokenizer_config(model: Portable) -> dict[str, Any]:
     assert model.tokenizer is not None
     added = json.loads(model.tokenizer.text).get("added_tokens") or []
-    tokens = {token["id"]: token["content"] for token in added if token["special"]}
+    tokens = {token["id"]: token["content"] for token in added if token.get("special")}
     by_id = {ident: token for token, ident in model.tokenizer.load().get_vocab().items()}
     named = {"bos_token": model.start_id, "eos_token": model.end_id, "pad_token": model.end_id}
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": model.spec.context_length,
         "clean_up_tokenization_spaces": False,
-        **{name: by_id[ident] for name, ident in named.items() if ident is not None},
+        **{name: by_id[ident] for name, ident in named.items() if ident in by_id},
         "extra_special_tokens": [token for ident, token in tokens.items() if ident not in named.values()],
     }

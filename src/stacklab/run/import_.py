@@ -32,7 +32,7 @@ def import_model(source: str | Path, *, out: Path, name: str | None = None, toke
     """
     path = Path(source).expanduser()
     found = read_foreign(path, tokenizer=None if tokenizer is None else read_tokenizer_file(tokenizer))
-    chosen = name or path.resolve().stem
+    chosen = name or found.name
     if not re.fullmatch(r"[\w-][\w.-]*", chosen):
         raise PortError(f"--name {chosen}: expected letters, digits, dots, dashes and underscores")
     folder = OutPaths(out).models / chosen

@@ -34,6 +34,7 @@ def save_model(model: Portable, folder: Path) -> None:
         "model": model.spec.dump(),
         "start_id": model.start_id,
         "end_id": model.end_id,
+        "tokenizer": None if model.tokenizer is None else model.tokenizer.hash,
         "origin": model.origin,
     }
     if (folder / RECORD).exists():

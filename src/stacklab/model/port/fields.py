@@ -10,6 +10,8 @@ from stacklab.model.spec import ModelSpec
 
 T = TypeVar("T")
 
+MOST_LAYERS = 10_000
+
 HARMLESS = frozenset(
     {
         # What a program wrote about itself, and how weights are stored.
@@ -51,6 +53,13 @@ class Fields:
         value = self._take(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise self.wrong(name, value, "a whole number above 0")
+        return value
+
+    def depth(self, name: str, default: int | None = None) -> int:
+        """A number of layers: a size that a config cannot make up to fill the memory."""
+        value = self.size(name, default)
+        if value > MOST_LAYERS:
+            raise self.wrong(name, value, f"at most {MOST_LAYERS} layers")
         return value
 
     def number(self, name: str, default: float | None = None) -> float:

@@ -22,7 +22,7 @@ ACTIVATIONS = {
 """Names of transformers; of two names for the same function the first is written."""
 
 HARMLESS = (
-    # Unused, or of other heads than the language model's.
+    # Unused, of other heads than the language model's, or of training alone.
     *("n_ctx", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels"),
     *("summary_first_dropout", "reorder_and_upcast_attn", "embd_pdrop"),
 )
@@ -40,7 +40,7 @@ def read(config: Config) -> ModelSpec:
     stack = {
         "vocab_size": fields.size("vocab_size", 50257),
         "d_model": width,
-        "num_layers": fields.size("n_layer", 12),
+        "num_layers": fields.depth("n_layer", 12),
         "num_heads": fields.size("n_head", 12),
         "d_ff": 4 * width if d_ff is None else d_ff,
         "context_length": fields.size("n_positions", 1024),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stacklab.base.errors import PortError
-from stacklab.model.port.fields import Fields, as_spec
+from stacklab.model.port.fields import MOST_LAYERS, Fields, as_spec
 from stacklab.model.port.form import Config, Form, common_misfits, expected
 from stacklab.model.port.gpt2 import ACTIVATIONS, gpt_links, plain_misfits, their_activation
 from stacklab.model.port.links import Link
@@ -19,7 +19,7 @@ UNUSED_WINDOW = 256
 def read(config: Config) -> ModelSpec:
     fields = Fields(config, "GPT-Neo")
     width = fields.size("hidden_size", 2048)
-    layers = fields.size("num_layers", 24)
+    layers = fields.depth("num_layers", 24)
     kinds = _kinds(fields.optional("attention_types") or [[["global", "local"], 12]], fields)
     fields.must("attention_layers", None, kinds)
     if len(kinds) != layers:
@@ -101,7 +101,7 @@ def _kinds(types: object, fields: Fields) -> list[str]:
     found: list[str] = []
     for item in types:
         match item:
-            case [[*names], int(times)] if set(names) <= {"global", "local"}:
+            case [[*names], int(times)] if set(names) <= {"global", "local"} and times <= MOST_LAYERS:
                 found += names * times
             case _:
                 raise wrong

@@ -24,7 +24,7 @@ def read(config: Config) -> ModelSpec:
     stack = {
         "vocab_size": fields.size("vocab_size", 32000),
         "d_model": width,
-        "num_layers": fields.size("num_hidden_layers", 32),
+        "num_layers": fields.depth("num_hidden_layers", 32),
         "num_heads": heads,
         "num_kv_heads": fields.size("num_key_value_heads", heads),
         "d_ff": fields.size("intermediate_size", 11008),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stacklab.base.errors import PortError
-from stacklab.model.port.fields import as_spec
+from stacklab.model.port.fields import MOST_LAYERS, as_spec
 from stacklab.model.spec import ModelSpec
 
 HEADER = struct.Struct("<7i")
@@ -35,9 +35,10 @@ def read(raw: bytes) -> tuple[ModelSpec, dict[str, Tensor]]:
             f"a llama2.c model of version {header[1]}; write the first version (export.py --version 0), or a "
             "Hugging Face folder (--version -1)"
         )
-    if not all(0 < abs(size) < LARGEST for size in header) or any(size < 0 for size in (*header[:5], header[6])):
-        raise PortError(f"not a llama2.c model (its header is {header}), nor another that is known here")
     width, d_ff, layers, heads, kv_heads, vocab, context = header
+    sizes = (width, d_ff, layers, heads, kv_heads, abs(vocab), context)
+    if not all(0 < size < LARGEST for size in sizes) or layers > MOST_LAYERS:
+        raise PortError(f"not a llama2.c model (its header is {header}), nor another that is known here")
     spec = as_spec(
         {
             "vocab_size": abs(vocab),

@@ -32,7 +32,7 @@ def read(config: Config) -> ModelSpec:
     stack = {
         "vocab_size": fields.size("vocab_size"),
         "d_model": fields.size("n_embd"),
-        "num_layers": fields.size("n_layer"),
+        "num_layers": fields.depth("n_layer"),
         "num_heads": fields.size("n_head"),
         "context_length": fields.size("block_size"),
         "activation": "gelu_tanh",

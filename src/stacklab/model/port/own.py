@@ -15,7 +15,7 @@ from stacklab.model.parametrisation import (
     logit_multiplier,
     residual_multiplier,
 )
-from stacklab.model.port.fields import HARMLESS
+from stacklab.model.port.fields import HARMLESS, MOST_LAYERS
 from stacklab.model.port.form import Config, Form, expected
 from stacklab.model.port.links import Link, own_shapes
 from stacklab.model.spec import LayerSpec, ModelSpec
@@ -29,8 +29,11 @@ AUTO_MAP = {
 
 def read(config: Config) -> ModelSpec:
     """The stack it was written from; every other key must say the same."""
+    stack = config.get("stack")
+    if isinstance(stack, dict) and isinstance(depth := stack.get("num_layers"), int) and depth > MOST_LAYERS:
+        raise PortError(f"config: stack.num_layers is {depth}, expected at most {MOST_LAYERS}")
     try:
-        spec = ModelSpec.model_validate(config.get("stack"))
+        spec = ModelSpec.model_validate(stack)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(("stack", *map(str, first["loc"])))
