@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from stacklab.cli.plan_tables import arm_table, match_table, memory_table
+from stacklab.cli.plan_tables import arm_table, attention_table, match_table, memory_table
 from stacklab.run.cost import RunCost
+from stacklab.study.attention import AttentionCosts
 from stacklab.study.fit import PROCESS_BYTES
 from stacklab.study.load import read_study
 from stacklab.study.plan import make_plan
@@ -45,3 +46,26 @@ def test_a_runs_memory_is_shown_by_parts_that_add_up(tmp_path: Path, capsys: pyt
     table = match_table(plan)
     assert table is not None
     assert table.row_count == 2
+
+
+def test_a_step_is_foretold_from_anothers_by_their_attention(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = ("data.source.records=200", "data.tokenizer={kind: bytes}", "data.validation_fraction=0.2")
+    study = read_study("depth", scale="laptop", overrides=overrides)
+    heads = study.arms["layers-1"].model_copy(update={"label": "heads", "change": {"model.num_heads": 4}})
+    base = study.arms["layers-12"].model_copy(update={"label": "base"})
+    study = study.model_copy(update={"control": "layers-12", "knobs": ("model.num_heads", "model.num_layers")})
+    study = study.model_copy(update={"arms": study.arms | {"layers-1": heads, "layers-12": base}})
+    plan = make_plan(study, scale="laptop", out=tmp_path)
+    seconds = {"layers-12": (0.010,), "layers-1": (0.020,), "layers-2": (0.030,)}
+    attention = AttentionCosts(seconds=seconds, rounds=5, threads=1, processor="p")
+    costs = {
+        name: RunCost(start=1, step=step, evaluation=1, finish=1, peak_bytes=1)
+        for name, step in (("layers-12", 0.240), ("layers-1", 0.300))
+    }
+    table = attention_table(plan, attention, costs)
+    assert table.row_count == 3
+    assert cells(table, "base", capsys)[2:] == ["10", "10 ms", "4%", "—", "240 ms"]
+    assert cells(table, "heads", capsys)[2:] == ["20", "20 ms", "7%", "250 ms", "300 ms"]
+    assert cells(table, "2 layers", capsys)[2:] == ["30", "30 ms", "—", "—", "—"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import stacklab.study.attention as attending
 import stacklab.study.plan as planning
 from stacklab.base.canon import canonical_json, fingerprint
 from stacklab.base.files import write_json, write_text
@@ -165,7 +166,8 @@ def tuned_tree(*, steps: int = 80, every: int = 20) -> dict[str, Any]:
 
 
 def gridded_tree() -> dict[str, Any]:
-    """The tuned study with a grid of two depths and two numbers of heads beside its arms, four of them at smoke."""
+    """The tuned study with a grid of two depths and two numbers of heads beside its arms, four of them at smoke, and a
+    trend over the grid's heads."""
     tree = tuned_tree(steps=12, every=6)
     tree["scales"]["smoke"]["seeds"] = [1, 2]
     tree["knobs"].append("model.num_heads")
@@ -175,11 +177,43 @@ def gridded_tree() -> dict[str, Any]:
     }
     tree["grid"] = {"axes": axes, "depth": "layers", "across": "heads", "metric": "validation.loss", "solved": 3.0}
     tree = expand(tree, Places("study"))
+    tree["trend"] = {
+        "series": {
+            "two": ["layers-1-heads-2", "layers-12-heads-2"],
+            "four": ["layers-1-heads-4", "layers-12-heads-4", "layers-8"],
+        },
+        "reference": "two",
+        "at": 20,
+    }
     tree["scales"]["smoke"]["arms"] = [
         *SMOKE,
         *(f"layers-{layers}-heads-{heads}" for layers in (1, 12) for heads in (2, 4)),
     ]
     return tree
+
+
+def trended_tree() -> dict[str, Any]:
+    """Three series of two stacks of two layers each, which differ in their heads alone."""
+    tree = copy.deepcopy(study_tree(steps=12, every=6))
+    tree["knobs"] = ["model.num_heads"]
+    tree["base"]["model"] |= {"num_layers": 2}
+    heads = {"even": ([1, 1], [2, 2], [8, 8]), "rising": ([1, 2], [2, 4], [4, 8]), "falling": ([2, 1], [4, 2], [8, 4])}
+    series = {name: [f"{name}-{sum(each)}" for each in schedules] for name, schedules in heads.items()}
+    tree["arms"] = {
+        f"{name}-{sum(each)}": {"label": f"{name} {sum(each)}", "change": {"model.num_heads": each}}
+        for name, schedules in heads.items()
+        for each in schedules
+    }
+    tree["trend"] = {"series": series, "reference": "even", "at": 10}
+    tree["scales"]["smoke"] |= {"arms": None}
+    for name in ("control", "claims", "aggregates", "source"):
+        del tree[name]
+    return tree
+
+
+def fake_attention(module: str, specs: str, out: Path, **settings: Any) -> str:
+    """Stands for the measuring process: a second a head and half as much for the other work."""
+    return json.dumps([[form["model"]["num_heads"] + 0.5] * 3 for form in json.loads(specs)])
 
 
 @pytest.fixture
@@ -199,6 +233,7 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
         metrics = ("accuracy", *(f"accuracy.hops_{number}" for number in hops)) if hops else ()
         data = Ready(manifest["fingerprint"], 512, dict(manifest), metrics)
         monkeypatch.setattr(planning, "make_ready", lambda spec, *, cache, ask: data)
+        monkeypatch.setattr(attending, "measured", fake_attention)
         study = StudySpec.model_validate(tree or study_tree())
         plan = planning.make_plan(study, scale=scale, out=out, seeds=seeds)
         enter(plan, out)

@@ -121,8 +121,8 @@ def _panel(axes: "Axes", panel: Panel) -> None:
 def _labels(axes: "Axes", mark: Points) -> None:
     offset, across, along = LABEL_PLACES[mark.label_side]
     for label, x, y in zip(mark.labels, mark.x, mark.y, strict=False):
-        style = {"fontsize": 6, "color": mark.color, "ha": across, "va": along}
-        axes.annotate(label, (x, y), xytext=offset, textcoords="offset points", **style)
+        place: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": across, "va": along}
+        axes.annotate(label, (x, y), fontsize=6, color=mark.color, **place)
 
 
 def _axis(axes: "Axes", axis: Axis, which: Literal["x", "y"]) -> None:

@@ -128,9 +128,9 @@ def _panel(
     """None without a point. Bands may run out of it."""
     if not points:
         return None
-    places = [x for drawn in (*points, *lines) for x in drawn.x]
-    heights = [y for drawn in (*points, *lines) for y in drawn.y]
-    heights += [end for mark in points for end in (*mark.low, *mark.high)]
+    drawn: list[Points | Line] = [*points, *lines]
+    places = [x for mark in drawn for x in mark.x]
+    heights = [y for mark in drawn for y in mark.y] + [end for mark in points for end in (*mark.low, *mark.high)]
     x, y = _roomy(TITLES[trend.against], places), _roomy(unit, heights)
     return Panel(title, x, y, bands=tuple(bands), lines=tuple(lines), points=tuple(points))
 

@@ -15,6 +15,7 @@ import torch
 
 from stacklab.base.streams import stream_seed
 from stacklab.model.init import build
+from stacklab.model.layers import Block
 from stacklab.run.attention_form import AttentionForm
 from stacklab.run.environment import prepare_process
 from stacklab.train.precision import autocast, pick_device, resolve
@@ -43,7 +44,9 @@ def _block(form: AttentionForm) -> Callable[[], float]:
     """A call that trains the layer some times and returns the seconds of one. Two times warm it up."""
     device = pick_device()
     precision = resolve(form.precision, device)
-    layer = build(form.model, seed=0, device=str(device)).blocks[0].attention
+    block = build(form.model, seed=0, device=str(device)).blocks[0]
+    assert isinstance(block, Block)
+    layer = block.attention
     shape, seeds = (form.micro_batch, form.context, form.model.d_model), count()
 
     def seconds_of(number: int) -> float:

@@ -1,0 +1,164 @@
+"""A study's trend in the report: fits, gaps, labels, and what attention costs."""
+
+from typing import Any
+
+import pytest
+
+from stacklab.report.facts import build_facts
+from stacklab.report.figure_csv import figure_csv
+from stacklab.report.figures import figures
+from stacklab.report.html import render_html
+from stacklab.report.markdown import render_markdown
+from stacklab.report.matplotlib_view import draw, render
+from stacklab.report.plot import Points
+from stacklab.report.plotly_view import plotly_panel
+from stacklab.report.schema import Facts
+from stacklab.report.trend_tables import fit_table, gap_table, point_table
+from stacklab.report.trend_view import trend_figure
+from stacklab.stats.decay import Decay, fit_decay, relative_gap
+from stacklab.stats.result import Undefined
+from stacklab.study.trend import Trend
+from tests.report.conftest import MakeStudy, study_tree, trended_tree
+
+LOSSES = {2.0: 3.0, 3.0: 2.8, 4.0: 2.65, 6.0: 2.42, 12.0: 2.12, 16.0: 2.06}
+"""By total heads, near 2 + 1.5 exp(-x / 5)."""
+
+
+@pytest.fixture
+def facts(make_study: MakeStudy) -> Facts:
+    """Planted losses, a hundredth apart by seed, and falling arms one per cent lower."""
+    result = make_study(tree=trended_tree())
+    for index, row in enumerate(result.rows):
+        heads = sum(layer.num_heads for layer in result.plan.arm(row.arm).config.model.layers)
+        lower = 0.99 if row.arm.startswith("falling") else 1.0
+        loss = lower * LOSSES[heads] + 0.01 * (row.seed - 2)
+        result.rows[index] = row.model_copy(update={"metrics": row.metrics | {"validation.loss": loss}})
+    return build_facts(result)
+
+
+def trend_of(facts: Facts) -> Trend:
+    assert facts.trend is not None
+    return facts.trend
+
+
+def panel_points(facts: Facts, panel: int) -> list[Points]:
+    figure = trend_figure(facts)
+    assert figure is not None
+    return list(figure.panels[panel].points)
+
+
+def test_every_series_is_fitted_through_all_its_seeds(facts: Facts) -> None:
+    even, rising, falling = trend_of(facts).series
+    assert [series.name for series in (even, rising, falling)] == ["even", "rising", "falling"]
+    assert isinstance(even.fit, Decay)
+    assert (even.fit.n, even.fit.distinct, even.fit.degrees) == (9, 3, 6)
+    x = [2.0] * 3 + [4.0] * 3 + [16.0] * 3
+    y = [LOSSES[at] + off for at in (2.0, 4.0, 16.0) for off in (-0.01, 0.0, 0.01)]
+    assert even.fit.at(10).value == pytest.approx(fit_decay(x, y, at=[10]).at(10).value)  # type: ignore[union-attr]
+    assert even.gap is None
+    assert falling.gap == relative_gap(falling.fit, even.fit, x=10)
+    assert [point.schedule for point in rising.points] == ["1-2", "2-4", "4-8"]
+
+
+def test_the_figure_labels_means_with_their_schedules_and_draws_fits_with_bands(facts: Facts) -> None:
+    figure = trend_figure(facts)
+    assert figure is not None
+    loss, *others = figure.panels
+    assert [panel.title for panel in others] == [
+        "Training time (ms)",
+        "Time of a step, median (ms)",
+        "Attention of a step, alone (s)",
+    ]
+    labelled = [mark for mark in loss.points if mark.labels]
+    assert [mark.labels for mark in labelled][:4] == [("1-1",), ("2-2",), ("8-8",), ("1-2",)]
+    assert all(mark.hollow and mark.low for mark in labelled)
+    assert len({mark.label_side for mark in labelled}) == len({mark.color for mark in labelled}) == 3
+    assert not any(mark.labels for panel in others for mark in panel.points)
+    assert (len(loss.lines), len(loss.bands), len(figure.keys)) == (3, 3, 3)
+    assert all(
+        low < y < high
+        for b, line in zip(loss.bands, loss.lines, strict=True)
+        for low, y, high in zip(b.low, line.y, b.high, strict=True)
+    )
+    assert "even 4 (2-2), mean" in figure_csv(figure)
+
+
+def test_attention_is_the_sum_over_layers(facts: Facts) -> None:
+    points = {mark.name: mark.y for mark in panel_points(facts, 3)}
+    assert points["rising 12 (4-8)"] == (4.5 + 8.5,)
+    assert points["even 2 (1-1)"] == (3.0,)
+
+
+def test_both_renderers_write_the_labels(facts: Facts) -> None:
+    figure = trend_figure(facts)
+    assert figure is not None
+    svg, page = render(draw(figure), "svg").decode(), plotly_panel(figure.panels[0])
+    assert "<!-- 4-8 -->" in svg
+    (trace,) = [trace for trace in page["data"] if trace.get("text") == ["4-8"]]
+    assert (trace["mode"], trace["textposition"]) == ("markers+text", "top center")
+
+
+def test_tables_print_degrees_of_freedom_and_gaps(facts: Facts) -> None:
+    fits, gaps, points = fit_table(facts), gap_table(facts), point_table(facts)
+    assert fits is not None and gaps is not None and points is not None
+    assert [cell.text for cell in fits.rows[0][:3]] == ["even", "9 at 3 places", "6"]
+    assert fits.rows[0][-1].text.startswith("3 different x: the curve goes through their means")
+    assert gaps.heads[1].text == "Its curve at 10 total heads"
+    assert [row[0].text for row in gaps.rows] == ["rising", "falling"]
+    assert " % [" in gaps.rows[1][3].text
+    assert [cell.text for cell in points.rows[3][:4]] == ["rising", "rising 3", "3", "1-2"]
+    assert points.notes[0].startswith("Attention: layers measured alone, forward and backward, medians of 3 rounds")
+
+
+def test_a_gap_beyond_the_points_is_called_so(make_study: MakeStudy) -> None:
+    tree = trended_tree()
+    tree["trend"]["at"] = 14
+    table = gap_table(build_facts(make_study(tree=tree)))
+    assert table is not None
+    told = [row[-1].text for row in table.rows]
+    assert all("beyond its points, from 3 to 12" in text or "cannot be fitted" in text for text in told)
+
+
+def test_one_seed_draws_its_points_and_says_that_nothing_can_be_fitted(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study(tree=trended_tree(), seeds=(1,)))
+    reason = "3 parameters through 3 points have no degrees of freedom"
+    assert {series.fit for series in trend_of(facts).series} == {Undefined(reason=reason)}
+    fits, gaps, figure = fit_table(facts), gap_table(facts), trend_figure(facts)
+    assert fits is not None and gaps is not None and figure is not None
+    assert fits.rows[0][-1].text == f"cannot be fitted: {reason}"
+    assert [cell.text for cell in gaps.rows[0][1:]] == [
+        *("–", "–", "undefined"),
+        f"the curve cannot be fitted: {reason}",
+    ]
+    assert not figure.panels[0].lines
+    page = render_html(facts, figures(facts))
+    assert page.count(f"cannot be fitted: {reason}") == 5
+
+
+def test_a_scale_shows_the_arms_that_it_runs(make_study: MakeStudy) -> None:
+    tree = trended_tree()
+    tree["scales"]["smoke"]["arms"] = ["rising-3", "rising-6"]
+    facts = build_facts(make_study(tree=tree))
+    (rising,) = trend_of(facts).series
+    assert [point.arm for point in rising.points] == ["rising-3", "rising-6"]
+    assert "3 parameters need 3 different x, there are 2" in render_markdown(facts, figures(facts))
+    tree["scales"]["smoke"]["arms"] = ["other"]
+    tree["arms"]["other"] = {"label": "other", "change": {"model.num_heads": 4}}
+    assert build_facts(make_study(tree=tree)).trend is None
+
+
+def test_without_finished_runs_attention_is_all_there_is(make_study: MakeStudy) -> None:
+    tree = trended_tree()
+    missing = {(arm, seed): "missing" for arm in tree["arms"] for seed in (1, 2, 3)}
+    facts = build_facts(make_study(tree=tree, outcomes=missing))
+    figure = trend_figure(facts)
+    assert figure is not None
+    assert [panel.title for panel in figure.panels] == ["Attention of a step, alone (s)"]
+    assert "3 parameters through 0 points" in render_markdown(facts, figures(facts))
+
+
+def test_a_study_without_a_trend_has_no_such_part(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study(tree=study_tree()))
+    tables: list[Any] = [fit_table(facts), gap_table(facts), point_table(facts), trend_figure(facts)]
+    assert tables == [None] * 4
+    assert "trend" not in render_markdown(facts, {}).lower()
