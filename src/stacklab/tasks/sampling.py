@@ -16,9 +16,8 @@ def distinct(rng: np.random.Generator, size: int, *, count: int, pool: int) -> I
     """
     # A deck of all rows' cards, place by place, so that a place is contiguous: this is drawn at every training step.
     deck_PB = np.repeat(np.arange(pool, dtype=np.int64), size)
-    rows = np.arange(size)
-    for place in range(count):
-        other = rng.integers(place, pool, size=size) * size + rows
+    others_PB = rng.integers(np.arange(count)[:, None], pool, size=(count, size)) * size + np.arange(size)
+    for place, other in enumerate(others_PB):
         picked = deck_PB.take(other)
         here = deck_PB[place * size : (place + 1) * size]
         deck_PB[other] = here
