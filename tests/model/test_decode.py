@@ -64,14 +64,16 @@ def test_a_continuation_does_not_depend_on_its_company() -> None:
 
 def test_each_sequence_says_why_it_stopped() -> None:
     model = model_of()
-    free = generate(model, [[3]], max_tokens=11)[0]
-    assert (len(free.ids), free.stop) == (11, "token count")
-    assert generate(model, [[3]], max_tokens=12) == [Continuation(free.ids, "context full")]
+    free = generate(model, [[3]], max_tokens=12)[0]
+    assert (len(free.ids), free.stop) == (12, "token count"), "the last one is read from a full context"
+    assert generate(model, [[3]], max_tokens=13) == [Continuation(free.ids, "context full")]
     end = next(token for token in free.ids[1:] if token != free.ids[0])
     cut = Continuation(free.ids[: free.ids.index(end)], "end token")
     assert generate(model, [[3]], max_tokens=50, end_id=end) == [cut]
-    full, shorter = generate(model, [[1] * 12, [3]], max_tokens=2)
+    full, shorter = generate(model, [[1] * 13, [3]], max_tokens=2)
     assert full == Continuation([], "context full")
+    (last,) = generate(model, [[1] * 12], max_tokens=2)
+    assert (len(last.ids), last.stop) == (1, "context full")
     assert shorter == Continuation(free.ids[:2], "token count")
     assert generate(model, [], max_tokens=2) == []
 
