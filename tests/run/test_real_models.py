@@ -3,8 +3,6 @@
 import itertools
 from pathlib import Path
 
-import torch
-
 from stacklab.model.decode import generate
 from stacklab.run.export import export_model
 from stacklab.run.import_ import import_model

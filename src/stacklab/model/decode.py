@@ -61,8 +61,8 @@ def stream(
 ) -> Iterator[New]:
     """The tokens after each prompt, step by step, rows in order within a step; each row stops exactly once.
 
-    A sequence stops before `end_id`, after `max_tokens` new tokens, or when prompt and new tokens fill the context and one
-    more is known, which is not fed back and so needs no position.
+    A sequence stops before `end_id`, after `max_tokens` new tokens, or when prompt and new tokens fill the context and
+    one more is known, which is not fed back and so needs no position.
 
     Raises SpecError for a model whose mask is not causal: what it says of a position depends on what follows.
     """
@@ -73,7 +73,8 @@ def stream(
         )
     if max_tokens < 1 or not all(prompts):
         raise ValueError("give every prompt at least one token, and room for at least one new one")
-    limits = {row: _limit(model.spec.context_length + 1 - len(prompt), max_tokens) for row, prompt in enumerate(prompts)}
+    room = model.spec.context_length + 1
+    limits = {row: _limit(room - len(prompt), max_tokens) for row, prompt in enumerate(prompts)}
     yield from (New(row, None, why) for row, (tokens, why) in limits.items() if tokens == 0)
     limits = {row: limit for row, limit in limits.items() if limit[0] > 0}
     if limits:
