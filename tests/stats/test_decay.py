@@ -76,11 +76,23 @@ def test_three_different_x_leave_the_form_untested_and_the_means_on_the_curve() 
     assert [point.value for point in fit.curve] == pytest.approx(means, rel=1e-6)
 
 
-def test_a_parameter_that_the_points_do_not_bound_has_an_open_end() -> None:
-    fit = planted(4, THREE, sd=0.15)
-    ends = [end for found in (fit.limit, fit.height, fit.scale) for end in (found.low, found.high)]
-    assert None in ends
-    assert all(end is None or math.isfinite(end) for end in ends)
+@pytest.mark.parametrize(
+    ("seed", "opened"),
+    [
+        pytest.param(0, {("height", "high"), ("scale", "low")}, id="a step is not ruled out"),
+        pytest.param(14, {("limit", "low"), ("height", "high"), ("scale", "high"), ("scale", "low")}, id="nor a line"),
+        pytest.param(12, {("limit", "low"), ("height", "high"), ("scale", "high")}, id="a line alone"),
+    ],
+)
+def test_an_end_that_the_points_do_not_bound_is_open(seed: int, opened: set[tuple[str, str]]) -> None:
+    fit = planted(seed, THREE, sd=0.1)
+    found = {
+        (name, end)
+        for name in ("limit", "height", "scale")
+        for end in ("low", "high")
+        if getattr(getattr(fit, name), end) is None
+    }
+    assert found == opened
     assert all(math.isfinite(point.low) and math.isfinite(point.high) for point in fit.curve)
 
 

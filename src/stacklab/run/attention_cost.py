@@ -60,6 +60,7 @@ def _block(form: AttentionForm) -> Callable[[], float]:
                 y_BTD = layer(x_BTD, seed)
             y_BTD.backward(gradient_BTD.to(y_BTD.dtype))
             layer.zero_grad(set_to_none=True)
+            x_BTD.grad = None
         _settle(device)
         return (time.perf_counter() - began) / number
 

@@ -6,7 +6,7 @@ from stacklab.train.spec import Precision
 
 
 class AttentionForm(Spec):
-    """One attention layer in training, as a stack of that layer alone, which has no feed-forward and no norms.
+    """One attention layer in training, written as a stack of that layer without a feed-forward.
 
     micro_batch: sequences at a time. context: their positions.
     """
