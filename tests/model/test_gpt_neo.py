@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
-from stacklab.model.transformer import Transformer
 
 SPEC = ModelSpec.model_validate(
     {
@@ -33,9 +33,8 @@ LAYER = {
 }
 
 
-def named_as_theirs(model: Transformer) -> dict[str, torch.Tensor]:
-    """Our weights under the peer's names."""
-    ours = dict(model.named_parameters())
+def named_as_theirs(ours: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Our tensors under the peer's names."""
     named = {"wte.weight": ours.pop("token_embedding.weight"), "wpe.weight": ours.pop("position_embedding.weight")}
     for kind in ("weight", "bias"):
         named[f"ln_f.{kind}"] = ours.pop(f"final_norm.{kind}")
@@ -49,7 +48,7 @@ def named_as_theirs(model: Transformer) -> dict[str, torch.Tensor]:
     return named
 
 
-def test_logits_equal_the_peers() -> None:
+def test_logits_and_gradients_equal_the_peers() -> None:
     transformers = pytest.importorskip("transformers.models.gpt_neo")
     config = transformers.GPTNeoConfig(
         vocab_size=31,
@@ -64,7 +63,7 @@ def test_logits_equal_the_peers() -> None:
         eos_token_id=0,
     )
     model, peer = build(SPEC, seed=0), transformers.GPTNeoForCausalLM(config).eval()
-    given = named_as_theirs(model)
+    given = named_as_theirs(dict(model.named_parameters()))
     theirs = {name.removeprefix("transformer."): value for name, value in peer.named_parameters()}
     assert given.keys() == theirs.keys()
     with torch.no_grad():
@@ -72,5 +71,21 @@ def test_logits_equal_the_peers() -> None:
             # Biases of 0 would hide whether they are added.
             given[name] += torch.linspace(-0.1, 0.2, value.numel()).view_as(value)
             value.copy_(given[name])
-        ids_BT = torch.arange(32).reshape(2, 16) * 7 % 31
-        torch.testing.assert_close(model.logits(model(ids_BT)), peer(ids_BT).logits, rtol=1e-4, atol=1e-5)
+    model, peer = model.double(), peer.double()
+    ids_BT = torch.arange(32).reshape(2, 16) * 7 % 31
+    # The peer's scores stay in float32 within a model of float64, which is what the tolerance is for.
+    found, expected = model.logits(model(ids_BT)), peer(ids_BT).logits
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    targets_N = ids_BT.roll(1, 1).flatten()
+    for logits_BTV in (found, expected):
+        F.cross_entropy(logits_BTV.flatten(0, 1), targets_N).backward()
+    gradients = named_as_theirs({name: gradient(value) for name, value in model.named_parameters()})
+    for name, value in peer.named_parameters():
+        wanted = gradient(value)
+        worst = (gradients[name.removeprefix("transformer.")] - wanted).abs().max() / wanted.abs().max()
+        assert worst < 1e-5, name
+
+
+def gradient(parameter: torch.Tensor) -> torch.Tensor:
+    assert parameter.grad is not None
+    return parameter.grad

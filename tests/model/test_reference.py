@@ -36,6 +36,13 @@ VARIANTS: list[dict[str, Any]] = [
     {"attention_identity": 0.2, "num_heads": [1, 4]},
     {"attention_identity": -0.3, "attention_scale": "none", "norm": {"placement": "post"}},
     {"attention_scale": "none", "activation": "gelu_tanh"},
+    {  # GPT-Neo with heads of its own in each layer.
+        "attention_scale": "none",
+        "activation": "gelu_tanh",
+        "num_heads": [8, 2],
+        "window": [None, 3],
+        "linear_bias": {"output": True, "feed_forward": True},
+    },
     {"linear_bias": True, "activation": "relu"},
     {"linear_bias": {"output": True, "feed_forward": True}, "activation": "silu"},
     {"linear_bias": {"query_key_value": True}},
