@@ -17,10 +17,29 @@ def test_scalars_are_spread_and_lists_are_taken_layer_by_layer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("schedule", "heads"),
+    [
+        ({"schedule": "constant", "smallest": 12}, (12, 12, 12, 12)),
+        ({"schedule": "ascending", "smallest": 3}, (3, 6, 12, 24)),
+        ({"schedule": "descending", "smallest": 12}, (96, 48, 24, 12)),
+        ({"schedule": "ascending", "smallest": 1, "factor": 4}, (1, 4, 16, 64)),
+    ],
+)
+def test_a_schedule_is_the_list_that_it_stands_for(schedule: dict[str, Any], heads: tuple[int, ...]) -> None:
+    given = {"d_model": 768, "num_layers": 4}
+    spec = ModelSpec.model_validate(given | {"num_heads": schedule})
+    assert tuple(layer.num_heads for layer in spec.layers) == heads
+    assert spec == ModelSpec.model_validate(given | {"num_heads": list(heads)})
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"num_heads": 5}, r"num_heads = 5 \(layer 0\) does not divide d_model = 384"),
         ({"num_heads": [8, 8]}, "num_heads lists 2 values for num_layers = 12 layers"),
+        ({"num_heads": {"schedule": "ascending", "smallest": 5}}, r"num_heads = 5 \(layer 0\) does not divide"),
+        ({"num_heads": {"schedule": "rising", "smallest": 5}}, "'constant', 'ascending' or 'descending'"),
+        ({"num_heads": {"schedule": "constant", "smallest": 1}, "num_layers": 65}, "needs num_layers from 0 to 64"),
         ({"d_ff": [8]}, "d_ff lists 1 values"),
         ({"layer_drop": 1.0}, "layer_drop = 1.0"),
         ({"d_model": 8.5}, "d_model"),

@@ -9,8 +9,8 @@ from stacklab.base.yamlfile import Places
 from stacklab.study.cells import Cell, SeedOutcome, judge, predicted_depth, thresholds, with_budget
 from stacklab.study.collect import Row
 from stacklab.study.grid import combinations, expand
+from stacklab.study.grid_spec import GridSpec
 from stacklab.study.load import builtin_studies, read_study
-from stacklab.study.spec import GridSpec
 
 AXES: dict[str, Any] = {
     "task": {"easy": {"data.task": {"kind": "parity"}}, "hard": {"data.task": {"kind": "lego"}, "train.steps": 9}},

@@ -1,16 +1,19 @@
 """What a stack is: widths, depth, heads, norms, positions. No torch here."""
 
 import math
-from typing import Annotated, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from stacklab.base.spec import Items, Spec
 from stacklab.model.components import Biases, BiasSpec, FactoredPositions, Mask, PlainPositions, Position
+from stacklab.model.schedule import HeadSchedule
 
 T = TypeVar("T")
 
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
+MOST_SCHEDULED = 64
+"""Layers of a schedule: numbers that double more often fit no width."""
 
 
 class LayerSpec(NamedTuple):
@@ -101,6 +104,7 @@ class ModelSpec(Spec):
     """A stack of layers. A per-layer field takes one value for all layers or a list of `num_layers` values.
 
     vocab_size: None is replaced by the tokenizer's size when a study is planned.
+    num_heads: also {schedule: ascending, smallest: 3}, see HeadSchedule; it is kept as the list that it stands for.
     num_kv_heads: heads of keys and values, each shared by as many heads of queries as divide evenly (grouped-query
     attention, Ainslie et al. 2023, arXiv 2305.13245; 1 is multi-query attention). None means num_heads.
     d_ff: None means 4 * d_model; 0 leaves the feed-forward and its norm out.
@@ -143,6 +147,17 @@ class ModelSpec(Spec):
     norm: NormSpec = NormSpec()
     init: InitSpec = InitSpec()
     parametrisation: Parametrisation = StandardSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scheduled(cls, given: Any) -> Any:
+        """A schedule of heads becomes the list that it stands for, so that equal stacks have equal specs."""
+        if not isinstance(given, dict) or not isinstance(given.get("num_heads"), dict):
+            return given
+        num_layers = given.get("num_layers", cls.model_fields["num_layers"].default)
+        if not isinstance(num_layers, int) or not 0 <= num_layers <= MOST_SCHEDULED:
+            raise ValueError(f"num_heads: a schedule needs num_layers from 0 to {MOST_SCHEDULED}, got {num_layers!r}")
+        return given | {"num_heads": HeadSchedule.model_validate(given["num_heads"]).heads(num_layers)}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -12,7 +12,7 @@ from stacklab.report.tables import Cell as TableCell
 from stacklab.report.tables import Table
 from stacklab.report.text import NOTHING
 from stacklab.study.cells import Cell, CellVerdict, Threshold, predicted_depth
-from stacklab.study.spec import GridSpec
+from stacklab.study.grid_spec import GridSpec
 
 SHADES = ("#f1eef6", "#d0d1e6", "#a6bddb", "#74a9cf", "#2b8cbe", "#045a8d")
 """From guessing to solved (ColorBrewer PuBu, six classes)."""

@@ -14,8 +14,8 @@ from stacklab.study.aggregate import Aggregate
 from stacklab.study.cells import Cell as CellResult
 from stacklab.study.cells import Threshold
 from stacklab.study.evidence import Evidence
+from stacklab.study.grid_spec import GridSpec
 from stacklab.study.plan import DifferencePlan, MatchPlan
-from stacklab.study.spec import GridSpec
 from stacklab.study.trend import Trend
 from stacklab.study.tuning import ArmTuning
 

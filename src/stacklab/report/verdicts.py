@@ -11,8 +11,8 @@ from stacklab.report.verdict_marks import MARKS, why
 from stacklab.stats.result import Estimate
 from stacklab.study.analyse import ClaimResult
 from stacklab.study.cells import Cell, thresholds
+from stacklab.study.grid_spec import GridSpec
 from stacklab.study.results import StudyResult
-from stacklab.study.spec import GridSpec
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions

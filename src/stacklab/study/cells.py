@@ -9,8 +9,8 @@ from typing import Any, Literal
 from stacklab.base.spec import Items, Spec
 from stacklab.study.collect import Row, curves
 from stacklab.study.grid import combinations, measured
+from stacklab.study.grid_spec import GridSpec
 from stacklab.study.plan import ArmPlan, Plan
-from stacklab.study.spec import GridSpec
 from stacklab.train.spec import StopSpec
 from stacklab.train.stop import solved_at
 

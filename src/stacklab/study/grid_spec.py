@@ -1,0 +1,50 @@
+"""Arms that are a grid. No torch here."""
+
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from stacklab.base.spec import Items, Spec, Text
+
+
+class PredictedSpec(Spec):
+    """The threshold that theory gives a column: the value of the depth axis, where the other axes are `at`."""
+
+    at: dict[Text, Text]
+    depth: Text
+
+
+class PredictionSpec(Spec):
+    """A line in the maps. label: the rule that the depths follow, and whose it is."""
+
+    label: Text
+    depths: Items[PredictedSpec] = Field(min_length=1)
+
+
+class GridSpec(Spec):
+    """Arms that are every combination of some axes, and what each of them is asked.
+
+    axes: name -> {path: model.num_layers, values: [1, 2]}, or {a name: {path: value, ...}, another name: ...};
+    or, of what every arm is measured on, {metric: "validation.accuracy.k={}", values: [1, 2]}, which makes no arms.
+    depth: the axis along which the smallest value that solves is sought; across: the other axis of the maps.
+    solved: a seed solves when its final `metric` is at least this.
+    """
+
+    axes: dict[Text, dict[Text, Any]] = Field(min_length=1)
+    depth: Text
+    across: Text
+    metric: Text = "validation.accuracy"
+    solved: float = 0.95
+    predicted: PredictionSpec | None = None
+
+    @model_validator(mode="after")
+    def _axes_exist(self) -> Self:
+        for name in (self.depth, self.across):
+            if name not in self.axes:
+                raise ValueError(f"there is no axis {name!r}; the axes are {', '.join(self.axes)}")
+        if self.depth == self.across:
+            raise ValueError(f"depth and across are both {self.depth!r}; a map needs two axes")
+        for predicted in self.predicted.depths if self.predicted else ():
+            if unknown := set(predicted.at) - set(self.axes):
+                raise ValueError(f"predicted names the axis {min(unknown)!r}; the axes are {', '.join(self.axes)}")
+        return self
