@@ -8,7 +8,7 @@ from stacklab.base.spec import Spec
 
 
 class HeadSchedule(Spec):
-    """Numbers of heads, bottom first: the same everywhere, or from `smallest` upwards by `factor` a layer, or its mirror
+    """Numbers of heads, bottom first: the same everywhere, or rising from `smallest` by `factor` a layer, or its mirror
     image.
 
     >>> HeadSchedule(schedule="descending", smallest=3).heads(4)
