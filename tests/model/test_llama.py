@@ -148,7 +148,7 @@ def test_the_cache_holds_the_shared_heads_only_and_every_row_has_positions_of_it
     positions_BT = (columns_T - start_B[:, None]).clamp(0)
     real_BTS = (columns_T <= columns_T[:, None]) & (columns_T >= start_B[:, None])[:, None]
     visible_BTS = real_BTS | torch.eye(8, dtype=torch.bool)
-    caches = [LayerCache() for _ in model.blocks]
+    caches = [LayerCache(8) for _ in model.blocks]
     parts = [
         model.decode(ids_BT[:, part], positions_BT[:, part], caches, visible_BTS[:, part, : part.stop])
         for part in (slice(0, 5), slice(5, 8))

@@ -176,6 +176,7 @@ def gridded_tree() -> dict[str, Any]:
         "heads": {"path": "model.num_heads", "values": [2, 4]},
     }
     tree["grid"] = {"axes": axes, "depth": "layers", "across": "heads", "metric": "validation.loss", "solved": 3.0}
+    tree["grid"]["predicted"] = {"label": "a rule", "depths": [{"at": {"heads": "2"}, "depth": "12"}]}
     tree = expand(tree, Places("study"))
     tree["trend"] = {
         "series": {

@@ -50,7 +50,7 @@ def test_tables_name_seeds_and_thresholds(make_study: MakeStudy) -> None:
     found = Threshold(at={"heads": "2"}, depth=None, solved=(("1", 0, 3), ("12", 1, 3)))
     told = threshold_table(facts.model_copy(update={"thresholds": (found,)}))
     assert told is not None
-    assert [cell.text for cell in told.rows[0]] == ["2", "none of these", "1: 0 of 3, 12: 1 of 3"]
+    assert [cell.text for cell in told.rows[0]] == ["2", "none of these", "12", "1: 0 of 3, 12: 1 of 3"]
 
 
 def test_a_prediction_is_a_line_through_the_columns_and_a_column_of_the_table(make_study: MakeStudy) -> None:
