@@ -162,7 +162,7 @@ def _predicted_line(
     if not found:
         return ()
     xs, ys = zip(*sorted(found), strict=True)
-    return (Line("predicted", xs, ys, PREDICTED),)
+    return (Line("predicted", xs, ys, PREDICTED, symbol="diamond"),)
 
 
 def _named(title: str, values: Sequence[str]) -> Axis:
