@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.model.peers import assert_gradients_agree, gradient
 
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
@@ -80,12 +81,4 @@ def test_logits_and_gradients_equal_the_peers() -> None:
     for logits_BTV in (found, expected):
         F.cross_entropy(logits_BTV.flatten(0, 1), targets_N).backward()
     gradients = named_as_theirs({name: gradient(value) for name, value in model.named_parameters()})
-    for name, value in peer.named_parameters():
-        wanted = gradient(value)
-        worst = (gradients[name.removeprefix("transformer.")] - wanted).abs().max() / wanted.abs().max()
-        assert worst < 1e-5, name
-
-
-def gradient(parameter: torch.Tensor) -> torch.Tensor:
-    assert parameter.grad is not None
-    return parameter.grad
+    assert_gradients_agree(gradients, theirs)

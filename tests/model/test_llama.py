@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.model.peers import assert_gradients_agree, gradient
 
 from stacklab.model.components import RotaryPositions
 from stacklab.model.decode import generate
@@ -94,15 +95,7 @@ def test_logits_and_gradients_equal_the_peers(tied: bool) -> None:
     found.backward(direction)
     expected.backward(direction)
     gradients = named_as_theirs({name: gradient(value) for name, value in model.named_parameters()})
-    for name, value in peer.named_parameters():
-        wanted = gradient(value)
-        worst = (gradients[name] - wanted).abs().max() / wanted.abs().max()
-        assert worst < 1e-5, name
-
-
-def gradient(parameter: torch.Tensor) -> torch.Tensor:
-    assert parameter.grad is not None
-    return parameter.grad
+    assert_gradients_agree(gradients, dict(peer.named_parameters()))
 
 
 def test_scores_depend_on_the_distance_of_positions_alone() -> None:
