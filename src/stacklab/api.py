@@ -160,7 +160,8 @@ def generate(
     seed: int = 0,
     out: str | Path = "stacklab-out",
 ) -> "list[Generated]":
-    """Continue each prompt with the model of a finished run, named by its id, the start of its id or its folder.
+    """Continue each prompt with a model: a finished run by its id, the start of its id or its folder, an imported
+    model, or a folder of transformers.
 
     A result has `text`, `ids` and `stop`: why it ends there. Raises UserError for what cannot be used.
     """
