@@ -78,6 +78,17 @@ def test_an_axis_of_metrics_makes_cells_and_no_arms(make_study: MakeStudy) -> No
     assert values == {name: row.metrics[f"{name}.loss"] for name in ("train_probe", "validation")}
 
 
+def test_a_metric_that_no_run_has_makes_its_cells_invalid(make_study: MakeStudy) -> None:
+    tree = gridded_tree()
+    tree["grid"]["axes"]["split"] = {"metric": "{}.loss", "values": ["validation", "absent"]}
+    cells = build_facts(make_study(tree=tree)).cells
+    absent = [cell for cell in cells if cell.at["split"] == "absent"]
+    assert len(absent) == 4 and {(one.verdict, one.reason) for one in absent} == {
+        ("invalid", "its runs do not measure absent.loss")
+    }
+    assert "invalid" not in {cell.verdict for cell in cells if cell.at["split"] == "validation"}
+
+
 def test_a_study_without_a_grid_has_none_of_it(make_study: MakeStudy) -> None:
     facts = build_facts(make_study())
     assert (maps(facts), steps_to_solve(facts), cell_table(facts), threshold_table(facts)) == (None,) * 4

@@ -111,6 +111,18 @@ def test_the_hops_are_predicted_as_the_rule_says() -> None:
         assert predicted_depth(grid, {"k": str(k)}) == str(int(math.log2(k)) + 2)
 
 
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({name: {"metric": "{}", "values": [1]} for name in ("k", "n")}, "axes k and n are both of metrics"),
+        ({"k": {"metric": "{}"}}, "axis 'k' lists no values"),
+    ],
+)
+def test_an_axis_that_cannot_be_read_is_refused(axes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GridSpec.model_validate(GRID.dump() | {"axes": AXES | axes})
+
+
 def test_a_prediction_names_axes_of_the_grid() -> None:
     with pytest.raises(ValueError, match="predicted names the axis 'floors'"):
         GridSpec.model_validate(

@@ -132,6 +132,9 @@ def _cell(
     histories: Mapping[int, Sequence[Mapping[str, Any]]],
 ) -> Cell:
     finished = [row for row in rows if row.status == "finished"]
+    if any(grid.metric not in row.metrics for row in finished):
+        why = f"its runs do not measure {grid.metric}"
+        return Cell(arm=arm.name, at=at, baseline=None, outcomes=(), verdict="invalid", reason=why)
     outcomes = tuple(
         SeedOutcome(
             seed=row.seed,

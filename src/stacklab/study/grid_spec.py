@@ -44,6 +44,11 @@ class GridSpec(Spec):
                 raise ValueError(f"there is no axis {name!r}; the axes are {', '.join(self.axes)}")
         if self.depth == self.across:
             raise ValueError(f"depth and across are both {self.depth!r}; a map needs two axes")
+        if len(measured := [name for name, axis in self.axes.items() if "metric" in axis]) > 1:
+            raise ValueError(f"the axes {' and '.join(measured)} are both of metrics; a grid reads one such axis")
+        for name, axis in self.axes.items():
+            if ("path" in axis or "metric" in axis) and not isinstance(axis.get("values"), list):
+                raise ValueError(f"the axis {name!r} lists no values")
         for predicted in self.predicted.depths if self.predicted else ():
             if unknown := set(predicted.at) - set(self.axes):
                 raise ValueError(f"predicted names the axis {min(unknown)!r}; the axes are {', '.join(self.axes)}")
