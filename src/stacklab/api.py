@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacklab.base.env import apply_defaults
+from stacklab.study.attention import with_attention
 from stacklab.study.engines.choose import EngineName, make_engine, worker_count
+from stacklab.study.engines.machine import threads_each
 from stacklab.study.live import live
 from stacklab.study.load import read_study, variant_of
 from stacklab.study.looks import declared_looks, more_seeds, saved_plan
@@ -140,6 +142,7 @@ def run_study(plan: Plan, out: Path, *, engine: EngineName, workers: int | None)
     # Of all runs, not of those left: a resumed run must get the threads that it started with.
     slots = worker_count(workers, runs=count_runs(plan)) if engine != "inline" else workers
     chosen = make_engine(engine, workers=slots)
+    plan = with_attention(plan, out, threads=threads_each(slots or 1))
 
     def start(todo: Todo) -> None:
         labels = {folder.name: label for folder, label in todo.items()}

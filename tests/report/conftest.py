@@ -236,7 +236,7 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
         monkeypatch.setattr(planning, "make_ready", lambda spec, *, cache, ask: data)
         monkeypatch.setattr(attending, "measured", fake_attention)
         study = StudySpec.model_validate(tree or study_tree())
-        plan = planning.make_plan(study, scale=scale, out=out, seeds=seeds)
+        plan = attending.with_attention(planning.make_plan(study, scale=scale, out=out, seeds=seeds), out, threads=2)
         enter(plan, out)
         for trial in trials(plan):
             write_trial(trial, OutPaths(out).run(trial.spec.run_id))

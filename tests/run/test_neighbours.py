@@ -77,7 +77,6 @@ def test_transformer_lens_opens_stock_folders_with_equal_logits_and_attention(tm
         torch.testing.assert_close(pattern_BHTT, ours_BHTT, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(find_spec("lm_eval") is None, reason="the extra `eval` is not installed")
 def test_lm_evaluation_harness_scores_a_local_task_offline(tmp_path: Path) -> None:
     model = exported(tmp_path / "model", GPT2_STACK | {"context_length": 32})
     questions = ["Is it?", "Was it?", "Will it be?", "May it be?"]

@@ -9,7 +9,7 @@ import pytest
 from stacklab.base.errors import DataError
 from stacklab.run.paths import OutPaths
 from stacklab.study import attention
-from stacklab.study.attention import attention_costs, attention_differs, differ_in_attention_alone
+from stacklab.study.attention import attention_costs, attention_differs, differ_in_attention_alone, with_attention
 from stacklab.study.load import read_study
 from stacklab.study.plan import Plan, load_plan, make_plan, save_plan
 from stacklab.study.spec import BaseSpec
@@ -33,7 +33,6 @@ class FakeMachine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     fake = FakeMachine()
     monkeypatch.setattr(attention, "measured", fake)
-    monkeypatch.setattr("stacklab.study.engines.machine.cores", lambda: 4)
     return fake
 
 
@@ -52,20 +51,22 @@ def planned(file: Path, **kwargs: Any) -> Plan:
     return make_plan(read_study(str(file), scale="smoke"), scale="smoke", out=file.parent / "out", **kwargs)
 
 
-def test_a_trend_has_it_measured_once_and_kept_in_the_plan(
+def test_a_run_of_a_trend_has_it_measured_once_and_kept_in_the_plan(
     tiny: Path, machine: FakeMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert planned(tiny).attention is None
-    assert machine.calls == []
+    assert with_attention(planned(tiny), tmp_path, threads=2).attention is None
     tiny.write_text(tiny.read_text().replace("scales:", TREND))
-    plan = planned(tiny, workers=2)
+    unmeasured = planned(tiny)
+    assert unmeasured.attention is None
+    assert machine.calls == []
+    plan = with_attention(unmeasured, tmp_path, threads=2)
     assert plan.attention is not None
     assert (plan.attention.seconds["deep"], plan.attention.seconds["shallow"]) == ((2.0, 2.0), (2.0,))
     assert "medians of 3 rounds in turn, 2 threads of " in plan.attention.text()
     # The deep arm's layers and the shallow one's are of one form, the wide arm's of another.
     assert machine.calls == [(2, 2)]
     monkeypatch.setattr(attention, "measured", None)
-    assert planned(tiny, workers=2) == plan
+    assert with_attention(unmeasured, tmp_path, threads=2) == plan
     save_plan(plan, tmp_path / "saved")
     assert load_plan(tmp_path / "saved") == plan
 

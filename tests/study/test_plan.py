@@ -148,6 +148,24 @@ def test_positions_and_vocabulary_must_suffice(tiny: Path) -> None:
     assert planned(tiny, "model.vocab_size=300").arm("deep").config.model.vocab_size == 300
 
 
+def test_epochs_become_steps_and_steps_given_later_replace_them(tiny: Path) -> None:
+    edit(tiny, "train: {steps: 6,", "train: {epochs: 2.5,")
+    plan = planned(tiny)
+    tokens = plan.data["splits"]["train"]["tokens_per_epoch"]
+    steps = plan.arm("deep").config.train.steps
+    assert 0 <= steps * 2 * 32 - 2.5 * tokens < 2 * 32
+    (_, _, spec), *_ = plan.runs()
+    assert (spec.train.steps, "epochs" in spec.dump()["train"]) == (steps, False)
+    assert planned(tiny, scale="one-arm").arm("deep").config.train.steps == 4
+    assert planned(tiny, "train.steps=9").arm("deep").config.train.steps == 9
+
+
+def test_epochs_are_of_text(tmp_path: Path) -> None:
+    study = read_study("parity", scale="smoke", overrides=["train.epochs=1"])
+    with pytest.raises(SpecError, match=r"train\.epochs: a task draws fresh sequences .* give train\.steps"):
+        make_plan(study, scale="smoke", out=tmp_path)
+
+
 def test_seeds_must_be_distinct(tiny: Path) -> None:
     with pytest.raises(SpecError, match="--seeds: seed 3 is given twice"):
         planned(tiny, seeds=(3, 3))

@@ -36,7 +36,7 @@ Calibrate = Annotated[
     typer.Option(
         "--calibrate/--no-calibrate",
         help="Train a few steps of every arm to measure a step's time, and layers of attention where arms differ in "
-        "them. Arms matched by step time, and the attention of a study with a trend, are measured in any case, once.",
+        "them. Arms matched by step time are measured in any case, once.",
     ),
 ]
 
@@ -109,10 +109,10 @@ def _attention(chosen: "Plan", costs: dict[str, "RunCost"], out: Path, workers: 
     from stacklab.study.attention import attention_costs, attention_differs
     from stacklab.study.engines.machine import threads_each
 
-    found = chosen.attention
-    if found is None and costs and attention_differs(arm.config for arm in chosen.arms):
-        found = attention_costs({arm.name: arm for arm in chosen.arms}, out, threads=threads_each(workers))
-    return None if found is None else attention_table(chosen, found, costs)
+    if not costs or not attention_differs(arm.config for arm in chosen.arms):
+        return None
+    found = attention_costs({arm.name: arm for arm in chosen.arms}, out, threads=threads_each(workers))
+    return attention_table(chosen, found, costs)
 
 
 def _misfit(chosen: "Plan", workers: int, free: int) -> SpecError | None:

@@ -141,8 +141,10 @@ def _metrics(plan: Plan, arms: Mapping[str, ArmFact]) -> tuple[Metric, ...]:
 
 
 def _base(plan: Plan) -> dict[str, object]:
-    """The base's settings; a vocabulary left to the tokenizer is the one that the arms got."""
+    """The base's settings; a vocabulary left to the tokenizer, and the steps of epochs, are what the arms got."""
     base = effective(plan.study.base)
+    if base["train.epochs"] is not None:
+        base["train.steps"] = plan.arms[0].config.train.steps
     if base.get("model.vocab_size") is None:
         base["model.vocab_size"] = plan.arms[0].config.model.vocab_size
     return base
@@ -152,5 +154,5 @@ def _epochs(plan: Plan, data: Mapping[str, object]) -> float | None:
     an_epoch = data.get("splits.train.tokens_per_epoch")
     if not isinstance(an_epoch, int) or not an_epoch:
         return None
-    base = plan.study.base
+    base = plan.arms[0].config
     return base.train.steps * base.train.batch_size * base.data.block_size / an_epoch

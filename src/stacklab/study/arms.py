@@ -1,5 +1,6 @@
 """Arms resolved: changes applied, controls solved, everything else checked to be equal."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -35,13 +36,13 @@ def resolve_arms(
     Raises SpecError when a change does not make a valid configuration, ContrastError when an arm moves something it
     does not declare, MatchError when a control has no solution.
     """
-    base = with_vocabulary(study.base, ready(study.base))
+    base = with_data(study.base, ready(study.base))
     resolved: dict[str, ResolvedArm] = {}
     for name in _targets_first(study, names):
         arm = study.arms[name]
         config = _changed(name, arm, study.base)
         data = ready(config)
-        config = with_vocabulary(config, data)
+        config = with_data(config, data)
         match = None
         if arm.match is not None:
             match = _solve(name, arm.match, config, resolved[arm.match.to].config, by_time)
@@ -55,12 +56,29 @@ def resolve_arms(
 
 def resolve_base(study: StudySpec, data: Ready) -> BaseSpec:
     """The base itself as a complete configuration. Raises SpecError when it is not a valid one."""
-    base = with_vocabulary(study.base, data)
+    base = with_data(study.base, data)
     _check_context("the base", base)
     return base
 
 
-def with_vocabulary(config: BaseSpec, data: Ready) -> BaseSpec:
+def with_data(config: BaseSpec, data: Ready) -> BaseSpec:
+    """What follows from the data filled in: the vocabulary, and the steps of stated epochs."""
+    return _with_steps(_with_vocabulary(config, data), data)
+
+
+def _with_steps(config: BaseSpec, data: Ready) -> BaseSpec:
+    """The last batch of an epoch may reach into the next."""
+    train = config.train
+    if train.epochs is None:
+        return config
+    if "splits" not in data.facts:
+        raise SpecError("train.epochs: a task draws fresh sequences and has no epochs; give train.steps")
+    tokens = data.facts["splits"]["train"]["tokens_per_epoch"]
+    steps = math.ceil(train.epochs * tokens / (train.batch_size * config.data.block_size))
+    return config.model_validate(config.dump() | {"train": train.dump() | {"steps": steps}})
+
+
+def _with_vocabulary(config: BaseSpec, data: Ready) -> BaseSpec:
     """The data's number of ids unless the study states one, which may be larger (unused rows) but not smaller."""
     model = config.model
     if model.vocab_size is None:

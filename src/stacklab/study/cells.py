@@ -82,7 +82,7 @@ def read_cells(plan: Plan, rows: Sequence[Row], out: Path) -> list[Cell]:
         for on, metric in measured(grid.axes, grid.metric):
             at = {value.axis: value.value for value in values} | on
             places = {axis: at[axis] for axis in grid.axes}
-            found.append(_cell(arm, places, grid.model_copy(update={"metric": metric}), own, histories))
+            found.append(_cell(arm, places, grid, metric, own, histories))
     return [with_budget(cell, found, grid) for cell in found]
 
 
@@ -128,27 +128,26 @@ def _cell(
     arm: ArmPlan,
     at: dict[str, str],
     grid: GridSpec,
+    metric: str,
     rows: Sequence[Row],
     histories: Mapping[int, Sequence[Mapping[str, Any]]],
 ) -> Cell:
     finished = [row for row in rows if row.status == "finished"]
-    if any(grid.metric not in row.metrics for row in finished):
-        why = f"its runs do not measure {grid.metric}"
+    if any(metric not in row.metrics for row in finished):
+        why = f"its runs do not measure {metric}"
         return Cell(arm=arm.name, at=at, baseline=None, outcomes=(), verdict="invalid", reason=why)
     outcomes = tuple(
         SeedOutcome(
             seed=row.seed,
-            final=row.metrics[grid.metric],
-            steps=_steps(grid, arm, histories[row.seed]),
+            final=row.metrics[metric],
+            steps=_steps(grid, metric, arm, histories[row.seed]),
             trained=row.step,
         )
         for row in finished
     )
-    whole = grid.metric == STUDY_WIDE
-    cell = Cell(
-        arm=arm.name, at=at, baseline=arm.baseline if whole else None, outcomes=outcomes, verdict="invalid", reason=""
-    )
-    verdict, reason = judge(cell, grid, rows, _rise(grid, list(histories.values())))
+    baseline = arm.baseline if metric == STUDY_WIDE else None
+    cell = Cell(arm=arm.name, at=at, baseline=baseline, outcomes=outcomes, verdict="invalid", reason="")
+    verdict, reason = judge(cell, grid, rows, _rise(metric, list(histories.values())))
     return cell.model_copy(update={"verdict": verdict, "reason": reason})
 
 
@@ -176,20 +175,20 @@ def _solved(cell: Cell, grid: GridSpec) -> int:
     return sum(one.final >= grid.solved for one in cell.outcomes)
 
 
-def _steps(grid: GridSpec, arm: ArmPlan, history: Sequence[Mapping[str, Any]]) -> int | None:
+def _steps(grid: GridSpec, metric: str, arm: ArmPlan, history: Sequence[Mapping[str, Any]]) -> int | None:
     """By the arm's own rule for stopping, if that is about this metric; else by one evaluation that solves."""
     rule = arm.config.train.stop
-    if rule is None or rule.metric != grid.metric:
-        rule = StopSpec(metric=grid.metric, at_least=grid.solved, evaluations=1)
+    if rule is None or rule.metric != metric:
+        rule = StopSpec(metric=metric, at_least=grid.solved, evaluations=1)
     return solved_at(rule, history)
 
 
-def _rise(grid: GridSpec, histories: Sequence[Sequence[Mapping[str, Any]]]) -> float:
+def _rise(metric: str, histories: Sequence[Sequence[Mapping[str, Any]]]) -> float:
     """Mean over seeds of the final value minus that three quarters of the way."""
     gains = []
     for history in histories:
         last = history[-1]["step"]
-        before = [row[grid.metric] for row in history if row["step"] <= 0.75 * last]
+        before = [row[metric] for row in history if row["step"] <= 0.75 * last]
         if before:
-            gains.append(history[-1][grid.metric] - before[-1])
+            gains.append(history[-1][metric] - before[-1])
     return statistics.fmean(gains) if gains else 0.0

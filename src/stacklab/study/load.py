@@ -74,6 +74,7 @@ def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> Study
 
 def assign(base: dict[str, Any], dotted: str, value: Any, *, where: str) -> None:
     """Set `model.d_model` and the like in a tree of plain values. Mappings with the same `kind`, or none, are merged.
+    Steps take the place of epochs stated before.
 
     Raises SpecError when the path does not start in a section of the base or passes through something not a mapping.
     """
@@ -89,6 +90,8 @@ def assign(base: dict[str, Any], dotted: str, value: Any, *, where: str) -> None
     if isinstance(old, dict) and isinstance(value, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
         value = old | value
     node[keys[-1]] = copy.deepcopy(value)
+    if dotted == "train.steps":
+        node["epochs"] = None
 
 
 def validate(tree: Mapping[str, Any], places: Places) -> StudySpec:

@@ -14,8 +14,8 @@ from stacklab.run.ready import Ready, make_ready
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.sequential import look_level
-from stacklab.study.arms import ResolvedArm, resolve_arms, with_vocabulary
-from stacklab.study.attention import AttentionCosts, attention_costs
+from stacklab.study.arms import ResolvedArm, resolve_arms, with_data
+from stacklab.study.attention import AttentionCosts
 from stacklab.study.contrast import differences, pairing
 from stacklab.study.engines.choose import worker_count
 from stacklab.study.engines.machine import threads_each
@@ -151,8 +151,7 @@ def make_plan(
     data = ready(study.base)
     # Of the first look, so that later ones find the same measurement.
     slots = worker_count(workers, runs=len(names) * len(chosen) // look)
-    threads = threads_each(slots)
-    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads)
+    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads_each(slots))
     arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
     contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
@@ -162,14 +161,13 @@ def make_plan(
         seeds=chosen,
         data_fingerprint=data.fingerprint,
         data=data.facts,
-        arms=tuple(_arm_plan(with_vocabulary(study.base, data), arms, arm) for arm in arms.values()),
+        arms=tuple(_arm_plan(with_data(study.base, data), arms, arm) for arm in arms.values()),
         contrasts=contrasts,
         not_asked=not_asked,
         variant=variant,
         looks=looks,
         look=look,
         tuning=tuning,
-        attention=attention_costs(arms, out, threads=threads) if study.trend else None,
     )
 
 

@@ -17,12 +17,21 @@ Changes = dict[Text, Any]
 """Dotted path -> value, for example {model.num_layers: 12}."""
 
 
+class StudyTrainSpec(TrainSpec):
+    """epochs: passes over the training text; takes the place of `steps`, which then follow from the data."""
+
+    epochs: PositiveFloat | None = None
+
+    def as_run(self) -> TrainSpec:
+        return TrainSpec(**{name: getattr(self, name) for name in TrainSpec.model_fields})
+
+
 class BaseSpec(Spec):
     """The configuration that all arms share."""
 
     data: RunData
     model: ModelSpec
-    train: TrainSpec = TrainSpec()
+    train: StudyTrainSpec = StudyTrainSpec()
     evaluate: EvaluateSpec = EvaluateSpec()
     sample: SampleSpec = SampleSpec()
 
@@ -30,7 +39,7 @@ class BaseSpec(Spec):
         return self.model_validate(self.dump() | {"model": model.dump()})
 
     def as_run(self, data_fingerprint: str, *, seed: int) -> RunSpec:
-        sections = {name: getattr(self, name) for name in BaseSpec.model_fields}
+        sections = {name: getattr(self, name) for name in BaseSpec.model_fields} | {"train": self.train.as_run()}
         return RunSpec(data_fingerprint=data_fingerprint, seed=seed, **sections)
 
 
