@@ -10,6 +10,10 @@ def stream(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def baselines_of(task: SyntheticTask, size: int) -> dict[str, float]:
+    return task.baselines(task.draw(stream(), size))
+
+
 def check_task(task: SyntheticTask, *, size: int = 40) -> None:
     check_names_and_layout(task)
     for split in task.splits:

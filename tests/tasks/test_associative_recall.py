@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.tasks.contract import check_task, stream
+from tests.tasks.contract import baselines_of, check_task, stream
 
 from stacklab.tasks.associative_recall import AssociativeRecall
 
@@ -48,7 +48,7 @@ def test_the_slice_is_the_octave_of_the_distance() -> None:
 
 
 def test_the_baseline_is_one_of_the_pairs() -> None:
-    assert AssociativeRecall(pairs=5).baselines(stream(), 500)["one of the values present"] == pytest.approx(1 / 5)
+    assert baselines_of(AssociativeRecall(pairs=5), 500)["one of the values present"] == pytest.approx(1 / 5)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
-from tests.tasks.contract import check_task, stream
+from tests.tasks.contract import baselines_of, check_task, stream
 
 import stacklab.tasks
 from stacklab.tasks.batch import TaskBatch
@@ -68,7 +68,7 @@ def test_what_is_asked_can_be_answered_from_the_past(task: SyntheticTask) -> Non
 @all_tasks
 def test_no_single_token_tells_the_answer(task: SyntheticTask) -> None:
     """The best table from the token some places back to the answer, judged on other sequences, beats no baseline."""
-    best = max(task.baselines(stream(), 4000).values())
+    best = max(baselines_of(task, 4000).values())
     fit, judge = task.draw(stream(1), 4000), task.draw(stream(2), 4000)
     if task.kind == "sequence-classification":
         judge = fit  # its training set is all there is, and so is its baseline's
@@ -91,7 +91,7 @@ def _pairs(batch: TaskBatch, back: int) -> tuple[np.ndarray, np.ndarray]:
 
 @all_tasks
 def test_baselines_are_shares_and_do_not_solve_the_task(task: SyntheticTask) -> None:
-    baselines = task.baselines(stream(), 2000)
+    baselines = baselines_of(task, 2000)
     assert len(baselines) >= 2
     assert all(0 <= value < 0.75 for value in baselines.values())
 

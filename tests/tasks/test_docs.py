@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tasks.contract import stream
+from tests.tasks.contract import baselines_of
 
 from stacklab.tasks.registry import TASKS
 
@@ -39,7 +39,7 @@ def test_every_field_is_named(kind: str) -> None:
 @KINDS
 def test_the_baselines_are_as_computed(kind: str) -> None:
     task: Any = TASKS[kind]()
-    baselines = task.baselines(stream(), 2000)
+    baselines = baselines_of(task, 2000)
     (told,) = re.findall(rf"^\| `{kind}` \|.*?\| (0\.\d+) \| [\d.]+ ms \|$", PAGE, re.MULTILINE)
     assert max(baselines.values()) == pytest.approx(float(told), abs=0.03)
     quoted = set(re.findall(r"`([a-z ]+)`", section(kind).split("**Baseline**")[1].split("- **")[0]))

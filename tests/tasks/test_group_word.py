@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tasks.contract import check_task, stream
+from tests.tasks.contract import baselines_of, check_task, stream
 
 from stacklab.tasks.group_word import GroupWord
 from stacklab.tasks.groups import GroupName
@@ -28,7 +28,7 @@ def test_the_slice_is_the_number_of_elements() -> None:
 
 
 def test_the_first_answer_is_given_away_and_the_baseline_says_so() -> None:
-    every = GroupWord(group="A5", word_length=8).baselines(stream(), 2000)["last element"]
-    last = GroupWord(group="A5", word_length=8, ask="last").baselines(stream(), 2000)["last element"]
+    every = baselines_of(GroupWord(group="A5", word_length=8), 2000)["last element"]
+    last = baselines_of(GroupWord(group="A5", word_length=8, ask="last"), 2000)["last element"]
     assert every == pytest.approx(1 / 8 + 7 / 8 / 60, abs=0.005)
     assert last == pytest.approx(1 / 60, abs=0.015)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.tasks.contract import check_task, stream
+from tests.tasks.contract import baselines_of, check_task, stream
 
 from stacklab.tasks.curriculum import AnnealedIdentity
 from stacklab.tasks.in_context_template_matching import InContextTemplateMatching
@@ -27,7 +27,7 @@ def test_any_size(templates: list[str], strings: int, spare: int) -> None:
 )
 def test_the_majority_of_the_labels_so_far(templates: tuple[str, ...], strings: int, rate: float) -> None:
     task = InContextTemplateMatching(templates=templates, strings=strings)
-    assert task.baselines(stream(), 8000)["majority of the labels so far"] == pytest.approx(rate, abs=0.012)
+    assert baselines_of(task, 8000)["majority of the labels so far"] == pytest.approx(rate, abs=0.012)
 
 
 def strings_and_labels(tokens_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.tasks.contract import check_task, stream
+from tests.tasks.contract import baselines_of, check_task, stream
 
 from stacklab.tasks.k_hop import KHop
 
@@ -45,10 +45,10 @@ def test_the_first_token_tells_the_number_of_hops() -> None:
 
 def test_distances_alone_are_worth_more_than_counts() -> None:
     """The rate of .20 with 16 symbols is where one attention layer stops; it is no first sign of induction."""
-    baselines = KHop(hops=(1,)).baselines(stream(), 1500)
+    baselines = baselines_of(KHop(hops=(1,)), 1500)
     assert baselines["recent majority"] == pytest.approx(0.198, abs=0.008)
     assert baselines["majority so far"] == pytest.approx(0.131, abs=0.008)
-    assert KHop(hops=(1,), symbols=4).baselines(stream(), 500)["recent majority"] > 0.5
+    assert baselines_of(KHop(hops=(1,), symbols=4), 500)["recent majority"] > 0.5
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tasks.contract import check_task, stream
+from tests.tasks.contract import baselines_of, check_task, stream
 
 from stacklab.tasks.parity import Parity
 
@@ -21,7 +21,7 @@ def test_the_best_threshold_is_known_exactly(bits: int) -> None:
     weight = np.array([comb(bits, int(each)) for each in ones]) / 2**bits
     agree = [weight[(ones >= least) == (ones % 2 == 1)].sum() for least in range(bits + 1)]
     expected = max(max(agree), 1 - min(agree))
-    found = Parity(bits=bits).baselines(stream(), 20_000)["threshold on the ones"]
+    found = baselines_of(Parity(bits=bits), 20_000)["threshold on the ones"]
     assert found == pytest.approx(expected, abs=0.012)
 
 

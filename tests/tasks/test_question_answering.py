@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.tasks.contract import check_task, stream
+from tests.tasks.contract import baselines_of, check_task, stream
 
 from stacklab.tasks.question_answering import QuestionAnswering
 
@@ -23,7 +23,7 @@ def test_questions_and_answers_are_different_within_a_sequence() -> None:
 
 @pytest.mark.parametrize("pairs", [2, 4, 8])
 def test_the_baseline_is_one_of_the_pairs(pairs: int) -> None:
-    baselines = QuestionAnswering(pairs=pairs).baselines(stream(), 4000)
+    baselines = baselines_of(QuestionAnswering(pairs=pairs), 4000)
     assert baselines["one of the answers present"] == 1 / pairs
     assert baselines["last answer"] == pytest.approx(1 / pairs, abs=0.03)
     assert baselines["most frequent"] == pytest.approx(1 / 16, abs=0.02)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.tasks.contract import check_task, stream
+from tests.tasks.contract import baselines_of, check_task, stream
 
 from stacklab.tasks.template_matching import TemplateMatching
 from stacklab.tasks.templates import canonical
@@ -33,11 +33,11 @@ def test_different_wildcards_are_different_symbols_and_templates_equally_likely(
 
 def test_one_comparison_is_worth_one_more_template() -> None:
     """Any pair of places parts the eight templates in two, and one of each part is guessed."""
-    assert TemplateMatching().baselines(stream(), 8000)["one comparison"] == pytest.approx(2 / 8, abs=0.02)
+    assert baselines_of(TemplateMatching(), 8000)["one comparison"] == pytest.approx(2 / 8, abs=0.02)
 
 
 def test_same_or_different_has_no_shortcut_to_compare_with() -> None:
-    baselines = TemplateMatching(templates=("AA", "AB")).baselines(stream(), 4000)
+    baselines = baselines_of(TemplateMatching(templates=("AA", "AB")), 4000)
     assert list(baselines) == ["most frequent"]
     assert baselines["most frequent"] == pytest.approx(0.5, abs=0.03)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.tasks.contract import check_task, stream
+from tests.tasks.contract import baselines_of, check_task, stream
 
 from stacklab.tasks.sampling import Order
 from stacklab.tasks.two_hop import TwoHop
@@ -44,7 +44,7 @@ def test_nodes_are_used_once_in_a_sequence_and_all_over_the_batch() -> None:
 
 @pytest.mark.parametrize("chains", [2, 3, 5])
 def test_the_baseline_is_one_of_the_chains_ends(chains: int) -> None:
-    baselines = TwoHop(chains=chains).baselines(stream(), 1000)
+    baselines = baselines_of(TwoHop(chains=chains), 1000)
     assert baselines["one of the ends"] == pytest.approx(1 / chains)
 
 

@@ -40,8 +40,13 @@ def make_ready(data: DataSpec | TaskData, *, cache: Path, ask: bool) -> Ready:
 
 
 def task_facts(data: TaskData) -> dict[str, Any]:
-    """A task's data in numbers; `baselines` are accuracies of guessing without solving it, on fresh sequences."""
+    """A task's data in numbers; `baselines` are accuracies of guessing without solving it, on fresh sequences.
+
+    `slice_baselines` has the best for each slice, of guesses that know which slice is asked.
+    """
     task = data.task
+    drawn = task.draw(numpy_stream(0, "task", "baselines", task.fingerprint), BASELINE_SEQUENCES)
+    parts = {name: drawn.of_slice(number) for number, name in task.slices().items() if number in drawn.slice_BT}
     return {
         "fingerprint": fingerprint([TASK_FORMAT, data.dump()]),
         "source": {"kind": "task", "name": task.kind},
@@ -49,7 +54,8 @@ def task_facts(data: TaskData) -> dict[str, Any]:
         "vocab_size": task.vocab_size,
         "length": task.length,
         "splits_of_symbols": list(task.splits),
-        "baselines": task.baselines(numpy_stream(0, "task", "baselines", task.fingerprint), BASELINE_SEQUENCES),
+        "baselines": task.baselines(drawn),
+        "slice_baselines": {name: max(task.baselines(part).values()) for name, part in parts.items()},
     }
 
 

@@ -161,9 +161,12 @@ def _settings(plan: Plan, arm: ArmPlan) -> list[Setting]:
 
 
 def _trial_spec(plan: Plan, arm: ArmPlan, setting: Setting, seed: int) -> RunSpec:
-    """As the arm's own run, but measured on the tuning split, without problems and samples."""
+    """As the arm's own run, but measured on the tuning split, without problems and samples, and for all its steps:
+    losses at unequal steps would favour the slow."""
     evaluate = arm.config.evaluate.model_copy(update={"split": "tuning", "problems": 0})
-    config = _at(arm.config, setting).model_copy(update={"evaluate": evaluate, "sample": SampleSpec()})
+    config = _at(arm.config, setting)
+    train = config.train.model_copy(update={"stop": None})
+    config = config.model_copy(update={"train": train, "evaluate": evaluate, "sample": SampleSpec()})
     return plan.run_spec(arm.model_copy(update={"config": config}), seed)
 
 

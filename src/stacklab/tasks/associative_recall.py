@@ -117,8 +117,7 @@ class AssociativeRecall(Spec):
                     value[token] = tokens[place + 1]
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
-        batch = self.draw(rng, n)
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
         row_N, _ = np.nonzero(batch.scored_BT)
         present_NP = batch.tokens_BT[row_N, 1 : 2 * self.pairs : 2]
         return {

@@ -32,6 +32,13 @@ class TaskBatch(NamedTuple):
     def scored_BT(self) -> Flags:
         return np.not_equal(self.slice_BT, IGNORE)
 
+    def of_slice(self, number: int) -> "TaskBatch":
+        """The sequences that hold the slice, with nothing else asked."""
+        inside_BT = self.slice_BT == number
+        rows_B = inside_BT.any(axis=1)
+        targets_BT, slice_BT = (np.where(inside_BT, ids_BT, IGNORE) for ids_BT in (self.targets_BT, self.slice_BT))
+        return TaskBatch(self.tokens_BT[rows_B], targets_BT[rows_B], slice_BT[rows_B])
+
 
 def nothing_asked(tokens_BT: Ids) -> Ids:
     """IGNORE at every position, in the shape of the tokens."""

@@ -89,6 +89,5 @@ class GroupWord(Spec):
                 targets_BT[row, place] = group.index(product)
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
-        batch = self.draw(rng, n)
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
         return {"most frequent": most_frequent(batch), "last element": hit_rate(batch, batch.tokens_BT)}

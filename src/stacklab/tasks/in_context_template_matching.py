@@ -127,11 +127,10 @@ class InContextTemplateMatching(Spec):
                     label[pattern] = tokens[end]
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
-        batch = self.draw(rng, n)
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
         ends_BM = batch.targets_BT[:, self._period - 2 :: self._period]
         row_N, string_N = np.nonzero(ends_BM != IGNORE)
-        label_BM = np.full((n, self.strings), IGNORE)
+        label_BM = np.full(ends_BM.shape, IGNORE)
         label_BM[:, :-1] = batch.tokens_BT[:, self._period - 1 :: self._period]
         before_NM = np.where(np.arange(self.strings) < string_N[:, None], label_BM[row_N], IGNORE)
         count_NK = (before_NM[:, :, None] == self.readout).sum(axis=1)

@@ -115,9 +115,8 @@ class KHop(Spec):
                 targets_BT[row, start + 1] = self._none if place is None else x[place]
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
         """`recent majority` knows how far back k hops lead how often, but not where they lead."""
-        batch = self.draw(rng, n)
         scored_BN = batch.scored_BT[:, 1:]
         same_BNV = batch.tokens_BT[:, 1:, None] == np.arange(self.symbols)
         return {

@@ -102,9 +102,8 @@ class Lego(Spec):
             targets_BT[row, -1] = value[asked]
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
         """`sign of its clause` reads one clause; `product of all signs` reads all and follows none."""
-        batch = self.draw(rng, n)
         name_BE, sign_BE = batch.tokens_BT[:, 0:-1:3], batch.tokens_BT[:, 1:-1:3]
         own_B = sign_BE[name_BE == batch.tokens_BT[:, -1:]]
         product_B = self.readout[(sign_BE == self.readout[1]).sum(axis=1) % 2]

@@ -70,9 +70,8 @@ class Parity(Spec):
             targets_BT[row, -1] = int(odd)
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
         """`threshold on the ones`: the best rule of the form "at least m ones", or its opposite."""
-        batch = self.draw(rng, n)
         ones_B, odd_B = batch.slice_BT[:, -1], batch.targets_BT[:, -1] == 1
         agree = [float(((ones_B >= least) == odd_B).mean()) for least in range(1, self.bits + 1)]
         return {

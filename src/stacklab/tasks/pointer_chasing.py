@@ -102,9 +102,8 @@ class PointerChasing(Spec):
             targets_BT[row, -1] = point
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
         """`commonest end`: the point of the last level to which the most pairs lead."""
-        batch = self.draw(rng, n)
         count_NP = (batch.tokens_BT[:, :-1, None] == self.readout).sum(axis=1)
         return {
             "most frequent": most_frequent(batch),

@@ -82,8 +82,8 @@ class SyntheticTask(Exercise, Protocol):
     def slices(self) -> Mapping[int, str]:
         """The name of each value that `slice_BT` can have, from easy to hard where there is an order."""
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
-        """The accuracy of ways to guess without solving the task, over the scored positions of `n` fresh sequences."""
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
+        """The accuracy of ways to guess without solving the task, over the scored positions of the batch."""
 
 
 def require_split(task: Exercise, split: str) -> None:

@@ -82,8 +82,7 @@ class QuestionAnswering(Spec):
             targets_BT[row, -1] = dict(zip(context[0::2], context[1::2], strict=True))[question]
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
-        batch = self.draw(rng, n)
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
         return {
             "most frequent": most_frequent(batch),
             "one of the answers present": one_of(batch.targets_BT[:, -1], batch.tokens_BT[:, 1:-1:2]),

@@ -88,9 +88,8 @@ class SequenceClassification(Spec):
             targets_BT[row, -1] = known[tuple(sequence)]
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
-        """Over the whole table, whatever `n`. `one symbol` knows which symbol stands at the best single place."""
-        batch = self.draw(rng, self.sequences)
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
+        """`one symbol` knows which symbol stands at the best single place."""
         answers_B = batch.targets_BT[:, -1]
         by_place = (_best_by_key(batch.tokens_BT[:, place], answers_B) for place in range(self.sequence_length))
         return {"most frequent": most_frequent(batch), "one symbol": max(by_place)}

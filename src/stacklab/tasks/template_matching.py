@@ -92,9 +92,8 @@ class TemplateMatching(Spec):
             targets_BT[row, -1] = mark + 1 + number.index(pattern_of(string))
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
         """`one comparison` knows whether the symbols at the best two places are equal."""
-        batch = self.draw(rng, n)
         guesses = {"most frequent": most_frequent(batch)}
         if len(self.templates) > 2:  # with two of them, one comparison can be the whole task
             guesses["one comparison"] = _one_comparison(batch)

@@ -92,9 +92,8 @@ class TwoHop(Spec):
             targets_BT[row, -1] = node
         return targets_BT
 
-    def baselines(self, rng: np.random.Generator, n: int) -> dict[str, float]:
+    def baselines(self, batch: TaskBatch) -> dict[str, float]:
         """`one of the ends` is a node that leads nowhere."""
-        batch = self.draw(rng, n)
         source_BE, target_BE = batch.tokens_BT[:, 0:-1:2], batch.tokens_BT[:, 1:-1:2]
         leads_on_BE = (target_BE[:, :, None] == source_BE[:, None, :]).any(axis=2)
         return {
