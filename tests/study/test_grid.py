@@ -6,7 +6,7 @@ import pytest
 
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places
-from stacklab.study.cells import Cell, SeedOutcome, judge, predicted_depth, thresholds, with_budget
+from stacklab.study.cells import Cell, CellVerdict, SeedOutcome, _rise, judge, predicted_depth, thresholds, with_budget
 from stacklab.study.collect import Row
 from stacklab.study.grid import combinations, expand
 from stacklab.study.grid_spec import GridSpec
@@ -102,6 +102,50 @@ def test_a_stack_that_fails_had_twice_the_steps_of_the_one_that_solves(needed: i
     assert found.reason == f"why; trained {1000 / needed:.1f} times as long as layers 2 took to solve"
     assert with_budget(failed, [failed, elsewhere], GRID) == failed
     assert with_budget(deep, [failed, deep], GRID) == deep
+
+
+def test_seeds_that_solved_and_stopped_do_not_shorten_the_time_of_those_that_fail() -> None:
+    failed = cell("1", 0.99, 0.25, 0.25)
+    seeds = [
+        one.model_copy(update={"trained": trained})
+        for one, trained in zip(failed.outcomes, (100, 1000, 1000), strict=False)
+    ]
+    failed = failed.model_copy(update={"outcomes": tuple(seeds)})
+    deep = cell("2", 0.99).model_copy(update={"verdict": "solved"})
+    deep = deep.model_copy(update={"outcomes": (deep.outcomes[0].model_copy(update={"steps": 400}),)})
+    assert with_budget(failed, [failed, deep], GRID).reason.endswith(
+        "trained 2.5 times as long as layers 2 took to solve"
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "depth", "at_most"),
+    [
+        (("at baseline", "partial", "solved"), "2", False),
+        (("partial", "not trained long enough", "solved"), "2", True),
+        (("partial", "invalid", "solved"), "2", True),
+        (("solved", "solved", "solved"), "0", False),
+        (("partial", None, "solved"), "2", True),
+        (("partial", "partial", "partial"), None, False),
+    ],
+)
+def test_a_threshold_is_at_most_what_the_depth_below_did_not_fail(
+    verdicts: tuple[CellVerdict | None, ...], depth: str | None, at_most: bool
+) -> None:
+    column = [
+        cell(str(layers), 0.5).model_copy(update={"verdict": verdict})
+        for layers, verdict in enumerate(verdicts)
+        if verdict
+    ]
+    (found,) = thresholds(GRID, column)
+    assert (found.depth, found.at_most) == (depth, at_most)
+
+
+def test_a_rise_is_of_the_last_quarter_over_the_third() -> None:
+    history = [{"step": step, "m": value} for step, value in ((0, 0.0), (100, 0.1), (150, 0.3), (175, 0.5), (200, 0.7))]
+    assert _rise("m", [history]) == pytest.approx(0.6 - 0.3)
+    assert _rise("m", [history, [{"step": 0, "m": 0.0}, {"step": 200, "m": 0.9}]]) == pytest.approx(0.3)
+    assert _rise("m", []) == 0.0
 
 
 def test_the_hops_are_predicted_as_the_rule_says() -> None:

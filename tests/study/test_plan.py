@@ -4,8 +4,10 @@ import pytest
 
 from stacklab.base.errors import ContrastError, MatchError, SpecError
 from stacklab.study.contrast import differences
-from stacklab.study.load import read_study, variant_of
+from stacklab.study.load import builtin_studies, load_tree, read_study, variant_of
 from stacklab.study.plan import Plan, load_plan, make_plan, save_plan
+
+TASK_STUDIES = [name for name in builtin_studies() if "task" in load_tree(builtin_studies()[name])[0]["base"]["data"]]
 
 
 def planned(file: Path, *overrides: str, scale: str = "smoke", seeds: tuple[int, ...] | None = None) -> Plan:
@@ -164,6 +166,12 @@ def test_epochs_are_of_text(tmp_path: Path) -> None:
     study = read_study("parity", scale="smoke", overrides=["train.epochs=1"])
     with pytest.raises(SpecError, match=r"train\.epochs: a task draws fresh sequences .* give train\.steps"):
         make_plan(study, scale="smoke", out=tmp_path)
+
+
+@pytest.mark.parametrize("name", TASK_STUDIES)
+def test_every_scale_of_the_studies_over_tasks_can_be_planned(name: str, tmp_path: Path) -> None:
+    for scale in load_tree(builtin_studies()[name])[0]["scales"]:
+        assert make_plan(read_study(name, scale=scale), scale=scale, out=tmp_path).runs()
 
 
 def test_seeds_must_be_distinct(tiny: Path) -> None:

@@ -56,6 +56,17 @@ def test_every_arm_gets_the_same_grid_and_budget(tmp_path: Path, out: Path) -> N
         assert other == arm.config.model
 
 
+def test_the_grid_of_a_task_that_stops_when_solved_trains_to_the_end(tmp_path: Path) -> None:
+    """Its validation accuracy is not measured, and losses at unequal steps would not compare."""
+    overrides = {"train.steps": 3, "model.d_model": 8, "data.probe": 8, "train.batch_size": 4, "evaluate.every": 1}
+    grid = TuningSpec(learning_rates=(1e-3,), seeds=(8,))
+    study = load_study("associative-recall", overrides=overrides, seeds=[1], out=tmp_path, tuning=grid)
+    assert all(spec.train.stop is not None for *_, spec in study.plan().runs())
+    result = study.run(engine="inline")
+    assert [tuned.chosen for tuned in result.tuning] == [Setting(learning_rate=1e-3, weight_decay=0.0)] * 2
+    assert {row.status for row in result.rows} == {"finished"}
+
+
 def test_the_grid_never_sees_what_claims_rest_on(tmp_path: Path, out: Path) -> None:
     plan = planned(tmp_path, out)
     assert {spec.evaluate.split for _, _, spec in plan.runs()} == {"validation"}

@@ -98,3 +98,5 @@ def run(
         raise RunsFailedError(
             f"{len(failed)} of {len(result.rows)} runs failed, the first: {first.arm} seed {first.seed}: {first.reason}"
         )
+    if lost := [tuned for tuned in result.tuning if tuned.chosen is None and any(at.missing for at in tuned.points)]:
+        raise RunsFailedError(f"no arm is at its own best rate; the first, {lost[0].arm}: {lost[0].reason}")

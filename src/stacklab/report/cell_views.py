@@ -60,8 +60,8 @@ def steps_to_solve(facts: Facts) -> Figure | None:
     return Figure(
         name="steps_to_solve",
         title="Steps to solve",
-        caption="The first step of the last evaluations in a row that reached the goal; a dot per seed that did, a "
-        "line through their medians. Seeds that did not are in the table.",
+        caption=f"The first step of the last evaluations in a row that reached {grid.solved:g}; a dot per seed that "
+        "did, a line through their medians. Seeds that did not are in the table.",
         panels=tuple(panels),
         keys=tuple(Key(f"{grid.across} {value}", color(i), symbol(i)) for i, value in enumerate(across)),
     )
@@ -92,7 +92,8 @@ def threshold_texts(grid: GridSpec, thresholds: Sequence[Threshold]) -> tuple[li
     for found in thresholds:
         seeds = ", ".join(f"{depth}: {count} of {total}" for depth, count, total in found.solved)
         told = [predicted_depth(grid, found.at) or NOTHING] if grid.predicted else []
-        rows.append([*(found.at[axis] for axis in others), found.depth or "none of these", *told, seeds])
+        smallest = f"{'at most ' if found.at_most else ''}{found.depth}" if found.depth else "none of these"
+        rows.append([*(found.at[axis] for axis in others), smallest, *told, seeds])
     return heads, rows
 
 

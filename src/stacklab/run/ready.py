@@ -24,6 +24,14 @@ class Ready:
     facts: dict[str, Any]
     metrics: tuple[str, ...]
 
+    @property
+    def guesses(self) -> dict[str, float]:
+        """Metric -> the accuracy of the best guess that does not solve the task; empty where there is no task."""
+        if "baselines" not in self.facts:
+            return {}
+        parts = {f"validation.accuracy.{name}": best for name, best in self.facts["slice_baselines"].items()}
+        return {"validation.accuracy": max(self.facts["baselines"].values())} | parts
+
 
 def make_ready(data: DataSpec | TaskData, *, cache: Path, ask: bool) -> Ready:
     """ask: whether runs will be asked the problems that a corpus holds.

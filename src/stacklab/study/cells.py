@@ -15,15 +15,14 @@ from stacklab.train.spec import StopSpec
 from stacklab.train.stop import solved_at
 
 RISING = 0.02
-"""A rise of the mean by more than this over the last quarter of training means that it was cut too early."""
+"""A rise of the mean by more than this, from the third quarter of training to the last, means that it was cut early."""
 NEAR = 0.02
 """Above the baseline by no more than this is at the baseline."""
 
 ENOUGH = 2
 """A stack that fails had at least so many times the steps of the deeper one that solves."""
-STUDY_WIDE = "validation.accuracy"
-"""The metric that a task's baselines are about."""
 
+FAILED = ("partial", "at baseline")
 CellVerdict = Literal["solved", "partial", "at baseline", "not trained long enough", "invalid"]
 
 
@@ -54,11 +53,13 @@ class Cell(Spec):
 class Threshold(Spec):
     """The smallest value of the depth axis at which a majority of seeds solve, with all other axes held at `at`.
 
-    depth: None where no value does. solved: (value, seeds that solve, seeds) of every depth.
+    depth: None where no value does. at_most: the value before it was not run or proves nothing. solved: (value, seeds
+    that solve, seeds) of every depth.
     """
 
     at: dict[str, str]
     depth: str | None
+    at_most: bool = False
     solved: Items[tuple[str, int, int]]
 
 
@@ -98,13 +99,22 @@ def thresholds(grid: GridSpec, cells: Sequence[Cell]) -> list[Threshold]:
         column = list(group)
         solved = tuple((cell.at[grid.depth], _solved(cell, grid), len(cell.outcomes)) for cell in column)
         first = next((cell.at[grid.depth] for cell in column if cell.verdict == "solved"), None)
-        found.append(Threshold(at=dict(at), depth=first, solved=solved))
+        found.append(Threshold(at=dict(at), depth=first, at_most=_at_most(grid, column, first), solved=solved))
     return found
+
+
+def _at_most(grid: GridSpec, column: Sequence[Cell], first: str | None) -> bool:
+    """Whether the value just below the first that solves was not shown to fail."""
+    values = list(map(str, grid.axes[grid.depth].get("values", grid.axes[grid.depth])))
+    if first is None or first == values[0]:
+        return False
+    below = values[values.index(first) - 1]
+    return not any(cell.at[grid.depth] == below and cell.verdict in FAILED for cell in column)
 
 
 def with_budget(cell: Cell, cells: Sequence[Cell], grid: GridSpec) -> Cell:
     """A stack that fails must have had twice the steps in which the next deeper one that solves did so."""
-    if cell.verdict not in ("partial", "at baseline"):
+    if cell.verdict not in FAILED:
         return cell
     others = {axis: value for axis, value in cell.at.items() if axis != grid.depth}
     column = [one for one in cells if {axis: one.at[axis] for axis in others} == others]
@@ -112,7 +122,7 @@ def with_budget(cell: Cell, cells: Sequence[Cell], grid: GridSpec) -> Cell:
     if not solved:
         return cell
     needed = statistics.median(one.steps or one.trained for one in solved[0].outcomes)
-    times = min(one.trained for one in cell.outcomes) / needed
+    times = min(one.trained for one in _unsolved(cell, grid)) / needed
     told = f"{cell.reason}; trained {times:.1f} times as long as {grid.depth} {solved[0].at[grid.depth]} took to solve"
     verdict: CellVerdict = cell.verdict if times >= ENOUGH else "not trained long enough"
     return cell.model_copy(update={"verdict": verdict, "reason": told})
@@ -140,21 +150,22 @@ def _cell(
         SeedOutcome(
             seed=row.seed,
             final=row.metrics[metric],
-            steps=_steps(grid, metric, arm, histories[row.seed]),
+            steps=solved_at(StopSpec(metric=metric, at_least=grid.solved, evaluations=1), histories[row.seed]),
             trained=row.step,
         )
         for row in finished
     )
-    baseline = arm.baseline if metric == STUDY_WIDE else None
+    baseline = arm.baselines.get(metric)
     cell = Cell(arm=arm.name, at=at, baseline=baseline, outcomes=outcomes, verdict="invalid", reason="")
-    verdict, reason = judge(cell, grid, rows, _rise(metric, list(histories.values())))
+    rise = _rise(metric, [histories[one.seed] for one in _unsolved(cell, grid)])
+    verdict, reason = judge(cell, grid, rows, rise)
     return cell.model_copy(update={"verdict": verdict, "reason": reason})
 
 
 def judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], rise: float) -> tuple[CellVerdict, str]:
     """The verdict on a cell, whatever verdict it carries, and the sentence that says why.
 
-    rise: by how much the mean grew over the last quarter of training.
+    rise: by how much the mean of the seeds that do not solve grew from the third quarter of training to the last.
     """
     lost = [row for row in rows if row.status != "finished"]
     if 2 * len(lost) >= len(rows):
@@ -165,30 +176,28 @@ def judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], rise: float) -> tuple
     if 2 * count > len(rows):
         return "solved", told
     if rise > RISING:
-        return "not trained long enough", f"{told}; the mean rose by {rise:.2g} over the last quarter of training"
+        return "not trained long enough", f"{told}; the others' mean rose by {rise:.2g} in the last quarter of training"
     if cell.baseline is not None and mean <= cell.baseline + NEAR:
-        return "at baseline", f"{told}; the mean {mean:.3f} is that of guessing ({cell.baseline:.3f})"
+        return "at baseline", f"{told}; the mean {mean:.3f} is not above that of guessing ({cell.baseline:.3f})"
     return "partial", f"{told}; the mean is {mean:.3f}"
 
 
 def _solved(cell: Cell, grid: GridSpec) -> int:
-    return sum(one.final >= grid.solved for one in cell.outcomes)
+    return len(cell.outcomes) - len(_unsolved(cell, grid))
 
 
-def _steps(grid: GridSpec, metric: str, arm: ArmPlan, history: Sequence[Mapping[str, Any]]) -> int | None:
-    """By the arm's own rule for stopping, if that is about this metric; else by one evaluation that solves."""
-    rule = arm.config.train.stop
-    if rule is None or rule.metric != metric:
-        rule = StopSpec(metric=metric, at_least=grid.solved, evaluations=1)
-    return solved_at(rule, history)
+def _unsolved(cell: Cell, grid: GridSpec) -> list[SeedOutcome]:
+    return [one for one in cell.outcomes if one.final < grid.solved]
 
 
 def _rise(metric: str, histories: Sequence[Sequence[Mapping[str, Any]]]) -> float:
-    """Mean over seeds of the final value minus that three quarters of the way."""
+    """Mean over seeds of what the mean of the last quarter's evaluations has above that of the quarter before."""
     gains = []
     for history in histories:
         last = history[-1]["step"]
-        before = [row[metric] for row in history if row["step"] <= 0.75 * last]
-        if before:
-            gains.append(history[-1][metric] - before[-1])
+        third, fourth = (
+            [row[metric] for row in history if low * last < row["step"] <= (low + 0.25) * last] for low in (0.5, 0.75)
+        )
+        if third and fourth:
+            gains.append(statistics.fmean(fourth) - statistics.fmean(third))
     return statistics.fmean(gains) if gains else 0.0

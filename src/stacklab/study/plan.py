@@ -49,8 +49,8 @@ class ArmPlan(Spec):
     label: str
     config: BaseSpec
     data_fingerprint: str
-    baseline: float | None
-    """The best accuracy of guessing, where the data are a task."""
+    baselines: dict[str, float]
+    """Metric -> the best accuracy of guessing, where the data are a task."""
     parameters: dict[str, int]
     total_parameters: int
     non_embedding_parameters: int
@@ -264,7 +264,7 @@ def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) ->
         label=arm.arm.label,
         config=arm.config,
         data_fingerprint=arm.data.fingerprint,
-        baseline=max(arm.data.facts.get("baselines", {}).values(), default=None),
+        baselines=arm.data.guesses,
         parameters=vars(parameters),
         total_parameters=parameters.total,
         non_embedding_parameters=parameters.non_embedding,
