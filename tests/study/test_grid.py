@@ -106,10 +106,8 @@ def test_a_stack_that_fails_had_twice_the_steps_of_the_one_that_solves(needed: i
 
 def test_seeds_that_solved_and_stopped_do_not_shorten_the_time_of_those_that_fail() -> None:
     failed = cell("1", 0.99, 0.25, 0.25)
-    seeds = [
-        one.model_copy(update={"trained": trained})
-        for one, trained in zip(failed.outcomes, (100, 1000, 1000), strict=False)
-    ]
+    trained = (100, 1000, 1000)
+    seeds = [one.model_copy(update={"trained": trained[one.seed]}) for one in failed.outcomes]
     failed = failed.model_copy(update={"outcomes": tuple(seeds)})
     deep = cell("2", 0.99).model_copy(update={"verdict": "solved"})
     deep = deep.model_copy(update={"outcomes": (deep.outcomes[0].model_copy(update={"steps": 400}),)})
