@@ -16,6 +16,7 @@ def test_two_layers_solve_what_one_cannot(tmp_path: Path) -> None:
     grid = result.plan.study.grid
     assert grid is not None
     asked = [found for found in thresholds(grid, result.cells) if found.solved]
-    assert {found.at["task"]: found.depth for found in asked} == {"question-answering": "2", "same-different": "2"}
+    found = {each.at["task"]: (each.depth, each.at_most) for each in asked}
+    assert found == {"question-answering": ("2", False), "same-different": ("2", False)}
     (one,) = [cell for cell in result.cells if cell.arm == "question-answering-layers-1-heads-1"]
     assert one.verdict == "at baseline" and one.baseline == pytest.approx(1 / 8, abs=0.02)

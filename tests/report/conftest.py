@@ -205,7 +205,7 @@ def trended_tree() -> dict[str, Any]:
         for name, schedules in heads.items()
         for each in schedules
     }
-    tree["trend"] = {"series": series, "reference": "even", "at": 10}
+    tree["trend"] = {"series": series, "reference": "even", "at": 10, "reported": {"rising": 0.045}}
     tree["scales"]["smoke"] |= {"arms": None}
     for name in ("control", "claims", "aggregates", "source"):
         del tree[name]
@@ -233,7 +233,7 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
     ) -> StudyResult:
         metrics = ("accuracy", *(f"accuracy.hops_{number}" for number in hops)) if hops else ()
         data = Ready(manifest["fingerprint"], 512, dict(manifest), metrics)
-        monkeypatch.setattr(planning, "make_ready", lambda spec, *, cache, ask: data)
+        monkeypatch.setattr("stacklab.study.arms.make_ready", lambda spec, *, cache, ask: data)
         monkeypatch.setattr(attending, "measured", fake_attention)
         study = StudySpec.model_validate(tree or study_tree())
         plan = attending.with_attention(planning.make_plan(study, scale=scale, out=out, seeds=seeds), out, threads=2)

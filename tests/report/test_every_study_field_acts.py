@@ -71,6 +71,7 @@ FLIPS: dict[str, Any] = {
     "trend.series": {"two": ["layers-1-heads-2"], "four": ["layers-1-heads-4"]},
     "trend.reference": "four",
     "trend.at": 30,
+    "trend.reported": {"four": 0.5},
     "scales.smoke.description": "another",
     "scales.smoke.expected_time": "a year",
     "scales.smoke.set": {"train.steps": 40},

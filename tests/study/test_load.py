@@ -12,6 +12,12 @@ def test_built_in_studies_load_at_every_scale(name: str) -> None:
         read_study(name, scale=scale)
 
 
+def test_an_override_that_reaches_no_arm_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"data\.task\.bits: every arm of scale smoke sets data\.task itself"):
+        read_study("parity", scale="smoke", overrides=["data.task.bits=30"])
+    assert read_study("depth-tasks", scale="smoke", overrides=["train.batch_size=8"]).base.train.batch_size == 8
+
+
 def test_a_scale_and_then_an_override_change_the_base(tiny: Path) -> None:
     assert read_study(str(tiny), scale="smoke").base.train.steps == 6
     assert read_study(str(tiny), scale="one-arm").base.train.steps == 4

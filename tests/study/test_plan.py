@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stacklab.base.errors import ContrastError, MatchError, SpecError
+from stacklab.base.errors import ContrastError, DataError, MatchError, SpecError
 from stacklab.study.contrast import differences
 from stacklab.study.load import builtin_studies, load_tree, read_study, variant_of
 from stacklab.study.plan import Plan, load_plan, make_plan, save_plan
@@ -25,6 +25,14 @@ def test_a_plan_reads_back_equal(tiny: Path, tmp_path: Path) -> None:
     plan = planned(tiny)
     save_plan(plan, tmp_path)
     assert load_plan(tmp_path) == plan
+
+
+def test_a_plan_of_another_version_says_how_to_go_on(tiny: Path, tmp_path: Path) -> None:
+    save_plan(planned(tiny), tmp_path)
+    path = tmp_path / "plan.json"
+    path.write_text(path.read_text().replace('"seeds"', '"sprouts"', 1))
+    with pytest.raises(DataError, match=r"plan\.json: not a plan of this version \(.*\); delete it, its runs are kept"):
+        load_plan(tmp_path)
 
 
 def test_runs_are_every_arm_with_every_seed_dearest_first(tiny: Path) -> None:
@@ -165,6 +173,12 @@ def test_epochs_become_steps_and_steps_given_later_replace_them(tiny: Path) -> N
 def test_epochs_are_of_text(tmp_path: Path) -> None:
     study = read_study("parity", scale="smoke", overrides=["train.epochs=1"])
     with pytest.raises(SpecError, match=r"train\.epochs: a task draws fresh sequences .* give train\.steps"):
+        make_plan(study, scale="smoke", out=tmp_path)
+
+
+def test_a_task_longer_than_the_context_is_refused_with_what_its_length_is_made_of(tmp_path: Path) -> None:
+    study = read_study("depth-tasks", scale="smoke", overrides=["model.context_length=16"])
+    with pytest.raises(SpecError, match=r"8 pairs x 2 tokens \+ the question = 17 exceeds model\.context_length = 16"):
         make_plan(study, scale="smoke", out=tmp_path)
 
 

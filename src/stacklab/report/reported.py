@@ -24,11 +24,11 @@ def source_fact(plan: Plan, arms: Mapping[str, ArmFact]) -> SourceFact | None:
 
 def settings_note(scale: str, variant: str) -> str:
     if scale == SOURCE_SCALE and not variant:
-        return f"Scale {scale} uses the source's settings, apart from the differences listed below."
+        return f"Scale {scale} uses the source's settings, apart from the differences below and what the limits name."
     what = f"Scale {scale} with other settings or seeds" if scale == SOURCE_SCALE else f"Scale {scale}"
     return (
-        f"{what} does not use the source's settings (scale {SOURCE_SCALE} does): the numbers below stand side by "
-        "side for orientation, and their differences are no failure to reproduce."
+        f"{what} does not use the source's settings (scale {SOURCE_SCALE} does): what the source reports is given for "
+        "orientation, and a difference is no failure to reproduce."
     )
 
 

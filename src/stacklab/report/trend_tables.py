@@ -48,12 +48,19 @@ def gap_table(facts: Facts) -> Table | None:
         return None
     reference = next((series for series in trend.series if series.name == trend.reference), None)
     rows = [
-        _row(series.name, _at(series, trend), _at(reference, trend), _gap_text(series.gap), _remark(series, trend))
+        _row(
+            series.name,
+            _at(series, trend),
+            _at(reference, trend),
+            _gap_text(series.gap),
+            NOTHING if series.reported is None else _percent(series.reported),
+            _remark(series, trend),
+        )
         for series in others
         if series.gap is not None
     ]
     where = f"at {trend.at:g} {TITLES[trend.against]}"
-    heads = ("Series", f"Its curve {where}", f"Curve of {trend.reference}", "Gap, relative", "Remark")
+    heads = ("Series", f"Its curve {where}", f"Curve of {trend.reference}", "Gap, relative", "In the source", "Remark")
     return Table(_row(*heads), tuple(rows))
 
 
@@ -81,8 +88,11 @@ def _at(series: Series | None, trend: Trend) -> str:
 def _gap_text(gap: Result) -> str:
     if not isinstance(gap, Estimate):
         return "undefined"
-    value, low, high = (f"{100 * share:+.2f}".replace("-", MINUS) for share in (gap.value, gap.low, gap.high))
-    return f"{value} % [{low}, {high}]"
+    return f"{_percent(gap.value)} [{_percent(gap.low)}, {_percent(gap.high)}]"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:+.2f} %".replace("-", MINUS)
 
 
 def _remark(series: Series, trend: Trend) -> str:

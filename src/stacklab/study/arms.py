@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from stacklab.base.yamlfile import Places
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import measure
 from stacklab.model.spec import ModelSpec
-from stacklab.run.ready import Ready
+from stacklab.run.ready import Ready, make_ready
 from stacklab.study.contrast import check_declared
 from stacklab.study.load import assign, describe
 from stacklab.study.match import Match, TimeSolver, solve
@@ -24,6 +25,19 @@ class ResolvedArm(NamedTuple):
     config: BaseSpec
     data: Ready
     match: Match | None
+
+
+class ReadyOnce:
+    """Data made ready, once for all arms that share them."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache, self._found = cache, dict[tuple[str, bool], Ready]()
+
+    def __call__(self, config: BaseSpec) -> Ready:
+        key = (config.data.fingerprint, config.evaluate.problems > 0)
+        if key not in self._found:
+            self._found[key] = make_ready(config.data, cache=self._cache, ask=key[1])
+        return self._found[key]
 
 
 def resolve_arms(
@@ -137,7 +151,6 @@ def _solve(name: str, match: MatchSpec, config: BaseSpec, target: BaseSpec, by_t
 
 def _check_context(who: str, config: BaseSpec) -> None:
     if config.data.block_size > config.model.context_length:
-        told = "data.block_size =" if isinstance(config.data, DataSpec) else "the task's sequence length,"
-        raise SpecError(
-            f"{who}: {told} {config.data.block_size} exceeds model.context_length = {config.model.context_length}"
-        )
+        data, length = config.data, config.data.block_size
+        asked = "data.block_size" if isinstance(data, DataSpec) else f"data.task: {data.task.makeup}"
+        raise SpecError(f"{who}: {asked} = {length} exceeds model.context_length = {config.model.context_length}")

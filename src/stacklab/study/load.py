@@ -69,7 +69,19 @@ def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> Study
     for dotted, value in parse_overrides(overrides).items():
         assign(tree["base"], dotted, value, where=f"override {dotted}")
         study = validate(tree, Places(f"override {dotted}={value}"))
+        _check_reach(study, scale, dotted)
     return study
+
+
+def _check_reach(study: StudySpec, scale: str, dotted: str) -> None:
+    names = study.scales[scale].arms or tuple(study.arms)
+    own = [next((path for path in study.arms[name].change if _within(dotted, path)), None) for name in names]
+    if own and None not in own:
+        raise SpecError(f"override {dotted}: every arm of scale {scale} sets {own[0]} itself, so nothing would change")
+
+
+def _within(dotted: str, path: str) -> bool:
+    return dotted == path or dotted.startswith(f"{path}.")
 
 
 def assign(base: dict[str, Any], dotted: str, value: Any, *, where: str) -> None:

@@ -3,18 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from stacklab.base.errors import SpecError
+from pydantic import ValidationError
+
+from stacklab.base.errors import DataError, SpecError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import Memory, all_scores, count_parameters, estimate_memory, flops_per_token
 from stacklab.run.metrics import SHARE, scale_of
 from stacklab.run.paths import OutPaths
-from stacklab.run.ready import Ready, make_ready
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.sequential import look_level
-from stacklab.study.arms import ResolvedArm, resolve_arms, with_data
+from stacklab.study.arms import ReadyOnce, ResolvedArm, resolve_arms, with_data
 from stacklab.study.attention import AttentionCosts
 from stacklab.study.contrast import differences, pairing
 from stacklab.study.engines.choose import worker_count
@@ -147,7 +148,7 @@ def make_plan(
     tuning = tuning or settings.tuning
     _check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
-    ready = _ReadyOnce(OutPaths(out).cache)
+    ready = ReadyOnce(OutPaths(out).cache)
     data = ready(study.base)
     # Of the first look, so that later ones find the same measurement.
     slots = worker_count(workers, runs=len(names) * len(chosen) // look)
@@ -197,20 +198,13 @@ def save_plan(plan: Plan, folder: Path) -> None:
 
 
 def load_plan(folder: Path) -> Plan:
-    return Plan.model_validate(read_json(folder / "plan.json"))
-
-
-class _ReadyOnce:
-    """Data made ready, once for all arms that share them."""
-
-    def __init__(self, cache: Path) -> None:
-        self._cache, self._found = cache, dict[tuple[str, bool], Ready]()
-
-    def __call__(self, config: BaseSpec) -> Ready:
-        key = (config.data.fingerprint, config.evaluate.problems > 0)
-        if key not in self._found:
-            self._found[key] = make_ready(config.data, cache=self._cache, ask=key[1])
-        return self._found[key]
+    """Raises DataError for a file that is no plan, or one of another version."""
+    path = folder / "plan.json"
+    try:
+        return Plan.model_validate(read_json(path))
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DataError(f"{path}: not a plan of this version ({where}); delete it, its runs are kept") from error
 
 
 def _unanswerable(metric: str, arm: ResolvedArm) -> str:

@@ -30,6 +30,8 @@ class Series(Spec):
     points: Items[TrendPoint]
     fit: DecayFit
     gap: Result | None
+    reported: float | None = None
+    """The gap that the source gives."""
 
 
 class Trend(Spec):
@@ -66,6 +68,7 @@ def trend(plan: Plan, rows: Sequence[Row]) -> Trend | None:
                 points=tuple(_point(plan, spec, arm) for arm in found),
                 fit=fits[name],
                 gap=None if name == spec.reference else relative_gap(fits[name], reference, x=spec.at),
+                reported=spec.reported.get(name),
             )
             for name, found in series.items()
         ),

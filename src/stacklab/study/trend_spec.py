@@ -16,6 +16,7 @@ class TrendSpec(Spec):
 
     against: total_heads is the number of attention heads of all layers together.
     series: name -> arms. An arm belongs to one series at most; a scale shows those that it runs.
+    reported: series -> the gap that the source gives, as a share of the reference's value.
     """
 
     metric: Text = "validation.loss"
@@ -23,6 +24,7 @@ class TrendSpec(Spec):
     series: dict[Text, Items[Text]] = Field(min_length=1)
     reference: Text
     at: PositiveFloat
+    reported: dict[Text, float] = Field(default_factory=dict)
 
     @field_validator("metric")
     @classmethod
@@ -35,6 +37,8 @@ class TrendSpec(Spec):
     def _series_fit(self) -> Self:
         if self.reference not in self.series:
             raise ValueError(f"there is no series {self.reference!r}; the series are {', '.join(self.series)}")
+        if unknown := [name for name in self.reported if name not in self.series or name == self.reference]:
+            raise ValueError(f"reported: no gap of a series {unknown[0]!r} is taken")
         if empty := [name for name, arms in self.series.items() if not arms]:
             raise ValueError(f"the series {empty[0]!r} has no arms")
         arms = [arm for series in self.series.values() for arm in series]

@@ -59,6 +59,10 @@ class AssociativeRecall(Spec):
         return self.sequence_length
 
     @property
+    def makeup(self) -> str:
+        return f"{self.sequence_length} places of pairs, queries and fillers"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return (*numbered("k", self.keys), *numbered("v", self.values), "-")
 

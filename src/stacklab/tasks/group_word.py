@@ -42,6 +42,10 @@ class GroupWord(Spec):
         return self.word_length
 
     @property
+    def makeup(self) -> str:
+        return f"{self.word_length} elements"
+
+    @property
     def names(self) -> tuple[str, ...]:
         if self.group in ("Z6", "Z60"):
             return tuple(f"g{power}" for power in range(self.vocab_size))

@@ -64,6 +64,10 @@ class InContextTemplateMatching(Spec):
         return self.strings * self._period - 1
 
     @property
+    def makeup(self) -> str:
+        return f"{self.strings} strings x ({self._period - 1} symbols + a label), without the last label"
+
+    @property
     def names(self) -> tuple[str, ...]:
         symbols = numbered("s", self.train_symbols) + numbered("u", self.unseen_symbols)
         return symbols + numbered("l", len(self.templates))

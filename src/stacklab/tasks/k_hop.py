@@ -59,6 +59,10 @@ class KHop(Spec):
         return self.sequence_length + 1
 
     @property
+    def makeup(self) -> str:
+        return f"the token of k + {self.sequence_length} symbols"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return (*letters(self.symbols), "none", *(f"{k}-hop" for k in self.hops))
 

@@ -55,6 +55,10 @@ class Lego(Spec):
         return 3 * self.chains * self.clauses + 1
 
     @property
+    def makeup(self) -> str:
+        return f"{self.chains} chains x {self.clauses} clauses x 3 tokens + the name that is asked"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return (*letters(self.symbols), "1", "+", "-")
 

@@ -34,6 +34,10 @@ class Parity(Spec):
         return self.bits + 1
 
     @property
+    def makeup(self) -> str:
+        return f"{self.bits} bits + the place that asks"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return ("0", "1", "?")
 

@@ -51,6 +51,10 @@ class PointerChasing(Spec):
         return 2 * self.functions * self.points + 1
 
     @property
+    def makeup(self) -> str:
+        return f"{self.functions} functions x {self.points} points x 2 tokens + the start"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(f"{level}:{point}" for level in range(self.functions + 1) for point in range(self.points))
 

@@ -69,11 +69,18 @@ class Exercise(Protocol):
         """
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        """The right targets [B, T], read from the tokens alone, slowly and independently of `draw`."""
+        """The right targets [B, T], read from the tokens alone, slowly and independently of `draw`.
+
+        `sequence-classification`, whose answers follow no rule, looks them up in the table that defines it.
+        """
 
 
 class SyntheticTask(Exercise, Protocol):
     """An exercise with what is needed to train on it and to judge answers."""
+
+    @property
+    def makeup(self) -> str:
+        """What adds up to the length, in words: `8 pairs x 2 tokens + the question`."""
 
     @property
     def readout(self) -> Ids:

@@ -47,6 +47,10 @@ class QuestionAnswering(Spec):
         return 2 * self.pairs + 1
 
     @property
+    def makeup(self) -> str:
+        return f"{self.pairs} pairs x 2 tokens + the question"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return numbered("q", self.questions) + numbered("a", self.answers)
 

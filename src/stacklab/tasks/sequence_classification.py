@@ -53,6 +53,10 @@ class SequenceClassification(Spec):
         return self.sequence_length + 1
 
     @property
+    def makeup(self) -> str:
+        return f"{self.sequence_length} symbols + the place that asks"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return (*letters(self.symbols), "?", *numbered("c", self.classes))
 

@@ -56,6 +56,10 @@ class TemplateMatching(Spec):
         return len(self.templates[0]) + 1
 
     @property
+    def makeup(self) -> str:
+        return f"{self.length - 1} symbols + the place that asks"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return (*numbered("s", self.train_symbols), *numbered("u", self.unseen_symbols), "?", *self.templates)
 

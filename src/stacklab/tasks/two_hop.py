@@ -50,6 +50,10 @@ class TwoHop(Spec):
         return 2 * self.chains * self.hops + 1
 
     @property
+    def makeup(self) -> str:
+        return f"{self.chains} chains x {self.hops} links x 2 tokens + the start"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return letters(self.nodes)
 
