@@ -128,7 +128,7 @@ def test_one_seed_draws_its_points_and_says_that_nothing_can_be_fitted(make_stud
     assert fits is not None and gaps is not None and figure is not None
     assert fits.rows[0][-1].text == f"cannot be fitted: {reason}"
     assert [cell.text for cell in gaps.rows[0][1:]] == [
-        *("–", "–", "undefined"),
+        *("–", "–", "undefined", "+4.50 %"),
         f"the curve cannot be fitted: {reason}",
     ]
     assert not figure.panels[0].lines
