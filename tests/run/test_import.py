@@ -45,8 +45,8 @@ def llama(**others: Any) -> Any:
 
 
 def tiny_tokenizer() -> str:
-    """Two words."""
-    return str(Tokenizer(models.WordLevel({"yes": 0, "no": 1}, unk_token="no")).to_str())
+    """30 words, for tables of 31 rows."""
+    return str(Tokenizer(models.WordLevel({f"w{i}": i for i in range(30)}, unk_token="w0")).to_str())
 
 
 def shaken(peer: Any) -> Any:
