@@ -55,6 +55,9 @@ def read_nanogpt(path: Path) -> Portable:
             f"{path}: no model_args beside the weights, so it is no checkpoint of nanoGPT and its model is not known; "
             "write the model as a Hugging Face folder"
         )
+    for name, value in told.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float | None):
+            raise PortError(f"{path}: model_args holds {name!r} = {value!r}, expected names and plain values")
     with at(path):
         spec = nanogpt.read(told)
     named = {name.removeprefix(nanogpt.COMPILED): value for name, value in _tensors(path, tensors).items()}
@@ -118,6 +121,8 @@ def _tensors(path: Path, value: Any) -> dict[str, Tensor]:
     for name, tensor in value.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
             raise PortError(f"{path}: {name!r} is not a dense tensor")
+        if tensor.is_meta:
+            raise PortError(f"{path}: {name!r} has a shape but no values")
     return value
 
 

@@ -1,5 +1,6 @@
 """A config read key by key, so that none is passed over: each is used, known to do nothing here, or refused."""
 
+import sys
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ from stacklab.model.spec import ModelSpec
 T = TypeVar("T")
 
 MOST_LAYERS = 10_000
+LARGEST = 2**24
+"""Sizes lie below: above those of all known models, and products of two are still whole numbers of 64 bits."""
 
 HARMLESS = frozenset(
     {
@@ -53,6 +56,8 @@ class Fields:
         value = self._take(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise self.wrong(name, value, "a whole number above 0")
+        if value >= LARGEST:
+            raise self.wrong(name, value, f"a number below {LARGEST}")
         return value
 
     def depth(self, name: str, default: int | None = None) -> int:
@@ -63,9 +68,12 @@ class Fields:
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
-        value = self._take(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.wrong(name, value, "a number")
+        return self.finite(name, self._take(name, default))
+
+    def finite(self, name: str, value: object) -> float:
+        """The value of that key, if it is a number that a float can hold."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+            raise self.wrong(name, value, "a finite number")
         return float(value)
 
     def flag(self, name: str, default: bool | None = None) -> bool:

@@ -119,10 +119,7 @@ def _base(fields: Fields) -> float:
                 raise fields.wrong(name, value, '{"rope_type": "default", "rope_theta": base}')
     if older not in (None, base):
         raise fields.wrong("rope_theta", older, f"{base}, as rope_parameters says")
-    base = DEFAULT_BASE if base is None else base
-    if isinstance(base, bool) or not isinstance(base, int | float):
-        raise fields.wrong("rope_theta", base, "a number")
-    return float(base)
+    return DEFAULT_BASE if base is None else fields.finite("rope_theta", base)
 
 
 def _attention_bias(spec: ModelSpec) -> bool:

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from stacklab.base.errors import PortError
-from stacklab.model.port.fields import MOST_LAYERS, as_spec
+from stacklab.model.port.fields import LARGEST, MOST_LAYERS, as_spec
 from stacklab.model.spec import ModelSpec
 
 HEADER = struct.Struct("<7i")
 MAGIC = 0x616B3432
 """Opens files of later versions; the legacy form has none."""
-LARGEST = 2**24
 FLOAT_BYTES = 4
 EPSILON = 1e-5
 """Of the norms, fixed in run.c."""

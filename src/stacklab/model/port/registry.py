@@ -40,6 +40,8 @@ def form_for(spec: ModelSpec) -> Form:
 def form_of(config: Config) -> Form:
     """The form of a config. Raises PortError for an architecture that is not known."""
     kind, classes = config.get("model_type"), config.get("architectures") or []
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise PortError(f"config: architectures is {classes!r}, expected a list of names")
     for form in FORMS:
         if form.model_type != kind:
             continue
