@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tests.model.port.conftest import GPT2_STACK, GPT_NEO_STACK, LLAMA_STACK, OWN_STACKS, filled, stack, tensors_of
 
 from stacklab.base.errors import DataError, PortError, UserError
@@ -36,6 +36,13 @@ def part(folder: Path, name: str) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict.fromkeys(names, name)}))
 
 
+def number(folder: Path, name: str, value: float) -> None:
+    """One number of a tensor."""
+    tensors = load_file(folder / "model.safetensors")
+    tensors[name].view(-1)[3] = value
+    save_file(tensors, folder / "model.safetensors")
+
+
 def circle(folder: Path) -> None:
     part(folder, "p.safetensors")
     (folder / "p.safetensors").symlink_to("p.safetensors")
@@ -46,6 +53,7 @@ def in_stack(folder: Path, **changed: Any) -> None:
 
 
 HUGE = 10**30
+FC, QKV = "transformer.h.1.mlp.c_fc.weight", "blocks.1.attention.query_key_value.weight"
 BAD: list[tuple[dict[str, Any], Callable[[Path], Any], type[UserError], str]] = [
     (
         GPT2_STACK,
@@ -69,6 +77,8 @@ BAD: list[tuple[dict[str, Any], Callable[[Path], Any], type[UserError], str]] = 
     (OWN_STACKS["per-layer"], lambda f: in_stack(f, d_ff=[7, HUGE]), PortError, "stack.d_ff is 10+, expected"),
     (GPT2_STACK, lambda f: (f / "config.json").write_text("[" * 100_000), DataError, "config.json: nested too deeply"),
     (GPT2_STACK, lambda f: (f / "config.json").write_text("9" * 5000), DataError, "config.json: cannot be read"),
+    (GPT2_STACK, lambda f: number(f, FC, float("nan")), PortError, f"{FC} has 1 of 240 numbers that are NaN or inf"),
+    (OWN_STACKS["per-layer"], lambda f: number(f, QKV, float("-inf")), PortError, f"{QKV} has 1 of 432 numbers"),
 ]
 
 

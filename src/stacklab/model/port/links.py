@@ -61,7 +61,8 @@ def to_ours(
 ) -> dict[str, Tensor]:
     """Our tensors, in float32, of the names `wanted`.
 
-    Raises PortError naming tensors that are missing, that nothing here stands for, or of another shape or dtype.
+    Raises PortError naming tensors that are missing, that nothing here stands for, of another shape or dtype, or not
+    finite.
     """
     shapes = dict(part for link in links for part in link.parts)
     _check_names(shapes.keys(), tensors.keys(), where)
@@ -100,6 +101,16 @@ def _check(name: str, tensor: Tensor, shape: tuple[int, ...], where: str) -> Non
         raise PortError(f"{where}: {name} has dtype {str(tensor.dtype).removeprefix('torch.')}, expected {allowed}")
     if tuple(tensor.shape) != shape:
         raise PortError(f"{where}: {name} has shape {tuple(tensor.shape)}, its config asks for {shape}")
+    check_finite(name, tensor, where=where)
+
+
+def check_finite(name: str, tensor: Tensor, *, where: str) -> None:
+    """Raises PortError for numbers from which no next token follows."""
+    if wrong := int((~tensor.isfinite()).sum()):
+        raise PortError(
+            f"{where}: {name} has {wrong} of {tensor.numel()} numbers that are NaN or infinite; the model is damaged "
+            "or its training diverged"
+        )
 
 
 def _listed(names: list[str]) -> str:
