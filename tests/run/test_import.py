@@ -144,9 +144,7 @@ class Harmful:
         return os.mkdir, ("harmed",)
 
 
-def test_pickles_are_refused_and_run_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_data: Path
-) -> None:
+def test_pickles_are_refused_and_run_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "out"
     nanogpt_checkpoint(tmp_path / "ckpt.pt", config=Harmful())
