@@ -215,7 +215,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
         "activation_function is 'quick_gelu'",
     ),
     "heads": (lambda f: config(f, n_head=5), PortError, "num_heads = 5 .* does not divide d_model = 12"),
-    "endless": (lambda f: config(f, n_layer=10**12), PortError, "expected at most 10000 layers"),
+    "endless": (lambda f: config(f, n_layer=10**12), PortError, "n_layer is 10+, expected at most 10000 "),
     "type": (lambda f: config(f, n_layer="2"), PortError, "n_layer is '2', expected a whole number"),
     "per-layer config": (lambda f: config(f, per_layer_config={"0": {"n_head": 2}}), PortError, "per_layer_config"),
     "missing": (lambda f: weights(f, lambda t: t.pop(FC)), PortError, f"lacks the tensor {FC}"),

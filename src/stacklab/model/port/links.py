@@ -56,10 +56,8 @@ def own_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
         return {name: tuple(value.shape) for name, value in Transformer(spec).named_parameters()}
 
 
-def to_ours(
-    links: Sequence[Link], tensors: Mapping[str, Tensor], *, where: str, wanted: Iterable[str]
-) -> dict[str, Tensor]:
-    """Our tensors, in float32, of the names `wanted`.
+def to_ours(links: Sequence[Link], tensors: Mapping[str, Tensor], *, where: str) -> dict[str, Tensor]:
+    """Our tensors, in float32.
 
     Raises PortError naming tensors that are missing, that nothing here stands for, of another shape or dtype, or not
     finite.
@@ -68,8 +66,7 @@ def to_ours(
     _check_names(shapes.keys(), tensors.keys(), where)
     for name, shape in shapes.items():
         _check(name, tensors[name], shape, where)
-    joined = {link.ours: link.join(tensors).float() for link in links}
-    return {name: joined[name] for name in wanted}
+    return {link.ours: link.join(tensors).float() for link in links}
 
 
 def to_theirs(links: Sequence[Link], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:

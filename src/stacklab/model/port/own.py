@@ -43,8 +43,8 @@ def read(config: Config) -> ModelSpec:
     widest = max((layer.d_ff for layer in spec.layers), default=0)
     named = {name: getattr(spec, name) for name in ("vocab_size", "d_model", "context_length")} | {"d_ff": widest}
     for name, size in named.items():
-        if size >= LARGEST:
-            raise PortError(f"config: stack.{name} is {size}, expected a number below {LARGEST}")
+        if size > LARGEST:
+            raise PortError(f"config: stack.{name} is {size}, expected at most {LARGEST}")
     told = write(spec)
     for key in sorted(config.keys() - HARMLESS - {"num_hidden_layers"}):
         if key not in told or config[key] != told[key]:
