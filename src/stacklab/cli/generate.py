@@ -41,13 +41,14 @@ def generate(
 ) -> None:
     """Continue texts with a trained run. They appear as they are made; the last line says why they stopped."""
     from stacklab.api import stream
-    from stacklab.run.generate import against_training
+    from stacklab.run.generate import against_training, training_of
 
     prompts = [*(prompt or ()), *(_lines(prompts_file) if prompts_file else ())] or [DEFAULT_PROMPT]
     pieces = stream(run, prompts, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, out=out)
+    training = training_of(run, out) if novelty else None
     by_row = {piece.row: piece.whole for piece in pieces if piece.whole} if as_json else _printed(pieces, prompts)
     texts = [by_row[row] for row in sorted(by_row)]
-    found = against_training(texts, run, out) if novelty else []
+    found = against_training(texts, training) if training else []
     if as_json:
         _print_json(texts, found)
     else:
