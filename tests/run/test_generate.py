@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.run.conftest import Bench
+from tests.run.tasks import make_runs, task_spec
 
 import stacklab
 from stacklab.base.errors import DataError
@@ -40,6 +41,13 @@ def test_generation_continues_from_a_run(bench: Bench) -> None:
         open_model("zzz", out)
     with pytest.raises(DataError, match="prompt '' has no tokens"):
         texts(found, ["The", ""])
+
+
+def test_a_run_over_a_task_has_no_text_to_go_on_with(tmp_path: Path) -> None:
+    (task,) = make_runs(tmp_path, [task_spec(steps=2)])
+    task.weights.touch()
+    with pytest.raises(DataError, match="was trained on the task .*; name a run over text"):
+        open_model(task.run_id, tmp_path)
 
 
 def test_the_samples_of_a_run_can_be_made_again_with_their_novelty(bench: Bench) -> None:
