@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.model.port.conftest import GPT2_STACK, filled, stack, tensors_of
 
-from stacklab.base.errors import DataError, PortError
+from stacklab.base.errors import DataError
 from stacklab.cli.generate import generate
 from stacklab.cli.port import import_
 from stacklab.data.tokenizer_files import bytes_tokenizer

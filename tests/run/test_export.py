@@ -143,7 +143,7 @@ def test_a_folder_that_computes_something_else_is_not_left_behind(
     saved(tmp_path, GPT2_STACK)
     wrong = replace(GPT2, write=lambda spec: write_gpt2(spec) | {"activation_function": "relu"})
     monkeypatch.setattr("stacklab.model.port.registry.FORMS", (wrong,))
-    with pytest.raises(PortError, match="opened again, its logits differ from the model's by"):
+    with pytest.raises(PortError, match=f"^{tmp_path / 'hf'}: opened again, its logits differ from the model's by"):
         export_model("m", tmp_path / "hf", out=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
 

@@ -46,7 +46,7 @@ def test_generation_continues_from_a_run(bench: Bench) -> None:
 def test_a_run_over_a_task_has_no_text_to_go_on_with(tmp_path: Path) -> None:
     (task,) = make_runs(tmp_path, [task_spec(steps=2)])
     task.weights.touch()
-    with pytest.raises(DataError, match="was trained on the task .*; name a run over text"):
+    with pytest.raises(DataError, match=r"was trained on the task .*; name a run over text"):
         open_model(task.run_id, tmp_path)
 
 

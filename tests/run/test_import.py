@@ -272,6 +272,7 @@ def test_a_bad_folder_is_refused_with_the_reason(name: str, tmp_path: Path) -> N
         ({"head_dim": 8}, "head_dim is 8, expected None or 4"),
         ({"pretraining_tp": 2}, "pretraining_tp"),
         ({"sliding_window": 4}, "sliding_window"),
+        ({"rope_interleaved": True}, "rope_interleaved is True, expected False"),
     ],
 )
 def test_what_a_llama_stack_cannot_do_is_refused(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -279,6 +280,13 @@ def test_what_a_llama_stack_cannot_do_is_refused(changed: dict[str, Any], messag
     config(tmp_path, **changed)
     with pytest.raises(PortError, match=message):
         read_folder(tmp_path)
+
+
+def test_a_llama_folder_of_another_trainer_comes_in(tmp_path: Path) -> None:
+    """Keys that SmolLM2's configs have beside Llama's."""
+    llama().save_pretrained(tmp_path)
+    config(tmp_path, is_llama_config=True, rope_interleaved=False)
+    assert read_folder(tmp_path).spec.position.kind == "rotary"
 
 
 def test_a_folder_of_the_hubs_cache_keeps_its_own_links(tmp_path: Path) -> None:
@@ -311,8 +319,13 @@ def test_files_that_are_no_models_or_tokenizers(tmp_path: Path) -> None:
     with pytest.raises(TokenizerError, match="not a tokenizer file"):
         read_tokenizer_file(tmp_path / "x.json")
     gpt2().save_pretrained(tmp_path / "g")
-    with pytest.raises(PortError, match="--name"):
-        import_model(tmp_path / "g", out=tmp_path / "out", name="../g")
+    for name in ("../g", "-x", ".g"):
+        with pytest.raises(PortError, match="--name"):
+            import_model(tmp_path / "g", out=tmp_path / "out", name=name)
+    with pytest.raises(PortError, match=r"no config\.json; .* or name one of its files: x\.bin$"):
+        import_model(tmp_path, out=tmp_path / "out")
+    with pytest.raises(DataError, match=r"x\.bin: is a file; bring its model in with `stacklab import .*x\.bin`"):
+        open_model(str(tmp_path / "x.bin"), tmp_path / "out")
 
 
 def test_a_folder_of_mingpt_comes_in(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def open_run(run: RunPaths) -> OpenModel:
     spec = read_spec(run)
     if isinstance(spec.data, TaskData):
         raise DataError(
-            f"{run.folder}: was trained on the task {spec.data.task.kind}, which has no text to go on with; name a run over text"
+            f"{run.folder}: was trained on the task {spec.data.task.kind}, which has no text to go on with; name a run "
+            "over text"
         )
     data = load_prepared(prepared_folder(out_of(run).cache, spec.data_fingerprint))
     model = Transformer(spec.model)
