@@ -16,6 +16,7 @@ from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 from stacklab.run.export import write_files
 from stacklab.run.foreign import read_folder
+from stacklab.run.import_ import import_model
 from stacklab.run.portable import Portable
 
 
@@ -59,6 +60,15 @@ def many_layers(folder: Path) -> None:
     """In all that the config says of them."""
     fields = OWN_STACKS["per-layer"] | {"num_layers": 9999, "num_heads": 3, "d_ff": 8, "window": None}
     config(folder, **OWN.write(stack(fields)))
+
+
+@pytest.mark.parametrize("odd", [{"initializer_range": float("nan")}, {"_name_or_path": "\ud800"}], ids=list)
+def test_a_config_that_cannot_be_kept_is_refused(odd: dict[str, Any], tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "folder", GPT2_STACK)
+    config(folder, **odd)
+    with pytest.raises(PortError, match=r"models/folder: the source's config cannot be kept as JSON"):
+        import_model(folder, out=tmp_path / "out")
+    assert not (tmp_path / "out" / "models" / "folder").exists()
 
 
 def small(spec: ModelSpec) -> Transformer:

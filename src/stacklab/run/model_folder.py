@@ -27,7 +27,7 @@ FORMAT = 1
 def save_model(model: Portable, folder: Path) -> None:
     """Write the folder, whole or not at all. One that holds the same model is left as it is.
 
-    Raises PortError when another model is there.
+    Raises PortError when another model is there, or the record holds what no JSON can.
     """
     record = {
         "format": FORMAT,
@@ -46,7 +46,11 @@ def save_model(model: Portable, folder: Path) -> None:
         write_atomically(aside / WEIGHTS, lambda temporary: save_file(model.tensors, temporary))
         if model.tokenizer is not None:
             write_text(aside / TOKENIZER, model.tokenizer.text)
-        write_json(aside / RECORD, record)
+        try:
+            write_json(aside / RECORD, record)
+        except ValueError as error:
+            # What a config may hold beside the model: NaN, or half a character.
+            raise PortError(f"{folder}: the source's config cannot be kept as JSON ({error}); mend it there") from error
 
     write_folder(folder, fill)
 
