@@ -6,6 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from stacklab.base.errors import CheckpointError
 from stacklab.model.sampling import Sampler, warped
 from stacklab.model.sampling_spec import SamplingSpec
 
@@ -84,3 +85,11 @@ def test_the_likeliest_is_taken_at_temperature_0() -> None:
 def test_what_is_no_sampling_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         SamplingSpec.model_validate(wrong)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_logits_that_are_not_finite_give_no_token(temperature: float, value: float) -> None:
+    sampler = Sampler(SamplingSpec(temperature=temperature), [[1], [2]], steps=1)
+    with pytest.raises(CheckpointError, match="logits are NaN or infinite"):
+        sampler.choose(torch.tensor([[0.0, 2.0], [1.0, value]]), 0)

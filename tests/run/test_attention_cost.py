@@ -2,6 +2,7 @@
 
 import pytest
 
+from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
 from stacklab.run import attention_cost
 from stacklab.run.attention_form import AttentionForm, attention_forms
@@ -25,8 +26,21 @@ def test_a_form_is_what_the_time_of_a_layer_depends_on() -> None:
         {"mask": "full"},
         {"d_model": 96},
         {"linear_bias": True},
+        {"num_kv_heads": 2},
+        {"position": "rotary"},
     ):
         assert not {four, eight} & set(forms(**change)), change
+    for position in ("sinusoidal", "none", {"kind": "factored", "period": 8}):
+        assert forms(position=position) == (four, eight)
+    assert forms(position="rotary") == forms(position={"kind": "rotary", "base": 500.0})
+
+
+def test_the_layer_that_is_measured_is_the_models() -> None:
+    """Its heads of keys and values, and its turning of positions, which come from the form alone."""
+    form, _ = forms(num_kv_heads=[2, 8], position="rotary")
+    layer = build(form.model, seed=0).blocks[0].attention
+    assert layer.query_key_value.weight.shape == (48 + 2 * 2 * 12, 48)
+    assert layer.rotation is not None
 
 
 @pytest.mark.trains

@@ -143,7 +143,7 @@ def test_a_folder_that_computes_something_else_is_not_left_behind(
     saved(tmp_path, GPT2_STACK)
     wrong = replace(GPT2, write=lambda spec: write_gpt2(spec) | {"activation_function": "relu"})
     monkeypatch.setattr("stacklab.model.port.registry.FORMS", (wrong,))
-    with pytest.raises(PortError, match="opened again, its logits differ from the model's by"):
+    with pytest.raises(PortError, match=f"^{tmp_path / 'hf'}: opened again, its logits differ from the model's by"):
         export_model("m", tmp_path / "hf", out=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
 
@@ -152,6 +152,8 @@ def test_our_own_class_can_be_asked_for(tmp_path: Path) -> None:
     model = saved(tmp_path, GPT2_STACK)
     done = export_model("m", tmp_path / "hf", out=tmp_path, format="stacklab")
     assert done.format == "stacklab" and done.difference is not None and done.difference < 1e-5
+    written = [*done.folder.iterdir(), *(tmp_path / "models" / "m").iterdir()]
+    assert {path.name: path.stat().st_mode & 0o777 for path in written} == {path.name: 0o644 for path in written}
     files = {"configuration_stacklab.py", "modeling_stacklab.py"}
     assert files <= {path.name for path in done.folder.iterdir()}
     opened = open_model(str(done.folder), tmp_path)

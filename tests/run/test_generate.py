@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.run.conftest import Bench
+from tests.run.tasks import make_runs, task_spec
 
 import stacklab
 from stacklab.base.errors import DataError
@@ -13,7 +14,7 @@ from stacklab.model.init import build
 from stacklab.model.sampling_spec import SamplingSpec
 from stacklab.model.spec import ModelSpec
 from stacklab.run.execute import execute
-from stacklab.run.generate import Generated, against_training, stream_texts
+from stacklab.run.generate import Generated, against_training, stream_texts, training_of
 from stacklab.run.open_model import OpenModel, open_model
 
 
@@ -42,17 +43,24 @@ def test_generation_continues_from_a_run(bench: Bench) -> None:
         texts(found, ["The", ""])
 
 
+def test_a_run_over_a_task_has_no_text_to_go_on_with(tmp_path: Path) -> None:
+    (task,) = make_runs(tmp_path, [task_spec(steps=2)])
+    task.weights.touch()
+    with pytest.raises(DataError, match=r"was trained on the task .*; name a run over text"):
+        open_model(task.run_id, tmp_path)
+
+
 def test_the_samples_of_a_run_can_be_made_again_with_their_novelty(bench: Bench) -> None:
     paths = bench.folder(bench.spec())
     execute(paths.folder, threads=1)
     (sample,) = read_json(paths.samples)["after"]
     (text,) = stacklab.generate(paths.folder, "The", tokens=5, temperature=0.8, seed=bench.spec().seed)
     assert text.text == sample["text"]
-    (found,) = against_training([text], str(paths.folder), Path())
+    (found,) = against_training([text], training_of(str(paths.folder), Path()))
     assert found.dump() == sample["novelty"]
     stream = bench.prepared.train.stream
     copy = replace(text, ids=stream[40:60].tolist())
-    (copied,) = against_training([copy], paths.run_id, bench.out.root)
+    (copied,) = against_training([copy], training_of(paths.run_id, bench.out.root))
     assert (copied.longest_copy, copied.longest_copy_text) == (20, bench.prepared.decode(copy.ids))
 
 

@@ -45,8 +45,8 @@ def llama(**others: Any) -> Any:
 
 
 def tiny_tokenizer() -> str:
-    """Two words."""
-    return str(Tokenizer(models.WordLevel({"yes": 0, "no": 1}, unk_token="no")).to_str())
+    """30 words, for tables of 31 rows."""
+    return str(Tokenizer(models.WordLevel({f"w{i}": i for i in range(30)}, unk_token="w0")).to_str())
 
 
 def shaken(peer: Any) -> Any:
@@ -144,9 +144,7 @@ class Harmful:
         return os.mkdir, ("harmed",)
 
 
-def test_pickles_are_refused_and_run_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_data: Path
-) -> None:
+def test_pickles_are_refused_and_run_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "out"
     nanogpt_checkpoint(tmp_path / "ckpt.pt", config=Harmful())
@@ -217,7 +215,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
         "activation_function is 'quick_gelu'",
     ),
     "heads": (lambda f: config(f, n_head=5), PortError, "num_heads = 5 .* does not divide d_model = 12"),
-    "endless": (lambda f: config(f, n_layer=10**12), PortError, "expected at most 10000 layers"),
+    "endless": (lambda f: config(f, n_layer=10**12), PortError, "n_layer is 10+, expected at most 10000 "),
     "type": (lambda f: config(f, n_layer="2"), PortError, "n_layer is '2', expected a whole number"),
     "per-layer config": (lambda f: config(f, per_layer_config={"0": {"n_head": 2}}), PortError, "per_layer_config"),
     "missing": (lambda f: weights(f, lambda t: t.pop(FC)), PortError, f"lacks the tensor {FC}"),
@@ -274,6 +272,7 @@ def test_a_bad_folder_is_refused_with_the_reason(name: str, tmp_path: Path) -> N
         ({"head_dim": 8}, "head_dim is 8, expected None or 4"),
         ({"pretraining_tp": 2}, "pretraining_tp"),
         ({"sliding_window": 4}, "sliding_window"),
+        ({"rope_interleaved": True}, "rope_interleaved is True, expected False"),
     ],
 )
 def test_what_a_llama_stack_cannot_do_is_refused(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -281,6 +280,13 @@ def test_what_a_llama_stack_cannot_do_is_refused(changed: dict[str, Any], messag
     config(tmp_path, **changed)
     with pytest.raises(PortError, match=message):
         read_folder(tmp_path)
+
+
+def test_a_llama_folder_of_another_trainer_comes_in(tmp_path: Path) -> None:
+    """Keys that SmolLM2's configs have beside Llama's."""
+    llama().save_pretrained(tmp_path)
+    config(tmp_path, is_llama_config=True, rope_interleaved=False)
+    assert read_folder(tmp_path).spec.position.kind == "rotary"
 
 
 def test_a_folder_of_the_hubs_cache_keeps_its_own_links(tmp_path: Path) -> None:
@@ -313,8 +319,13 @@ def test_files_that_are_no_models_or_tokenizers(tmp_path: Path) -> None:
     with pytest.raises(TokenizerError, match="not a tokenizer file"):
         read_tokenizer_file(tmp_path / "x.json")
     gpt2().save_pretrained(tmp_path / "g")
-    with pytest.raises(PortError, match="--name"):
-        import_model(tmp_path / "g", out=tmp_path / "out", name="../g")
+    for name in ("../g", "-x", ".g"):
+        with pytest.raises(PortError, match="--name"):
+            import_model(tmp_path / "g", out=tmp_path / "out", name=name)
+    with pytest.raises(PortError, match=r"no config\.json; .* or name one of its files: x\.bin$"):
+        import_model(tmp_path, out=tmp_path / "out")
+    with pytest.raises(DataError, match=r"x\.bin: is a file; bring its model in with `stacklab import .*x\.bin`"):
+        open_model(str(tmp_path / "x.bin"), tmp_path / "out")
 
 
 def test_a_folder_of_mingpt_comes_in(tmp_path: Path) -> None:

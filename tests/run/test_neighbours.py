@@ -80,14 +80,25 @@ def test_transformer_lens_opens_stock_folders_with_equal_logits_and_attention(tm
 def test_lm_evaluation_harness_scores_a_local_task_offline(tmp_path: Path) -> None:
     model = exported(tmp_path / "model", GPT2_STACK | {"context_length": 32})
     questions = ["Is it?", "Was it?", "Will it be?", "May it be?"]
-    items = [{"question": text, "choices": ["yes", "no"], "answer": i % 2} for i, text in enumerate(questions)]
+    # Of equal length, so that none wins by being shorter: the model prefers the second after the first question alone.
+    items = [{"question": text, "choices": ["dog", "hen"], "answer": i % 2} for i, text in enumerate(questions)]
     (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     (tmp_path / "local.yaml").write_text(TASK)
     told = ("--model", "hf", "--model_args", f"pretrained={tmp_path / 'model'},dtype=float32", "--device", "cpu")
-    out = ("--include_path", str(tmp_path), "--tasks", "local", "--output_path", str(tmp_path / "results"))
+    out = (
+        "--include_path",
+        str(tmp_path),
+        "--tasks",
+        "local",
+        "--output_path",
+        str(tmp_path / "results"),
+        "--log_samples",
+    )
     run(tmp_path, "-m", "lm_eval", "run", *told, *out)
     (report,) = (tmp_path / "results").rglob("results_*.json")
     found = json.loads(report.read_text())["results"]["local"]["acc,none"]
+    (samples,) = (tmp_path / "results").rglob("samples_*.jsonl")
+    rows = sorted(map(json.loads, samples.read_text().splitlines()), key=lambda row: row["doc_id"])
 
     def score(question: str, choice: str) -> float:
         """Log-probability of the choice after the question, from bytes."""
@@ -96,8 +107,8 @@ def test_lm_evaluation_harness_scores_a_local_task_offline(tmp_path: Path) -> No
             shares_TV = logits(model, torch.tensor([prompt + added]))[0].log_softmax(-1)
         return sum(float(shares_TV[len(prompt) + i - 1, token]) for i, token in enumerate(added))
 
-    right = [
-        max((0, 1), key=lambda i, item=item: score(item["question"], item["choices"][i])) == item["answer"]
-        for item in items
-    ]
-    assert found == sum(right) / len(right)
+    scores = [[score(item["question"], choice) for choice in item["choices"]] for item in items]
+    theirs = [[float(of_choice[0]) for of_choice in row["filtered_resps"]] for row in rows]
+    torch.testing.assert_close(torch.tensor(theirs), torch.tensor(scores), rtol=0, atol=1e-3)
+    assert [first < second for first, second in scores] == [True, False, False, False]
+    assert found == 0.25

@@ -92,10 +92,22 @@ def test_seconds_are_of_a_step_by_layer(machine: FakeMachine, tmp_path: Path) ->
 def test_which_arms_differ_in_attention() -> None:
     plain, heads, wide = Arm().config, Arm(num_heads=[2, 4]).config, Arm(d_model=16).config
     deep, windowed, unscaled = Arm(num_layers=3).config, Arm(window=3).config, Arm(attention_scale="none").config
+    shared = Arm(num_kv_heads=1).config
     assert not attention_differs([plain, wide, deep])
-    assert all(attention_differs([plain, other]) for other in (heads, windowed, unscaled))
-    assert all(differ_in_attention_alone(plain, other) for other in (heads, windowed, unscaled))
+    assert all(attention_differs([plain, other]) for other in (heads, windowed, unscaled, shared))
+    assert all(differ_in_attention_alone(plain, other) for other in (heads, windowed, unscaled, shared))
     assert not any(differ_in_attention_alone(plain, other) for other in (wide, deep, Arm(batch=(8, None)).config))
+
+
+def test_positions_are_of_attention_where_it_turns_them() -> None:
+    learned, added, none = Arm().config, Arm(position="sinusoidal").config, Arm(position="none").config
+    rotary, slower = Arm(position="rotary").config, Arm(position={"kind": "rotary", "base": 500.0}).config
+    assert not attention_differs([learned, added, none])
+    assert not attention_differs([rotary, slower])
+    assert attention_differs([learned, rotary])
+    assert differ_in_attention_alone(none, rotary) and differ_in_attention_alone(slower, rotary)
+    # A table that only one of them adds to the stream takes time outside of attention.
+    assert not differ_in_attention_alone(learned, rotary)
 
 
 def test_a_damaged_measurement_says_how_to_mend_it(machine: FakeMachine, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def append_line(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Parse a JSON file. Raises DataError naming file, line and column."""
+    """Parse a JSON file. Raises DataError naming file, line and column, or why it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -62,6 +62,10 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg})") from error
+    except RecursionError as error:
+        raise DataError(f"{path}: nested too deeply to be read") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

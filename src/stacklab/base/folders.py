@@ -5,12 +5,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from stacklab.base.errors import DiskError
+from stacklab.base.errors import DiskError, StacklabError
 from stacklab.base.files import disk_error
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write into a new folder beside `folder`, then rename it. What `fill` raises leaves nothing behind.
+    """Let `fill` write into a new folder beside `folder`, then rename it. What `fill` raises leaves nothing behind, and
+    names `folder`.
 
     Raises DiskError when the disk is full, the place cannot be written, or something is at `folder` already.
     """
@@ -25,6 +26,8 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         aside.rename(folder)
     except OSError as error:
         raise disk_error(folder, error) from error
+    except StacklabError as error:
+        raise type(error)(str(error).replace(str(aside), str(folder))) from error
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)

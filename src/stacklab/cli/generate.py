@@ -18,7 +18,14 @@ SHOWN_GRAMS = (1, 2, 4, 8)
 
 
 def generate(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, the start of one, or its folder.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A finished run over text (its id, the start of one, its folder), an imported model (its name or "
+            "folder) or a folder of transformers.",
+        ),
+    ],
     prompt: Annotated[
         list[str] | None,
         typer.Option("--prompt", "-p", help=f"A text to continue, any number of times. Default: {DEFAULT_PROMPT}"),
@@ -34,20 +41,24 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the sampling.")] = 0,
     novelty: Annotated[
-        bool, typer.Option("--novelty", help="Also tell what of each text stands in the run's training data.")
+        bool,
+        typer.Option("--novelty", help="Also tell what of each text stands in the run's training data; for runs only."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line for each text, in the end.")] = False,
     out: Out = DEFAULT_OUT,
 ) -> None:
-    """Continue texts with a trained run. They appear as they are made; the last line says why they stopped."""
+    """Continue texts with a model. They appear as they are made; the last line says why they stopped."""
     from stacklab.api import stream
-    from stacklab.run.generate import against_training
+    from stacklab.run.generate import against_training, training_of
 
     prompts = [*(prompt or ()), *(_lines(prompts_file) if prompts_file else ())] or [DEFAULT_PROMPT]
-    pieces = stream(run, prompts, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, out=out)
+    pieces = stream(
+        model, prompts, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, out=out
+    )
+    training = training_of(model, out) if novelty else None
     by_row = {piece.row: piece.whole for piece in pieces if piece.whole} if as_json else _printed(pieces, prompts)
     texts = [by_row[row] for row in sorted(by_row)]
-    found = against_training(texts, run, out) if novelty else []
+    found = against_training(texts, training) if training else []
     if as_json:
         _print_json(texts, found)
     else:

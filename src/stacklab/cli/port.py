@@ -27,6 +27,7 @@ def import_(
     """Bring in a model of another program, to generate with it, look at it or export it."""
     from stacklab.model.count import count_parameters
     from stacklab.run.import_ import import_model
+    from stacklab.run.portable import check_vocabulary
 
     done = import_model(source, out=out, name=name, tokenizer=tokenizer)
     spec = done.model.spec
@@ -36,6 +37,8 @@ def import_(
     )
     if done.model.tokenizer is None:
         print("it has no tokenizer: prompts are ids with blanks between them; --tokenizer gives it one")
+    elif padded := check_vocabulary(done.model.tokenizer, spec):
+        print(f"padded: {padded:,} of the vocabulary's {spec.vocab_size:,} rows belong to no token")
     print(f"written: {done.folder}")
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stacklab.base.errors import CheckpointError
 from stacklab.base.streams import numpy_stream
 from stacklab.model.sampling_spec import SamplingSpec
 
@@ -24,7 +25,15 @@ class Sampler:
             self.draws_BT = torch.from_numpy(_draws(spec.seed, prompts, steps))
 
     def choose(self, logits_BV: Tensor, step: int) -> Tensor:
-        """Ids [B] of one step, by the inverse of the cumulated probabilities, which float64 keeps apart."""
+        """Ids [B] of one step, by the inverse of the cumulated probabilities, which float64 keeps apart.
+
+        Raises CheckpointError for logits that are not finite.
+        """
+        if not bool(logits_BV.isfinite().all()):
+            raise CheckpointError(
+                "the model's logits are NaN or infinite, so no token follows; its weights are damaged or its training "
+                "diverged: use another run or model"
+            )
         if self.spec.temperature == 0:
             return logits_BV.argmax(-1)
         shares_BV = torch.softmax(warped(logits_BV.double(), self.spec), -1)

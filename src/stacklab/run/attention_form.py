@@ -1,6 +1,7 @@
 """What the time of an attention layer depends on, beside the machine. No torch here."""
 
 from stacklab.base.spec import Spec
+from stacklab.model.components import PlainPositions, RotaryPositions
 from stacklab.model.spec import ModelSpec
 from stacklab.train.spec import Precision
 
@@ -21,6 +22,8 @@ def attention_forms(
     model: ModelSpec, *, micro_batch: int, context: int, precision: Precision
 ) -> tuple[AttentionForm, ...]:
     """Of every layer, bottom first. Layers that take equally long have equal forms."""
+    # Other positions are added to the stream before the layers, and the base of rotary ones moves no time.
+    position = RotaryPositions() if model.position.kind == "rotary" else PlainPositions()
     return tuple(
         AttentionForm(
             model=ModelSpec(
@@ -28,10 +31,12 @@ def attention_forms(
                 d_model=model.d_model,
                 num_layers=1,
                 num_heads=layer.num_heads,
+                num_kv_heads=layer.num_kv_heads,
                 d_ff=0,
                 mask=model.mask,
                 window=layer.window,
                 context_length=1,
+                position=position,
                 attention_scale=model.attention_scale,
                 attention_identity=model.attention_identity,
                 linear_bias=model.linear_bias,

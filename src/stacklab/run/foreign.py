@@ -18,6 +18,7 @@ from stacklab.run.portable import Portable, check_vocabulary
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TOKENIZER, GENERATION = "tokenizer.json", "generation_config.json"
+LONGEST_SHOWN = 80
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".pickle")
 
 
@@ -89,11 +90,16 @@ def inside(folder: Path, name: str) -> Path:
     path, root = folder / name, folder.resolve()
     if name in ("", ".", "..") or Path(name).name != name or "\\" in name:
         raise PortError(f"{folder}: names the file {name!r}; expected a plain file name inside the folder")
-    target = path.resolve()
+    try:
+        target = path.resolve()
+        is_file = target.is_file()
+    except (OSError, ValueError, RuntimeError) as error:
+        # Names too long or not encodable, links in a circle.
+        raise PortError(f"{folder}: names the file {name[:LONGEST_SHOWN]!r}, which cannot be looked up") from error
     own = [root, *([root.parents[1] / "blobs"] if root.parent.name == "snapshots" else [])]
     if target.parent not in own:
         raise PortError(f"{path}: is a link to {target}, outside the folder; copy the file into it")
-    if not target.is_file():
+    if not is_file:
         raise PortError(f"{path}: no such file")
     return path
 

@@ -15,7 +15,7 @@ from stacklab.base.files import read_json
 from stacklab.data.folder import file_sum
 from stacklab.data.tokenizer_files import TokenizerFile
 from stacklab.model.port import llama2c, mingpt, nanogpt
-from stacklab.model.port.links import Link, own_shapes, to_ours
+from stacklab.model.port.links import Link, to_ours
 from stacklab.model.spec import ModelSpec
 from stacklab.run.foreign import at, inside, refused_pickle
 from stacklab.run.portable import Portable, check_vocabulary
@@ -55,11 +55,14 @@ def read_nanogpt(path: Path) -> Portable:
             f"{path}: no model_args beside the weights, so it is no checkpoint of nanoGPT and its model is not known; "
             "write the model as a Hugging Face folder"
         )
+    for name, value in told.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float | None):
+            raise PortError(f"{path}: model_args holds {name!r} = {value!r}, expected names and plain values")
     with at(path):
         spec = nanogpt.read(told)
     named = {name.removeprefix(nanogpt.COMPILED): value for name, value in _tensors(path, tensors).items()}
     head = named.pop("lm_head.weight", None)
-    ours = _joined(path, spec, nanogpt.links(spec), named, nanogpt.IGNORED)
+    ours = _joined(path, nanogpt.links(spec), named, nanogpt.IGNORED)
     if head is not None and not head.equal(ours["token_embedding.weight"]):
         raise PortError(f"{path}: lm_head.weight differs from the token table, to which nanoGPT ties it")
     return _portable(path, "nanogpt", spec, ours, config=told)
@@ -72,7 +75,7 @@ def read_mingpt_json(path: Path) -> Portable:
     with at(path):
         spec = mingpt.read(content["config"])
     tensors = mingpt.tensors(content, where=str(path))
-    ours = _joined(path, spec, mingpt.links(spec), tensors, mingpt.IGNORED)
+    ours = _joined(path, mingpt.links(spec), tensors, mingpt.IGNORED)
     return _portable(path, "mingpt", spec, ours, config=content["config"])
 
 
@@ -81,7 +84,7 @@ def read_mingpt_folder(folder: Path, config: Mapping[str, Any]) -> Portable:
     path = inside(folder, MINGPT_WEIGHTS)
     with at(folder):
         spec = mingpt.read(config)
-    ours = _joined(path, spec, mingpt.links(spec), _tensors(path, load_plain(path)), mingpt.IGNORED)
+    ours = _joined(path, mingpt.links(spec), _tensors(path, load_plain(path)), mingpt.IGNORED)
     return replace(_portable(path, "mingpt", spec, ours, config=config), name=folder.resolve().name)
 
 
@@ -118,14 +121,16 @@ def _tensors(path: Path, value: Any) -> dict[str, Tensor]:
     for name, tensor in value.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
             raise PortError(f"{path}: {name!r} is not a dense tensor")
+        if tensor.is_meta:
+            raise PortError(f"{path}: {name!r} has a shape but no values")
     return value
 
 
 def _joined(
-    path: Path, spec: ModelSpec, links: list[Link], tensors: Mapping[str, Tensor], ignored: tuple[str, ...]
+    path: Path, links: list[Link], tensors: Mapping[str, Tensor], ignored: tuple[str, ...]
 ) -> dict[str, Tensor]:
     weights = {name: value for name, value in tensors.items() if not name.endswith(ignored)}
-    return to_ours(links, weights, where=str(path), wanted=own_shapes(spec))
+    return to_ours(links, weights, where=str(path))
 
 
 def _portable(

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from stacklab.base.errors import DataError, SpecError
 from stacklab.data.novelty import Novelty, novelties
-from stacklab.data.prepared import load_prepared, prepared_folder
+from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
 from stacklab.model.decode import Stop, stream
 from stacklab.model.sampling_spec import SamplingSpec
+from stacklab.run.locate import folder_from_elsewhere
 from stacklab.run.open_model import OpenModel
 from stacklab.run.paths import out_of
 from stacklab.run.store import find_run, read_spec
@@ -70,10 +71,18 @@ def sampling_of(**fields: Any) -> SamplingSpec:
         raise SpecError(f"{first['loc'][0]} = {first['input']!r}: {first['msg']}") from None
 
 
-def against_training(texts: Sequence[Generated], run: str, out: Path) -> list[Novelty]:
-    """What of each text stands in the training split of the run that made it. Raises DataError where there is none."""
-    paths = find_run(run, out)
-    data = load_prepared(prepared_folder(out_of(paths).cache, read_spec(paths).data_fingerprint))
+def training_of(name: str, out: Path) -> PreparedData:
+    """What the run of that name was trained on. Raises DataError for a model that was not trained here."""
+    if (folder := folder_from_elsewhere(name, out)) is not None:
+        raise DataError(
+            f"{folder}: was not trained here, so there is no training text to look for copies in; leave --novelty out"
+        )
+    paths = find_run(name, out)
+    return load_prepared(prepared_folder(out_of(paths).cache, read_spec(paths).data_fingerprint))
+
+
+def against_training(texts: Sequence[Generated], data: PreparedData) -> list[Novelty]:
+    """What of each text stands in the training split of the run that made it."""
     return novelties([text.ids for text in texts], data.train.stream, decode=data.decode)
 
 

@@ -9,7 +9,7 @@ from stacklab.base.files import read_json
 from stacklab.data.llama2c_tokenizer import read_llama2c_tokenizer
 from stacklab.data.tokenizer_files import TokenizerFile
 from stacklab.run.foreign import CONFIG, TOKENIZER, inside, read_folder
-from stacklab.run.foreign_files import read_file, read_mingpt_folder, with_tokenizer
+from stacklab.run.foreign_files import CHECKPOINTS, read_file, read_mingpt_folder, with_tokenizer
 from stacklab.run.model_folder import save_model
 from stacklab.run.paths import OutPaths
 from stacklab.run.portable import Portable
@@ -33,8 +33,10 @@ def import_model(source: str | Path, *, out: Path, name: str | None = None, toke
     path = Path(source).expanduser()
     found = read_foreign(path, tokenizer=None if tokenizer is None else read_tokenizer_file(tokenizer))
     chosen = name or found.name
-    if not re.fullmatch(r"[\w-][\w.-]*", chosen):
-        raise PortError(f"--name {chosen}: expected letters, digits, dots, dashes and underscores")
+    if not re.fullmatch(r"\w[\w.-]*", chosen):
+        raise PortError(
+            f"--name {chosen}: expected letters, digits, dots, dashes and underscores, the first no dot and no dash"
+        )
     folder = OutPaths(out).models / chosen
     save_model(found, folder)
     return Imported(chosen, folder, found)
@@ -47,7 +49,7 @@ def read_foreign(path: Path, *, tokenizer: TokenizerFile | None = None) -> Porta
     if not path.is_dir():
         return read_file(path, tokenizer=tokenizer)
     if not (path / CONFIG).exists():
-        files = ", ".join(sorted(each.name for each in path.glob("*.pt")))
+        files = ", ".join(sorted(each.name for each in path.iterdir() if each.suffix in (*CHECKPOINTS, ".bin")))
         raise PortError(
             f"{path}: no {CONFIG}; expected a model folder as transformers writes it"
             + (f", or name one of its files: {files}" if files else "")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from stacklab.base.errors import DataError
 from stacklab.run.foreign import CONFIG
 from stacklab.run.import_ import read_foreign
 from stacklab.run.model_folder import RECORD, load_model
@@ -14,10 +15,21 @@ def locate(name: str, out: Path) -> RunPaths | Portable:
     """A run's folder, or a model that was brought in or can be. A path comes before a name, an imported model before a
     run. Raises DataError when nothing has that name.
     """
+    folder = folder_from_elsewhere(name, out)
+    if folder is None:
+        return find_run(name, out)
+    return load_model(folder) if (folder / RECORD).is_file() else read_foreign(folder)
+
+
+def folder_from_elsewhere(name: str, out: Path) -> Path | None:
+    """Of a model that was not trained here; None for what can only be a run.
+
+    Raises DataError for a file, which must be imported first.
+    """
     path, imported = Path(name), OutPaths(out).models / name
     for folder in (path, imported):
         if (folder / RECORD).is_file():
-            return load_model(folder)
-    if (path / CONFIG).is_file():
-        return read_foreign(path)
-    return find_run(name, out)
+            return folder
+    if path.suffix and path.is_file():
+        raise DataError(f"{path}: is a file; bring its model in with `stacklab import {path}` and give the new name")
+    return path if (path / CONFIG).is_file() else None

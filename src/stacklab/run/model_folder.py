@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from stacklab.base.errors import DataError, PortError
-from stacklab.base.files import read_json, write_json, write_text
+from stacklab.base.files import read_json, write_atomically, write_json, write_text
 from stacklab.base.folders import write_folder
 from stacklab.data.tokenizer_files import TokenizerFile
 from stacklab.model.spec import ModelSpec
@@ -27,7 +27,7 @@ FORMAT = 1
 def save_model(model: Portable, folder: Path) -> None:
     """Write the folder, whole or not at all. One that holds the same model is left as it is.
 
-    Raises PortError when another model is there.
+    Raises PortError when another model is there, or the record holds what no JSON can.
     """
     record = {
         "format": FORMAT,
@@ -43,10 +43,14 @@ def save_model(model: Portable, folder: Path) -> None:
         raise PortError(f"{folder}: another model has this name; choose one with --name, or delete the folder")
 
     def fill(aside: Path) -> None:
-        save_file(model.tensors, aside / WEIGHTS)
+        write_atomically(aside / WEIGHTS, lambda temporary: save_file(model.tensors, temporary))
         if model.tokenizer is not None:
             write_text(aside / TOKENIZER, model.tokenizer.text)
-        write_json(aside / RECORD, record)
+        try:
+            write_json(aside / RECORD, record)
+        except ValueError as error:
+            # What a config may hold beside the model: NaN, or half a character.
+            raise PortError(f"{folder}: the source's config cannot be kept as JSON ({error}); mend it there") from error
 
     write_folder(folder, fill)
 

@@ -41,7 +41,10 @@ def open_run(run: RunPaths) -> OpenModel:
         raise DataError(f"{run.folder}: has no final weights yet; `stacklab status` shows how far it is")
     spec = read_spec(run)
     if isinstance(spec.data, TaskData):
-        raise DataError(f"{run.folder}: was trained on the task {spec.data.task.kind}, which has no text to go on with")
+        raise DataError(
+            f"{run.folder}: was trained on the task {spec.data.task.kind}, which has no text to go on with; name a run "
+            "over text"
+        )
     data = load_prepared(prepared_folder(out_of(run).cache, spec.data_fingerprint))
     model = Transformer(spec.model)
     load_weights(model, read_weights(run.weights), run.weights)

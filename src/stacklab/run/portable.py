@@ -12,8 +12,8 @@ from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 from stacklab.train.checkpoint import load_weights
 
-PADDING_ROWS, PADDING_SHARE = 128, 100
-"""A model may have up to so many rows of its table, or one of so many rows, that no token uses."""
+PADDING_ROWS, PADDING_SHARE, LEAST_SHARE = 127, 100, 8
+"""A table may have up to so many rows that no token uses, or one of so many; of a small table one of the last."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,15 @@ class Portable:
         return model
 
 
-def check_vocabulary(tokenizer: TokenizerFile, spec: ModelSpec) -> None:
-    """Raises TokenizerError for a tokenizer that is not this model's: it has other ids than the table has rows.
+def check_vocabulary(tokenizer: TokenizerFile, spec: ModelSpec) -> int:
+    """How many rows of the table no token uses: many tables are padded to a round number.
 
-    A table may be a little larger than its tokenizer: many are padded to a round number.
+    Raises TokenizerError for a tokenizer that is not this model's: its ids and the rows differ by more than padding.
     """
     ids, rows = max(tokenizer.load().get_vocab().values(), default=-1) + 1, spec.vocab_size or 0
-    if ids > rows or rows - ids >= max(PADDING_ROWS, rows // PADDING_SHARE):
+    if not 0 <= rows - ids <= max(min(PADDING_ROWS, rows // LEAST_SHARE), rows // PADDING_SHARE):
         raise TokenizerError(
             f"{tokenizer.name}: the tokenizer has {ids} ids, the model's vocabulary has {rows}; this is not the "
             "model's tokenizer"
         )
+    return rows - ids

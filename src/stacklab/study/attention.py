@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from stacklab.study.plan import Plan
 
 MODULE = "stacklab.run.attention_cost"
-ATTENTION_FIELDS = ("num_heads", "window", "attention_scale", "attention_identity", "attention_dropout", "mask")
+ATTENTION_FIELDS = (
+    *("num_heads", "num_kv_heads", "window", "position"),
+    *("attention_scale", "attention_identity", "attention_dropout", "mask"),
+)
 
 
 class AttentionCosts(Spec):
@@ -92,7 +95,7 @@ def with_attention(plan: "Plan", out: Path, *, threads: int) -> "Plan":
 
 
 def attention_differs(configs: Iterable[BaseSpec]) -> bool:
-    """Whether arms have layers of other heads, windows or kinds of attention."""
+    """Whether arms have layers of other heads, windows, rotary positions or kinds of attention."""
     return len({frozenset(_kinds(config)) for config in configs}) > 1
 
 
@@ -110,7 +113,9 @@ def _kinds(config: BaseSpec) -> Iterable[str]:
 def _beside_attention(config: BaseSpec) -> dict[str, Any]:
     whole = work(config)
     model = {name: value for name, value in whole["model"].items() if name not in ATTENTION_FIELDS}
-    return whole | {"model": model}
+    # Positions of other kinds are added to what goes into the first layer.
+    added = None if config.model.position.kind in ("rotary", "none") else whole["model"]["position"]
+    return whole | {"model": model, "added": added}
 
 
 def _forms(config: BaseSpec) -> tuple[AttentionForm, ...]:

@@ -1,5 +1,6 @@
 """A config read key by key, so that none is passed over: each is used, known to do nothing here, or refused."""
 
+import sys
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ from stacklab.model.spec import ModelSpec
 T = TypeVar("T")
 
 MOST_LAYERS = 10_000
+LARGEST = 2**24
+"""Of sizes: above those of all known models, and products of two are still whole numbers of 64 bits."""
 
 HARMLESS = frozenset(
     {
@@ -48,24 +51,26 @@ class Fields:
         self._left = {key: value for key, value in config.items() if key not in HARMLESS}
         self._form = form
 
-    def size(self, name: str, default: int | None = None) -> int:
-        """A whole number above 0."""
+    def size(self, name: str, default: int | None = None, *, most: int = LARGEST) -> int:
+        """A whole number above 0. A config cannot make it up to fill the memory: at most `most`."""
         value = self._take(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise self.wrong(name, value, "a whole number above 0")
+        if value > most:
+            raise self.wrong(name, value, f"at most {most}")
         return value
 
     def depth(self, name: str, default: int | None = None) -> int:
-        """A number of layers: a size that a config cannot make up to fill the memory."""
-        value = self.size(name, default)
-        if value > MOST_LAYERS:
-            raise self.wrong(name, value, f"at most {MOST_LAYERS} layers")
-        return value
+        """A number of layers."""
+        return self.size(name, default, most=MOST_LAYERS)
 
     def number(self, name: str, default: float | None = None) -> float:
-        value = self._take(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.wrong(name, value, "a number")
+        return self.finite(name, self._take(name, default))
+
+    def finite(self, name: str, value: object) -> float:
+        """The value of that key, if it is a number that a float can hold."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+            raise self.wrong(name, value, "a finite number")
         return float(value)
 
     def flag(self, name: str, default: bool | None = None) -> bool:

@@ -101,7 +101,9 @@ def _kinds(types: object, fields: Fields) -> list[str]:
     found: list[str] = []
     for item in types:
         match item:
-            case [[*names], int(times)] if set(names) <= {"global", "local"} and times <= MOST_LAYERS:
+            case [[*names], int(times)] if (
+                all(name in ("global", "local") for name in names) and len(found) + len(names) * times <= MOST_LAYERS
+            ):
                 found += names * times
             case _:
                 raise wrong

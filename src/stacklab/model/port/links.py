@@ -56,19 +56,17 @@ def own_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
         return {name: tuple(value.shape) for name, value in Transformer(spec).named_parameters()}
 
 
-def to_ours(
-    links: Sequence[Link], tensors: Mapping[str, Tensor], *, where: str, wanted: Iterable[str]
-) -> dict[str, Tensor]:
-    """Our tensors, in float32, of the names `wanted`.
+def to_ours(links: Sequence[Link], tensors: Mapping[str, Tensor], *, where: str) -> dict[str, Tensor]:
+    """Our tensors, in float32.
 
-    Raises PortError naming tensors that are missing, that nothing here stands for, or of another shape or dtype.
+    Raises PortError naming tensors that are missing, that nothing here stands for, of another shape or dtype, or not
+    finite.
     """
     shapes = dict(part for link in links for part in link.parts)
     _check_names(shapes.keys(), tensors.keys(), where)
     for name, shape in shapes.items():
         _check(name, tensors[name], shape, where)
-    joined = {link.ours: link.join(tensors).float() for link in links}
-    return {name: joined[name] for name in wanted}
+    return {link.ours: link.join(tensors).float() for link in links}
 
 
 def to_theirs(links: Sequence[Link], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -100,6 +98,16 @@ def _check(name: str, tensor: Tensor, shape: tuple[int, ...], where: str) -> Non
         raise PortError(f"{where}: {name} has dtype {str(tensor.dtype).removeprefix('torch.')}, expected {allowed}")
     if tuple(tensor.shape) != shape:
         raise PortError(f"{where}: {name} has shape {tuple(tensor.shape)}, its config asks for {shape}")
+    check_finite(name, tensor, where=where)
+
+
+def check_finite(name: str, tensor: Tensor, *, where: str) -> None:
+    """Raises PortError for numbers from which no next token follows."""
+    if wrong := int((~tensor.isfinite()).sum()):
+        raise PortError(
+            f"{where}: {name} has {wrong} of {tensor.numel()} numbers that are NaN or infinite; the model is damaged "
+            "or its training diverged"
+        )
 
 
 def _listed(names: list[str]) -> str:

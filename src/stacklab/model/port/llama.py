@@ -18,6 +18,7 @@ DEFAULT_BASE = 10_000.0
 def read(config: Config) -> ModelSpec:
     fields = Fields(config, "Llama")
     fields.must("pretraining_tp", None, 1)
+    fields.must("rope_interleaved", False)
     width, heads = fields.size("hidden_size", 4096), fields.size("num_attention_heads", 32)
     fields.must("head_dim", None, width // heads)
     attention_bias = fields.flag("attention_bias", False)
@@ -42,7 +43,7 @@ def read(config: Config) -> ModelSpec:
         "attention_dropout": fields.number("attention_dropout", 0.0),
         "norm": {"kind": "rms", "epsilon": fields.number("rms_norm_eps", 1e-6)},
     }
-    fields.finish()
+    fields.finish(("is_llama_config",))
     return as_spec(stack)
 
 
@@ -119,10 +120,7 @@ def _base(fields: Fields) -> float:
                 raise fields.wrong(name, value, '{"rope_type": "default", "rope_theta": base}')
     if older not in (None, base):
         raise fields.wrong("rope_theta", older, f"{base}, as rope_parameters says")
-    base = DEFAULT_BASE if base is None else base
-    if isinstance(base, bool) or not isinstance(base, int | float):
-        raise fields.wrong("rope_theta", base, "a number")
-    return float(base)
+    return DEFAULT_BASE if base is None else fields.finite("rope_theta", base)
 
 
 def _attention_bias(spec: ModelSpec) -> bool:

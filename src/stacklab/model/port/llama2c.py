@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from stacklab.base.errors import PortError
-from stacklab.model.port.fields import MOST_LAYERS, as_spec
+from stacklab.model.port.fields import LARGEST, MOST_LAYERS, as_spec
+from stacklab.model.port.links import check_finite
 from stacklab.model.spec import ModelSpec
 
 HEADER = struct.Struct("<7i")
 MAGIC = 0x616B3432
 """Opens files of later versions; the legacy form has none."""
-LARGEST = 2**24
 FLOAT_BYTES = 4
 EPSILON = 1e-5
 """Of the norms, fixed in run.c."""
@@ -26,7 +26,8 @@ DELIMITER = 1
 
 
 def read(raw: bytes) -> tuple[ModelSpec, dict[str, Tensor]]:
-    """(stack, our tensors) of a model.bin's bytes. Raises PortError when the file is of another kind or size."""
+    """(stack, our tensors) of a model.bin's bytes. Raises PortError when the file is of another kind or size, or has
+    numbers that are not finite."""
     if len(raw) < HEADER.size:
         raise PortError(f"{len(raw)} bytes, shorter than the header of a llama2.c model")
     header = HEADER.unpack_from(raw)
@@ -37,7 +38,7 @@ def read(raw: bytes) -> tuple[ModelSpec, dict[str, Tensor]]:
         )
     width, d_ff, layers, heads, kv_heads, vocab, context = header
     sizes = (width, d_ff, layers, heads, kv_heads, abs(vocab), context)
-    if not all(0 < size < LARGEST for size in sizes) or layers > MOST_LAYERS:
+    if not all(0 < size <= LARGEST for size in sizes) or layers > MOST_LAYERS:
         raise PortError(f"not a llama2.c model (its header is {header}), nor another that is known here")
     spec = as_spec(
         {
@@ -57,7 +58,10 @@ def read(raw: bytes) -> tuple[ModelSpec, dict[str, Tensor]]:
             "norm": {"kind": "rms", "epsilon": EPSILON},
         }
     )
-    return spec, _named(spec, _parts(spec, raw))
+    parts = _parts(spec, raw)
+    for name in sorted(parts.keys() - {"turns"}):
+        check_finite(name, parts[name], where="its weights")
+    return spec, _named(spec, parts)
 
 
 def _parts(spec: ModelSpec, raw: bytes) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from stacklab.model.parametrisation import (
     logit_multiplier,
     residual_multiplier,
 )
-from stacklab.model.port.fields import HARMLESS, MOST_LAYERS
+from stacklab.model.port.fields import HARMLESS, LARGEST, MOST_LAYERS
 from stacklab.model.port.form import Config, Form, expected
 from stacklab.model.port.links import Link, own_shapes
 from stacklab.model.spec import LayerSpec, ModelSpec
@@ -40,6 +40,11 @@ def read(config: Config) -> ModelSpec:
         raise PortError(f"config: {place}: {first['msg'].removeprefix('Value error, ')}") from None
     if spec.vocab_size is None:
         raise PortError("config: stack.vocab_size is nothing, expected a whole number")
+    widest = max((layer.d_ff for layer in spec.layers), default=0)
+    named = {name: getattr(spec, name) for name in ("vocab_size", "d_model", "context_length")} | {"d_ff": widest}
+    for name, size in named.items():
+        if size > LARGEST:
+            raise PortError(f"config: stack.{name} is {size}, expected at most {LARGEST}")
     told = write(spec)
     for key in sorted(config.keys() - HARMLESS - {"num_hidden_layers"}):
         if key not in told or config[key] != told[key]:

@@ -9,7 +9,7 @@ from stacklab.base.errors import PortError
 from stacklab.model.port.form import Config, Form
 from stacklab.model.port.gpt2 import GPT2
 from stacklab.model.port.gpt_neo import GPT_NEO
-from stacklab.model.port.links import own_shapes, to_ours, to_theirs
+from stacklab.model.port.links import to_ours, to_theirs
 from stacklab.model.port.llama import LLAMA
 from stacklab.model.port.own import OWN
 from stacklab.model.spec import ModelSpec
@@ -40,6 +40,8 @@ def form_for(spec: ModelSpec) -> Form:
 def form_of(config: Config) -> Form:
     """The form of a config. Raises PortError for an architecture that is not known."""
     kind, classes = config.get("model_type"), config.get("architectures") or []
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise PortError(f"config: architectures is {classes!r}, expected a list of names")
     for form in FORMS:
         if form.model_type != kind:
             continue
@@ -63,8 +65,9 @@ def import_tensors(form: Form, spec: ModelSpec, tensors: Mapping[str, Tensor], *
     if form.prefix and not any(name.startswith(form.prefix) for name in given):
         given = {name if name == HEAD else form.prefix + name: value for name, value in given.items()}
     head = given.pop(HEAD, None) if spec.tie_embeddings else None
-    links = form.links(spec)
-    ours = to_ours(links, given, where=where, wanted=own_shapes(spec))
+    if len(given) < spec.num_layers:
+        raise PortError(f"{where}: holds {len(given)} tensors, too few for the {spec.num_layers} layers of its config")
+    ours = to_ours(form.links(spec), given, where=where)
     if head is not None and not (head.shape == ours[TABLE].shape and head.float().equal(ours[TABLE])):
         raise PortError(
             f"{where}: {HEAD} differs from the token table, which its config ties it to (tie_word_embeddings); "
