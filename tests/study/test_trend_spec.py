@@ -25,11 +25,13 @@ def test_total_heads_are_of_all_layers() -> None:
         ({"metric": "happiness"}, "no run has the metric 'happiness'"),
         ({"at": 0}, "greater than 0"),
         ({"against": "d_model"}, "total_heads"),
+        ({"reported": {"odd": 0.1}}, "reported: no gap of a series 'odd' is taken"),
+        ({"reported": {"even": 0.1}}, "reported: no gap of a series 'even' is taken"),
     ],
 )
 def test_what_makes_no_trend_is_refused(changes: dict[str, Any], told: str) -> None:
     tree = copy.deepcopy(trended_tree())
     StudySpec.model_validate(tree)
-    tree["trend"] |= changes
+    tree["trend"] |= {"reported": {}} | changes
     with pytest.raises(ValidationError, match=told):
         StudySpec.model_validate(tree)

@@ -7,10 +7,9 @@ from stacklab.base.errors import SpecError
 from stacklab.run.coordinates import Knob, Sweep, variants
 from stacklab.run.paths import OutPaths
 from stacklab.run.ready import make_ready
-from stacklab.run.spec import RunSpec
 from stacklab.study.arms import resolve_base
 from stacklab.study.engines.machine import cores
-from stacklab.study.spec import BaseSpec, StudySpec, check_seeds
+from stacklab.study.spec import StudySpec, check_seeds
 
 Asked = Mapping[Knob, tuple[int, ...]]
 """The knobs to move, one after the other, and the values of each."""
@@ -38,8 +37,7 @@ def check_coordinates(
         variants(study.base.model, knob, values)
     data = make_ready(study.base.data, cache=OutPaths(out).cache, ask=False)
     base = resolve_base(study, data)
-    sections = {name: getattr(base, name) for name in BaseSpec.model_fields}
-    spec = RunSpec(data_fingerprint=data.fingerprint, seed=seeds[0], **sections)
+    spec = base.as_run(data.fingerprint, seed=seeds[0])
     from stacklab.run.coordinate_check import check
     from stacklab.run.environment import prepare_process
 

@@ -37,7 +37,7 @@ def find_subject(reference: str, *, scale: str, out: Path) -> Subject:
 def _run(name: str, out: Path) -> Subject:
     paths = find_run(name, out)
     spec = read_spec(paths)
-    config = BaseSpec(**{section: getattr(spec, section) for section in BaseSpec.model_fields})
+    config = BaseSpec.of_run(spec)
     row = run_row(paths.run_id, spec.seed, paths)
     return Subject(f"run {paths.run_id}", config, spec.data_fingerprint, [row], out_of(paths).root)
 

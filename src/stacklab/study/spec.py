@@ -38,6 +38,12 @@ class BaseSpec(Spec):
     def with_model(self, model: ModelSpec) -> Self:
         return self.model_validate(self.dump() | {"model": model.dump()})
 
+    @classmethod
+    def of_run(cls, spec: RunSpec) -> Self:
+        """The configuration that a run was made from."""
+        sections = spec.dump()
+        return cls.model_validate({name: sections[name] for name in cls.model_fields})
+
     def as_run(self, data_fingerprint: str, *, seed: int) -> RunSpec:
         sections = {name: getattr(self, name) for name in BaseSpec.model_fields} | {"train": self.train.as_run()}
         return RunSpec(data_fingerprint=data_fingerprint, seed=seed, **sections)
