@@ -154,5 +154,7 @@ def _epochs(plan: Plan, data: Mapping[str, object]) -> float | None:
     an_epoch = data.get("splits.train.tokens_per_epoch")
     if not isinstance(an_epoch, int) or not an_epoch:
         return None
-    base = plan.arms[0].config
+    base = plan.study.base
+    if base.train.epochs is not None:
+        return base.train.epochs
     return base.train.steps * base.train.batch_size * base.data.block_size / an_epoch
