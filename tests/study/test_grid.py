@@ -6,7 +6,17 @@ import pytest
 
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places
-from stacklab.study.cells import Cell, CellVerdict, SeedOutcome, _rise, judge, predicted_depth, thresholds, with_budget
+from stacklab.study.cells import (
+    Cell,
+    CellVerdict,
+    SeedOutcome,
+    _rise,
+    judge,
+    predicted_depth,
+    thresholds,
+    with_budget,
+    with_rates,
+)
 from stacklab.study.collect import Row
 from stacklab.study.grid import combinations, expand
 from stacklab.study.grid_spec import GridSpec
@@ -102,6 +112,14 @@ def test_a_stack_that_fails_had_twice_the_steps_of_the_one_that_solves(needed: i
     assert found.reason == f"why; trained {1000 / needed:.1f} times as long as layers 2 took to solve"
     assert with_budget(failed, [failed, elsewhere], GRID) == failed
     assert with_budget(deep, [failed, deep], GRID) == deep
+
+
+def test_a_stack_that_fails_says_whether_other_rates_were_tried() -> None:
+    failed = cell("1", 0.25).model_copy(update={"reason": "why"})
+    assert with_rates(failed, 1).reason == "why; at one learning rate, no other was tried"
+    assert with_rates(failed, 3).reason == "why; at the best of 3 learning rates"
+    solved = failed.model_copy(update={"verdict": "solved"})
+    assert with_rates(solved, 1) == solved
 
 
 def test_seeds_that_solved_and_stopped_do_not_shorten_the_time_of_those_that_fail() -> None:

@@ -84,7 +84,9 @@ def read_cells(plan: Plan, rows: Sequence[Row], out: Path) -> list[Cell]:
             at = {value.axis: value.value for value in values} | on
             places = {axis: at[axis] for axis in grid.axes}
             found.append(_cell(arm, places, grid, metric, own, histories))
-    return [with_budget(cell, found, grid) for cell in found]
+    rates = 1 if plan.tuning is None else len(plan.tuning.learning_rates)
+    own_best = {arm.name for arm in tuned.values()}
+    return [with_rates(with_budget(cell, found, grid), rates if cell.arm in own_best else 1) for cell in found]
 
 
 def thresholds(grid: GridSpec, cells: Sequence[Cell]) -> list[Threshold]:
@@ -126,6 +128,14 @@ def with_budget(cell: Cell, cells: Sequence[Cell], grid: GridSpec) -> Cell:
     told = f"{cell.reason}; trained {times:.1f} times as long as {grid.depth} {solved[0].at[grid.depth]} took to solve"
     verdict: CellVerdict = cell.verdict if times >= ENOUGH else "not trained long enough"
     return cell.model_copy(update={"verdict": verdict, "reason": told})
+
+
+def with_rates(cell: Cell, tried: int) -> Cell:
+    """A stack that fails says whether it was given another learning rate."""
+    if cell.verdict not in FAILED:
+        return cell
+    told = f"at the best of {tried} learning rates" if tried > 1 else "at one learning rate, no other was tried"
+    return cell.model_copy(update={"reason": f"{cell.reason}; {told}"})
 
 
 def predicted_depth(grid: GridSpec, at: Mapping[str, str]) -> str | None:
