@@ -98,9 +98,23 @@ def plan(
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
         projected = projected_seconds(chosen, costs, workers=slots)
-        console.print(f"projected time of the study on {slots} workers, evaluation included: {duration(projected)}")
+        console.print(
+            f"projected time of the study on {slots} workers, evaluation included: {duration(projected)}"
+            + _sooner(chosen)
+        )
     if misfit:
         raise misfit
+
+
+def _sooner(chosen: "Plan") -> str:
+    """What would end the study before the projected time, which is that of whole runs in processes of their own."""
+    from stacklab.run.groups import why_alone
+
+    specs = [spec for _, _, spec in chosen.runs()]
+    stops = " at most, for runs stop once solved" if any(spec.train.stop for spec in specs) else ""
+    together = sum(why_alone(spec) is None for spec in specs)
+    shared = f"; {together} of {len(specs)} runs can be trained together (--engine replicas)" if together else ""
+    return stops + shared
 
 
 def _attention(chosen: "Plan", costs: dict[str, "RunCost"], out: Path, workers: int) -> "Table | None":
