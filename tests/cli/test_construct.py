@@ -69,6 +69,15 @@ BAD = [
     (["construct", "copying", "offset=x"], "copying: offset: "),
     (["construct", "template-matching", "unseen_symbols=2"], "a template has 3 wildcards"),
     (["construct", "parsing", "--heads", "9"], "a layer moves 4 coordinates"),
+    (["construct", "question-answering", "--sharpness", "inf"], "sharpness is inf; give a finite number"),
+    (["construct", "question-answering", "questions=1000000000000"], "less than or equal to 1000000"),
+    (["construct", "question-answering", "pairs=4", "pairs=5"], "pairs is given twice"),
+    (["construct", "copying", "sequence_length=100000"], "copying: sequences of 100000 positions; at most 1024"),
+    (["construct", "sequence-classification", "sequence_length=1000000"], "at most 1024 can be built for"),
+    (
+        ["construct", "in-context-template-matching", "strings=2", "-n", "1", "--seed", "1"],
+        "nothing was asked in 1 seq",
+    ),
     (["heads", "nothing"], "expected one run that starts with 'nothing'"),
     (["heads", "depth/layers-1"], "no run of it has finished"),
 ]

@@ -1,5 +1,9 @@
 from stacklab.report.cell_views import cell_table, maps, steps_to_solve, threshold_table
+from stacklab.report.csv_files import csv_files
 from stacklab.report.facts import build_facts
+from stacklab.report.figure_csv import figure_csv
+from stacklab.report.matplotlib_view import draw
+from stacklab.report.plotly_view import plotly_panel
 from stacklab.report.schema import Facts
 from stacklab.study.cells import Cell, SeedOutcome, Threshold
 from tests.report.conftest import MakeStudy, gridded_tree
@@ -30,6 +34,10 @@ def test_a_map_has_a_square_for_every_cell_and_rings_the_solved(make_study: Make
     assert {mark.y for mark in panel.points if mark.hollow} == {(1.0,)}
     assert len({mark.color for mark in squares}) == 2
     assert (panel.x.labels, panel.y.labels) == (("2", "4"), ("1", "12"))
+    (axes, *_) = draw(figure).axes
+    for side, names in ((axes.xaxis, ["2", "4"]), (axes.yaxis, ["1", "12"])):
+        assert [tick.get_text() for tick in side.get_ticklabels()] == names, "and not the numbers of the places"
+    assert plotly_panel(panel)["layout"]["xaxis"]["ticktext"] == ["2", "4"]
 
 
 def test_steps_are_of_the_seeds_that_solved(make_study: MakeStudy) -> None:
@@ -53,6 +61,13 @@ def test_tables_name_seeds_and_thresholds(make_study: MakeStudy) -> None:
     assert [cell.text for cell in told.rows[0]] == ["2", "none of these", "12", "1: 0 of 3, 12: 1 of 3"]
 
 
+def test_cells_are_rows_with_their_seeds(make_study: MakeStudy) -> None:
+    lines = csv_files(grown(make_study))["cells.csv"].splitlines()
+    assert lines[0] == "arm,layers,heads,verdict,reason,guessing,seed,final,steps_to_solve,trained"
+    assert len(lines) == 1 + 4 * 3
+    assert lines[-1].startswith("layers-12-heads-4@tuned,12,4,solved,") and lines[-1].endswith(",0.25,2,0.2,,600")
+
+
 def test_a_prediction_is_a_line_through_the_columns_and_a_column_of_the_table(make_study: MakeStudy) -> None:
     facts = grown(make_study)
     assert facts.grid is not None
@@ -62,7 +77,11 @@ def test_a_prediction_is_a_line_through_the_columns_and_a_column_of_the_table(ma
     facts = facts.model_copy(update={"grid": grid, "thresholds": (found,)})
     figure, table = maps(facts), threshold_table(facts)
     assert figure is not None and table is not None
-    assert [(line.x, line.y) for line in figure.panels[0].lines] == [((0.0, 1.0), (1.0, 0.0))]
+    (line,) = figure.panels[0].over
+    assert (line.x, line.y) == ((-0.45, 0.45, 0.55, 1.45), (1.0, 1.0, 0.0, 0.0)), (
+        "seen beside the squares of one column too"
+    )
+    assert "0,predicted" not in (text := figure_csv(figure)) and ",predicted,line,2,12,," in text
     assert "more heads" in figure.caption
     assert [cell.text for cell in table.rows[0]] == ["2", "none of these", "12", "1: 0 of 3"]
 
@@ -80,13 +99,13 @@ def test_an_axis_of_metrics_makes_cells_and_no_arms(make_study: MakeStudy) -> No
 
 def test_a_metric_that_no_run_has_makes_its_cells_invalid(make_study: MakeStudy) -> None:
     tree = gridded_tree()
-    tree["grid"]["axes"]["split"] = {"metric": "{}.loss", "values": ["validation", "absent"]}
+    tree["grid"]["axes"]["split"] = {"metric": "validation.{}", "values": ["loss", "accuracy.absent"]}
     cells = build_facts(make_study(tree=tree)).cells
-    absent = [cell for cell in cells if cell.at["split"] == "absent"]
+    absent = [cell for cell in cells if cell.at["split"] == "accuracy.absent"]
     assert len(absent) == 4 and {(one.verdict, one.reason) for one in absent} == {
-        ("invalid", "its runs do not measure absent.loss")
+        ("invalid", "its runs do not measure validation.accuracy.absent")
     }
-    assert "invalid" not in {cell.verdict for cell in cells if cell.at["split"] == "validation"}
+    assert "invalid" not in {cell.verdict for cell in cells if cell.at["split"] == "loss"}
 
 
 def test_a_study_without_a_grid_has_none_of_it(make_study: MakeStudy) -> None:

@@ -9,10 +9,12 @@ from stacklab.base.yamlfile import Places
 from stacklab.study.cells import (
     Cell,
     CellVerdict,
+    Progress,
     SeedOutcome,
-    _rise,
     judge,
     predicted_depth,
+    progress,
+    read_cells,
     thresholds,
     with_budget,
     with_rates,
@@ -21,7 +23,9 @@ from stacklab.study.collect import Row
 from stacklab.study.grid import combinations, expand
 from stacklab.study.grid_spec import GridSpec
 from stacklab.study.load import builtin_studies, read_study
+from stacklab.study.plan import make_plan
 
+FLAT = Progress(0.0, 0.0)
 AXES: dict[str, Any] = {
     "task": {"easy": {"data.task": {"kind": "parity"}}, "hard": {"data.task": {"kind": "lego"}, "train.steps": 9}},
     "layers": {"path": "model.num_layers", "values": [0, 1, 2]},
@@ -84,21 +88,25 @@ def test_a_bad_grid_in_a_file_is_one_line_with_its_place(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("finals", "rise", "verdict"),
+    ("finals", "others", "verdict"),
     [
-        ((0.95, 0.95, 0.1), 0.0, "solved"),
-        ((0.95, 0.1, 0.1), 0.0, "partial"),
-        ((0.26, 0.25, 0.24), 0.0, "at baseline"),
-        ((0.5, 0.5, 0.5), 0.1, "not trained long enough"),
-        ((0.5, 0.5, 0.5), 0.0, "partial"),
+        ((0.95, 0.95, 0.1), FLAT, "solved"),
+        ((0.95, 0.1, 0.1), FLAT, "partial"),
+        ((0.95, 0.95, 0.1, 0.1), FLAT, "partial"),
+        ((0.27, 0.27, 0.26), FLAT, "at baseline"),
+        ((0.28, 0.28, 0.27), FLAT, "partial"),
+        ((0.5, 0.5, 0.5), Progress(0.021, 0.0), "not trained long enough"),
+        ((0.5, 0.5, 0.5), Progress(0.019, 0.04), "partial"),
+        ((0.25, 0.25, 0.25), Progress(0.0, 0.06), "not trained long enough"),
+        ((0.5, 0.5, 0.5), None, "not trained long enough"),
     ],
 )
-def test_the_verdict_of_a_cell(finals: tuple[float, ...], rise: float, verdict: str) -> None:
-    assert judge(cell("1", *finals), GRID, rows(*["finished"] * 3), rise)[0] == verdict
+def test_the_verdict_of_a_cell(finals: tuple[float, ...], others: Progress | None, verdict: str) -> None:
+    assert judge(cell("1", *finals), GRID, rows(*["finished"] * len(finals)), others)[0] == verdict
 
 
 def test_a_cell_that_lost_half_its_seeds_is_invalid() -> None:
-    assert judge(cell("1", 0.99), GRID, rows("finished", "diverged"), 0.0) == ("invalid", "seed 1: diverged")
+    assert judge(cell("1", 0.99), GRID, rows("finished", "diverged"), FLAT) == ("invalid", "seed 1: diverged")
 
 
 @pytest.mark.parametrize(("needed", "verdict"), [(400, "at baseline"), (600, "not trained long enough")])
@@ -110,7 +118,11 @@ def test_a_stack_that_fails_had_twice_the_steps_of_the_one_that_solves(needed: i
     found = with_budget(failed, [failed, deep], GRID)
     assert found.verdict == verdict
     assert found.reason == f"why; trained {1000 / needed:.1f} times as long as layers 2 took to solve"
-    assert with_budget(failed, [failed, elsewhere], GRID) == failed
+    alone = with_budget(failed, [failed, elsewhere], GRID)
+    assert (alone.verdict, alone.reason) == (
+        "at baseline",
+        "why; no deeper stack here solves, so nothing shows how many steps it takes",
+    )
     assert with_budget(deep, [failed, deep], GRID) == deep
 
 
@@ -157,11 +169,51 @@ def test_a_threshold_is_at_most_what_the_depth_below_did_not_fail(
     assert (found.depth, found.at_most) == (depth, at_most)
 
 
-def test_a_rise_is_of_the_last_quarter_over_the_third() -> None:
-    history = [{"step": step, "m": value} for step, value in ((0, 0.0), (100, 0.1), (150, 0.3), (175, 0.5), (200, 0.7))]
-    assert _rise("m", [history]) == pytest.approx(0.6 - 0.3)
-    assert _rise("m", [history, [{"step": 0, "m": 0.0}, {"step": 200, "m": 0.9}]]) == pytest.approx(0.3)
-    assert _rise("m", []) == 0.0
+def test_progress_is_of_the_last_quarter_over_the_third() -> None:
+    def history(*rows: tuple[int, float, float]) -> list[dict[str, float]]:
+        return [{"step": step, "v.m": value, "v.loss": loss} for step, value, loss in rows]
+
+    long = history((0, 0.0, 9.0), (100, 0.1, 5.0), (150, 0.3, 4.0), (175, 0.5, 3.0), (200, 0.7, 2.0))
+    assert progress("v.m", [long]) == pytest.approx((0.6 - 0.3, 1 - 2.5 / 4))
+    still = history((150, 0.5, 1.0), (200, 0.5, 1.0))
+    assert progress("v.m", [long, still]) == pytest.approx((0.15, (1 - 2.5 / 4) / 2))
+    assert progress("v.m", [long, history((0, 0.0, 1.0), (200, 0.9, 1.0))]) == progress("v.m", [long])
+    assert progress("v.m", [history((0, 0.0, 1.0), (500, 0.3, 1.0), (600, 0.6, 1.0))]) is None
+    assert progress("v.m", []) is None
+
+
+def test_cells_are_read_from_what_runs_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verdicts, steps, baselines, budgets and thresholds, from evaluations to the table."""
+    study = read_study("parity", scale="smoke", overrides=["data.probe=64"])
+    plan = make_plan(study, scale="smoke", out=tmp_path)
+    metric = "validation.accuracy"
+    curves = {1: (0.5, 0.56, 0.55, 0.55, 0.55), 2: (0.5, 0.6, 0.97, 0.96, 0.99)}
+    evals, found = {}, []
+    for arm in plan.arms:
+        curve = curves[arm.config.model.num_layers]
+        for seed in plan.seeds:
+            shown = curve if seed < 3 else tuple(0.9 * one for one in curve)
+            history = [{"step": 100 * n, metric: one, "validation.loss": 0.7} for n, one in enumerate(shown)]
+            evals[arm.name, seed] = history
+            row = Row(arm=arm.name, seed=seed, run_id="r", status="finished", step=400, metrics={metric: shown[-1]})
+            found.append(row)
+    monkeypatch.setattr("stacklab.study.cells.curves", lambda *_: evals)
+    shallow, deep = read_cells(plan, found, tmp_path)
+    assert (shallow.verdict, deep.verdict) == ("at baseline", "solved")
+    assert shallow.baseline == plan.arms[0].baselines[metric] > 0.55
+    assert "trained 2.0 times as long as layers 2 took to solve; at one learning rate" in shallow.reason
+    assert [(one.seed, one.steps, one.trained) for one in deep.outcomes] == [
+        (1, 200, 400),
+        (2, 200, 400),
+        (3, None, 400),
+    ]
+    assert study.grid is not None
+    (threshold,) = thresholds(study.grid, [shallow, deep])
+    assert (threshold.depth, threshold.solved) == ("2", (("1", 0, 3), ("2", 2, 3)))
+    for history in evals.values():
+        for row in history:
+            row["validation.loss"] = 1000 - row["step"]
+    assert read_cells(plan, found, tmp_path)[0].verdict == "not trained long enough"
 
 
 def test_the_hops_are_predicted_as_the_rule_says() -> None:
@@ -176,11 +228,28 @@ def test_the_hops_are_predicted_as_the_rule_says() -> None:
     [
         ({name: {"metric": "{}", "values": [1]} for name in ("k", "n")}, "axes k and n are both of metrics"),
         ({"k": {"metric": "{}"}}, "axis 'k' lists no values"),
+        ({"k": {"metric": "validation.acuracy.{}", "values": [1]}}, r"no run has the metric 'validation\.acuracy\.1'"),
+        ({"heads": {"path": "model.num_heads", "values": [1, 4, 1]}}, "axis 'heads' has a value twice: 1, 4, 1"),
+        ({"layers": {"path": "model.num_layers", "values": [2, 1]}}, "axis 'layers' must ascend"),
     ],
 )
 def test_an_axis_that_cannot_be_read_is_refused(axes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GridSpec.model_validate(GRID.dump() | {"axes": AXES | axes})
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ({"solved": 2.0}, r"solved = 2: validation\.accuracy is a share of answers"),
+        ({"solved": 0.0}, "above 0 and at most 1"),
+        ({"metric": "validation.acuracy"}, r"no run has the metric 'validation\.acuracy'"),
+        ({"predicted": {"label": "x", "depths": [{"at": {"heads": "3"}, "depth": "2"}]}}, "heads 3 is none of 1, 4"),
+    ],
+)
+def test_a_grid_that_no_run_could_fill_is_refused(field: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GridSpec.model_validate(GRID.dump() | field)
 
 
 def test_a_prediction_names_axes_of_the_grid() -> None:

@@ -100,6 +100,17 @@ def test_a_bad_override_is_named(tiny: Path, override: str, message: str) -> Non
         read_study(str(tiny), scale="smoke", overrides=[override])
 
 
+def test_overrides_are_judged_together_and_the_one_at_fault_is_named(tmp_path: Path) -> None:
+    """Chains before nodes would not fit on the way."""
+    both = ["data.task.chains=11", "data.task.nodes=40"]
+    study = read_study("two-hop", scale="smoke", overrides=[*both, "model.context_length=64"])
+    assert study.base.data.dump()["task"]["chains"] == 11
+    with pytest.raises(SpecError, match=r"^override train\.steps=x: base\.train\.steps: "):
+        read_study("two-hop", scale="smoke", overrides=[*both, "train.steps=x"])
+    with pytest.raises(SpecError, match=r"^override data\.task\.chains=11: base\.data\.task: .*nodes is 30"):
+        read_study("two-hop", scale="smoke", overrides=["train.steps=5", "data.task.chains=11"])
+
+
 def test_unknown_names_come_with_the_nearest() -> None:
     with pytest.raises(SpecError, match=r"did you mean depth\?"):
         read_study("dept", scale="smoke")

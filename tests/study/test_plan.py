@@ -182,6 +182,35 @@ def test_a_task_longer_than_the_context_is_refused_with_what_its_length_is_made_
         make_plan(study, scale="smoke", out=tmp_path)
 
 
+@pytest.mark.parametrize("override", ["model.context_length=16", "data.task.sequence_length=500000"])
+def test_what_is_longer_than_the_context_is_refused_before_it_is_drawn(
+    override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stacklab.study.arms.make_ready", lambda *_, **__: pytest.fail("drawn"))
+    with pytest.raises(SpecError, match=r"the base: .* exceeds model\.context_length"):
+        make_plan(read_study("hops", scale="smoke", overrides=[override]), scale="smoke", out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.stop.metric=validation.acuracy", r"'validation\.acuracy' is not measured; there are .*\.k=1, "),
+        ("train.stop.metric=validation.accuracy.k=7", "is not measured"),
+        ("train.stop.at_least=1.5", r"train\.stop\.at_least = 1\.5: a share of answers is at most 1"),
+    ],
+)
+def test_a_goal_that_cannot_be_reached_is_refused(override: str, message: str, tmp_path: Path) -> None:
+    study = read_study("hops", scale="smoke", overrides=[override, "data.probe=64"])
+    with pytest.raises(SpecError, match=message):
+        make_plan(study, scale="smoke", out=tmp_path)
+
+
+def test_a_claim_on_a_slice_that_the_probe_does_not_hold_is_not_asked(tmp_path: Path) -> None:
+    plan = make_plan(read_study("hops", scale="smoke", overrides=["data.probe=1"]), scale="smoke", out=tmp_path)
+    assert not plan.contrasts
+    assert any("no problems that give validation.accuracy.k=1" in line for line in plan.not_asked)
+
+
 @pytest.mark.parametrize("name", TASK_STUDIES)
 def test_every_scale_of_the_studies_over_tasks_can_be_planned(name: str, tmp_path: Path) -> None:
     for scale in load_tree(builtin_studies()[name])[0]["scales"]:

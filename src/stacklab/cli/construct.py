@@ -33,7 +33,9 @@ TRIED = 1000
 def construct(
     name: Name,
     settings: Settings = None,
-    sequences: Annotated[int, typer.Option("--sequences", "-n", min=1, help="Fresh ones to answer, a split.")] = 4096,
+    sequences: Annotated[
+        int, typer.Option("--sequences", "-n", min=1, max=1_000_000, help="Fresh ones to answer, a split.")
+    ] = 4096,
     heads: Annotated[
         int | None, typer.Option("--heads", min=1, help="Per step of the construction. Default: as few as will do.")
     ] = None,

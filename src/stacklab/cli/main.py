@@ -71,6 +71,8 @@ def main() -> NoReturn:
         app(standalone_mode=True)
     except StacklabError as error:
         fail(error)
+    except MemoryError as error:
+        fail(StacklabError(f"out of memory: {error or 'what was asked for is too large for this machine'}"))
     except KeyboardInterrupt:
         fail(Interrupted("stopped"))
     except BrokenPipeError:

@@ -17,6 +17,8 @@ from stacklab.study.grid_spec import GridSpec
 SHADES = ("#f1eef6", "#d0d1e6", "#a6bddb", "#74a9cf", "#2b8cbe", "#045a8d")
 """From guessing to solved (ColorBrewer PuBu, six classes)."""
 PREDICTED = "#c0392b"
+HALF = 0.45
+"""Half the width of a cell: short of its edge, so that a place on the line belongs to one column."""
 MARKS: dict[CellVerdict, str] = {
     "solved": "✓",
     "partial": "◐",
@@ -150,20 +152,21 @@ def _map(grid: GridSpec, title: str, cells: Sequence[Cell]) -> Panel:
         points.append(Points(name, x, y, _shade(cell.mean), "square", size=26))
         if cell.verdict == "solved":
             points.append(Points(name, x, y, "#222222", "circle", size=12, hollow=True))
-    lines = _predicted_line(grid, cells, columns, rows)
-    return Panel(title, _named(grid.across, columns), _named(grid.depth, rows), lines=lines, points=tuple(points))
+    line = _predicted_line(grid, cells, columns, rows)
+    return Panel(title, _named(grid.across, columns), _named(grid.depth, rows), points=tuple(points), over=line)
 
 
 def _predicted_line(
     grid: GridSpec, cells: Sequence[Cell], columns: Sequence[str], rows: Sequence[str]
 ) -> tuple[Line, ...]:
-    """Through the predicted depth of every column that has one within the map."""
+    """Steps through the predicted depth of every column that has one within the map, from edge to edge of the cell."""
     depths = {cell.at[grid.across]: predicted_depth(grid, cell.at) for cell in cells}
-    found = [(float(columns.index(name)), float(rows.index(depth))) for name, depth in depths.items() if depth in rows]
+    found = sorted((columns.index(name), float(rows.index(depth))) for name, depth in depths.items() if depth in rows)
     if not found:
         return ()
-    xs, ys = zip(*sorted(found), strict=True)
-    return (Line("predicted", xs, ys, PREDICTED, symbol="diamond"),)
+    edges = [(place + side, y) for place, y in found for side in (-HALF, HALF)]
+    xs, ys = zip(*edges, strict=True)
+    return (Line("predicted", xs, ys, PREDICTED, width=2.5),)
 
 
 def _named(title: str, values: Sequence[str]) -> Axis:

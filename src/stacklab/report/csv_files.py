@@ -24,6 +24,7 @@ def csv_files(facts: Facts) -> dict[str, str]:
         "training_log.csv": _text(LOG_HEADS, _log(facts)),
         "reported.csv": _text(REPORTED_HEADS, _reported(facts)),
         "tuning.csv": _text(TUNING_HEADS, _tuning(facts)),
+        "cells.csv": _text(("arm", *_axes(facts), *CELL_HEADS), _cells(facts)),
     }
 
 
@@ -44,7 +45,22 @@ HEADLINE_HEADS = ("arm", "label", "metric", "unit", "n", "mean", *INTERVAL)
 LOG_HEADS = ("arm", "seed", "step", "learning_rate", "batch_loss", "train_probe_loss", "validation_loss", "seconds")
 REPORTED_HEADS = ("arm", "metric", "reported", "note", "n", "reproduced", "difference", *INTERVAL, "absent")
 TUNING_HEADS = ("arm", "learning_rate", "weight_decay", "mean_loss", "seeds_finished", "diverged", "missing", "chosen")
+CELL_HEADS = ("verdict", "reason", "guessing", "seed", "final", "steps_to_solve", "trained")
 RUN_HEADS = ("arm", "label", "seed", "run_id", "status", "reason", "step", "batches")
+
+
+def _axes(facts: Facts) -> tuple[str, ...]:
+    return () if facts.grid is None else tuple(facts.grid.axes)
+
+
+def _cells(facts: Facts) -> Records:
+    """A row for each seed of each cell, and one without a seed for a cell that has none."""
+    for cell in facts.cells:
+        common = {"arm": cell.arm, **cell.at, "verdict": cell.verdict, "reason": cell.reason, "guessing": cell.baseline}
+        for one in cell.outcomes:
+            yield common | {"seed": one.seed, "final": one.final, "steps_to_solve": one.steps, "trained": one.trained}
+        if not cell.outcomes:
+            yield common
 
 
 def _tuning(facts: Facts) -> Records:

@@ -4,10 +4,11 @@ import csv
 from collections.abc import Iterator
 from io import StringIO
 
-from stacklab.report.plot import Figure, Panel
+from stacklab.report.plot import Axis, Figure, Panel
 
 HEADS = ("panel", "series", "drawn_as", "x", "y", "low", "high")
-Row = tuple[str, str, str, float, float | None, float | None, float | None]
+Value = float | str | None
+Row = tuple[str, str, str, Value, Value, float | None, float | None]
 
 
 def figure_csv(figure: Figure) -> str:
@@ -21,13 +22,20 @@ def figure_csv(figure: Figure) -> str:
 
 
 def _rows(panel: Panel) -> Iterator[Row]:
-    for line in panel.lines:
+    for line in (*panel.lines, *panel.over):
         for x, y in zip(line.x, line.y, strict=True):
-            yield (panel.title, line.name, "line", x, y, None, None)
+            yield (panel.title, line.name, "line", _named(panel.x, x), _named(panel.y, y), None, None)
     for mark in panel.points:
         lows, highs = (ends or (None,) * len(mark.x) for ends in (mark.low, mark.high))
         for x, y, low, high in zip(mark.x, mark.y, lows, highs, strict=True):
-            yield (panel.title, mark.name, "points", x, y, low, high)
+            yield (panel.title, mark.name, "points", _named(panel.x, x), _named(panel.y, y), low, high)
     for band in panel.bands:
         for x, low, high in zip(band.x, band.low, band.high, strict=True):
             yield (panel.title, "", "band", x, None, low, high)
+
+
+def _named(axis: Axis, value: float) -> Value:
+    """What stands at the nearest tick of an axis whose places have names; the value itself on others."""
+    return (
+        min(zip(axis.ticks, axis.labels, strict=True), key=lambda one: abs(one[0] - value))[1] if axis.labels else value
+    )

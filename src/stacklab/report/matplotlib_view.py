@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
-from stacklab.report.plot import Axis, Figure, Key, LabelSide, Panel, Points
+from stacklab.report.plot import Axis, Figure, Key, LabelSide, Line, Panel, Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,10 +102,7 @@ def _panel(axes: "Axes", panel: Panel) -> None:
     for band in panel.bands:
         axes.fill_between(band.x, band.low, band.high, color=band.color, alpha=0.16, linewidth=0)
     for line in panel.lines:
-        marker = MARKERS[line.symbol] if line.symbol else None
-        axes.plot(
-            line.x, line.y, DASHES[line.dash], color=line.color, lw=line.width, alpha=line.opacity, marker=marker, ms=3
-        )
+        _line(axes, line)
     for mark in panel.points:
         face = "none" if mark.hollow else mark.color
         if mark.low:
@@ -116,6 +113,15 @@ def _panel(axes: "Axes", panel: Panel) -> None:
             mark.x, mark.y, MARKERS[mark.symbol], color=mark.color, mfc=face, ms=mark.size * 0.7, alpha=mark.opacity
         )
         _labels(axes, mark)
+    for line in panel.over:
+        _line(axes, line)
+
+
+def _line(axes: "Axes", line: Line) -> None:
+    marker = MARKERS[line.symbol] if line.symbol else None
+    axes.plot(
+        line.x, line.y, DASHES[line.dash], color=line.color, lw=line.width, alpha=line.opacity, marker=marker, ms=3
+    )
 
 
 def _labels(axes: "Axes", mark: Points) -> None:
@@ -132,9 +138,11 @@ def _axis(axes: "Axes", axis: Axis, which: Literal["x", "y"]) -> None:
     axes.set(**{f"{which}label": axis.title, f"{which}scale": "log" if axis.log else "linear"})
     axes.set(**{f"{which}lim": (axis.low, axis.high)})
     if axis.ticks:
-        side.set_ticks(list(axis.ticks), list(axis.labels) or None)
+        side.set_ticks(list(axis.ticks))
         side.set_minor_locator(NullLocator())
-    if axis.share:
+    if axis.labels:
+        side.set_ticks(list(axis.ticks), list(axis.labels))
+    elif axis.share:
         side.set_major_formatter(PercentFormatter(1, decimals=0))
     elif axis.high >= LARGE:
         side.set_major_formatter(EngFormatter(sep=""))

@@ -77,6 +77,8 @@ class Panel:
     bands: tuple[Band, ...] = ()
     lines: tuple[Line, ...] = ()
     points: tuple[Points, ...] = ()
+    over: tuple[Line, ...] = ()
+    """Lines drawn over the points."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ def plotly_panel(panel: Panel, *, height: int = 280) -> dict[str, Any]:
         *bands,
         *(_line(line, panel.y) for line in panel.lines),
         *(_points(mark, panel.y) for mark in panel.points),
+        *(_line(line, panel.y) for line in panel.over),
     ]
     layout = {
         "xaxis": _axis(panel.x),

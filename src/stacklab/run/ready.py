@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.canon import fingerprint
+from stacklab.base.errors import SpecError
 from stacklab.base.streams import numpy_stream
 from stacklab.data.prepare import prepare
 from stacklab.data.spec import DataSpec
+from stacklab.tasks.batch import TaskBatch
 from stacklab.tasks.data import TaskData
+from stacklab.tasks.protocol import Split
 
 BASELINE_SEQUENCES = 4096
+ROOT = 0  # not the run's seed: what is measured belongs to the task
 TASK_FORMAT = 1
 """Raised whenever the same task would draw other sequences."""
 
@@ -36,7 +40,7 @@ class Ready:
 def make_ready(data: DataSpec | TaskData, *, cache: Path, ask: bool) -> Ready:
     """ask: whether runs will be asked the problems that a corpus holds.
 
-    Raises DataError and TokenizerError for what cannot be used.
+    Raises DataError, TokenizerError and SpecError for what cannot be used.
     """
     if isinstance(data, TaskData):
         facts = task_facts(data)
@@ -67,7 +71,27 @@ def task_facts(data: TaskData) -> dict[str, Any]:
     }
 
 
+def fixed_set(data: TaskData, name: str) -> TaskBatch:
+    """The sequences of `train_probe`, `validation` or `tuning`, the same for every run over the task.
+
+    Raises SpecError when nothing in them is scored.
+    """
+    split: Split = "unseen" if name != "train_probe" and "unseen" in data.task.splits else "train"
+    drawn = data.task.draw(numpy_stream(ROOT, "task", name, data.task.fingerprint), data.probe, split=split)
+    if not drawn.scored_BT.any():
+        raise SpecError(f"data.probe = {data.probe}: nothing is scored in so many sequences of {name}; take more")
+    return drawn
+
+
+def slices_of(data: TaskData, drawn: TaskBatch) -> dict[int, str]:
+    """The slices that a set is told apart by: those it holds, if they are several."""
+    present = {number: name for number, name in data.task.slices().items() if (drawn.slice_BT == number).any()}
+    return present if len(present) > 1 else {}
+
+
 def task_metrics(data: TaskData) -> tuple[str, ...]:
-    names = data.task.slices().values()
-    parts = ("", *(f".{name}" for name in names)) if len(names) > 1 else ("",)
-    return tuple(f"{split}.accuracy{part}" for split in ("train_probe", "validation") for part in parts)
+    names = []
+    for split in ("train_probe", "validation"):
+        parts = slices_of(data, fixed_set(data, split)).values()
+        names += [f"{split}.accuracy", *(f"{split}.accuracy.{part}" for part in parts)]
+    return tuple(names)

@@ -17,6 +17,7 @@ from stacklab.study.contrast import check_declared
 from stacklab.study.load import assign, describe
 from stacklab.study.match import Match, TimeSolver, solve
 from stacklab.study.spec import ArmSpec, BaseSpec, MatchSpec, StudySpec
+from stacklab.tasks.data import TaskData
 
 
 class ResolvedArm(NamedTuple):
@@ -55,24 +56,18 @@ def resolve_arms(
     for name in _targets_first(study, names):
         arm = study.arms[name]
         config = _changed(name, arm, study.base)
+        check_context(f"arm {name}", config)
         data = ready(config)
+        _check_stop(f"arm {name}", config, data)
         config = with_data(config, data)
         match = None
         if arm.match is not None:
             match = _solve(name, arm.match, config, resolved[arm.match.to].config, by_time)
             config = config.with_model(match.model)
-        _check_context(f"arm {name}", config)
         check_declared(name, arm, base, config, study.knobs)
         _check_mask(name, config)
         resolved[name] = ResolvedArm(name, arm, config, data, match)
     return {name: resolved[name] for name in study.arms if name in names}
-
-
-def resolve_base(study: StudySpec, data: Ready) -> BaseSpec:
-    """The base itself as a complete configuration. Raises SpecError when it is not a valid one."""
-    base = with_data(study.base, data)
-    _check_context("the base", base)
-    return base
 
 
 def with_data(config: BaseSpec, data: Ready) -> BaseSpec:
@@ -149,7 +144,21 @@ def _solve(name: str, match: MatchSpec, config: BaseSpec, target: BaseSpec, by_t
         raise SpecError(describe(error, Places(f"arm {name}, while matching"))) from error
 
 
-def _check_context(who: str, config: BaseSpec) -> None:
+def _check_stop(who: str, config: BaseSpec, data: Ready) -> None:
+    """Raises SpecError for a goal that no evaluation can tell of, or none can reach."""
+    rule = config.train.stop
+    if rule is None:
+        return
+    shares = data.metrics if isinstance(config.data, TaskData) else ()
+    known = ("train_probe.loss", "validation.loss", *(shares or ("validation.bits_per_byte",)))
+    if rule.metric not in known:
+        raise SpecError(f"{who}: train.stop.metric: {rule.metric!r} is not measured; there are {', '.join(known)}")
+    if rule.metric in shares and rule.at_least > 1:
+        raise SpecError(f"{who}: train.stop.at_least = {rule.at_least:g}: a share of answers is at most 1")
+
+
+def check_context(who: str, config: BaseSpec) -> None:
+    """Raises SpecError for sequences that are longer than the stack can see. Ask before any are drawn."""
     if config.data.block_size > config.model.context_length:
         data, length = config.data, config.data.block_size
         asked = "data.block_size" if isinstance(data, DataSpec) else f"data.task: {data.task.makeup}"

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from stacklab.base.spec import Items, Spec
 from stacklab.study.collect import Row, curves
@@ -16,6 +16,8 @@ from stacklab.train.stop import solved_at
 
 RISING = 0.02
 """A rise of the mean by more than this, from the third quarter of training to the last, means that it was cut early."""
+FALLING = 0.05
+"""So does a fall of the loss by more than this share of it: before a task is found, only the loss tells of learning."""
 NEAR = 0.02
 """Above the baseline by no more than this is at the baseline."""
 
@@ -34,6 +36,13 @@ class SeedOutcome(Spec):
     final: float
     steps: int | None
     trained: int
+
+
+class Progress(NamedTuple):
+    """From the third quarter of training to the last: what the metric rose by, and the share that the loss fell by."""
+
+    rise: float
+    fall: float
 
 
 class Cell(Spec):
@@ -107,7 +116,7 @@ def thresholds(grid: GridSpec, cells: Sequence[Cell]) -> list[Threshold]:
 
 def _at_most(grid: GridSpec, column: Sequence[Cell], first: str | None) -> bool:
     """Whether the value just below the first that solves was not shown to fail."""
-    values = list(map(str, grid.axes[grid.depth].get("values", grid.axes[grid.depth])))
+    values = grid.values(grid.depth)
     if first is None or first == values[0]:
         return False
     below = values[values.index(first) - 1]
@@ -122,7 +131,8 @@ def with_budget(cell: Cell, cells: Sequence[Cell], grid: GridSpec) -> Cell:
     column = [one for one in cells if {axis: one.at[axis] for axis in others} == others]
     solved = [one for one in column[column.index(cell) + 1 :] if one.verdict == "solved"]
     if not solved:
-        return cell
+        told = f"{cell.reason}; no deeper stack here solves, so nothing shows how many steps it takes"
+        return cell.model_copy(update={"reason": told})
     needed = statistics.median(one.steps or one.trained for one in solved[0].outcomes)
     times = min(one.trained for one in _unsolved(cell, grid)) / needed
     told = f"{cell.reason}; trained {times:.1f} times as long as {grid.depth} {solved[0].at[grid.depth]} took to solve"
@@ -167,15 +177,14 @@ def _cell(
     )
     baseline = arm.baselines.get(metric)
     cell = Cell(arm=arm.name, at=at, baseline=baseline, outcomes=outcomes, verdict="invalid", reason="")
-    rise = _rise(metric, [histories[one.seed] for one in _unsolved(cell, grid)])
-    verdict, reason = judge(cell, grid, rows, rise)
+    verdict, reason = judge(cell, grid, rows, progress(metric, [histories[one.seed] for one in _unsolved(cell, grid)]))
     return cell.model_copy(update={"verdict": verdict, "reason": reason})
 
 
-def judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], rise: float) -> tuple[CellVerdict, str]:
+def judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], others: Progress | None) -> tuple[CellVerdict, str]:
     """The verdict on a cell, whatever verdict it carries, and the sentence that says why.
 
-    rise: by how much the mean of the seeds that do not solve grew from the third quarter of training to the last.
+    others: the progress of the seeds that do not solve, in the mean; None where evaluations are too few to tell.
     """
     lost = [row for row in rows if row.status != "finished"]
     if 2 * len(lost) >= len(rows):
@@ -185,8 +194,14 @@ def judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], rise: float) -> tuple
     told = f"{count} of {len(rows)} seeds reach {grid.solved:g}"
     if 2 * count > len(rows):
         return "solved", told
-    if rise > RISING:
-        return "not trained long enough", f"{told}; the others' mean rose by {rise:.2g} in the last quarter of training"
+    if others is None:
+        return "not trained long enough", f"{told}; evaluations are too few to tell whether the others still learn"
+    if others.rise > RISING:
+        rise = f"the others' mean rose by {others.rise:.2g} in the last quarter of training"
+        return "not trained long enough", f"{told}; {rise}"
+    if others.fall > FALLING:
+        fall = f"the others' loss fell by {others.fall:.0%} in the last quarter of training"
+        return "not trained long enough", f"{told}; {fall}"
     if cell.baseline is not None and mean <= cell.baseline + NEAR:
         return "at baseline", f"{told}; the mean {mean:.3f} is not above that of guessing ({cell.baseline:.3f})"
     return "partial", f"{told}; the mean is {mean:.3f}"
@@ -200,14 +215,22 @@ def _unsolved(cell: Cell, grid: GridSpec) -> list[SeedOutcome]:
     return [one for one in cell.outcomes if one.final < grid.solved]
 
 
-def _rise(metric: str, histories: Sequence[Sequence[Mapping[str, Any]]]) -> float:
-    """Mean over seeds of what the mean of the last quarter's evaluations has above that of the quarter before."""
-    gains = []
+def progress(metric: str, histories: Sequence[Sequence[Mapping[str, Any]]]) -> Progress | None:
+    """Mean over seeds; None without a seed that was evaluated in both quarters."""
+    loss = f"{metric.partition('.')[0]}.loss"
+    found = []
     for history in histories:
         last = history[-1]["step"]
         third, fourth = (
-            [row[metric] for row in history if low * last < row["step"] <= (low + 0.25) * last] for low in (0.5, 0.75)
+            [row for row in history if low * last < row["step"] <= (low + 0.25) * last] for low in (0.5, 0.75)
         )
         if third and fourth:
-            gains.append(statistics.fmean(fourth) - statistics.fmean(third))
-    return statistics.fmean(gains) if gains else 0.0
+            before, after = (
+                {name: statistics.fmean(row[name] for row in rows) for name in (metric, loss)}
+                for rows in (third, fourth)
+            )
+            found.append((after[metric] - before[metric], 1 - after[loss] / before[loss]))
+    if not found:
+        return None
+    rises, falls = zip(*found, strict=True)
+    return Progress(statistics.fmean(rises), statistics.fmean(falls))

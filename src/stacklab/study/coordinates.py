@@ -7,7 +7,7 @@ from stacklab.base.errors import SpecError
 from stacklab.run.coordinates import Knob, Sweep, variants
 from stacklab.run.paths import OutPaths
 from stacklab.run.ready import make_ready
-from stacklab.study.arms import resolve_base
+from stacklab.study.arms import check_context, with_data
 from stacklab.study.engines.machine import cores
 from stacklab.study.spec import StudySpec, check_seeds
 
@@ -35,8 +35,9 @@ def check_coordinates(
         raise SpecError(f"--seeds: {error}") from error
     for knob, values in asked.items():
         variants(study.base.model, knob, values)
+    check_context("the base", study.base)
     data = make_ready(study.base.data, cache=OutPaths(out).cache, ask=False)
-    base = resolve_base(study, data)
+    base = with_data(study.base, data)
     spec = base.as_run(data.fingerprint, seed=seeds[0])
     from stacklab.run.coordinate_check import check
     from stacklab.run.environment import prepare_process

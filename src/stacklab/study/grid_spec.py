@@ -5,6 +5,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
+from stacklab.run.metrics import SHARE, scale_of, unknown_metric
 
 
 class PredictedSpec(Spec):
@@ -49,7 +50,42 @@ class GridSpec(Spec):
         for name, axis in self.axes.items():
             if ("path" in axis or "metric" in axis) and not isinstance(axis.get("values"), list):
                 raise ValueError(f"the axis {name!r} lists no values")
+            if len(set(self.values(name))) < len(self.values(name)):
+                raise ValueError(f"the axis {name!r} has a value twice: {', '.join(self.values(name))}")
+        return self
+
+    @model_validator(mode="after")
+    def _depth_ascends(self) -> Self:
+        depths = self.axes[self.depth].get("values", ())
+        if all(isinstance(one, int) for one in depths) and list(depths) != sorted(depths):
+            raise ValueError(
+                f"the axis {self.depth!r} must ascend, so that the first value that solves is the smallest"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _predictions_have_places(self) -> Self:
         for predicted in self.predicted.depths if self.predicted else ():
             if unknown := set(predicted.at) - set(self.axes):
                 raise ValueError(f"predicted names the axis {min(unknown)!r}; the axes are {', '.join(self.axes)}")
+            for name, value in predicted.at.items():
+                if value not in self.values(name):
+                    raise ValueError(f"predicted.at: {name} {value} is none of {', '.join(self.values(name))}")
         return self
+
+    @model_validator(mode="after")
+    def _metrics_exist(self) -> Self:
+        metrics = [self.metric]
+        for axis in self.axes.values():
+            if "metric" in axis:
+                metrics = [str(axis["metric"]).replace("{}", str(value)) for value in axis["values"]]
+        if reason := next(filter(None, map(unknown_metric, metrics)), ""):
+            raise ValueError(reason)
+        if scale_of(metrics[0]) == SHARE and not 0 < self.solved <= 1:
+            raise ValueError(f"solved = {self.solved:g}: {metrics[0]} is a share of answers, above 0 and at most 1")
+        return self
+
+    def values(self, axis: str) -> list[str]:
+        """The names of an axis's values, in its order."""
+        given = self.axes[axis]
+        return [str(value) for value in given.get("values", given)]

@@ -66,11 +66,27 @@ def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> Study
     for dotted, value in scales[scale].get("set", {}).items():
         assign(tree["base"], dotted, value, where=places.of(("scales", scale, "set", dotted)))
     study = validate(tree, places)
-    for dotted, value in parse_overrides(overrides).items():
+    given = parse_overrides(overrides)
+    for dotted, value in given.items():
         assign(tree["base"], dotted, value, where=f"override {dotted}")
-        study = validate(tree, Places(f"override {dotted}={value}"))
         _check_reach(study, scale, dotted)
-    return study
+    return validate(tree, Overridden(given)) if given else study
+
+
+class Overridden(Places):
+    """Names the override that an error is about, or all of them where it may be any."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__(f"override {' '.join(f'{dotted}={value}' for dotted, value in given.items())}")
+        self._given = given
+
+    def of(self, path: Sequence[str | int]) -> str:
+        for length in range(len(path), 1, -1):
+            where = ".".join(map(str, path[1:length]))
+            near = {one: value for one, value in self._given.items() if _within(where, one) or _within(one, where)}
+            if near:
+                return self.file if near == self._given else Overridden(near).file
+        return self.file
 
 
 def _check_reach(study: StudySpec, scale: str, dotted: str) -> None:

@@ -15,7 +15,7 @@ from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.sequential import look_level
-from stacklab.study.arms import ReadyOnce, ResolvedArm, resolve_arms, with_data
+from stacklab.study.arms import ReadyOnce, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.attention import AttentionCosts
 from stacklab.study.contrast import differences, pairing
 from stacklab.study.engines.choose import worker_count
@@ -149,6 +149,7 @@ def make_plan(
     _check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
     ready = ReadyOnce(OutPaths(out).cache)
+    check_context("the base", study.base)
     data = ready(study.base)
     # Of the first look, so that later ones find the same measurement.
     slots = worker_count(workers, runs=len(names) * len(chosen) // look)

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import most_frequent, one_of
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.sampling import distinct
@@ -28,11 +29,11 @@ class AssociativeRecall(Spec):
     """
 
     kind: Literal["associative-recall"] = "associative-recall"
-    keys: int = Field(default=64, gt=0)
-    values: int = Field(default=64, gt=0)
-    pairs: int = Field(default=4, ge=2)
-    sequence_length: int = Field(default=64, gt=0)
-    gap_exponent: float = Field(default=0.01, gt=0, le=1)
+    keys: int = Field(default=64, gt=0, le=MOST)
+    values: int = Field(default=64, gt=0, le=MOST)
+    pairs: int = Field(default=4, ge=2, le=MOST)
+    sequence_length: int = Field(default=64, gt=0, le=MOST)
+    gap_exponent: float = Field(default=0.01, ge=0.001, le=1)
 
     @model_validator(mode="after")
     def _enough_room(self) -> "AssociativeRecall":

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.groups import GroupName, elements, table, then
 from stacklab.tasks.guessing import hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
@@ -30,7 +31,7 @@ class GroupWord(Spec):
 
     kind: Literal["group-word"] = "group-word"
     group: GroupName = "S3"
-    word_length: int = Field(default=8, ge=2)
+    word_length: int = Field(default=8, ge=2, le=MOST)
     ask: Literal["every", "last"] = "every"
 
     @property

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
 from stacklab.tasks.curriculum import AnnealedIdentity
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent, one_of
 from stacklab.tasks.protocol import Layout, Split, periodic, require_split
 from stacklab.tasks.sampling import distinct
@@ -31,9 +32,9 @@ class InContextTemplateMatching(Spec):
 
     kind: Literal["in-context-template-matching"] = "in-context-template-matching"
     templates: Templates = ("AAB", "ABA", "ABB", "ABC")
-    strings: int = Field(default=6, ge=2)
-    train_symbols: int = Field(default=512, gt=0)
-    unseen_symbols: int = Field(default=128, gt=0)
+    strings: int = Field(default=6, ge=2, le=MOST)
+    train_symbols: int = Field(default=512, gt=0, le=MOST)
+    unseen_symbols: int = Field(default=128, gt=0, le=MOST)
     curriculum: AnnealedIdentity | None = AnnealedIdentity()
 
     @model_validator(mode="after")

@@ -7,12 +7,12 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
-from stacklab.tasks.fields import Ascending
+from stacklab.tasks.fields import MOST, Ascending
 from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.show import letters
 
-Hops = Annotated[Items[Annotated[int, Field(ge=0)]], Field(min_length=1), Ascending]
+Hops = Annotated[Items[Annotated[int, Field(ge=0, le=MOST)]], Field(min_length=1), Ascending]
 
 
 class KHop(Spec):
@@ -33,8 +33,8 @@ class KHop(Spec):
 
     kind: Literal["k-hop"] = "k-hop"
     hops: Hops = (1, 2, 3, 4)
-    symbols: int = Field(default=16, ge=3)
-    sequence_length: int = Field(default=64, ge=3)
+    symbols: int = Field(default=16, ge=3, le=MOST)
+    sequence_length: int = Field(default=64, ge=3, le=MOST)
 
     @model_validator(mode="after")
     def _long_enough(self) -> "KHop":

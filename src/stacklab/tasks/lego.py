@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.sampling import Order, distinct, interleaved, pick
@@ -27,9 +28,9 @@ class Lego(Spec):
     """
 
     kind: Literal["lego"] = "lego"
-    symbols: int = Field(default=26, gt=0)
-    chains: int = Field(default=2, gt=0)
-    clauses: int = Field(default=4, ge=2)
+    symbols: int = Field(default=26, gt=0, le=MOST)
+    chains: int = Field(default=2, gt=0, le=MOST)
+    clauses: int = Field(default=4, ge=2, le=MOST)
     order: Order = "shuffled"
 
     @model_validator(mode="after")

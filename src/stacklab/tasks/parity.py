@@ -7,6 +7,7 @@ from pydantic import Field
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 
@@ -23,7 +24,7 @@ class Parity(Spec):
     """
 
     kind: Literal["parity"] = "parity"
-    bits: int = Field(default=8, ge=2)
+    bits: int = Field(default=8, ge=2, le=MOST)
 
     @property
     def vocab_size(self) -> int:

@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec
 from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
-from stacklab.tasks.fields import Ascending
+from stacklab.tasks.fields import MOST, Ascending
 from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 
-Steps = Annotated[Items[Annotated[int, Field(gt=0)]], Field(min_length=1), Ascending]
+Steps = Annotated[Items[Annotated[int, Field(gt=0, le=MOST)]], Field(min_length=1), Ascending]
 
 
 class PointerChasing(Spec):
@@ -31,8 +31,8 @@ class PointerChasing(Spec):
     """
 
     kind: Literal["pointer-chasing"] = "pointer-chasing"
-    functions: int = Field(default=3, gt=0)
-    points: int = Field(default=8, ge=2)
+    functions: int = Field(default=3, gt=0, le=MOST)
+    points: int = Field(default=8, ge=2, le=MOST)
     steps: Steps = (1, 2, 3)
     order: Literal["forward", "reversed"] = "forward"
 

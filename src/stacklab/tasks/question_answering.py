@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import hit_rate, most_frequent, one_of
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.sampling import distinct, pick
@@ -27,9 +28,9 @@ class QuestionAnswering(Spec):
     """
 
     kind: Literal["question-answering"] = "question-answering"
-    questions: int = Field(default=32, gt=0)
-    answers: int = Field(default=16, gt=0)
-    pairs: int = Field(default=8, ge=2)
+    questions: int = Field(default=32, gt=0, le=MOST)
+    answers: int = Field(default=16, gt=0, le=MOST)
+    pairs: int = Field(default=8, ge=2, le=MOST)
 
     @model_validator(mode="after")
     def _enough_symbols(self) -> "QuestionAnswering":

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from stacklab.base.spec import Spec
 from stacklab.base.streams import numpy_stream
 from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.show import letters, numbered
@@ -28,15 +29,16 @@ class SequenceClassification(Spec):
     """
 
     kind: Literal["sequence-classification"] = "sequence-classification"
-    symbols: int = Field(default=50, ge=2)
-    sequence_length: int = Field(default=10, gt=0)
-    classes: int = Field(default=10, ge=2)
-    sequences: int = Field(default=512, ge=2)
+    symbols: int = Field(default=50, ge=2, le=MOST)
+    sequence_length: int = Field(default=10, gt=0, le=MOST)
+    classes: int = Field(default=10, ge=2, le=MOST)
+    sequences: int = Field(default=512, ge=2, le=MOST)
     table_seed: int = 0
 
     @model_validator(mode="after")
     def _enough_sequences(self) -> "SequenceClassification":
-        possible = self.symbols**self.sequence_length
+        # So many places suffice for the most sequences there may be, and the power stays a number that can be had.
+        possible = self.symbols ** min(self.sequence_length, MOST.bit_length())
         if self.sequences > possible:
             raise ValueError(
                 f"{self.symbols} symbols make {self.symbols}^{self.sequence_length} = {possible} sequences of length "

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import most_frequent
 from stacklab.tasks.protocol import Layout, Split, periodic, require_split
 from stacklab.tasks.sampling import distinct
@@ -32,8 +33,8 @@ class TemplateMatching(Spec):
 
     kind: Literal["template-matching"] = "template-matching"
     templates: Templates = ("AABB", "ABAB", "ABBA", "ABCA", "AABC", "ABCC", "ABAC", "ABBC")
-    train_symbols: int = Field(default=1024, gt=0)
-    unseen_symbols: int = Field(default=256, gt=0)
+    train_symbols: int = Field(default=1024, gt=0, le=MOST)
+    unseen_symbols: int = Field(default=256, gt=0, le=MOST)
 
     @model_validator(mode="after")
     def _enough_symbols(self) -> "TemplateMatching":

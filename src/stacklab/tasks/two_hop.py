@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import hit_rate, most_frequent, one_of
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.sampling import Order, distinct, interleaved
@@ -27,9 +28,9 @@ class TwoHop(Spec):
     """
 
     kind: Literal["two-hop"] = "two-hop"
-    nodes: int = Field(default=30, gt=0)
-    chains: int = Field(default=3, ge=2)
-    hops: int = Field(default=2, ge=1)
+    nodes: int = Field(default=30, gt=0, le=MOST)
+    chains: int = Field(default=3, ge=2, le=MOST)
+    hops: int = Field(default=2, ge=1, le=MOST)
     order: Order = "shuffled"
 
     @model_validator(mode="after")

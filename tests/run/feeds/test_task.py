@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from stacklab.base.errors import DataError, SpecError
 from stacklab.base.files import read_json, read_jsonl
 from stacklab.model.init import build
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
 from stacklab.run.execute import execute
 from stacklab.run.feeds.task import TaskFeed
 from stacklab.run.paths import OutPaths
-from stacklab.run.ready import make_ready
+from stacklab.run.ready import make_ready, task_metrics
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import create_run
 from stacklab.tasks.data import TaskData
@@ -75,6 +76,18 @@ def test_the_validation_set_is_of_symbols_that_training_never_shows() -> None:
     assert not trained & held_out
     seen = {int(token) for token in found.sets["train_probe"].tokens_BT[:, :2].ravel()}
     assert seen == trained
+
+
+def test_sets_and_batches_that_ask_nothing_are_refused() -> None:
+    """Two strings of four templates: most sequences hold no string whose template came before."""
+    strings = {"kind": "in-context-template-matching", "strings": 2}
+    short = TaskData.model_validate({"task": strings, "probe": 1})
+    with pytest.raises(SpecError, match=r"data\.probe = 1: nothing is scored in so many sequences of "):
+        task_metrics(short)
+    lone = spec(strings, train={"steps": 6, "batch_size": 1})
+    with pytest.raises(DataError, match=r"step \d+: nothing is asked in a batch of 1; raise train\.batch_size"):
+        for step in range(20):
+            feed(lone).batch(step)
 
 
 def test_the_tuning_set_is_another_than_the_validation_set() -> None:

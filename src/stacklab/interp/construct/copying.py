@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from stacklab.base.spec import Spec
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.show import letters
 
@@ -16,9 +17,9 @@ class Copying(Spec):
     """Random symbols: which one stands `offset` places back? Asked wherever there is such a place."""
 
     kind: Literal["copying"] = "copying"
-    symbols: int = Field(default=16, ge=2)
-    sequence_length: int = Field(default=12, ge=2)
-    offset: int = Field(default=1, ge=1)
+    symbols: int = Field(default=16, ge=2, le=MOST)
+    sequence_length: int = Field(default=12, ge=2, le=MOST)
+    offset: int = Field(default=1, ge=1, le=MOST)
 
     @model_validator(mode="after")
     def _reaches(self) -> "Copying":

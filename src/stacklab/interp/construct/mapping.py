@@ -9,6 +9,7 @@ from stacklab.base.spec import Spec
 from stacklab.base.streams import numpy_stream
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.show import letters, numbered
 
@@ -21,8 +22,8 @@ class Mapping(Spec):
     """
 
     kind: Literal["mapping"] = "mapping"
-    symbols: int = Field(default=16, ge=2)
-    classes: int = Field(default=4, ge=2)
+    symbols: int = Field(default=16, ge=2, le=MOST)
+    classes: int = Field(default=4, ge=2, le=MOST)
     table_seed: int = 0
 
     @property

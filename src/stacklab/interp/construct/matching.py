@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from stacklab.base.spec import Spec
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
 from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.sampling import distinct, pick
 from stacklab.tasks.show import numbered
@@ -20,9 +21,9 @@ class Matching(Spec):
     """
 
     kind: Literal["matching"] = "matching"
-    questions: int = Field(default=8, ge=2)
-    answers: int = Field(default=8, ge=2)
-    pairs: int = Field(default=6, ge=2)
+    questions: int = Field(default=8, ge=2, le=MOST)
+    answers: int = Field(default=8, ge=2, le=MOST)
+    pairs: int = Field(default=6, ge=2, le=MOST)
 
     @model_validator(mode="after")
     def _enough_symbols(self) -> "Matching":

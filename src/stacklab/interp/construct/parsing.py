@@ -9,6 +9,7 @@ from stacklab.base.spec import Spec
 from stacklab.interp.construct.blueprint import Blueprint, Floats, Head, Layer, Residual, Term, codes, copy, shared
 from stacklab.interp.construct.patterns import nearest
 from stacklab.tasks.batch import Ids, TaskBatch
+from stacklab.tasks.fields import MOST
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.show import letters
 
@@ -20,8 +21,8 @@ class Parsing(Spec):
     """
 
     kind: Literal["parsing"] = "parsing"
-    symbols: int = Field(default=4, ge=2)
-    segments: int = Field(default=3, ge=1)
+    symbols: int = Field(default=4, ge=2, le=MOST)
+    segments: int = Field(default=3, ge=1, le=MOST)
     segment_length: int = Field(default=4, ge=2, le=8)
 
     @property

@@ -1,5 +1,6 @@
 """The constructions by name: what each is built for and by."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ from stacklab.tasks.sequence_classification import SequenceClassification
 from stacklab.tasks.template_matching import TemplateMatching
 
 SHARPNESS = 16.0
+LONGEST = 1024
+"""Attention over all pairs of so many positions can still be checked on thousands of sequences."""
 
 
 class Entry(NamedTuple):
@@ -54,6 +57,8 @@ def blueprint(
 ) -> Blueprint:
     """A construction for an exercise of these settings. Raises SpecError for what it cannot be built for."""
     entry = find(name)
+    if not math.isfinite(sharpness):
+        raise SpecError(f"{name}: sharpness is {sharpness}; give a finite number")
     try:
         exercise = entry.exercise(**(settings or {}))
     except ValidationError as error:
@@ -62,6 +67,8 @@ def blueprint(
         known = ", ".join(field for field in entry.exercise.model_fields if field != "kind")
         told = f"no such setting; it has {known}" if first["type"] == "extra_forbidden" else first["msg"]
         raise SpecError(f"{name}: {where}{': ' if where else ''}{told.removeprefix('Value error, ')}") from error
+    if exercise.length > LONGEST:
+        raise SpecError(f"{name}: sequences of {exercise.length} positions; at most {LONGEST} can be built for")
     return entry.build(exercise, sharpness=sharpness, heads=heads)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from stacklab.base.errors import SpecError
 from stacklab.base.spec import Spec, Text
 from stacklab.base.streams import numpy_stream
 from stacklab.interp.construct.blueprint import Blueprint
@@ -32,7 +33,10 @@ class Verified(Spec):
 
 
 def verify(plan: Blueprint, *, sequences: int, seed: int = 0) -> tuple[Verified, ...]:
-    """Every answer to `sequences` fresh sequences of each split, against the oracle, over all ids."""
+    """Every answer to `sequences` fresh sequences of each split, against the oracle, over all ids.
+
+    Raises SpecError when they ask nothing.
+    """
     single, double = compiled(plan), compiled(plan, dtype=torch.float64)
     return tuple(_verify(plan, split, single, double, sequences=sequences, seed=seed) for split in plan.exercise.splits)
 
@@ -47,6 +51,8 @@ def _verify(
     for start in range(0, sequences, BATCH):
         part_BT, target_BT = tokens_BT[start : start + BATCH], targets_BT[start : start + BATCH]
         asked = target_BT >= 0
+        if not asked.any():
+            continue
         logits_NV, target_N = asked_logits(single, part_BT, asked), torch.from_numpy(target_BT[asked])
         answer_N = logits_NV.argmax(1)
         changed += int((answer_N != asked_logits(double, part_BT, asked).argmax(1)).sum())
@@ -55,6 +61,8 @@ def _verify(
         others_NV = logits_NV.scatter(1, target_N[:, None], -torch.inf)
         lead_N = logits_NV.gather(1, target_N[:, None])[:, 0] - others_NV.amax(1)
         margin = min(margin, float(lead_N.min()))
+    if not answers:
+        raise SpecError(f"nothing was asked in {sequences} sequences of split {split}; take more")
     return Verified(split=split, sequences=sequences, answers=answers, right=right, margin=margin, changed=changed)
 
 

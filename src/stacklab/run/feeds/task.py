@@ -6,19 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stacklab.base.errors import DataError
 from stacklab.base.streams import numpy_stream
 from stacklab.data.batches import batch_hash
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
 from stacklab.model.transformer import Transformer
-from stacklab.run.ready import task_facts
+from stacklab.run.ready import fixed_set, slices_of, task_facts
 from stacklab.run.spec import RunSpec
-from stacklab.tasks.batch import TaskBatch
 from stacklab.tasks.data import TaskData
-from stacklab.tasks.protocol import Split
 from stacklab.train.evaluate import Scores, asked_scores
 from stacklab.train.loop import Batch
-
-ROOT = 0  # not the run's seed: the fixed sets belong to the task
 
 
 class TaskFeed:
@@ -26,11 +23,7 @@ class TaskFeed:
 
     def __init__(self, spec: RunSpec, data: TaskData) -> None:
         self.spec, self.task, self.data = spec, data.task, data
-        held_out: Split = "unseen" if "unseen" in self.task.splits else "train"
-        self.sets = {
-            "train_probe": self._fixed("train_probe", "train"),
-            spec.evaluate.split: self._fixed(spec.evaluate.split, held_out),
-        }
+        self.sets = {name: fixed_set(data, name) for name in ("train_probe", spec.evaluate.split)}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -43,6 +36,10 @@ class TaskFeed:
     def batch(self, step: int) -> Batch:
         rng = numpy_stream(self.spec.seed, "task", "train", step)
         drawn = self.task.draw(rng, self.spec.train.batch_size, step=step)
+        if not drawn.asked_BT.any():
+            raise DataError(
+                f"step {step}: nothing is asked in a batch of {len(drawn.tokens_BT)}; raise train.batch_size"
+            )
         both = np.stack((drawn.tokens_BT, drawn.targets_BT))
         return Batch(drawn.tokens_BT, np.where(drawn.asked_BT, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
 
@@ -57,15 +54,12 @@ class TaskFeed:
     def summary(self, scores: Mapping[str, Scores]) -> dict[str, float]:
         """Per set the mean loss over what is asked, and the share of right answers over what is scored, by slice."""
         found: dict[str, float] = {}
-        names = self.task.slices()
         for name, drawn in self.sets.items():
             loss_N, right_BT = scores[name]
             found[f"{name}.loss"] = float(loss_N.mean())
             found[f"{name}.accuracy"] = float(right_BT[drawn.scored_BT].mean())
-            present = [number for number in names if (drawn.slice_BT == number).any()]
-            if len(present) > 1:
-                for number in present:
-                    found[f"{name}.accuracy.{names[number]}"] = float(right_BT[drawn.slice_BT == number].mean())
+            for number, part in slices_of(self.data, drawn).items():
+                found[f"{name}.accuracy.{part}"] = float(right_BT[drawn.slice_BT == number].mean())
         return found
 
     def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
@@ -73,7 +67,3 @@ class TaskFeed:
 
     def samples(self, model: Transformer) -> list[dict[str, Any]]:
         return []
-
-    def _fixed(self, name: str, split: Split) -> TaskBatch:
-        rng = numpy_stream(ROOT, "task", name, self.data.task.fingerprint)
-        return self.task.draw(rng, self.data.probe, split=split)
