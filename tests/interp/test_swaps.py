@@ -114,6 +114,29 @@ def test_one_head_in_one_layer_is_never_right_on_all_four(seed: int, d_model: in
             assert right(model, quad) <= 3
 
 
+def fitted(model: Transformer, quad: Quad) -> Transformer:
+    """Trained on the four sequences alone, as hard as it goes."""
+    ids_4T, answer_4 = torch.from_numpy(quad.tokens_4T), torch.tensor([quad.a, quad.b, quad.b, quad.a])
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
+    for _ in range(80):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model.logits(model(ids_4T)[:, -1]), answer_4).backward()
+        optimizer.step()
+    return model
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nor_does_training_on_these_four_alone_bring_it_there_while_it_does_with_four_heads(seed: int) -> None:
+    task = QuestionAnswering(questions=5, answers=4, pairs=2)
+    (quad,) = question_quads(task, seed, 1)
+    mild = {"std": 0.2, "token_std": 1.0, "position_std": 1.0}
+    one, four = (
+        fitted(random_model(task.vocab_size, task.length, seed, num_heads=heads, init=mild), quad) for heads in (1, 4)
+    )
+    assert right(one, quad) <= 3
+    assert right(four, quad) == 4
+
+
 def test_several_heads_of_one_layer_can_be_right_on_all_four() -> None:
     task = TemplateMatching()
     many = compiled(blueprint("template-matching-one-layer"), dtype=torch.float64)

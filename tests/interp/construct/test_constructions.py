@@ -160,3 +160,18 @@ REFUSED: list[tuple[str, dict[str, Any], int | None, str]] = [
 def test_what_cannot_be_built_is_refused(name: str, settings: dict[str, Any], heads: int | None, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         blueprint(name, settings, heads=heads)
+
+
+def test_right_answers_are_those_of_float32_and_changed_ones_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A float32 that answers everything and a float64 that answers nothing."""
+    plan = blueprint("copying")
+    target_BT = plan.exercise.oracle(draw(plan, 10).tokens_BT)
+    right_N = torch.from_numpy(target_BT[target_BT >= 0])
+
+    def logits(model: Transformer, tokens_BT: np.ndarray, asked_BT: np.ndarray) -> torch.Tensor:
+        double = next(model.parameters()).dtype == torch.float64
+        return torch.nn.functional.one_hot((right_N + double) % 16, 16).double()
+
+    monkeypatch.setattr("stacklab.interp.construct.verify.asked_logits", logits)
+    (found,) = verify(plan, sequences=10)
+    assert (found.right, found.changed, found.margin) == (found.answers, found.answers, 1.0)
