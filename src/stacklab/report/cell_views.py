@@ -37,12 +37,12 @@ def maps(facts: Facts) -> Figure | None:
     return Figure(
         name="maps",
         title=f"Accuracy over {grid.depth} and {grid.across}",
-        caption=f"Colour: the mean of {grid.metric} over seeds, from 0 (light) to 1 (dark); ringed: a majority of "
+        caption=f"Colour: the mean of {grid.metric} over seeds, from 0 (light) to 1 (dark); framed: a majority of "
         f"seeds reach {grid.solved:g}." + (f" Line: {grid.predicted.label}." if grid.predicted else ""),
         panels=tuple(panels),
         keys=(
-            *(Key(f"from {low:.2f}", shade, "square") for low, shade in _scale()),
-            Key("solved", None, "ring"),
+            *(Key(f"from {low:.2f}", shade, "swatch") for low, shade in _scale()),
+            Key("solved", None, "frame"),
             *([Key("predicted", PREDICTED, "solid")] if grid.predicted else []),
         ),
     )
@@ -149,11 +149,18 @@ def _map(grid: GridSpec, title: str, cells: Sequence[Cell]) -> Panel:
         name = (
             f"{grid.depth} {cell.at[grid.depth]}, {grid.across} {cell.at[grid.across]}: {cell.mean:.3f} {cell.verdict}"
         )
-        points.append(Points(name, x, y, _shade(cell.mean), "square", size=26))
+        points.append(_square(name, x, y, cell.mean))
         if cell.verdict == "solved":
-            points.append(Points(name, x, y, "#222222", "circle", size=12, hollow=True))
+            points.append(Points(name, x, y, "#222222", "square", size=30, hollow=True))
     line = _predicted_line(grid, cells, columns, rows)
     return Panel(title, _named(grid.across, columns), _named(grid.depth, rows), points=tuple(points), over=line)
+
+
+def _square(name: str, x: tuple[float], y: tuple[float], mean: float) -> Points:
+    shade = _shade(mean)
+    text = "#222222" if SHADES.index(shade) < len(SHADES) // 2 else "#ffffff"
+    labels = (f"{mean:.2f}",)
+    return Points(name, x, y, shade, "square", size=30, labels=labels, label_side="centre", label_color=text)
 
 
 def _predicted_line(

@@ -27,6 +27,7 @@ LABEL_PLACES: Mapping[LabelSide, tuple[tuple[int, int], str, str]] = {
     "below": ((0, -5), "center", "top"),
     "left": ((-6, 0), "right", "center"),
     "right": ((6, 0), "left", "center"),
+    "centre": ((0, 0), "center", "center"),
 }
 """Offset in points, horizontal and vertical alignment."""
 GREY = "#555555"
@@ -128,7 +129,7 @@ def _labels(axes: "Axes", mark: Points) -> None:
     offset, across, along = LABEL_PLACES[mark.label_side]
     for label, x, y in zip(mark.labels, mark.x, mark.y, strict=False):
         place: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": across, "va": along}
-        axes.annotate(label, (x, y), fontsize=6, color=mark.color, **place)
+        axes.annotate(label, (x, y), fontsize=6, color=mark.label_color or mark.color, **place)
 
 
 def _axis(axes: "Axes", axis: Axis, which: Literal["x", "y"]) -> None:
@@ -157,6 +158,9 @@ def _handle(key: Key) -> Any:
     label = key.label
     if key.mark == "ring":
         return Line2D([], [], ls="", marker="o", mfc="none", color=color, label=label)
+    if key.mark in ("frame", "swatch"):
+        face = "none" if key.mark == "frame" else color
+        return Line2D([], [], ls="", marker="s", ms=7, mfc=face, color=color, label=label)
     if key.mark == "ended":
         return Line2D([], [], ls="", marker="X", color=color, label=label)
     if key.mark in MARKERS:

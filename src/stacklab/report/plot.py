@@ -8,7 +8,7 @@ from typing import Literal
 from stacklab.report.schema import ArmFact
 
 Dash = Literal["solid", "dash"]
-LabelSide = Literal["above", "below", "left", "right"]
+LabelSide = Literal["above", "below", "left", "right", "centre"]
 Floats = tuple[float, ...]
 
 
@@ -38,7 +38,7 @@ class Band:
 class Points:
     """`low` and `high` are ends of vertical intervals, empty where there are none; `hollow` draws outlines.
 
-    labels: a text beside each point; empty writes none.
+    labels: a text beside each point, or on it; empty writes none. label_color: None takes the points' own.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Points:
     high: Floats = ()
     labels: tuple[str, ...] = ()
     label_side: LabelSide = "above"
+    label_color: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Key:
     label: str
     color: str | None
     mark: str
-    """solid, dash, faint, ring, ended, or the name of a marker."""
+    """solid, dash, faint, ring, frame, swatch, ended, or the name of a marker."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ TEXT_POSITIONS: Mapping[LabelSide, str] = {
     "below": "bottom center",
     "left": "middle left",
     "right": "middle right",
+    "centre": "middle center",
 }
 DIGITS = 5
 LARGE = 1e4
@@ -98,7 +99,7 @@ def _points(mark: Points, y: Axis) -> dict[str, Any]:
             "mode": "markers+text",
             "text": [_text(label) for label in mark.labels],
             "textposition": TEXT_POSITIONS[mark.label_side],
-            "textfont": {"size": 9, "color": mark.color},
+            "textfont": {"size": 9, "color": mark.label_color or mark.color},
         }
     if mark.low:
         trace["error_y"] = {
