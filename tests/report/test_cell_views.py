@@ -25,14 +25,15 @@ def grown(make_study: MakeStudy) -> Facts:
     return facts.model_copy(update={"cells": tuple(known(cell) for cell in facts.cells)})
 
 
-def test_a_map_has_a_square_for_every_cell_and_rings_the_solved(make_study: MakeStudy) -> None:
+def test_a_map_has_a_square_for_every_cell_and_frames_the_solved(make_study: MakeStudy) -> None:
     figure = maps(grown(make_study))
     assert figure is not None
     (panel,) = figure.panels
-    squares = [mark for mark in panel.points if mark.symbol == "square"]
+    squares = [mark for mark in panel.points if not mark.hollow]
     assert {(mark.x, mark.y) for mark in squares} == {((x,), (y,)) for x in (0.0, 1.0) for y in (0.0, 1.0)}
     assert {mark.y for mark in panel.points if mark.hollow} == {(1.0,)}
-    assert len({mark.color for mark in squares}) == 2
+    assert {(mark.y, mark.labels) for mark in squares} == {((0.0,), ("0.20",)), ((1.0,), ("0.73",))}
+    assert len({mark.color for mark in squares}) == len({mark.label_color for mark in squares}) == 2
     assert (panel.x.labels, panel.y.labels) == (("2", "4"), ("1", "12"))
     (axes, *_) = draw(figure).axes
     for side, names in ((axes.xaxis, ["2", "4"]), (axes.yaxis, ["1", "12"])):
