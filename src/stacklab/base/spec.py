@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from stacklab.base.canon import fingerprint
 
@@ -39,3 +39,10 @@ class Spec(BaseModel):
     @property
     def fingerprint(self) -> str:
         return fingerprint(self.dump())
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first of the faults: which field, and what is wrong with it."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"

@@ -8,7 +8,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from stacklab.base.errors import PortError
+from stacklab.base.errors import PortError, TokenizerError
 from stacklab.base.files import read_json
 from stacklab.data.folder import file_sum
 from stacklab.data.tokenizer_files import TokenizerFile
@@ -28,17 +28,17 @@ def read_folder(folder: Path, *, tokenizer: TokenizerFile | None = None) -> Port
     Raises PortError for what is not known, not whole, not confined to the folder, or only there as a pickle;
     DataError for JSON that is none; TokenizerError for a tokenizer of another vocabulary.
     """
-    config = _mapping(inside(folder, CONFIG))
+    config = read_mapping(inside(folder, CONFIG))
     with at(folder):
         form = form_of(config)
         spec = form.read(config)
     files, tensors = read_tensors(folder)
     ours = import_tensors(form, spec, tensors, where=str(folder))
     if tokenizer is None:
-        tokenizer = _tokenizer(folder)
+        tokenizer = read_tokenizer(folder)
     if tokenizer is not None:
         check_vocabulary(tokenizer, spec)
-    generation = _mapping(inside(folder, GENERATION)) if (folder / GENERATION).exists() else {}
+    generation = read_mapping(inside(folder, GENERATION)) if (folder / GENERATION).exists() else {}
     told = {key: generation.get(key, config.get(key)) for key in ("bos_token_id", "eos_token_id")}
     start_id, end_id = (_id(told[key], spec) for key in told)
     names = [CONFIG, *files, *(name for name in (TOKENIZER, GENERATION) if (folder / name).exists())]
@@ -109,7 +109,7 @@ def sums(folder: Path, names: list[str]) -> dict[str, Any]:
 
 
 def _read_parts(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
-    places = _mapping(inside(folder, INDEX)).get("weight_map")
+    places = read_mapping(inside(folder, INDEX)).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
         raise PortError(f"{folder / INDEX}: no weight_map from tensors to files")
     tensors: dict[str, Tensor] = {}
@@ -126,14 +126,20 @@ def _read_parts(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
     return [INDEX, *parts], tensors
 
 
-def _tokenizer(folder: Path) -> TokenizerFile | None:
+def read_tokenizer(folder: Path) -> TokenizerFile | None:
+    """The tokenizer.json of a folder, if it has one. Raises PortError for a link that leads out of the folder,
+    TokenizerError for text that is not UTF-8."""
     if not (folder / TOKENIZER).exists():
         return None
-    text = inside(folder, TOKENIZER).read_text(encoding="utf-8", errors="replace")
-    return TokenizerFile(str(folder / TOKENIZER), text, {})
+    path = inside(folder, TOKENIZER)
+    try:
+        return TokenizerFile(str(path), path.read_text(encoding="utf-8"), {})
+    except UnicodeDecodeError as error:
+        raise TokenizerError(f"{path}: not a tokenizer file (not UTF-8 at byte {error.start})") from error
 
 
-def _mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Raises DataError for what is not JSON, PortError for JSON that is no object."""
     value = read_json(path)
     if not isinstance(value, dict):
         raise PortError(f"{path}: expected a JSON object, found a {type(value).__name__}")

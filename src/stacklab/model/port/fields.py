@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from stacklab.base.errors import PortError
+from stacklab.base.spec import first_fault
 from stacklab.model.spec import ModelSpec
 
 T = TypeVar("T")
@@ -122,8 +123,26 @@ def as_spec(fields: dict[str, Any]) -> ModelSpec:
     try:
         return ModelSpec.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise PortError(
-            f"config: {place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
-        ) from None
+        raise PortError(f"config: {first_fault(error)}") from None
+
+
+def read_stack(stack: object, place: str) -> ModelSpec:
+    """A stack as it was dumped. place: of it, for messages.
+
+    Raises PortError for what is none, has no vocabulary, or is too large to be meant.
+    """
+    # Before it is validated, which makes every layer.
+    if isinstance(stack, dict) and isinstance(depth := stack.get("num_layers"), int) and depth > MOST_LAYERS:
+        raise PortError(f"{place}.num_layers is {depth}, expected at most {MOST_LAYERS}")
+    try:
+        spec = ModelSpec.model_validate(stack)
+    except ValidationError as error:
+        raise PortError(f"{place}: {first_fault(error)}") from None
+    if spec.vocab_size is None:
+        raise PortError(f"{place}.vocab_size is nothing, expected a whole number")
+    widest = max((layer.d_ff for layer in spec.layers), default=0)
+    named = {name: getattr(spec, name) for name in ("vocab_size", "d_model", "context_length")} | {"d_ff": widest}
+    for name, size in named.items():
+        if size > LARGEST:
+            raise PortError(f"{place}.{name} is {size}, expected at most {LARGEST}")
+    return spec
