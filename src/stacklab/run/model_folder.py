@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import NonNegativeInt, ValidationError
-from safetensors.torch import save_file
 
 from stacklab.base.errors import PortError, TokenizerError
-from stacklab.base.files import read_json, write_atomically, write_json, write_text
+from stacklab.base.files import read_json, write_json, write_text
 from stacklab.base.folders import write_folder
 from stacklab.base.spec import Spec, first_fault
 from stacklab.data.tokenizer_files import TokenizerFile
@@ -23,6 +22,7 @@ from stacklab.model.port.registry import import_tensors
 from stacklab.model.spec import ModelSpec
 from stacklab.run.foreign import TOKENIZER, WEIGHTS, inside, read_mapping, read_safetensors, read_tokenizer
 from stacklab.run.portable import Portable, check_vocabulary
+from stacklab.train.tensor_file import save_tensors
 
 RECORD = "model.json"
 FORMAT = 1
@@ -65,7 +65,7 @@ def save_model(model: Portable, folder: Path) -> None:
         raise PortError(f"{folder}: another model has this name; choose one with --name, or delete the folder")
 
     def fill(aside: Path) -> None:
-        write_atomically(aside / WEIGHTS, lambda temporary: save_file(model.tensors, temporary))
+        save_tensors(aside / WEIGHTS, model.tensors)
         if model.tokenizer is not None:
             write_text(aside / TOKENIZER, model.tokenizer.text)
         try:
