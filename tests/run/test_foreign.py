@@ -77,6 +77,35 @@ def small(spec: ModelSpec) -> Transformer:
     return Transformer(spec)
 
 
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        *((GPT2_STACK, key) for key in ("n_head", "vocab_size", "activation_function", "layer_norm_epsilon")),
+        *((GPT2_STACK, key) for key in ("scale_attn_weights", "tie_word_embeddings", "n_positions", "n_layer")),
+        *((GPT_NEO_STACK, key) for key in ("window_size", "num_heads")),
+        *((LLAMA_STACK, key) for key in ("rms_norm_eps", "mlp_bias", "hidden_act", "intermediate_size")),
+    ],
+)
+def test_null_is_not_the_default(fields: dict[str, Any], key: str, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "folder", fields)
+    config(folder, **{key: None})
+    with pytest.raises(PortError, match=f"config: {key} is null, expected a value or no such key"):
+        read_folder(folder)
+
+
+def test_null_is_absence_where_the_program_says_so(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "llama", LLAMA_STACK | {"num_kv_heads": None})
+    config(folder, num_key_value_heads=None, bos_token_id=None, eos_token_id=None, head_dim=None, rope_scaling=None)
+    found = read_folder(folder)
+    assert [layer.num_kv_heads for layer in found.spec.layers] == [4, 4] and found.end_id is None
+    folder = folder_of(tmp_path / "gpt2", GPT2_STACK | {"d_ff": 48})
+    config(folder, n_inner=None)
+    assert {layer.d_ff for layer in read_folder(folder).spec.layers} == {48}
+    folder = folder_of(tmp_path / "neo", GPT_NEO_STACK | {"num_layers": 24, "window": [None, 4] * 12, "d_ff": 48})
+    config(folder, attention_types=None, intermediate_size=None)
+    assert [layer.window for layer in read_folder(folder).spec.layers] == [None, 4] * 12
+
+
 HUGE = 10**30
 FC, QKV = "transformer.h.1.mlp.c_fc.weight", "blocks.1.attention.query_key_value.weight"
 BAD: list[tuple[dict[str, Any], Callable[[Path], Any], type[UserError], str]] = [

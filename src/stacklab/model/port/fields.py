@@ -92,6 +92,16 @@ class Fields:
         if name in self._left and (value := self._left.pop(name)) not in allowed:
             raise self.wrong(name, value, " or ".join(map(repr, allowed)))
 
+    def null_is_absent(self, *names: str) -> None:
+        """Keys for which the program itself takes null as if they were not there."""
+        for name in names:
+            if self._left.get(name, "") is None:
+                del self._left[name]
+
+    def value(self, name: str, default: list[Any]) -> Any:
+        """Any value, to be looked into."""
+        return self._take(name, default)
+
     def optional(self, name: str) -> Any:
         """Any value; None when absent."""
         return self._left.pop(name, None)
@@ -114,8 +124,12 @@ class Fields:
         return PortError(f"config: {name} is {shown}, expected {wanted} (a {self._form} model)")
 
     def _take(self, name: str, default: object) -> Any:
-        value = self._left.pop(name, None)
-        return default if value is None else value
+        if name not in self._left:
+            return default
+        if (value := self._left.pop(name)) is None:
+            # No other program reads null as its default, so no model is built on that guess.
+            raise PortError(f"config: {name} is null, expected a value or no such key (a {self._form} model)")
+        return value
 
 
 def as_spec(fields: dict[str, Any]) -> ModelSpec:

@@ -17,6 +17,7 @@ DEFAULT_BASE = 10_000.0
 
 def read(config: Config) -> ModelSpec:
     fields = Fields(config, "Llama")
+    fields.null_is_absent("num_key_value_heads")
     fields.must("pretraining_tp", None, 1)
     fields.must("rope_interleaved", False)
     width, heads = fields.size("hidden_size", 4096), fields.size("num_attention_heads", 32)
