@@ -1,12 +1,16 @@
 """What import and generate say of models from elsewhere."""
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from tests.model.port.conftest import GPT2_STACK, filled, stack, tensors_of
 
 from stacklab.base.errors import DataError
 from stacklab.cli.generate import generate
+from stacklab.cli.main import main
 from stacklab.cli.port import import_
 from stacklab.data.tokenizer_files import bytes_tokenizer
 from stacklab.model.port.gpt2 import GPT2
@@ -42,3 +46,43 @@ def test_novelty_of_an_imported_model_is_refused_before_the_first_token(
     assert capsys.readouterr().out == ""
     generate("m", tokens=1, out=tmp_path)
     assert capsys.readouterr().out.startswith("Once upon a time")
+
+
+def spoilt(folder: Path, how: str) -> Path:
+    """A model whose error message quotes what it holds."""
+    gpt2_folder(folder, rows=259)
+    path, weights = folder / "config.json", folder / "model.safetensors"
+    if how == "key":
+        path.write_text(json.dumps(json.loads(path.read_text()) | {EVIL: 1}))
+    elif how == "tensor":
+        save_file(load_file(weights) | {EVIL: torch.ones(1)}, weights)
+    elif how == "dtype":
+        header = json.dumps({"x": {"dtype": EVIL, "shape": [1], "data_offsets": [0, 4]}}, ensure_ascii=False).encode()
+        weights.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    else:
+        (folder / "mini.json").write_text(json.dumps({"config": MINI, EVIL: {"shape": "x"}}))
+        return folder / "mini.json"
+    return folder
+
+
+EVIL = "extra\n\x1b[31mevil\x9b\u202e"
+MINI = {"vocab_size": 3, "n_layer": 1, "n_head": 1, "n_embd": 2, "block_size": 4}
+
+
+@pytest.mark.parametrize("how", ["key", "tensor", "dtype", "minGPT"])
+def test_no_message_carries_commands_for_the_terminal(
+    how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["stacklab", "import", str(spoilt(tmp_path / "m", how)), "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    printed = capsys.readouterr().err
+    assert left.value.code == 2 and "extra" in printed and "evil" in printed
+    assert printed.endswith("\n") and printed[:-1].isprintable()
+
+
+def test_a_prompt_carries_no_commands_for_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import_(str(gpt2_folder(tmp_path / "m", rows=259)), out=tmp_path)
+    capsys.readouterr()
+    generate("m", prompt=["a\x1b[31mb\nc"], tokens=1, out=tmp_path)
+    assert capsys.readouterr().out.startswith("a\\x1b[31mb\nc")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from tests.model.port.conftest import GPT2_STACK, GPT_NEO_STACK, LLAMA_STACK, OWN_STACKS, filled, stack, tensors_of
 
@@ -45,6 +46,12 @@ def number(folder: Path, name: str, value: float) -> None:
     tensors = load_file(folder / "model.safetensors")
     tensors[name].view(-1)[3] = value
     save_file(tensors, folder / "model.safetensors")
+
+
+def tensor(folder: Path, name: str) -> None:
+    """One more, of that name."""
+    tensors = load_file(folder / "model.safetensors")
+    save_file(tensors | {name: torch.ones(1)}, folder / "model.safetensors")
 
 
 def circle(folder: Path) -> None:
@@ -125,12 +132,33 @@ BAD: list[tuple[dict[str, Any], Callable[[Path], Any], type[UserError], str]] = 
     (GPT2_STACK, lambda f: config(f, architectures=[["x"]]), PortError, r"architectures is \[\['x'\]\]"),
     (GPT2_STACK, lambda f: config(f, vocab_size=HUGE), PortError, f"vocab_size is {HUGE}, expected at most"),
     (GPT2_STACK, lambda f: config(f, n_embd=10**12), PortError, "n_embd is 10+, expected at most"),
-    (GPT2_STACK, lambda f: config(f, layer_norm_epsilon=10**400), PortError, "epsilon is 10+, expected a finite"),
-    (LLAMA_STACK, lambda f: config(f, rope_parameters=None, rope_theta=10**400), PortError, "rope_theta is 10+, exp"),
+    (
+        GPT2_STACK,
+        lambda f: config(f, layer_norm_epsilon=10**400),
+        PortError,
+        r"epsilon is 10+\.\.\. \(401 characters\), expected a finite",
+    ),
+    (
+        LLAMA_STACK,
+        lambda f: config(f, rope_parameters=None, rope_theta=10**400),
+        PortError,
+        r"rope_theta is 10{199}\.\.\. \(",
+    ),
     (OWN_STACKS["per-layer"], lambda f: in_stack(f, vocab_size=HUGE), PortError, "stack.vocab_size is 10+, expected"),
     (OWN_STACKS["per-layer"], lambda f: in_stack(f, d_ff=[7, HUGE]), PortError, "stack.d_ff is 10+, expected"),
     (GPT2_STACK, lambda f: (f / "config.json").write_text("[" * 100_000), DataError, "config.json: nested too deeply"),
     (GPT2_STACK, lambda f: (f / "config.json").write_text("9" * 5000), DataError, "config.json: cannot be read"),
+    (
+        GPT2_STACK,
+        lambda f: config(f, **{"k" * 5000: "v" * 5000}),
+        PortError,
+        r"config: k{200}\.\.\. \(5000 cha.* = 'v{199}",
+    ),
+    (GPT2_STACK, lambda f: config(f, n_head=[9] * 5000), PortError, r"n_head is \[(9, )+9?\.\.\. \(15000 characters\)"),
+    (OWN_STACKS["per-layer"], lambda f: config(f, x="v" * 5000), PortError, r"x is 'v{199}\.\.\. .*its stack says"),
+    (OWN_STACKS["per-layer"], lambda f: in_stack(f, **{"k" * 5000: 1}), PortError, r"stack: k{200}\.\.\. .*: Extra"),
+    (GPT2_STACK, lambda f: config(f, architectures=["x" * 5000]), PortError, r"names 'x{199}\.\.\. \("),
+    (GPT2_STACK, lambda f: tensor(f, "x" * 5000), PortError, r"has the tensor x{200}\.\.\. \(5000 characters\), which"),
     (GPT2_STACK, lambda f: config(f, n_layer=9999), PortError, "holds 28 tensors, too few for the 9999 layers"),
     (OWN_STACKS["per-layer"], many_layers, PortError, "holds 2[0-9] tensors, too few for the 9999 layers"),
     (GPT2_STACK, lambda f: number(f, FC, float("nan")), PortError, f"{FC} has 1 of 240 numbers that are NaN or inf"),
@@ -152,4 +180,4 @@ def test_a_folder_made_to_harm_is_refused_in_one_line(
     monkeypatch.setattr("stacklab.model.port.links.Transformer", small)
     with pytest.raises(error, match=message) as raised:
         read_folder(folder)
-    assert str(raised.value).isprintable()
+    assert str(raised.value).isprintable() and len(str(raised.value)) < 1000

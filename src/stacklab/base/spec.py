@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from stacklab.base.canon import fingerprint
+from stacklab.base.text import LONGEST, cut
 
 
 def _refuse_bool(value: Any) -> Any:
@@ -44,5 +45,5 @@ class Spec(BaseModel):
 def first_fault(error: ValidationError) -> str:
     """The first of the faults: which field, and what is wrong with it."""
     first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+    place = cut(".".join(map(str, first["loc"])))
+    return f"{place + ': ' if place else ''}{cut(first['msg'].removeprefix('Value error, '), 2 * LONGEST)}"

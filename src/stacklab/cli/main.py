@@ -9,6 +9,7 @@ import typer
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import Interrupted, StacklabError
+from stacklab.base.text import visible
 from stacklab.cli import (
     audit,
     bench,
@@ -83,5 +84,6 @@ def main() -> NoReturn:
 
 
 def fail(error: StacklabError) -> NoReturn:
-    print(f"stacklab: {' '.join(str(error).split())}", file=sys.stderr)
+    # What it quotes may come from a file made to harm, such as one with a terminal's commands in the name of a tensor.
+    print(f"stacklab: {visible(' '.join(str(error).split()))}", file=sys.stderr)
     sys.exit(error.exit_code)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stacklab.base.errors import PortError, TokenizerError
 from stacklab.base.files import read_json
+from stacklab.base.text import cut, shown
 from stacklab.data.folder import file_sum
 from stacklab.data.tokenizer_files import TokenizerFile
 from stacklab.model.port.registry import form_of, import_tensors
@@ -79,7 +80,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
-        raise PortError(f"{path}: not a whole safetensors file ({error})") from error
+        raise PortError(f"{path}: not a whole safetensors file ({cut(str(error))})") from error
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -89,7 +90,7 @@ def inside(folder: Path, name: str) -> Path:
     """
     path, root = folder / name, folder.resolve()
     if name in ("", ".", "..") or Path(name).name != name or "\\" in name:
-        raise PortError(f"{folder}: names the file {name!r}; expected a plain file name inside the folder")
+        raise PortError(f"{folder}: names the file {shown(name)}; expected a plain file name inside the folder")
     try:
         target = path.resolve()
         is_file = target.is_file()
@@ -116,12 +117,12 @@ def _read_parts(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
     parts = sorted(set(places.values()))
     for part in parts:
         if not part.endswith(".safetensors"):
-            raise PortError(f"{folder / INDEX}: names the file {part!r}; expected safetensors")
+            raise PortError(f"{folder / INDEX}: names the file {shown(part)}; expected safetensors")
         found = read_safetensors(inside(folder, part))
         told = {name for name, place in places.items() if place == part}
         if found.keys() != told:
             odd = sorted(found.keys() ^ told)[0]
-            raise PortError(f"{folder / part}: {INDEX} and the file differ in the tensor {odd}")
+            raise PortError(f"{folder / part}: {INDEX} and the file differ in the tensor {cut(odd)}")
         tensors |= found
     return [INDEX, *parts], tensors
 

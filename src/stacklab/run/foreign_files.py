@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stacklab.base.errors import PortError
 from stacklab.base.files import read_json
+from stacklab.base.text import shown
 from stacklab.data.folder import file_sum
 from stacklab.data.tokenizer_files import TokenizerFile
 from stacklab.model.port import llama2c, mingpt, nanogpt
@@ -57,7 +58,7 @@ def read_nanogpt(path: Path) -> Portable:
         )
     for name, value in told.items():
         if not isinstance(name, str) or not isinstance(value, str | int | float | None):
-            raise PortError(f"{path}: model_args holds {name!r} = {value!r}, expected names and plain values")
+            raise PortError(f"{path}: model_args holds {shown(name)} = {shown(value)}, expected names and plain values")
     with at(path):
         spec = nanogpt.read(told)
     named = {name.removeprefix(nanogpt.COMPILED): value for name, value in _tensors(path, tensors).items()}
@@ -120,9 +121,9 @@ def _tensors(path: Path, value: Any) -> dict[str, Tensor]:
         raise PortError(f"{path}: expected tensors by name, found a {type(value).__name__}")
     for name, tensor in value.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
-            raise PortError(f"{path}: {name!r} is not a dense tensor")
+            raise PortError(f"{path}: {shown(name)} is not a dense tensor")
         if tensor.is_meta:
-            raise PortError(f"{path}: {name!r} has a shape but no values")
+            raise PortError(f"{path}: {shown(name)} has a shape but no values")
     return value
 
 

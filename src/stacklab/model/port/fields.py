@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from stacklab.base.errors import PortError
 from stacklab.base.spec import first_fault
+from stacklab.base.text import cut, shown
 from stacklab.model.spec import ModelSpec
 
 T = TypeVar("T")
@@ -90,7 +91,7 @@ class Fields:
     def must(self, name: str, *allowed: object) -> None:
         """A key that may only be absent or have a value that changes nothing."""
         if name in self._left and (value := self._left.pop(name)) not in allowed:
-            raise self.wrong(name, value, " or ".join(map(repr, allowed)))
+            raise self.wrong(name, value, " or ".join(map(shown, allowed)))
 
     def null_is_absent(self, *names: str) -> None:
         """Keys for which the program itself takes null as if they were not there."""
@@ -114,14 +115,14 @@ class Fields:
             self.must(name, None, {}, 0)
         if left := sorted(self._left.keys() - set(harmless) - {"is_decoder"}):
             raise PortError(
-                f"config: {left[0]} = {self._left[left[0]]!r} is not a known key of a {self._form} model"
-                + (f" (nor {', '.join(left[1:])})" if left[1:] else "")
+                f"config: {cut(left[0])} = {shown(self._left[left[0]])} is not a known key of a {self._form} model"
+                + (f" (nor {cut(', '.join(left[1:]))})" if left[1:] else "")
                 + "; it may change what the model computes, so the folder is not read"
             )
 
     def wrong(self, name: str, found: object, wanted: str) -> PortError:
-        shown = "nothing" if found is None else repr(found)
-        return PortError(f"config: {name} is {shown}, expected {wanted} (a {self._form} model)")
+        quoted = "nothing" if found is None else shown(found)
+        return PortError(f"config: {name} is {quoted}, expected {wanted} (a {self._form} model)")
 
     def _take(self, name: str, default: object) -> Any:
         if name not in self._left:
@@ -147,7 +148,7 @@ def read_stack(stack: object, place: str) -> ModelSpec:
     """
     # Before it is validated, which makes every layer.
     if isinstance(stack, dict) and isinstance(depth := stack.get("num_layers"), int) and depth > MOST_LAYERS:
-        raise PortError(f"{place}.num_layers is {depth}, expected at most {MOST_LAYERS}")
+        raise PortError(f"{place}.num_layers is {shown(depth)}, expected at most {MOST_LAYERS}")
     try:
         spec = ModelSpec.model_validate(stack)
     except ValidationError as error:
@@ -158,5 +159,5 @@ def read_stack(stack: object, place: str) -> ModelSpec:
     named = {name: getattr(spec, name) for name in ("vocab_size", "d_model", "context_length")} | {"d_ff": widest}
     for name, size in named.items():
         if size > LARGEST:
-            raise PortError(f"{place}.{name} is {size}, expected at most {LARGEST}")
+            raise PortError(f"{place}.{name} is {shown(size)}, expected at most {LARGEST}")
     return spec

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import PortError
+from stacklab.base.text import cut, shown
 from stacklab.model.parametrisation import (
     attention_multiplier,
     identity_multiplier,
@@ -31,7 +32,9 @@ def read(config: Config) -> ModelSpec:
     told = write(spec)
     for key in sorted(config.keys() - HARMLESS - {"num_hidden_layers"}):
         if key not in told or config[key] != told[key]:
-            raise PortError(f"config: {key} is {config[key]!r}, its stack says {told.get(key, 'nothing')!r}")
+            raise PortError(
+                f"config: {cut(key)} is {shown(config[key])}, its stack says {shown(told.get(key, 'nothing'))}"
+            )
     return spec
 
 
