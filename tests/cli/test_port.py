@@ -1,6 +1,7 @@
 """What import and generate say of models from elsewhere."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,39 @@ def spoilt(folder: Path, how: str) -> Path:
         (folder / "mini.json").write_text(json.dumps({"config": MINI, EVIL: {"shape": "x"}}))
         return folder / "mini.json"
     return folder
+
+
+LONG = "n" * 300
+TOO_LONG: list[tuple[list[str], str]] = [
+    (["generate", LONG], r"expected one run that starts with 'n{199}\.\.\. \("),
+    (["export", LONG, "new"], r"expected one run that starts with 'n{199}\.\.\. \("),
+    (["export", "m", LONG], r"n{300}: cannot write \(File name too long\); choose a shorter name"),
+    (["import", LONG], "n{300}: no such folder or file"),
+    (["import", "whole", "--name", LONG], r"--name n{200}\.\.\. .* at most 200 bytes"),
+    (["import", "whole", "--name", "é" * 101], "--name é{101}: .* at most 200 bytes"),
+    (["import", "whole", "--tokenizer", LONG], r"n{300}: cannot be read \(.*File name too long"),
+    (["generate", "m", "--out", LONG], "n{200}.*: File name too long|expected one run"),
+    (["import", "whole", "--out", LONG], "cannot write .File name too long.; choose a shorter name"),
+    (["generate", "m", "--prompt", "a\udcff"], r"prompt 'a\\udcff': not UTF-8 at character 1; give it as UTF-8"),
+    (["generate", "whole", "--prompt", "a\udcff"], r"prompt 'a\\udcff': not UTF-8 at character 1; give it as UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("args", "message"), TOO_LONG, ids=[case[-1] for case in TOO_LONG])
+def test_names_and_texts_that_no_system_takes_are_refused_in_one_line(
+    args: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = Path("stacklab-out")
+    import_(str(gpt2_folder(Path("whole"), rows=259)), name="m", out=out)
+    capsys.readouterr()
+    monkeypatch.setattr("sys.argv", ["stacklab", *args])
+    with pytest.raises(SystemExit) as left:
+        main()
+    printed = capsys.readouterr()
+    assert left.value.code == 2 and printed.err.count("\n") == 1
+    assert re.search(message, printed.err), printed.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stacklab-out", "whole"]
 
 
 EVIL = "extra\n\x1b[31mevil\x9b\u202e"

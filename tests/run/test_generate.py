@@ -8,7 +8,7 @@ from tests.run.conftest import Bench
 from tests.run.tasks import make_runs, task_spec
 
 import stacklab
-from stacklab.base.errors import DataError
+from stacklab.base.errors import DataError, SpecError
 from stacklab.base.files import read_json
 from stacklab.model.init import build
 from stacklab.model.sampling_spec import SamplingSpec
@@ -99,3 +99,16 @@ def test_a_decoder_that_drops_the_first_space_loses_none(monkeypatch: pytest.Mon
     found = replace(found, decode=lambda ids: bytes(ids).decode().removeprefix(" "))
     (whole,) = (p.whole for p in stream_texts(found, [" a"], tokens=4, sampling=SamplingSpec()) if p.whole)
     assert whole.text == " b c"
+
+
+@pytest.mark.parametrize("tokens", [0, -1, "x", 2.0, True, None])
+def test_a_number_of_tokens_that_is_none_is_refused(tokens: object, tmp_path: Path) -> None:
+    for ask in (stacklab.generate, stacklab.stream):
+        with pytest.raises(SpecError, match=r"tokens = .*: expected a whole number above 0"):
+            ask("m", "The", tokens=tokens, out=tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("prompt", "message"), [("\udcff", "not UTF-8 at character 0"), (5, "found a int")])
+def test_a_prompt_that_is_no_text_is_refused(prompt: object, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match=message):
+        texts(spelling(b"a", monkeypatch), [prompt])  # type: ignore[list-item]

@@ -342,3 +342,6 @@ def test_a_folder_of_mingpt_comes_in(tmp_path: Path) -> None:
     assert float((logits(opened.model) - answer(peer)).abs().max()) < 2e-5
     with pytest.raises(DataError, match="write its ids, 0 to 30"):
         opened.encode("1 31")
+    with pytest.raises(DataError, match="write its ids, 0 to 30"):
+        opened.encode("9" * 5000)
+    assert opened.encode("1 030") == [1, 30]

@@ -8,8 +8,8 @@ from typing import NoReturn
 import typer
 
 from stacklab.base.env import apply_defaults
-from stacklab.base.errors import Interrupted, StacklabError
-from stacklab.base.text import visible
+from stacklab.base.errors import DiskError, Interrupted, StacklabError
+from stacklab.base.text import cut, visible
 from stacklab.cli import (
     audit,
     bench,
@@ -80,6 +80,9 @@ def main() -> NoReturn:
         # The reader of our output left (`stacklab ... | head`): leave quietly, as other commands do.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        # Of the operating system, about a path that was given and that no command looked at more closely.
+        fail(DiskError(f"{cut(str(error.filename or 'the disk'))}: {error.strerror or error}; name another path"))
     sys.exit(0)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import PortError
-from stacklab.base.files import write_json, write_text
+from stacklab.base.files import exists, write_json, write_text
 from stacklab.base.folders import write_folder
 from stacklab.model.port.form import Form
 from stacklab.model.port.registry import config_of, export_tensors, form_for, form_named
@@ -45,7 +45,7 @@ def export_model(name: str, folder: str | Path, *, out: Path, format: str | None
     does; MissingExtraError when a format needs a package that is not installed.
     """
     target = Path(folder).expanduser()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if exists(target) and (not target.is_dir() or any(target.iterdir())):
         raise PortError(f"{target}: exists and is not empty; choose another folder or delete it")
     found = locate(name, out)
     model = portable_run(found) if isinstance(found, RunPaths) else found

@@ -29,6 +29,8 @@ PICKLE_STARTS = (b"\x80", ZIP_START)
 
 def read_file(path: Path, *, tokenizer: TokenizerFile | None) -> Portable:
     """The model in a file. Raises PortError for what is not known, and for every pickle but checkpoints of nanoGPT."""
+    if not path.is_file():
+        raise PortError(f"{path}: not a regular file; copy what it gives into one")
     with path.open("rb") as handle:
         is_pickle = handle.read(len(ZIP_START)).startswith(PICKLE_STARTS)
     if path.suffix in CHECKPOINTS:
@@ -122,6 +124,12 @@ def _tensors(path: Path, value: Any) -> dict[str, Tensor]:
     for name, tensor in value.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
             raise PortError(f"{path}: {shown(name)} is not a dense tensor")
+        if (held := tensor.untyped_storage().nbytes()) < tensor.numel() * tensor.itemsize and not tensor.is_meta:
+            # One number can stand for billions; to copy them would fill the memory.
+            raise PortError(
+                f"{path}: {shown(name)} has shape {tuple(tensor.shape)} over {held} bytes, so its numbers repeat; "
+                "save it with .contiguous()"
+            )
         if tensor.is_meta:
             raise PortError(f"{path}: {shown(name)} has a shape but no values")
     return value

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stacklab.base.errors import DataError
+from stacklab.base.files import is_file
 from stacklab.run.foreign import CONFIG
 from stacklab.run.import_ import read_foreign
 from stacklab.run.model_folder import RECORD, load_model
@@ -18,7 +19,7 @@ def locate(name: str, out: Path) -> RunPaths | Portable:
     folder = folder_from_elsewhere(name, out)
     if folder is None:
         return find_run(name, out)
-    return load_model(folder) if (folder / RECORD).is_file() else read_foreign(folder)
+    return load_model(folder) if is_file(folder / RECORD) else read_foreign(folder)
 
 
 def folder_from_elsewhere(name: str, out: Path) -> Path | None:
@@ -28,8 +29,8 @@ def folder_from_elsewhere(name: str, out: Path) -> Path | None:
     """
     path, imported = Path(name), OutPaths(out).models / name
     for folder in (path, imported):
-        if (folder / RECORD).is_file():
+        if is_file(folder / RECORD):
             return folder
-    if path.suffix and path.is_file():
+    if path.suffix and is_file(path):
         raise DataError(f"{path}: is a file; bring its model in with `stacklab import {path}` and give the new name")
-    return path if (path / CONFIG).is_file() else None
+    return path if is_file(path / CONFIG) else None

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import NonNegativeInt, ValidationError
 
 from stacklab.base.errors import PortError, TokenizerError
-from stacklab.base.files import read_json, write_json, write_text
+from stacklab.base.files import exists, read_json, write_json, write_text
 from stacklab.base.folders import write_folder
 from stacklab.base.spec import Spec, first_fault
 from stacklab.data.tokenizer_files import TokenizerFile
@@ -59,7 +59,7 @@ def save_model(model: Portable, folder: Path) -> None:
         "tokenizer": _hash(model.tokenizer),
         "origin": model.origin,
     }
-    if (folder / RECORD).exists():
+    if exists(folder / RECORD):
         if read_json(folder / RECORD) == record:
             return
         raise PortError(f"{folder}: another model has this name; choose one with --name, or delete the folder")

@@ -6,7 +6,6 @@ config.json has the section `model` and whose weights are in model.pt.
 """
 
 import base64
-import binascii
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -58,11 +57,11 @@ def tensors(content: Mapping[str, Any], *, where: str) -> dict[str, Tensor]:
 def _tensor(name: str, value: object, where: str) -> Tensor:
     match value:
         case {"shape": [*shape], "dtype": "torch.float32", "data": str(data)} if all(
-            isinstance(size, int) and size > 0 for size in shape
+            isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in shape
         ):
             try:
                 raw = base64.b64decode(data, validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise PortError(f"{where}: {name} is not base64 ({error})") from error
             if len(raw) != FLOAT_BYTES * math.prod(shape):
                 raise PortError(f"{where}: {name} has {len(raw)} bytes, its shape {shown(shape)} asks for 4 a number")
