@@ -1,8 +1,10 @@
 """What import and generate say of models from elsewhere."""
 
+import base64
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from stacklab.cli.generate import generate
 from stacklab.cli.main import main
 from stacklab.cli.port import import_
 from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.model.port import mingpt
 from stacklab.model.port.gpt2 import GPT2
 from stacklab.run.export import write_files, write_tokenizer
 from stacklab.run.portable import Portable
@@ -34,6 +37,18 @@ def test_import_says_how_many_rows_belong_to_no_token(tmp_path: Path, capsys: py
     assert "padded: 5 of the vocabulary's 264 rows belong to no token" in capsys.readouterr().out
     import_(str(gpt2_folder(tmp_path / "whole", rows=259)), out=tmp_path)
     assert "padded" not in capsys.readouterr().out
+
+
+def test_import_says_where_texts_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = mingpt.read(MINI | {"vocab_size": 259})
+    content: dict[str, Any] = {"config": MINI | {"vocab_size": 259}}
+    for name, shape in (part for link in mingpt.links(spec) for part in link.parts):
+        data = base64.b64encode(torch.ones(shape).numpy().tobytes()).decode()
+        content[name] = {"shape": shape, "dtype": "torch.float32", "data": data}
+    (tmp_path / "mini.json").write_text(json.dumps(content))
+    (tmp_path / "tokenizer.json").write_text(bytes_tokenizer().text)
+    import_(str(tmp_path / "mini.json"), tokenizer=tmp_path / "tokenizer.json", out=tmp_path)
+    assert "note: texts end at <|endoftext|> (id 256) of the tokenizer\n" in capsys.readouterr().out
 
 
 def test_novelty_of_an_imported_model_is_refused_before_the_first_token(

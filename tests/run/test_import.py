@@ -15,7 +15,7 @@ from tests.model.port.conftest import IDS_BT, logits
 from tokenizers import Tokenizer, models
 
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
-from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.data.tokenizer_files import TokenizerFile, bytes_tokenizer
 from stacklab.run.foreign import read_folder
 from stacklab.run.import_ import import_model, read_tokenizer_file
 from stacklab.run.open_model import open_model
@@ -135,6 +135,29 @@ def test_a_checkpoint_of_nanogpt_has_the_same_logits_here(tmp_path: Path) -> Non
     import_model(tmp_path / "ckpt.pt", out=tmp_path / "out", name="nano")
     opened = open_model("nano", tmp_path / "out")
     assert float((logits(opened.model) - answer(peer)).abs().max()) < 2e-5
+
+
+def words(*special: str) -> TokenizerFile:
+    """As many as the checkpoint has rows."""
+    vocabulary = {token: 30 - i for i, token in enumerate(special)}
+    vocabulary |= {f"w{i}": i for i in range(31 - len(special))}
+    return TokenizerFile("x", str(Tokenizer(models.WordLevel(vocabulary, unk_token="w0")).to_str()), {})
+
+
+@pytest.mark.parametrize(
+    ("special", "end_id"),
+    [(("<|endoftext|>",), 30), (("</s>", "<|endoftext|>"), 29), (("</s>",), 30), ((), None)],
+    ids=str,
+)
+def test_a_checkpoint_ends_texts_where_its_tokenizer_does(
+    special: tuple[str, ...], end_id: int | None, tmp_path: Path
+) -> None:
+    nanogpt_checkpoint(tmp_path / "ckpt.pt")
+    (tmp_path / "t.json").write_text(words(*special).text)
+    done = import_model(tmp_path / "ckpt.pt", out=tmp_path, tokenizer=tmp_path / "t.json")
+    assert open_model(done.name, tmp_path).end_id == end_id
+    assert len(done.model.notes) == (end_id is not None)
+    assert import_model(tmp_path / "ckpt.pt", out=tmp_path, name="bare").model.end_id is None
 
 
 class Harmful:

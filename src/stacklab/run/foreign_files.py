@@ -14,7 +14,7 @@ from stacklab.base.errors import PortError
 from stacklab.base.files import read_json
 from stacklab.base.text import shown
 from stacklab.data.folder import file_sum
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.tokenizer_files import TokenizerFile, known_end
 from stacklab.model.port import llama2c, mingpt, nanogpt
 from stacklab.model.port.links import Link, to_ours
 from stacklab.model.spec import ModelSpec
@@ -111,11 +111,18 @@ def load_plain(path: Path) -> Any:
 
 
 def with_tokenizer(model: Portable, tokenizer: TokenizerFile | None) -> Portable:
-    """Raises TokenizerError for a tokenizer that is not this model's."""
+    """The model with a tokenizer, and with its usual end of a text where the model's own files name none.
+
+    Raises TokenizerError for a tokenizer that is not this model's.
+    """
     if tokenizer is None:
         return model
     check_vocabulary(tokenizer, model.spec)
-    return replace(model, tokenizer=tokenizer)
+    model, loaded = replace(model, tokenizer=tokenizer), tokenizer.load()
+    if model.end_id is not None or (end := known_end(loaded)) is None:
+        return model
+    end_id = loaded.token_to_id(end)
+    return replace(model, end_id=end_id, notes=(*model.notes, f"texts end at {end} (id {end_id}) of the tokenizer"))
 
 
 def _tensors(path: Path, value: Any) -> dict[str, Tensor]:
