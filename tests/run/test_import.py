@@ -15,6 +15,7 @@ from tests.model.port.conftest import IDS_BT, logits
 from tokenizers import Tokenizer, models
 
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
+from stacklab.cli.port import import_
 from stacklab.data.tokenizer_files import TokenizerFile, bytes_tokenizer
 from stacklab.run.foreign import read_folder
 from stacklab.run.import_ import import_model, read_tokenizer_file
@@ -310,6 +311,37 @@ def test_a_llama_folder_of_another_trainer_comes_in(tmp_path: Path) -> None:
     llama().save_pretrained(tmp_path)
     config(tmp_path, is_llama_config=True, rope_interleaved=False)
     assert read_folder(tmp_path).spec.position.kind == "rotary"
+
+
+@pytest.mark.parametrize("value", ["1", True, 2.0, [True], [2, "3"], {"id": 2}])
+@pytest.mark.parametrize("key", ["bos_token_id", "eos_token_id"])
+def test_a_marker_that_is_no_id_is_refused(key: str, value: object, tmp_path: Path) -> None:
+    gpt2().save_pretrained(tmp_path)
+    (tmp_path / "generation_config.json").write_text(json.dumps({key: value}))
+    with pytest.raises(PortError, match=f"{key} is .*, expected a whole number, a list of them, or null"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("value", [31, 99_999, -1, 10**30, [99_999, 2]])
+def test_a_marker_outside_the_vocabulary_is_left_out_and_told(
+    value: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpt2().save_pretrained(tmp_path / "m")
+    (tmp_path / "m" / "generation_config.json").unlink()
+    config(tmp_path / "m", eos_token_id=value)
+    import_(str(tmp_path / "m"), out=tmp_path)
+    first = value[0] if isinstance(value, list) else value
+    told = f"note: eos_token_id {first} is no id of the vocabulary, 0 to 30, so the model has none"
+    assert told in capsys.readouterr().out
+    assert open_model("m", tmp_path).end_id is None
+
+
+@pytest.mark.parametrize(("value", "end_id"), [(30, 30), (0, 0), ([3, 2], 3), (None, None), ([], None)])
+def test_a_marker_comes_in(value: object, end_id: int | None, tmp_path: Path) -> None:
+    gpt2().save_pretrained(tmp_path)
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": value}))
+    found = read_folder(tmp_path)
+    assert (found.end_id, found.notes) == (end_id, ())
 
 
 def test_a_folder_of_the_hubs_cache_keeps_its_own_links(tmp_path: Path) -> None:

@@ -41,10 +41,10 @@ def read_folder(folder: Path, *, tokenizer: TokenizerFile | None = None) -> Port
         check_vocabulary(tokenizer, spec)
     generation = read_mapping(inside(folder, GENERATION)) if (folder / GENERATION).exists() else {}
     told = {key: generation.get(key, config.get(key)) for key in ("bos_token_id", "eos_token_id")}
-    start_id, end_id = (_id(told[key], spec) for key in told)
+    (start_id, first), (end_id, second) = (_marker(key, told[key], spec, folder) for key in told)
     names = [CONFIG, *files, *(name for name in (TOKENIZER, GENERATION) if (folder / name).exists())]
     origin = {"form": form.name, "config": config, "files": sums(folder, names)}
-    return Portable(folder.resolve().name, spec, ours, tokenizer, start_id, end_id, origin)
+    return Portable(folder.resolve().name, spec, ours, tokenizer, start_id, end_id, origin, (*first, *second))
 
 
 def read_tensors(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
@@ -147,7 +147,15 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return value
 
 
-def _id(value: object, spec: ModelSpec) -> int | None:
-    """An id of the vocabulary; the first of several."""
-    first = value[0] if isinstance(value, list) and value else value
-    return first if isinstance(first, int) and 0 <= first < (spec.vocab_size or 0) else None
+def _marker(key: str, told: object, spec: ModelSpec, folder: Path) -> tuple[int | None, tuple[str, ...]]:
+    """The id that a config gives under that key, the first of several, and what is to be said of it.
+
+    Raises PortError for what is no id. One that the vocabulary lacks stands in many configs that were never told it.
+    """
+    ids = told if isinstance(told, list) else [] if told is None else [told]
+    if any(isinstance(each, bool) or not isinstance(each, int) for each in ids):
+        raise PortError(f"{folder}: {key} is {shown(told)}, expected a whole number, a list of them, or null")
+    last = (spec.vocab_size or 0) - 1
+    if not ids or 0 <= ids[0] <= last:
+        return (ids[0] if ids else None), ()
+    return None, (f"{key} {shown(ids[0])} is no id of the vocabulary, 0 to {last}, so the model has none",)
