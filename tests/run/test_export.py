@@ -19,7 +19,7 @@ from tests.model.port.conftest import (
 from tests.run.conftest import Bench
 from tests.run.tasks import make_runs, task_spec
 
-from stacklab.base.errors import DataError, MissingExtraError, PortError
+from stacklab.base.errors import DataError, DiskError, MissingExtraError, PortError
 from stacklab.base.files import read_json
 from stacklab.data.prepare import prepare
 from stacklab.data.tokenizer_files import bytes_tokenizer
@@ -110,6 +110,15 @@ def saved(tmp_path: Path, fields: dict[str, Any], **others: Any) -> Transformer:
     ids = (256, 256) if tokenizer else (None, None)
     save_model(Portable("m", model.spec, tensors_of(model), tokenizer, *ids), tmp_path / "models" / "m")
     return model
+
+
+def test_a_link_is_not_written_over(tmp_path: Path) -> None:
+    saved(tmp_path, GPT2_STACK)
+    (tmp_path / "empty").mkdir()
+    for target in ("empty", "none"):
+        (tmp_path / f"to-{target}").symlink_to(tmp_path / target)
+        with pytest.raises(DiskError, match=f"to-{target}: is a link, which no folder can replace"):
+            export_model("m", tmp_path / f"to-{target}", out=tmp_path)
 
 
 BYTES_IDS = 259

@@ -218,6 +218,11 @@ def linked(folder: Path, name: str) -> None:
     (folder / name).symlink_to(outside)
 
 
+def dangling(folder: Path, name: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(folder.parent / "none")
+
+
 BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
     "architecture": (
         lambda f: config(f, model_type="mamba"),
@@ -266,6 +271,24 @@ BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
     "pickle in the index": (lambda f: in_parts(f, "part.bin"), PortError, "expected safetensors"),
     "absent part": (lambda f: in_parts(f, "other.safetensors"), PortError, "no such file"),
     "link out": (lambda f: linked(f, "model.safetensors"), PortError, "is a link to .* outside the folder"),
+    "dangling tokenizer": (lambda f: (f / "tokenizer.json").symlink_to("none"), PortError, "tokenizer.json: no such"),
+    "dangling generation": (lambda f: dangling(f, "generation_config.json"), PortError, "config.json: is a link to"),
+    "dangling weights": (lambda f: dangling(f, "model.safetensors"), PortError, "model.safetensors: is a link to"),
+    "a pickle's name": (
+        lambda f: (f / "model.safetensors").write_bytes(pickle.dumps({"x": [1] * 99})),
+        PortError,
+        "model.safetensors: a pickle is not read",
+    ),
+    "a checkpoint's name": (
+        lambda f: torch.save({"x": 1}, f / "model.safetensors"),
+        PortError,
+        "model.safetensors: a pickle is not read",
+    ),
+    "a cut file that starts as pickles do": (
+        lambda f: (f / "model.safetensors").write_bytes(bytes([0x80, 4, 0, 0, 0, 0, 0, 0]) + b"{}"),
+        PortError,
+        "not a whole safetensors file",
+    ),
     "linked config": (lambda f: linked(f, "config.json"), PortError, "is a link to .* outside the folder"),
     "not JSON": (lambda f: (f / "config.json").write_text("{"), DataError, "not JSON"),
     "a list": (lambda f: (f / "config.json").write_text("[]"), PortError, "expected a JSON object"),

@@ -1,6 +1,7 @@
 """A folder of another program, read strictly: config.json, safetensors, tokenizer.json, and nothing outside it."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from stacklab.run.portable import Portable, check_vocabulary
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TOKENIZER, GENERATION = "tokenizer.json", "generation_config.json"
 LONGEST_SHOWN = 80
+ZIP_START = b"PK\x03\x04"
+PICKLE_STARTS = (b"\x80", ZIP_START)
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".pickle")
 
 
@@ -39,19 +42,19 @@ def read_folder(folder: Path, *, tokenizer: TokenizerFile | None = None) -> Port
         tokenizer = read_tokenizer(folder)
     if tokenizer is not None:
         check_vocabulary(tokenizer, spec)
-    generation = read_mapping(inside(folder, GENERATION)) if (folder / GENERATION).exists() else {}
+    generation = read_mapping(inside(folder, GENERATION)) if is_there(folder / GENERATION) else {}
     told = {key: generation.get(key, config.get(key)) for key in ("bos_token_id", "eos_token_id")}
     (start_id, first), (end_id, second) = (_marker(key, told[key], spec, folder) for key in told)
-    names = [CONFIG, *files, *(name for name in (TOKENIZER, GENERATION) if (folder / name).exists())]
+    names = [CONFIG, *files, *(name for name in (TOKENIZER, GENERATION) if is_there(folder / name))]
     origin = {"form": form.name, "config": config, "files": sums(folder, names)}
     return Portable(folder.resolve().name, spec, ours, tokenizer, start_id, end_id, origin, (*first, *second))
 
 
 def read_tensors(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
     """(files, tensors) of the safetensors in a folder, whole or in parts with an index."""
-    if (folder / WEIGHTS).exists():
+    if is_there(folder / WEIGHTS):
         return [WEIGHTS], read_safetensors(inside(folder, WEIGHTS))
-    if (folder / INDEX).exists():
+    if is_there(folder / INDEX):
         return _read_parts(folder)
     if pickles := sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES):
         raise refused_pickle(folder / pickles[0])
@@ -67,6 +70,11 @@ def at(place: Path) -> Iterator[None]:
         raise PortError(f"{place}: {error}") from error
 
 
+def is_there(path: Path) -> bool:
+    """Also for a link that leads nowhere: what was meant to be there is not left out in silence."""
+    return path.is_symlink() or path.exists()
+
+
 def refused_pickle(path: Path) -> PortError:
     return PortError(
         f"{path}: a pickle is not read, since loading one can run any code in it; expected safetensors: where you "
@@ -75,12 +83,25 @@ def refused_pickle(path: Path) -> PortError:
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Raises PortError for a file that is not whole."""
+    """Raises PortError for a file that is not whole, or is a pickle under this name."""
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+        if _is_pickle(path):
+            raise refused_pickle(path) from None
         raise PortError(f"{path}: not a whole safetensors file ({cut(str(error))})") from error
+
+
+def _is_pickle(path: Path) -> bool:
+    """Of a file that is no whole safetensors; those start with the length of a header, which may look like a pickle's
+    first byte."""
+    try:
+        with path.open("rb") as handle:
+            start = handle.read(8)
+    except OSError:
+        return False
+    return start.startswith(ZIP_START) or re.match(rb"\x80[\x02-\x05][^\0]", start) is not None
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -130,7 +151,7 @@ def _read_parts(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
 def read_tokenizer(folder: Path) -> TokenizerFile | None:
     """The tokenizer.json of a folder, if it has one. Raises PortError for a link that leads out of the folder,
     TokenizerError for text that is not UTF-8."""
-    if not (folder / TOKENIZER).exists():
+    if not is_there(folder / TOKENIZER):
         return None
     path = inside(folder, TOKENIZER)
     try:
@@ -152,7 +173,7 @@ def _marker(key: str, told: object, spec: ModelSpec, folder: Path) -> tuple[int 
 
     Raises PortError for what is no id. One that the vocabulary lacks stands in many configs that were never told it.
     """
-    ids = told if isinstance(told, list) else [] if told is None else [told]
+    ids: list[Any] = told if isinstance(told, list) else [] if told is None else [told]
     if any(isinstance(each, bool) or not isinstance(each, int) for each in ids):
         raise PortError(f"{folder}: {key} is {shown(told)}, expected a whole number, a list of them, or null")
     last = (spec.vocab_size or 0) - 1

@@ -18,13 +18,11 @@ from stacklab.data.tokenizer_files import TokenizerFile, known_end
 from stacklab.model.port import llama2c, mingpt, nanogpt
 from stacklab.model.port.links import Link, to_ours
 from stacklab.model.spec import ModelSpec
-from stacklab.run.foreign import at, inside, refused_pickle
+from stacklab.run.foreign import PICKLE_STARTS, ZIP_START, at, inside, refused_pickle
 from stacklab.run.portable import Portable, check_vocabulary
 
 CHECKPOINTS = (".pt", ".pth", ".ckpt")
 MINGPT_WEIGHTS = "model.pt"
-ZIP_START = b"PK\x03\x04"
-PICKLE_STARTS = (b"\x80", ZIP_START)
 
 
 def read_file(path: Path, *, tokenizer: TokenizerFile | None) -> Portable:

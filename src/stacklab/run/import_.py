@@ -42,6 +42,8 @@ def import_model(source: str | Path, *, out: Path, name: str | None = None, toke
             f"--name {cut(chosen)}: expected letters, digits, dots, dashes and underscores, the first no dot and no "
             f"dash, at most {LONGEST_NAME} bytes"
         )
+    if exists(OutPaths(out).run(chosen).spec):
+        raise PortError(f"--name {chosen}: is the id of a run in {out}, which it would hide; choose another name")
     folder = OutPaths(out).models / chosen
     save_model(found, folder)
     return Imported(chosen, folder, found)
