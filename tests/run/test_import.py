@@ -254,6 +254,11 @@ BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
         PortError,
         "c_fc.weight has dtype int8",
     ),
+    "dtype that float32 rounds": (
+        lambda f: weights(f, lambda t: t.update({FC: t[FC].double()})),
+        PortError,
+        "c_fc.weight has dtype float64, expected float32, float16, bfloat16",
+    ),
     "shape": (
         lambda f: weights(f, lambda t: t.update({FC: t[FC].t().contiguous()})),
         PortError,
