@@ -188,9 +188,10 @@ def stream(
 ) -> "Iterator[Piece]":
     """As `generate`, but every bit of text as soon as it is there: `row` says of which prompt, `whole` comes last."""
     apply_defaults()
-    from stacklab.run.generate import sampling_of, stream_texts
+    from stacklab.run.generate import check_tokens, sampling_of, stream_texts
     from stacklab.run.open_model import open_model
 
+    check_tokens(tokens)
     sampling = sampling_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     given = [prompts] if isinstance(prompts, str) else list(prompts)
     return stream_texts(open_model(str(model), Path(out)), given, tokens=tokens, sampling=sampling)

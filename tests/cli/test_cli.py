@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -183,3 +184,17 @@ def test_a_plan_that_does_not_fit_is_shown_and_refused_without_measuring(
     with pytest.raises(SpecError, match="of disk"):
         plan_command(str(tiny), out=tiny.parent / "out")
     assert "not measured" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("args", [["studies"], ["--help"], ["generate", "--help"]], ids=" ".join)
+def test_a_reader_that_leaves_is_no_fault(args: list[str], tmp_path: Path) -> None:
+    """As `stacklab ... | head` in a shell, with a pipe whose other end is closed before anything is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "stacklab", *args], cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+    assert stacklab(*args, cwd=tmp_path).returncode == 0
+    assert stacklab(*args, "--none", cwd=tmp_path).returncode == 2

@@ -93,3 +93,15 @@ def test_logits_that_are_not_finite_give_no_token(temperature: float, value: flo
     sampler = Sampler(SamplingSpec(temperature=temperature), [[1], [2]], steps=1)
     with pytest.raises(CheckpointError, match="logits are NaN or infinite"):
         sampler.choose(torch.tensor([[0.0, 2.0], [1.0, value]]), 0)
+
+
+@pytest.mark.parametrize("cuts", [{}, {"top_k": 2}, {"top_p": 0.5}], ids=str)
+@pytest.mark.parametrize("temperature", [1e-307, 5e-324, 1e-30, 1e308])
+def test_a_temperature_near_0_takes_the_likeliest_and_an_endless_one_any(
+    temperature: float, cuts: dict[str, float]
+) -> None:
+    logits_BV = torch.tensor([[3.0, 80.0, -7.0], [900.0, -900.0, 899.0]])
+    spec = SamplingSpec.model_validate({"temperature": temperature} | cuts)
+    chosen = [Sampler(spec, [[seed], [seed]], steps=1).choose(logits_BV, 0).tolist() for seed in range(9)]
+    assert all(id in (0, 1, 2) for ids in chosen for id in ids)
+    assert chosen == [[1, 0]] * 9 or temperature > 1

@@ -2,8 +2,8 @@
 
 import pytest
 
+from stacklab.base.text import visible
 from stacklab.report.metrics import describe, in_order
-from stacklab.report.page import visible
 from stacklab.report.schema import Style
 from stacklab.report.text import alone, compact, difference_text, interval_text, percent, plus_minus, signed, tick
 from stacklab.stats.result import Estimate, Undefined

@@ -19,7 +19,7 @@ from tests.model.port.conftest import (
 from tests.run.conftest import Bench
 from tests.run.tasks import make_runs, task_spec
 
-from stacklab.base.errors import DataError, MissingExtraError, PortError
+from stacklab.base.errors import DataError, DiskError, MissingExtraError, PortError
 from stacklab.base.files import read_json
 from stacklab.data.prepare import prepare
 from stacklab.data.tokenizer_files import bytes_tokenizer
@@ -27,7 +27,7 @@ from stacklab.model.port.gpt2 import GPT2
 from stacklab.model.port.gpt2 import write as write_gpt2
 from stacklab.model.transformer import Transformer
 from stacklab.run.execute import execute
-from stacklab.run.export import export_model
+from stacklab.run.export import export_model, write_tokenizer
 from stacklab.run.import_ import import_model
 from stacklab.run.model_folder import save_model
 from stacklab.run.open_model import open_model
@@ -112,6 +112,15 @@ def saved(tmp_path: Path, fields: dict[str, Any], **others: Any) -> Transformer:
     return model
 
 
+def test_a_link_is_not_written_over(tmp_path: Path) -> None:
+    saved(tmp_path, GPT2_STACK)
+    (tmp_path / "empty").mkdir()
+    for target in ("empty", "none"):
+        (tmp_path / f"to-{target}").symlink_to(tmp_path / target)
+        with pytest.raises(DiskError, match=f"to-{target}: is a link, which no folder can replace"):
+            export_model("m", tmp_path / f"to-{target}", out=tmp_path)
+
+
 BYTES_IDS = 259
 
 MISFITS = [
@@ -144,6 +153,50 @@ def test_a_folder_that_computes_something_else_is_not_left_behind(
     wrong = replace(GPT2, write=lambda spec: write_gpt2(spec) | {"activation_function": "relu"})
     monkeypatch.setattr("stacklab.model.port.registry.FORMS", (wrong,))
     with pytest.raises(PortError, match=f"^{tmp_path / 'hf'}: opened again, its logits differ from the model's by"):
+        export_model("m", tmp_path / "hf", out=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
+
+
+def test_the_markers_leave_with_the_model(tmp_path: Path) -> None:
+    """What other programs begin and end a text with; a model without them says so, since some classes have defaults."""
+    saved(tmp_path, GPT2_STACK, vocab_size=BYTES_IDS)
+    folder = export_model("m", tmp_path / "hf", out=tmp_path).folder
+    ids = {"bos_token_id": 256, "eos_token_id": 256, "pad_token_id": 256}
+    config, tokenizer = (read_json(folder / name) for name in ("config.json", "tokenizer_config.json"))
+    assert ids.items() <= config.items() and read_json(folder / "generation_config.json") == ids
+    named = {"bos_token", "eos_token", "pad_token"}
+    assert {name: tokenizer[name] for name in named} == dict.fromkeys(named, "<|endoftext|>")
+    assert open_model(str(folder), tmp_path).end_id == 256
+
+    saved(tmp_path / "bare", GPT2_STACK)
+    folder = export_model("m", tmp_path / "bare-hf", out=tmp_path / "bare").folder
+    config = read_json(folder / "config.json")
+    assert {name: config[name] for name in ids} == dict.fromkeys(ids)
+    assert read_json(folder / "generation_config.json") == {}
+    assert open_model(str(folder), tmp_path).end_id is None
+
+
+def test_a_start_that_is_not_the_end_leaves_as_itself(tmp_path: Path) -> None:
+    model = filled(stack(GPT2_STACK, vocab_size=BYTES_IDS))
+    save_model(Portable("m", model.spec, tensors_of(model), bytes_tokenizer(), 257, 258), tmp_path / "models" / "m")
+    folder = export_model("m", tmp_path / "hf", out=tmp_path).folder
+    wanted = {"bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 258}
+    assert wanted.items() <= read_json(folder / "config.json").items()
+    assert read_json(folder / "generation_config.json") == wanted
+
+
+def test_a_tokenizer_that_gives_other_ids_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path, GPT2_STACK, vocab_size=BYTES_IDS)
+
+    def swapped(model: Portable, folder: Path) -> None:
+        assert model.tokenizer is not None
+        text = model.tokenizer.text.replace('"O":79', '"O":1000').replace('"P":80', '"P":79').replace(":1000", ":80")
+        assert text != model.tokenizer.text
+        write_tokenizer(replace(model, tokenizer=replace(model.tokenizer, text=text)), folder)
+
+    monkeypatch.setattr("stacklab.run.export.write_tokenizer", swapped)
+    message = r"hf: opened by transformers, the tokenizer gives \[80, 110, .*\], not \[79, 110, "
+    with pytest.raises(PortError, match=message):
         export_model("m", tmp_path / "hf", out=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
 

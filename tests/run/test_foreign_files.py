@@ -1,5 +1,7 @@
 """Single files that hold something else than they should."""
 
+import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -55,3 +57,40 @@ def test_a_llama2c_file_with_nan_is_refused(tmp_path: Path) -> None:
     path.write_bytes(struct.pack("<7i156f", 4, 4, 1, 1, 1, 4, 4, *numbers))
     with pytest.raises(PortError, match=r"x\.bin: its weights: table has 1 of 16 numbers that are NaN"):
         read_file(path, tokenizer=None)
+
+
+def test_tensors_that_repeat_few_numbers_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    content = checkpoint()
+    content["model"][TABLE] = torch.zeros(1).expand(2**24, 2**15)
+    torch.save(content, tmp_path / "ckpt.pt")
+    assert (tmp_path / "ckpt.pt").stat().st_size < 100_000
+    with pytest.raises(PortError, match=r"has shape \(16777216, 32768\) over 4 bytes, so its numbers repeat"):
+        read_nanogpt(tmp_path / "ckpt.pt")
+
+
+MINI = {"vocab_size": 3, "n_layer": 1, "n_head": 1, "n_embd": 2, "block_size": 4}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"shape": [1], "dtype": "torch.float32", "data": "é==="}, "x is not base64"),
+        ({"shape": [1], "dtype": "torch.float32", "data": "AAA"}, "x is not base64"),
+        (
+            {"shape": [1], "dtype": "torch.float32", "data": "AAAA"},
+            r"x has 3 bytes, its shape \[1\] asks for 4 a number",
+        ),
+        ({"shape": [True], "dtype": "torch.float32", "data": "AAAAAA=="}, "x is no tensor"),
+    ],
+)
+def test_a_bad_tensor_of_mingpts_json_is_refused(entry: dict[str, Any], message: str, tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(json.dumps({"config": MINI, "x": entry}))
+    with pytest.raises(PortError, match=message):
+        read_file(tmp_path / "m.json", tokenizer=None)
+
+
+@pytest.mark.parametrize("name", ["fifo.bin", "fifo.pt", "fifo.json", "fifo"])
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(PortError, match="not a regular file"):
+        read_file(tmp_path / name, tokenizer=None)

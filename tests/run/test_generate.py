@@ -8,14 +8,18 @@ from tests.run.conftest import Bench
 from tests.run.tasks import make_runs, task_spec
 
 import stacklab
-from stacklab.base.errors import DataError
+from stacklab.base.errors import DataError, PortError, SpecError
 from stacklab.base.files import read_json
 from stacklab.model.init import build
 from stacklab.model.sampling_spec import SamplingSpec
 from stacklab.model.spec import ModelSpec
 from stacklab.run.execute import execute
+from stacklab.run.export import export_model
 from stacklab.run.generate import Generated, against_training, stream_texts, training_of
+from stacklab.run.import_ import import_model
+from stacklab.run.model_folder import save_model
 from stacklab.run.open_model import OpenModel, open_model
+from stacklab.run.portable import Portable
 
 
 def texts(found: OpenModel, prompts: list[str], *, tokens: int = 12, seed: int = 0) -> list[Generated]:
@@ -27,7 +31,7 @@ def texts(found: OpenModel, prompts: list[str], *, tokens: int = 12, seed: int =
     return [wholes[row] for row in range(len(prompts))]
 
 
-def test_generation_continues_from_a_run(bench: Bench) -> None:
+def test_generation_continues_from_a_run(bench: Bench, tmp_path: Path) -> None:
     paths, out = bench.folder(bench.spec()), bench.out.root
     with pytest.raises(DataError, match="no final weights"):
         open_model(paths.run_id, out)
@@ -37,8 +41,16 @@ def test_generation_continues_from_a_run(bench: Bench) -> None:
     assert first == again != other
     both = texts(found, ["The man", "The"])
     assert both[1] == first and both[0].prompt == "The man"
-    with pytest.raises(DataError, match="expected one run"):
+    with pytest.raises(DataError, match=r"starts with 'zzz', found none; imported models: none$"):
         open_model("zzz", out)
+    small = ModelSpec(vocab_size=9, d_model=4, num_layers=1, num_heads=1, context_length=8)
+    tensors = {name: value.detach() for name, value in build(small, seed=0).named_parameters()}
+    for name in ("mine", "also"):
+        save_model(Portable(name, small, tensors, None, None, None), bench.out.models / name)
+    with pytest.raises(DataError, match=r"found none; imported models: also, mine$"):
+        open_model("zzz", out)
+    with pytest.raises(PortError, match=f"--name {paths.run_id}: is the id of a run"):
+        import_model(export_model("mine", tmp_path / "hf", out=out).folder, out=out, name=paths.run_id)
     with pytest.raises(DataError, match="prompt '' has no tokens"):
         texts(found, ["The", ""])
 
@@ -99,3 +111,16 @@ def test_a_decoder_that_drops_the_first_space_loses_none(monkeypatch: pytest.Mon
     found = replace(found, decode=lambda ids: bytes(ids).decode().removeprefix(" "))
     (whole,) = (p.whole for p in stream_texts(found, [" a"], tokens=4, sampling=SamplingSpec()) if p.whole)
     assert whole.text == " b c"
+
+
+@pytest.mark.parametrize("tokens", [0, -1, "x", 2.0, True, None])
+def test_a_number_of_tokens_that_is_none_is_refused(tokens: object, tmp_path: Path) -> None:
+    for ask in (stacklab.generate, stacklab.stream):
+        with pytest.raises(SpecError, match=r"tokens = .*: expected a whole number above 0"):
+            ask("m", "The", tokens=tokens, out=tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("prompt", "message"), [("\udcff", "not UTF-8 at character 0"), (5, "found a int")])
+def test_a_prompt_that_is_no_text_is_refused(prompt: object, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match=message):
+        texts(spelling(b"a", monkeypatch), [prompt])  # type: ignore[list-item]

@@ -15,7 +15,8 @@ from tests.model.port.conftest import IDS_BT, logits
 from tokenizers import Tokenizer, models
 
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
-from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.cli.port import import_
+from stacklab.data.tokenizer_files import TokenizerFile, bytes_tokenizer
 from stacklab.run.foreign import read_folder
 from stacklab.run.import_ import import_model, read_tokenizer_file
 from stacklab.run.open_model import open_model
@@ -137,6 +138,29 @@ def test_a_checkpoint_of_nanogpt_has_the_same_logits_here(tmp_path: Path) -> Non
     assert float((logits(opened.model) - answer(peer)).abs().max()) < 2e-5
 
 
+def words(*special: str) -> TokenizerFile:
+    """As many as the checkpoint has rows."""
+    vocabulary = {token: 30 - i for i, token in enumerate(special)}
+    vocabulary |= {f"w{i}": i for i in range(31 - len(special))}
+    return TokenizerFile("x", str(Tokenizer(models.WordLevel(vocabulary, unk_token="w0")).to_str()), {})
+
+
+@pytest.mark.parametrize(
+    ("special", "end_id"),
+    [(("<|endoftext|>",), 30), (("</s>", "<|endoftext|>"), 29), (("</s>",), 30), ((), None)],
+    ids=str,
+)
+def test_a_checkpoint_ends_texts_where_its_tokenizer_does(
+    special: tuple[str, ...], end_id: int | None, tmp_path: Path
+) -> None:
+    nanogpt_checkpoint(tmp_path / "ckpt.pt")
+    (tmp_path / "t.json").write_text(words(*special).text)
+    done = import_model(tmp_path / "ckpt.pt", out=tmp_path, tokenizer=tmp_path / "t.json")
+    assert open_model(done.name, tmp_path).end_id == end_id
+    assert len(done.model.notes) == (end_id is not None)
+    assert import_model(tmp_path / "ckpt.pt", out=tmp_path, name="bare").model.end_id is None
+
+
 class Harmful:
     """Its pickle calls something when it is loaded."""
 
@@ -194,6 +218,11 @@ def linked(folder: Path, name: str) -> None:
     (folder / name).symlink_to(outside)
 
 
+def dangling(folder: Path, name: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(folder.parent / "none")
+
+
 BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
     "architecture": (
         lambda f: config(f, model_type="mamba"),
@@ -225,6 +254,11 @@ BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
         PortError,
         "c_fc.weight has dtype int8",
     ),
+    "dtype that float32 rounds": (
+        lambda f: weights(f, lambda t: t.update({FC: t[FC].double()})),
+        PortError,
+        "c_fc.weight has dtype float64, expected float32, float16, bfloat16",
+    ),
     "shape": (
         lambda f: weights(f, lambda t: t.update({FC: t[FC].t().contiguous()})),
         PortError,
@@ -242,6 +276,24 @@ BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
     "pickle in the index": (lambda f: in_parts(f, "part.bin"), PortError, "expected safetensors"),
     "absent part": (lambda f: in_parts(f, "other.safetensors"), PortError, "no such file"),
     "link out": (lambda f: linked(f, "model.safetensors"), PortError, "is a link to .* outside the folder"),
+    "dangling tokenizer": (lambda f: (f / "tokenizer.json").symlink_to("none"), PortError, "tokenizer.json: no such"),
+    "dangling generation": (lambda f: dangling(f, "generation_config.json"), PortError, "config.json: is a link to"),
+    "dangling weights": (lambda f: dangling(f, "model.safetensors"), PortError, "model.safetensors: is a link to"),
+    "a pickle's name": (
+        lambda f: (f / "model.safetensors").write_bytes(pickle.dumps({"x": [1] * 99})),
+        PortError,
+        "model.safetensors: a pickle is not read",
+    ),
+    "a checkpoint's name": (
+        lambda f: torch.save({"x": 1}, f / "model.safetensors"),
+        PortError,
+        "model.safetensors: a pickle is not read",
+    ),
+    "a cut file that starts as pickles do": (
+        lambda f: (f / "model.safetensors").write_bytes(bytes([0x80, 4, 0, 0, 0, 0, 0, 0]) + b"{}"),
+        PortError,
+        "not a whole safetensors file",
+    ),
     "linked config": (lambda f: linked(f, "config.json"), PortError, "is a link to .* outside the folder"),
     "not JSON": (lambda f: (f / "config.json").write_text("{"), DataError, "not JSON"),
     "a list": (lambda f: (f / "config.json").write_text("[]"), PortError, "expected a JSON object"),
@@ -287,6 +339,37 @@ def test_a_llama_folder_of_another_trainer_comes_in(tmp_path: Path) -> None:
     llama().save_pretrained(tmp_path)
     config(tmp_path, is_llama_config=True, rope_interleaved=False)
     assert read_folder(tmp_path).spec.position.kind == "rotary"
+
+
+@pytest.mark.parametrize("value", ["1", True, 2.0, [True], [2, "3"], {"id": 2}])
+@pytest.mark.parametrize("key", ["bos_token_id", "eos_token_id"])
+def test_a_marker_that_is_no_id_is_refused(key: str, value: object, tmp_path: Path) -> None:
+    gpt2().save_pretrained(tmp_path)
+    (tmp_path / "generation_config.json").write_text(json.dumps({key: value}))
+    with pytest.raises(PortError, match=f"{key} is .*, expected a whole number, a list of them, or null"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("value", [31, 99_999, -1, 10**30, [99_999, 2]])
+def test_a_marker_outside_the_vocabulary_is_left_out_and_told(
+    value: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpt2().save_pretrained(tmp_path / "m")
+    (tmp_path / "m" / "generation_config.json").unlink()
+    config(tmp_path / "m", eos_token_id=value)
+    import_(str(tmp_path / "m"), out=tmp_path)
+    first = value[0] if isinstance(value, list) else value
+    told = f"note: eos_token_id {first} is no id of the vocabulary, 0 to 30, so the model has none"
+    assert told in capsys.readouterr().out
+    assert open_model("m", tmp_path).end_id is None
+
+
+@pytest.mark.parametrize(("value", "end_id"), [(30, 30), (0, 0), ([3, 2], 3), (None, None), ([], None)])
+def test_a_marker_comes_in(value: object, end_id: int | None, tmp_path: Path) -> None:
+    gpt2().save_pretrained(tmp_path)
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": value}))
+    found = read_folder(tmp_path)
+    assert (found.end_id, found.notes) == (end_id, ())
 
 
 def test_a_folder_of_the_hubs_cache_keeps_its_own_links(tmp_path: Path) -> None:
@@ -342,3 +425,6 @@ def test_a_folder_of_mingpt_comes_in(tmp_path: Path) -> None:
     assert float((logits(opened.model) - answer(peer)).abs().max()) < 2e-5
     with pytest.raises(DataError, match="write its ids, 0 to 30"):
         opened.encode("1 31")
+    with pytest.raises(DataError, match="write its ids, 0 to 30"):
+        opened.encode("9" * 5000)
+    assert opened.encode("1 030") == [1, 30]

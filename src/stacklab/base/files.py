@@ -1,6 +1,7 @@
 """Files that are whole or absent: written beside, flushed, moved into place; read strictly."""
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -93,8 +94,25 @@ def iterate_lines(path: Path) -> Iterator[tuple[int, str]]:
                 raise DataError(f"{path}:{number}: not UTF-8 at byte {error.start} of the line") from error
 
 
+def is_file(path: Path) -> bool:
+    """False for names that cannot even be looked up, such as those that are too long."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def exists(path: Path) -> bool:
+    """False for names that cannot even be looked up, such as those that are too long."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def disk_error(path: Path, error: OSError) -> DiskError:
-    return DiskError(f"{path}: cannot write ({error.strerror or error}); free some space or choose another --out")
+    mend = "choose a shorter name" if error.errno == errno.ENAMETOOLONG else "free some space or choose another --out"
+    return DiskError(f"{path}: cannot write ({error.strerror or error}); {mend}")
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

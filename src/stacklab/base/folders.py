@@ -13,10 +13,13 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Let `fill` write into a new folder beside `folder`, then rename it. What `fill` raises leaves nothing behind, and
     names `folder`.
 
-    Raises DiskError when the disk is full, the place cannot be written, or something is at `folder` already.
+    Raises DiskError when the disk is full, the place cannot be written, or something is at `folder` already, such as a
+    link.
     """
     aside: Path | None = None
     try:
+        if folder.is_symlink():
+            raise DiskError(f"{folder}: is a link, which no folder can replace; name where it leads, or delete it")
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
         aside.chmod(0o755)

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from stacklab.base.canon import fingerprint
+from stacklab.base.text import LONGEST, cut
 
 
 def _refuse_bool(value: Any) -> Any:
@@ -39,3 +40,10 @@ class Spec(BaseModel):
     @property
     def fingerprint(self) -> str:
         return fingerprint(self.dump())
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first of the faults: which field, and what is wrong with it."""
+    first = error.errors(include_url=False)[0]
+    place = cut(".".join(map(str, first["loc"])))
+    return f"{place + ': ' if place else ''}{cut(first['msg'].removeprefix('Value error, '), 2 * LONGEST)}"

@@ -83,10 +83,10 @@ def _lines(path: Path) -> list[str]:
 
 def _printed(pieces: "Iterator[Piece]", prompts: list[str]) -> "dict[int, Generated]":
     """Print the texts in order, the first unfinished one as it grows; returns them by their prompt's place."""
-    from stacklab.report.page import visible
+    from stacklab.base.text import visible
 
     wholes: dict[int, Generated] = {}
-    held = [_heading(row, len(prompts)) + prompt for row, prompt in enumerate(prompts)]
+    held = [_heading(row, len(prompts)) + visible(prompt) for row, prompt in enumerate(prompts)]
     current = 0
     for piece in pieces:
         held[piece.row] += visible(piece.text)

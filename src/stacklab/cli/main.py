@@ -8,7 +8,8 @@ from typing import NoReturn
 import typer
 
 from stacklab.base.env import apply_defaults
-from stacklab.base.errors import Interrupted, StacklabError
+from stacklab.base.errors import DiskError, Interrupted, StacklabError
+from stacklab.base.text import cut, visible
 from stacklab.cli import (
     audit,
     bench,
@@ -68,20 +69,43 @@ def main() -> NoReturn:
     """Run the command line; one line and an exit code for every error that stacklab foresees."""
     apply_defaults()
     try:
-        app(standalone_mode=True)
-    except StacklabError as error:
-        fail(error)
-    except MemoryError as error:
-        fail(StacklabError(f"out of memory: {error or 'what was asked for is too large for this machine'}"))
-    except KeyboardInterrupt:
-        fail(Interrupted("stopped"))
+        code = run_command()
+        # What the buffer still holds may have no reader either.
+        sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output left (`stacklab ... | head`): leave quietly, as other commands do.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
-    sys.exit(0)
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        code = 128 + signal.SIGPIPE
+    sys.exit(code)
 
 
-def fail(error: StacklabError) -> NoReturn:
-    print(f"stacklab: {' '.join(str(error).split())}", file=sys.stderr)
-    sys.exit(error.exit_code)
+def run_command() -> int:
+    """The exit code. Raises BrokenPipeError when the reader of the output left."""
+    try:
+        app(standalone_mode=True)
+    except SystemExit as left:
+        if isinstance(left.__context__, BrokenPipeError):
+            # typer leaves with 1, which is for faults of stacklab.
+            raise left.__context__ from None
+        return left.code if isinstance(left.code, int) else int(left.code is not None)
+    except StacklabError as error:
+        return told(error)
+    except MemoryError as error:
+        return told(StacklabError(f"out of memory: {error or 'what was asked for is too large for this machine'}"))
+    except KeyboardInterrupt:
+        return told(Interrupted("stopped"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Of the operating system, about a path that was given and that no command looked at more closely.
+        place = cut(str(error.filename or "the disk"))
+        return told(DiskError(f"{place}: {error.strerror or error}; name another path"))
+    return 0
+
+
+def told(error: StacklabError) -> int:
+    """Print it on one line; returns its exit code."""
+    # What it quotes may come from a file made to harm, such as one with a terminal's commands in the name of a tensor.
+    print(f"stacklab: {visible(' '.join(str(error).split()))}", file=sys.stderr)
+    return error.exit_code

@@ -35,6 +35,8 @@ def import_(
         f"imported: {done.name} ({done.model.origin['form']} form, {count_parameters(spec).total:,} parameters, "
         f"{spec.num_layers} layers, vocabulary {spec.vocab_size})"
     )
+    for note in done.model.notes:
+        print(f"note: {note}")
     if done.model.tokenizer is None:
         print("it has no tokenizer: prompts are ids with blanks between them; --tokenizer gives it one")
     elif padded := check_vocabulary(done.model.tokenizer, spec):

@@ -71,6 +71,11 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> TokenizerFile:
     return TokenizerFile(f"bpe-{vocab_size}", tokenizer.to_str())
 
 
+def known_end(tokenizer: Tokenizer) -> str | None:
+    """The token that ends a text by its usual name; None when it has none of them."""
+    return next((token for token in KNOWN_ENDS if tokenizer.token_to_id(token) is not None), None)
+
+
 def _locate(spec: HubTokenizer | FileTokenizer) -> tuple[Path, str]:
     if isinstance(spec, HubTokenizer):
         return hub_tokenizer_file(spec.id), spec.id

@@ -36,7 +36,10 @@ class Sampler:
             )
         if self.spec.temperature == 0:
             return logits_BV.argmax(-1)
-        shares_BV = torch.softmax(warped(logits_BV.double(), self.spec), -1)
+        logits_BV = logits_BV.double()
+        # With 0 for the highest it stays finite when divided by a temperature near 0, and only the others become -inf.
+        logits_BV = logits_BV - logits_BV.amax(-1, keepdim=True)
+        shares_BV = torch.softmax(warped(logits_BV, self.spec), -1)
         sums_BV = shares_BV.cumsum(-1)
         draws_B1 = self.draws_BT[:, step, None].to(sums_BV.device) * sums_BV[:, -1:]
         # The first id whose sum lies above the draw: never one without a share.

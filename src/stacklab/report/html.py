@@ -4,8 +4,9 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from stacklab.base.text import visible
 from stacklab.report import text
-from stacklab.report.page import context, visible
+from stacklab.report.page import context
 from stacklab.report.plot import Figure
 from stacklab.report.plotly_view import plotly_panel
 from stacklab.report.schema import Facts

@@ -2,8 +2,9 @@
 
 import re
 
+from stacklab.base.text import visible
 from stacklab.report import text
-from stacklab.report.page import context, visible
+from stacklab.report.page import context
 from stacklab.report.plot import Figure
 from stacklab.report.schema import Architecture, Facts, Part
 from stacklab.report.tables import Cell, Table

@@ -62,15 +62,6 @@ def copied(novelty: Novelty) -> str:
     return f"in the training split: {grams}at most {novelty.longest_copy} of its {novelty.tokens} tokens on end"
 
 
-def visible(text: str) -> str:
-    """Control characters by their numbers, line ends and tabs kept: neither HTML nor a terminal should meet them.
-
-    >>> visible("a" + chr(7) + "b")
-    'a\\\\x07b'
-    """
-    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 def orders_sentence(orders: tuple[OrderFact, ...]) -> str:
     """Whether the arms saw the same batches."""
     compared = [order for order in orders if order.equal is not None]

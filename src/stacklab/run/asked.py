@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterable
 
 from stacklab.base.errors import DataError
+from stacklab.base.text import shown
 from stacklab.run.portable import Portable
 
 ANCHOR = "a"
+LONGEST_ID = 20
+"""Digits. Python does not read thousands of them."""
 
 
 def encoder(model: Portable) -> Callable[[str], list[int]]:
@@ -29,9 +32,11 @@ def decoder(model: Portable) -> Callable[[Iterable[int]], str]:
 
 def _numbers(text: str, vocab_size: int) -> list[int]:
     words = text.split()
-    if not all(word.isascii() and word.isdigit() and int(word) < vocab_size for word in words):
+    if not all(
+        word.isascii() and word.isdigit() and len(word) < LONGEST_ID and int(word) < vocab_size for word in words
+    ):
         raise DataError(
-            f"prompt {text!r}: this model has no tokenizer; write its ids, 0 to {vocab_size - 1}, with blanks between "
-            "them, or import it with --tokenizer"
+            f"prompt {shown(text)}: this model has no tokenizer; write its ids, 0 to {vocab_size - 1}, with blanks "
+            "between them, or import it with --tokenizer"
         )
     return [int(word) for word in words]

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
 from stacklab.base.errors import PortError
-from stacklab.base.files import write_atomically, write_json, write_text
+from stacklab.base.files import exists, write_json, write_text
 from stacklab.base.folders import write_folder
 from stacklab.model.port.form import Form
 from stacklab.model.port.registry import config_of, export_tensors, form_for, form_named
@@ -20,6 +18,7 @@ from stacklab.run.model_card import model_card
 from stacklab.run.onnx import check_onnx, write_onnx
 from stacklab.run.paths import RunPaths
 from stacklab.run.portable import Portable, check_vocabulary
+from stacklab.train.tensor_file import save_tensors
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
@@ -46,7 +45,7 @@ def export_model(name: str, folder: str | Path, *, out: Path, format: str | None
     does; MissingExtraError when a format needs a package that is not installed.
     """
     target = Path(folder).expanduser()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if exists(target) and (not target.is_dir() or any(target.iterdir())):
         raise PortError(f"{target}: exists and is not empty; choose another folder or delete it")
     found = locate(name, out)
     model = portable_run(found) if isinstance(found, RunPaths) else found
@@ -80,8 +79,7 @@ def write_files(model: Portable, form: Form, folder: Path) -> None:
     ids = {"bos_token_id": model.start_id, "eos_token_id": model.end_id, "pad_token_id": model.end_id}
     write_json(folder / CONFIG, config_of(form, model.spec) | ids)
     write_json(folder / GENERATION, {name: value for name, value in ids.items() if value is not None})
-    tensors = export_tensors(form, model.spec, model.tensors)
-    write_atomically(folder / WEIGHTS, lambda temporary: save_file(tensors, temporary, {"format": "pt"}))
+    save_tensors(folder / WEIGHTS, export_tensors(form, model.spec, model.tensors), {"format": "pt"})
     for file in form.files:
         write_text(folder / file.name, file.read_text(encoding="utf-8"))
 

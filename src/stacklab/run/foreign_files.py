@@ -12,22 +12,23 @@ from torch import Tensor
 
 from stacklab.base.errors import PortError
 from stacklab.base.files import read_json
+from stacklab.base.text import shown
 from stacklab.data.folder import file_sum
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.tokenizer_files import TokenizerFile, known_end
 from stacklab.model.port import llama2c, mingpt, nanogpt
 from stacklab.model.port.links import Link, to_ours
 from stacklab.model.spec import ModelSpec
-from stacklab.run.foreign import at, inside, refused_pickle
+from stacklab.run.foreign import PICKLE_STARTS, ZIP_START, at, inside, refused_pickle
 from stacklab.run.portable import Portable, check_vocabulary
 
 CHECKPOINTS = (".pt", ".pth", ".ckpt")
 MINGPT_WEIGHTS = "model.pt"
-ZIP_START = b"PK\x03\x04"
-PICKLE_STARTS = (b"\x80", ZIP_START)
 
 
 def read_file(path: Path, *, tokenizer: TokenizerFile | None) -> Portable:
     """The model in a file. Raises PortError for what is not known, and for every pickle but checkpoints of nanoGPT."""
+    if not path.is_file():
+        raise PortError(f"{path}: not a regular file; copy what it gives into one")
     with path.open("rb") as handle:
         is_pickle = handle.read(len(ZIP_START)).startswith(PICKLE_STARTS)
     if path.suffix in CHECKPOINTS:
@@ -57,7 +58,7 @@ def read_nanogpt(path: Path) -> Portable:
         )
     for name, value in told.items():
         if not isinstance(name, str) or not isinstance(value, str | int | float | None):
-            raise PortError(f"{path}: model_args holds {name!r} = {value!r}, expected names and plain values")
+            raise PortError(f"{path}: model_args holds {shown(name)} = {shown(value)}, expected names and plain values")
     with at(path):
         spec = nanogpt.read(told)
     named = {name.removeprefix(nanogpt.COMPILED): value for name, value in _tensors(path, tensors).items()}
@@ -108,11 +109,18 @@ def load_plain(path: Path) -> Any:
 
 
 def with_tokenizer(model: Portable, tokenizer: TokenizerFile | None) -> Portable:
-    """Raises TokenizerError for a tokenizer that is not this model's."""
+    """The model with a tokenizer, and with its usual end of a text where the model's own files name none.
+
+    Raises TokenizerError for a tokenizer that is not this model's.
+    """
     if tokenizer is None:
         return model
     check_vocabulary(tokenizer, model.spec)
-    return replace(model, tokenizer=tokenizer)
+    model, loaded = replace(model, tokenizer=tokenizer), tokenizer.load()
+    if model.end_id is not None or (end := known_end(loaded)) is None:
+        return model
+    end_id = loaded.token_to_id(end)
+    return replace(model, end_id=end_id, notes=(*model.notes, f"texts end at {end} (id {end_id}) of the tokenizer"))
 
 
 def _tensors(path: Path, value: Any) -> dict[str, Tensor]:
@@ -120,9 +128,15 @@ def _tensors(path: Path, value: Any) -> dict[str, Tensor]:
         raise PortError(f"{path}: expected tensors by name, found a {type(value).__name__}")
     for name, tensor in value.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
-            raise PortError(f"{path}: {name!r} is not a dense tensor")
+            raise PortError(f"{path}: {shown(name)} is not a dense tensor")
+        if (held := tensor.untyped_storage().nbytes()) < tensor.numel() * tensor.itemsize and not tensor.is_meta:
+            # One number can stand for billions; to copy them would fill the memory.
+            raise PortError(
+                f"{path}: {shown(name)} has shape {tuple(tensor.shape)} over {held} bytes, so its numbers repeat; "
+                "save it with .contiguous()"
+            )
         if tensor.is_meta:
-            raise PortError(f"{path}: {name!r} has a shape but no values")
+            raise PortError(f"{path}: {shown(name)} has a shape but no values")
     return value
 
 

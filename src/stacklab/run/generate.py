@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stacklab.base.errors import DataError, SpecError
+from stacklab.base.text import shown
 from stacklab.data.novelty import Novelty, novelties
 from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
 from stacklab.model.decode import Stop, stream
@@ -68,7 +69,23 @@ def sampling_of(**fields: Any) -> SamplingSpec:
         return SamplingSpec.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise SpecError(f"{first['loc'][0]} = {first['input']!r}: {first['msg']}") from None
+        raise SpecError(f"{first['loc'][0]} = {shown(first['input'])}: {first['msg']}") from None
+
+
+def check_tokens(tokens: object) -> None:
+    """Raises SpecError for a number of new tokens that is none."""
+    if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
+        raise SpecError(f"tokens = {shown(tokens)}: expected a whole number above 0")
+
+
+def _check_text(prompt: object) -> None:
+    """Raises DataError for what no tokenizer can be given."""
+    if not isinstance(prompt, str):
+        raise DataError(f"prompt {shown(prompt)}: expected text, found a {type(prompt).__name__}")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"prompt {shown(prompt)}: not UTF-8 at character {error.start}; give it as UTF-8") from error
 
 
 def training_of(name: str, out: Path) -> PreparedData:
@@ -88,10 +105,11 @@ def against_training(texts: Sequence[Generated], data: PreparedData) -> list[Nov
 
 class _Writer:
     def __init__(self, open_model: OpenModel, prompt: str) -> None:
+        _check_text(prompt)
         self.prompt, self.decode = prompt, open_model.decode
         self.prompt_ids = open_model.encode(prompt)
         if not self.prompt_ids:
-            raise DataError(f"prompt {prompt!r} has no tokens; give some text")
+            raise DataError(f"prompt {shown(prompt)} has no tokens; give some text")
         self.ids: list[int] = []
         self.written = ""
         self.before = len(self.decode(self.prompt_ids))

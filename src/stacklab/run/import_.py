@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacklab.base.errors import PortError, TokenizerError
-from stacklab.base.files import read_json
+from stacklab.base.files import exists, read_json
+from stacklab.base.text import cut
 from stacklab.data.llama2c_tokenizer import read_llama2c_tokenizer
 from stacklab.data.tokenizer_files import TokenizerFile
 from stacklab.run.foreign import CONFIG, TOKENIZER, inside, read_folder
@@ -13,6 +14,9 @@ from stacklab.run.foreign_files import CHECKPOINTS, read_file, read_mingpt_folde
 from stacklab.run.model_folder import save_model
 from stacklab.run.paths import OutPaths
 from stacklab.run.portable import Portable
+
+LONGEST_NAME = 200
+"""Bytes. Folders may have 255, and while one is written its name is longer."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,13 @@ def import_model(source: str | Path, *, out: Path, name: str | None = None, toke
     path = Path(source).expanduser()
     found = read_foreign(path, tokenizer=None if tokenizer is None else read_tokenizer_file(tokenizer))
     chosen = name or found.name
-    if not re.fullmatch(r"\w[\w.-]*", chosen):
+    if not re.fullmatch(r"\w[\w.-]*", chosen) or len(chosen.encode()) > LONGEST_NAME:
         raise PortError(
-            f"--name {chosen}: expected letters, digits, dots, dashes and underscores, the first no dot and no dash"
+            f"--name {cut(chosen)}: expected letters, digits, dots, dashes and underscores, the first no dot and no "
+            f"dash, at most {LONGEST_NAME} bytes"
         )
+    if exists(OutPaths(out).run(chosen).spec):
+        raise PortError(f"--name {chosen}: is the id of a run in {out}, which it would hide; choose another name")
     folder = OutPaths(out).models / chosen
     save_model(found, folder)
     return Imported(chosen, folder, found)
@@ -44,7 +51,7 @@ def import_model(source: str | Path, *, out: Path, name: str | None = None, toke
 
 def read_foreign(path: Path, *, tokenizer: TokenizerFile | None = None) -> Portable:
     """The model at a path, in whatever form it is there."""
-    if not path.exists():
+    if not exists(path):
         raise PortError(f"{path}: no such folder or file")
     if not path.is_dir():
         return read_file(path, tokenizer=tokenizer)
@@ -62,8 +69,9 @@ def read_foreign(path: Path, *, tokenizer: TokenizerFile | None = None) -> Porta
 
 def read_tokenizer_file(path: Path) -> TokenizerFile:
     """A tokenizer.json, the folder of one, or llama2.c's tokenizer.bin. Raises TokenizerError."""
-    file = path.expanduser() / TOKENIZER if path.is_dir() else path.expanduser()
+    file = path.expanduser()
     try:
+        file = file / TOKENIZER if file.is_dir() else file
         if file.suffix == ".bin":
             return read_llama2c_tokenizer(file)
         found = TokenizerFile(str(file), file.read_text(encoding="utf-8"), {})

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from stacklab.base.errors import DataError
+from stacklab.base.files import is_file
+from stacklab.base.text import cut
 from stacklab.run.foreign import CONFIG
 from stacklab.run.import_ import read_foreign
 from stacklab.run.model_folder import RECORD, load_model
@@ -17,8 +19,11 @@ def locate(name: str, out: Path) -> RunPaths | Portable:
     """
     folder = folder_from_elsewhere(name, out)
     if folder is None:
-        return find_run(name, out)
-    return load_model(folder) if (folder / RECORD).is_file() else read_foreign(folder)
+        try:
+            return find_run(name, out)
+        except DataError as error:
+            raise DataError(f"{error}; imported models: {_imported(out)}") from error
+    return load_model(folder) if is_file(folder / RECORD) else read_foreign(folder)
 
 
 def folder_from_elsewhere(name: str, out: Path) -> Path | None:
@@ -28,8 +33,14 @@ def folder_from_elsewhere(name: str, out: Path) -> Path | None:
     """
     path, imported = Path(name), OutPaths(out).models / name
     for folder in (path, imported):
-        if (folder / RECORD).is_file():
+        if is_file(folder / RECORD):
             return folder
-    if path.suffix and path.is_file():
+    if path.suffix and is_file(path):
         raise DataError(f"{path}: is a file; bring its model in with `stacklab import {path}` and give the new name")
-    return path if (path / CONFIG).is_file() else None
+    return path if is_file(path / CONFIG) else None
+
+
+def _imported(out: Path) -> str:
+    """Their names, or the first of them."""
+    names = sorted(record.parent.name for record in OutPaths(out).models.glob(f"*/{RECORD}"))
+    return cut(", ".join(names)) or "none"

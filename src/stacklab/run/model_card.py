@@ -53,7 +53,7 @@ def _code(model: Portable, form: Form | None) -> str:
         opened = f"# Or, with stacklab installed: import stacklab, and no trust_remote_code.\n{opened}"
     if model.tokenizer is None:
         return f"from transformers import AutoModelForCausalLM\n\n{opened}"
-    tokenizer = 'tokenizer = AutoTokenizer.from_pretrained("FOLDER")'
+    tokenizer = f'tokenizer = AutoTokenizer.from_pretrained("FOLDER"{remote})'
     return f"from transformers import AutoModelForCausalLM, AutoTokenizer\n\n{opened}\n{tokenizer}"
 
 

@@ -21,6 +21,7 @@ class Portable:
     """tensors: by our names, float32. tokenizer: None for a model that is asked with ids.
 
     start_id, end_id: what stands before and after a text; None where nothing does. origin: facts for people.
+    notes: what was decided for it on the way in, in sentences; not kept.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Portable:
     start_id: int | None
     end_id: int | None
     origin: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def build(self, where: Path) -> Transformer:
         """The model with its weights."""

@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from stacklab.base.errors import CheckpointError, DataError
-from stacklab.base.files import read_json, write_json
+from stacklab.base.files import is_file, read_json, write_json
+from stacklab.base.text import shown
 from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.spec import RunSpec
 
@@ -29,10 +30,10 @@ def read_spec(paths: RunPaths) -> RunSpec:
 
 def find_run(name: str, out: Path) -> RunPaths:
     """The run folder by path, id, or the start of an id. Raises DataError when none or several match."""
-    if (Path(name) / "spec.json").is_file():
+    if is_file(Path(name) / "spec.json"):
         return RunPaths(Path(name).resolve())
     found = sorted(path.parent for path in OutPaths(out).runs.glob("*/spec.json") if path.parent.name.startswith(name))
     if len(found) != 1:
         names = ", ".join(path.name for path in found[:5]) or "none"
-        raise DataError(f"{out / 'runs'}: expected one run that starts with {name!r}, found {names}")
+        raise DataError(f"{out / 'runs'}: expected one run that starts with {shown(name)}, found {names}")
     return RunPaths(found[0].resolve())

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from stacklab.base.errors import CheckpointError
-from stacklab.base.files import write_atomically
 from stacklab.train.optimizer import load_optimizer_tensors, optimizer_tensors
 from stacklab.train.step import Trainer
+from stacklab.train.tensor_file import save_tensors
 
 WEIGHTS, STATE = "weights/", "optimizer/"
 
@@ -81,8 +80,7 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    whole = {name: value.contiguous() for name, value in tensors.items()}
-    write_atomically(path, lambda temporary: save_file(whole, temporary, metadata))
+    save_tensors(path, {name: value.contiguous() for name, value in tensors.items()}, metadata)
 
 
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from stacklab.base.errors import PortError
+from stacklab.base.spec import first_fault
+from stacklab.base.text import cut, shown
 from stacklab.model.spec import ModelSpec
 
 T = TypeVar("T")
@@ -89,7 +91,17 @@ class Fields:
     def must(self, name: str, *allowed: object) -> None:
         """A key that may only be absent or have a value that changes nothing."""
         if name in self._left and (value := self._left.pop(name)) not in allowed:
-            raise self.wrong(name, value, " or ".join(map(repr, allowed)))
+            raise self.wrong(name, value, " or ".join(map(shown, allowed)))
+
+    def null_is_absent(self, *names: str) -> None:
+        """Keys for which the program itself takes null as if they were not there."""
+        for name in names:
+            if self._left.get(name, "") is None:
+                del self._left[name]
+
+    def value(self, name: str, default: list[Any]) -> Any:
+        """Any value, to be looked into."""
+        return self._take(name, default)
 
     def optional(self, name: str) -> Any:
         """Any value; None when absent."""
@@ -103,18 +115,22 @@ class Fields:
             self.must(name, None, {}, 0)
         if left := sorted(self._left.keys() - set(harmless) - {"is_decoder"}):
             raise PortError(
-                f"config: {left[0]} = {self._left[left[0]]!r} is not a known key of a {self._form} model"
-                + (f" (nor {', '.join(left[1:])})" if left[1:] else "")
+                f"config: {cut(left[0])} = {shown(self._left[left[0]])} is not a known key of a {self._form} model"
+                + (f" (nor {cut(', '.join(left[1:]))})" if left[1:] else "")
                 + "; it may change what the model computes, so the folder is not read"
             )
 
     def wrong(self, name: str, found: object, wanted: str) -> PortError:
-        shown = "nothing" if found is None else repr(found)
-        return PortError(f"config: {name} is {shown}, expected {wanted} (a {self._form} model)")
+        quoted = "nothing" if found is None else shown(found)
+        return PortError(f"config: {name} is {quoted}, expected {wanted} (a {self._form} model)")
 
     def _take(self, name: str, default: object) -> Any:
-        value = self._left.pop(name, None)
-        return default if value is None else value
+        if name not in self._left:
+            return default
+        if (value := self._left.pop(name)) is None:
+            # No other program reads null as its default, so no model is built on that guess.
+            raise PortError(f"config: {name} is null, expected a value or no such key (a {self._form} model)")
+        return value
 
 
 def as_spec(fields: dict[str, Any]) -> ModelSpec:
@@ -122,8 +138,26 @@ def as_spec(fields: dict[str, Any]) -> ModelSpec:
     try:
         return ModelSpec.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise PortError(
-            f"config: {place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
-        ) from None
+        raise PortError(f"config: {first_fault(error)}") from None
+
+
+def read_stack(stack: object, place: str) -> ModelSpec:
+    """A stack as it was dumped. place: of it, for messages.
+
+    Raises PortError for what is none, has no vocabulary, or is too large to be meant.
+    """
+    # Before it is validated, which makes every layer.
+    if isinstance(stack, dict) and isinstance(depth := stack.get("num_layers"), int) and depth > MOST_LAYERS:
+        raise PortError(f"{place}.num_layers is {shown(depth)}, expected at most {MOST_LAYERS}")
+    try:
+        spec = ModelSpec.model_validate(stack)
+    except ValidationError as error:
+        raise PortError(f"{place}: {first_fault(error)}") from None
+    if spec.vocab_size is None:
+        raise PortError(f"{place}.vocab_size is nothing, expected a whole number")
+    widest = max((layer.d_ff for layer in spec.layers), default=0)
+    named = {name: getattr(spec, name) for name in ("vocab_size", "d_model", "context_length")} | {"d_ff": widest}
+    for name, size in named.items():
+        if size > LARGEST:
+            raise PortError(f"{place}.{name} is {shown(size)}, expected at most {LARGEST}")
+    return spec

@@ -20,7 +20,8 @@ def read(config: Config) -> ModelSpec:
     fields = Fields(config, "GPT-Neo")
     width = fields.size("hidden_size", 2048)
     layers = fields.depth("num_layers", 24)
-    kinds = _kinds(fields.optional("attention_types") or [[["global", "local"], 12]], fields)
+    fields.null_is_absent("attention_types")
+    kinds = _kinds(fields.value("attention_types", [[["global", "local"], 12]]), fields)
     fields.must("attention_layers", None, kinds)
     if len(kinds) != layers:
         raise PortError(f"config: attention_types names {len(kinds)} layers, num_layers is {layers}")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from stacklab.base.errors import PortError
+from stacklab.base.text import cut
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 
@@ -112,4 +113,4 @@ def check_finite(name: str, tensor: Tensor, *, where: str) -> None:
 
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"the tensor{'s' if len(names) > 1 else ''} {', '.join(names[:SHOWN])}{more}"
+    return f"the tensor{'s' if len(names) > 1 else ''} {', '.join(map(cut, names[:SHOWN]))}{more}"

@@ -6,6 +6,7 @@ ours do.
 
 from typing import Any
 
+from stacklab.base.text import shown
 from stacklab.model.port.fields import Fields, as_spec
 from stacklab.model.port.form import Config, Form, common_misfits, expected
 from stacklab.model.port.gpt2 import ACTIVATIONS, their_activation, window_misfits
@@ -17,6 +18,7 @@ DEFAULT_BASE = 10_000.0
 
 def read(config: Config) -> ModelSpec:
     fields = Fields(config, "Llama")
+    fields.null_is_absent("num_key_value_heads")
     fields.must("pretraining_tp", None, 1)
     fields.must("rope_interleaved", False)
     width, heads = fields.size("hidden_size", 4096), fields.size("num_attention_heads", 32)
@@ -119,7 +121,7 @@ def _base(fields: Fields) -> float:
             case _:
                 raise fields.wrong(name, value, '{"rope_type": "default", "rope_theta": base}')
     if older not in (None, base):
-        raise fields.wrong("rope_theta", older, f"{base}, as rope_parameters says")
+        raise fields.wrong("rope_theta", older, f"{shown(base)}, as rope_parameters says")
     return DEFAULT_BASE if base is None else fields.finite("rope_theta", base)
 
 

@@ -6,7 +6,6 @@ config.json has the section `model` and whose weights are in model.pt.
 """
 
 import base64
-import binascii
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from stacklab.base.errors import PortError
+from stacklab.base.text import cut, shown
 from stacklab.model.port.fields import Fields, as_spec
 from stacklab.model.port.form import Config
 from stacklab.model.port.gpt2 import gpt_links
@@ -51,20 +51,20 @@ def links(spec: ModelSpec) -> list[Link]:
 
 def tensors(content: Mapping[str, Any], *, where: str) -> dict[str, Tensor]:
     """The tensors of a JSON file. Raises PortError for an entry that is none."""
-    return {name: _tensor(name, value, where) for name, value in content.items() if name != "config"}
+    return {name: _tensor(cut(name), value, where) for name, value in content.items() if name != "config"}
 
 
 def _tensor(name: str, value: object, where: str) -> Tensor:
     match value:
         case {"shape": [*shape], "dtype": "torch.float32", "data": str(data)} if all(
-            isinstance(size, int) and size > 0 for size in shape
+            isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in shape
         ):
             try:
                 raw = base64.b64decode(data, validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise PortError(f"{where}: {name} is not base64 ({error})") from error
             if len(raw) != FLOAT_BYTES * math.prod(shape):
-                raise PortError(f"{where}: {name} has {len(raw)} bytes, its shape {shape} asks for 4 a number")
+                raise PortError(f"{where}: {name} has {len(raw)} bytes, its shape {shown(shape)} asks for 4 a number")
             return torch.frombuffer(bytearray(raw), dtype=torch.float32).reshape(shape)
         case _:
             raise PortError(f'{where}: {name} is no tensor; expected {{"shape", "dtype": "torch.float32", "data"}}')

@@ -6,16 +6,15 @@ Its folder carries the two files that transformers needs to open it (`auto_map`)
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from stacklab.base.errors import PortError
+from stacklab.base.text import cut, shown
 from stacklab.model.parametrisation import (
     attention_multiplier,
     identity_multiplier,
     logit_multiplier,
     residual_multiplier,
 )
-from stacklab.model.port.fields import HARMLESS, LARGEST, MOST_LAYERS
+from stacklab.model.port.fields import HARMLESS, read_stack
 from stacklab.model.port.form import Config, Form, expected
 from stacklab.model.port.links import Link, own_shapes
 from stacklab.model.spec import LayerSpec, ModelSpec
@@ -29,26 +28,13 @@ AUTO_MAP = {
 
 def read(config: Config) -> ModelSpec:
     """The stack it was written from; every other key must say the same."""
-    stack = config.get("stack")
-    if isinstance(stack, dict) and isinstance(depth := stack.get("num_layers"), int) and depth > MOST_LAYERS:
-        raise PortError(f"config: stack.num_layers is {depth}, expected at most {MOST_LAYERS}")
-    try:
-        spec = ModelSpec.model_validate(stack)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(("stack", *map(str, first["loc"])))
-        raise PortError(f"config: {place}: {first['msg'].removeprefix('Value error, ')}") from None
-    if spec.vocab_size is None:
-        raise PortError("config: stack.vocab_size is nothing, expected a whole number")
-    widest = max((layer.d_ff for layer in spec.layers), default=0)
-    named = {name: getattr(spec, name) for name in ("vocab_size", "d_model", "context_length")} | {"d_ff": widest}
-    for name, size in named.items():
-        if size > LARGEST:
-            raise PortError(f"config: stack.{name} is {size}, expected at most {LARGEST}")
+    spec = read_stack(config.get("stack"), "config: stack")
     told = write(spec)
     for key in sorted(config.keys() - HARMLESS - {"num_hidden_layers"}):
         if key not in told or config[key] != told[key]:
-            raise PortError(f"config: {key} is {config[key]!r}, its stack says {told.get(key, 'nothing')!r}")
+            raise PortError(
+                f"config: {cut(key)} is {shown(config[key])}, its stack says {shown(told.get(key, 'nothing'))}"
+            )
     return spec
 
 

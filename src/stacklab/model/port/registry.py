@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from stacklab.base.errors import PortError
+from stacklab.base.text import shown
 from stacklab.model.port.form import Config, Form
 from stacklab.model.port.gpt2 import GPT2
 from stacklab.model.port.gpt_neo import GPT_NEO
@@ -41,7 +42,7 @@ def form_of(config: Config) -> Form:
     """The form of a config. Raises PortError for an architecture that is not known."""
     kind, classes = config.get("model_type"), config.get("architectures") or []
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise PortError(f"config: architectures is {classes!r}, expected a list of names")
+        raise PortError(f"config: architectures is {shown(classes)}, expected a list of names")
     for form in FORMS:
         if form.model_type != kind:
             continue
@@ -49,13 +50,13 @@ def form_of(config: Config) -> Form:
         for name in classes:
             if name not in (form.architecture, f"{stem}Model"):
                 raise PortError(
-                    f"config: architectures names {name!r}, expected {form.architecture}: a model that ends in "
+                    f"config: architectures names {shown(name)}, expected {form.architecture}: a model that ends in "
                     "another head does not predict the next token"
                 )
         return form
     known = ", ".join(form.model_type for form in FORMS)
     raise PortError(
-        f"config: model_type is {kind!r} ({classes}), an architecture that is not known here; known: {known}"
+        f"config: model_type is {shown(kind)} ({shown(classes)}), an architecture not known here; known: {known}"
     )
 
 

@@ -1,0 +1,22 @@
+"""Safetensors files that are whole or absent."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stacklab.base.files import write_atomically
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write the file, whole or not at all. Raises DiskError when the disk is full or the folder cannot be written."""
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:
+            # Its name for what the operating system refused.
+            raise OSError(str(error)) from error
+
+    write_atomically(path, write)
