@@ -61,17 +61,11 @@ def overlay(facts: Facts) -> Figure | None:
         name="overlay",
         title="All arms together",
         caption="Means over the finished seeds; the band reaches from the lowest to the highest. The first "
-        f"{EARLY:.0%} of the steps are left out, so that the rest is shown at a useful height." + _suppressed(panels),
+        f"{EARLY:.0%} of the steps are left out, so that the rest is shown at a useful height.",
         panels=tuple(panels),
         keys=arm_keys(facts.arms),
         columns=2,
     )
-
-
-def _suppressed(panels: Sequence[Panel]) -> str:
-    """The mark of axes that do not begin at zero."""
-    low = min(panel.y.low for panel in panels)
-    return " The zero of the loss axis is suppressed: read differences, not heights." if low > 0 else ""
 
 
 def _last_step(facts: Facts) -> float:

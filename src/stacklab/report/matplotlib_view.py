@@ -79,7 +79,7 @@ def draw(figure: Figure) -> "Drawing":
     below = 0.3 + 0.22 * -(-len(figure.keys) // keys_across)
     height = 2.7 * rows + below
     with style():
-        drawing = Drawing(figsize=(3.7 * columns + 0.4, height))
+        drawing = Drawing(figsize=(3.7 * columns + 0.55, height))
         grid = drawing.subplots(rows, columns, squeeze=False)
         for index, axes in enumerate(grid.flat):
             if index < len(figure.panels):
@@ -89,9 +89,9 @@ def draw(figure: Figure) -> "Drawing":
         drawing.legend(
             handles=[_handle(key) for key in figure.keys], loc="lower center", ncols=keys_across, frameon=False
         )
-        left = 0.65 / drawing.get_figwidth()
+        left = 0.8 / drawing.get_figwidth()
         bottom, top = (below + 0.5) / height, 1 - 0.3 / height
-        drawing.subplots_adjust(left=left, right=0.985, bottom=bottom, top=top, wspace=0.28, hspace=0.5)
+        drawing.subplots_adjust(left=left, right=0.985, bottom=bottom, top=top, wspace=0.34, hspace=0.5)
     return drawing
 
 
@@ -135,7 +135,8 @@ def _axis(axes: "Axes", axis: Axis, which: Literal["x", "y"]) -> None:
     from matplotlib.ticker import EngFormatter, NullLocator, PercentFormatter, StrMethodFormatter
 
     side = axes.xaxis if which == "x" else axes.yaxis
-    axes.set(**{f"{which}label": axis.title, f"{which}scale": "log" if axis.log else "linear"})
+    title = axis.title if which == "x" else axis.height_title
+    axes.set(**{f"{which}label": title, f"{which}scale": "log" if axis.log else "linear"})
     axes.set(**{f"{which}lim": (axis.low, axis.high)})
     if axis.ticks:
         side.set_ticks(list(axis.ticks))
