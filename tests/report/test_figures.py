@@ -146,6 +146,24 @@ def test_what_is_drawn_is_in_the_csv(make_study: MakeStudy) -> None:
         assert (rows[0]["series"], float(rows[0]["x"]), float(rows[0]["y"])) == (first.name, first.x[0], first.y[0])
 
 
+def test_curves_are_drawn_over_epochs_where_the_study_states_them(make_study: MakeStudy, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    stated = figures(build_facts(make_study(out=tmp_path / "steps")))
+    assert "Step 80 is 0.78 epochs of the training text." in stated["curves"].caption, "80 x 8 x 128 of 104,960 tokens"
+    assert stated["curves"].panels[0].x.title == stated["overlay"].panels[0].x.title == "training step"
+    tree = study_tree()
+    del tree["base"]["train"]["steps"]
+    tree["base"]["train"]["epochs"] = 1.5
+    facts = build_facts(make_study(tree=tree))
+    for figure in (figures(facts)["curves"], figures(facts)["overlay"]):
+        assert "Step" not in figure.caption
+        for panel in figure.panels:
+            assert panel.x.title == "epochs of the training text"
+            assert all(part.x[-1] == pytest.approx(1.5) for part in (*panel.bands, *panel.lines))
+    tree["knobs"] += ["train.batch_size", "train.steps"]
+    tree["arms"]["layers-1"]["change"]["train.batch_size"] = 4
+    assert figures(build_facts(make_study(tree=tree)))["curves"].panels[0].x.title == "training step"
+
+
 def marked(figure: Figure) -> list[bool]:
     """By panel: whether its vertical axis says that it leaves zero out, in both renderers alike, and no other does."""
     found = []
