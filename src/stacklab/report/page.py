@@ -12,7 +12,7 @@ from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
 from stacklab.report.strips import strip_groups
 from stacklab.report.text import alone
-from stacklab.report.trend_tables import fit_table, gap_table, point_table
+from stacklab.report.trend_tables import fit_table, gap_table, lead, point_table
 from stacklab.report.tuning_views import grid
 from stacklab.report.verdict_marks import MARKS, values_text, why
 
@@ -36,6 +36,7 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "cell_table": cell_table,
         "threshold_table": threshold_table,
         "aggregates": aggregates,
+        "trend_lead": lead,
         "fit_table": fit_table,
         "gap_table": gap_table,
         "point_table": point_table,

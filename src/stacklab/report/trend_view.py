@@ -37,8 +37,8 @@ def trend_figure(facts: Facts) -> Figure | None:
         title=f"{describe(trend.metric).title} and time against {TITLES[trend.against]}",
         caption="Dots: one seed each. Outlines: the mean of an arm with its t interval, labelled with the heads of its "
         "layers, bottom first. Curves: exponential fits through all dots of a series with the 95 % confidence band, "
-        "where a fit can be had; a band may run out of the panel, its edges are in the CSV. Attention: all layers of a "
-        "training step, forward and backward, each measured alone.",
+        "which takes runs of one seed as independent, where a fit can be had; a band may run out of the panel, its "
+        "edges are in the CSV. Attention: all layers of a training step, forward and backward, each measured alone.",
         panels=shown,
         keys=tuple(Key(series.name, _hue(i), symbol(i)) for i, series in enumerate(trend.series)),
         columns=2,
