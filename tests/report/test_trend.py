@@ -1,5 +1,6 @@
 """A study's trend in the report: fits, gaps, labels, and what attention costs."""
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,20 @@ def test_the_figure_labels_means_with_their_schedules_and_draws_fits_with_bands(
         for low, y, high in zip(b.low, line.y, b.high, strict=True)
     )
     assert "even 4 (2-2), mean" in figure_csv(figure)
+
+
+def test_labels_of_arms_at_one_place_do_not_print_over_each_other(facts: Facts) -> None:
+    """Rising and falling arms stand at the same numbers of heads, here with the same losses."""
+    arms = tuple(
+        arm.model_copy(update={"measures": facts.arm(arm.name.replace("falling", "rising")).measures})
+        for arm in facts.arms
+    )
+    figure = trend_figure(facts.model_copy(update={"arms": arms}))
+    assert figure is not None
+    axes = draw(figure).axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 9
+    assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
 
 
 def test_both_pages_say_what_the_band_and_the_gap_take_for_granted(facts: Facts) -> None:

@@ -27,6 +27,10 @@ LABEL_PLACES: Mapping[LabelSide, tuple[tuple[int, int], str, str]] = {
     "below": ((0, -5), "center", "top"),
     "left": ((-6, 0), "right", "center"),
     "right": ((6, 0), "left", "center"),
+    "above left": ((-6, 5), "right", "bottom"),
+    "above right": ((6, 5), "left", "bottom"),
+    "below left": ((-6, -5), "right", "top"),
+    "below right": ((6, -5), "left", "top"),
 }
 """Offset in points, horizontal and vertical alignment."""
 GREY = "#555555"

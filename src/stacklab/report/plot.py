@@ -8,7 +8,7 @@ from typing import Literal
 from stacklab.report.schema import ArmFact
 
 Dash = Literal["solid", "dash"]
-LabelSide = Literal["above", "below", "left", "right"]
+LabelSide = Literal["above", "below", "left", "right", "above left", "above right", "below left", "below right"]
 Floats = tuple[float, ...]
 CUT = "(axis does not start at 0)"
 

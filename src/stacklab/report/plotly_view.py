@@ -23,6 +23,10 @@ TEXT_POSITIONS: Mapping[LabelSide, str] = {
     "below": "bottom center",
     "left": "middle left",
     "right": "middle right",
+    "above left": "top left",
+    "above right": "top right",
+    "below left": "bottom left",
+    "below right": "bottom right",
 }
 DIGITS = 5
 LARGE = 1e4
