@@ -118,8 +118,12 @@ def test_the_figure_labels_means_with_their_schedules_and_draws_fits_with_bands(
     assert "even 4 (2-2), mean" in figure_csv(figure)
 
 
-def test_labels_of_arms_at_one_place_do_not_print_over_each_other(facts: Facts) -> None:
-    """Rising and falling arms stand at the same numbers of heads, here with the same losses."""
+def test_labels_of_arms_at_one_place_do_not_print_over_each_other(
+    facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rising and falling arms stand at the same numbers of heads, here with the same losses, and as the first and the
+    fifth series do both would have their labels on the right."""
+    monkeypatch.setattr("stacklab.report.trend_view.SIDES", ("right",))
     arms = tuple(
         arm.model_copy(update={"measures": facts.arm(arm.name.replace("falling", "rising")).measures})
         for arm in facts.arms
