@@ -9,11 +9,15 @@ import torch
 from stacklab.interp.construct.compile import compiled
 from stacklab.interp.construct.registry import blueprint
 from stacklab.interp.construct.verify import draw
-from stacklab.interp.head_scores import score_heads, summarise
+from stacklab.interp.head_scores import _copying, score_heads, summarise
 from stacklab.interp.head_spec import HeadScore, Subject
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
+from stacklab.tasks.group_word import GroupWord
 from stacklab.tasks.in_context_template_matching import InContextTemplateMatching
+from stacklab.tasks.k_hop import KHop
+from stacklab.tasks.parity import Parity
+from stacklab.tasks.protocol import periodic
 from stacklab.tasks.question_answering import QuestionAnswering
 
 
@@ -30,7 +34,6 @@ OWN = [
     ("question-answering", 0, "copying", "slot 0, 1 back"),
     ("question-answering", 1, "matching", ""),
     ("template-matching", 0, "parsing", ""),
-    ("template-matching", 1, "gathering", "slot 4"),
     ("in-context-template-matching", 0, "parsing", ""),
     ("in-context-template-matching", 1, "gathering", "slot 3"),
     ("in-context-template-matching", 2, "matching", ""),
@@ -84,6 +87,29 @@ def test_even_attention_scores_what_is_to_be_expected() -> None:
     assert parsing == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("task", [KHop(), Parity(), GroupWord()])
+def test_of_one_group_an_offset_counts_over_all_positions_and_nothing_gathers(task: Any) -> None:
+    """No single cell is a score: the second position of an untrained model looks one back with half its attention."""
+    even = build(small(task, norm={"placement": "none"}, init={"std": 1e-6}), seed=0)
+    found = score_heads(even, task.draw(np.random.default_rng(0), 20), task.layout, seed=0)
+    copying = next(one for one in found.scores if one.role == "copying")
+    assert copying.value == pytest.approx(np.mean([1 / (t + 1) for t in range(1, task.length)]), abs=1e-5)
+    assert copying.where == "1 back"
+    assert found.absent["gathering"] == "the whole sequence is one group, so that all earlier positions are of it"
+    assert "gathering" not in {one.role for one in found.scores}
+
+
+def test_of_one_group_a_head_that_copies_everywhere_scores_one() -> None:
+    layout, length = periodic(6, 6), 6
+    a_HTT = torch.zeros(2, length, length, dtype=torch.double)
+    a_HTT[0, range(2, length), range(length - 2)] = 1.0
+    a_HTT[1, 3, 1] = 1.0
+    found = _copying(a_HTT, layout)
+    assert found is not None
+    assert found[0].tolist() == [1.0, 0.25]
+    assert found[1] == ["2 back", "2 back"]
+
+
 def test_a_head_that_stays_where_it_is_does_not_parse() -> None:
     task = InContextTemplateMatching()
     spec = small(task, norm={"placement": "none"}, attention_scale="none", num_heads=1)
@@ -119,4 +145,6 @@ def test_seeds_are_averaged_over_the_best_head_of_each() -> None:
     assert row.mean.value == pytest.approx((0.55 + 0.4 + 0.4) / 3)
     assert row.where == "slot 1, 2 back (2 of 3); slot 1, 1 back (1 of 3)"
     (alone,) = summarise([subject(1, 0.5)])
-    assert alone.best.kind == "undefined"
+    assert alone.best.kind == alone.mean.kind == "undefined", "one model has no interval"
+    assert (alone.best_value, alone.mean_value) == (0.5, 0.5), "but a score"
+    assert (row.best_value, row.mean_value) == (pytest.approx(row.best.value), pytest.approx(row.mean.value))

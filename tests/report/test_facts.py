@@ -66,7 +66,7 @@ def test_batch_orders_are_compared_across_arms(make_study: MakeStudy) -> None:
     write_json(path, read_json(path) | {"batches": "0000000000000000"})
     facts = build_facts(open_results(result.folder))
     assert [order.equal for order in facts.orders] == [True, False, True]
-    assert "The arms did not see the same batches at seed 2." in facts.limits
+    assert "Arms that share their data did not see the same batches at seed 2." in facts.limits
 
 
 def test_reported_numbers_stand_beside_those_of_this_scale(make_study: MakeStudy) -> None:

@@ -7,10 +7,12 @@ import pytest
 from stacklab.report.facts import build_facts
 from stacklab.report.figure_csv import figure_csv
 from stacklab.report.figures import figures
-from stacklab.report.plot import Axis, decade_ticks, spanning_counts
+from stacklab.report.matplotlib_view import draw
+from stacklab.report.plot import CUT, Axis, Figure, Line, Panel, decade_ticks, spanning_counts
+from stacklab.report.plotly_view import plotly_panel
 from stacklab.report.strips import nice_ticks, strip_groups
 from stacklab.stats.power import difference_power, paired_design
-from tests.report.conftest import MakeStudy, study_tree
+from tests.report.conftest import MakeStudy, gridded_tree, study_tree
 
 
 def test_curves_show_every_seed_on_shared_axes(make_study: MakeStudy) -> None:
@@ -142,3 +144,52 @@ def test_what_is_drawn_is_in_the_csv(make_study: MakeStudy) -> None:
         panel = figure.panels[0]
         first = panel.lines[0] if panel.lines else panel.points[0]
         assert (rows[0]["series"], float(rows[0]["x"]), float(rows[0]["y"])) == (first.name, first.x[0], first.y[0])
+
+
+def test_curves_are_drawn_over_epochs_where_the_study_states_them(make_study: MakeStudy, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    stated = figures(build_facts(make_study(out=tmp_path / "steps")))
+    assert "Step 80 is 0.78 epochs of the training text." in stated["curves"].caption, "80 x 8 x 128 of 104,960 tokens"
+    assert stated["curves"].panels[0].x.title == stated["overlay"].panels[0].x.title == "training step"
+    tree = study_tree()
+    del tree["base"]["train"]["steps"]
+    tree["base"]["train"]["epochs"] = 1.5
+    facts = build_facts(make_study(tree=tree))
+    for figure in (figures(facts)["curves"], figures(facts)["overlay"]):
+        assert "Step" not in figure.caption
+        for panel in figure.panels:
+            assert panel.x.title == "epochs of the training text"
+            assert all(part.x[-1] == pytest.approx(1.5) for part in (*panel.bands, *panel.lines))
+    tree["knobs"] += ["train.batch_size", "train.steps"]
+    tree["arms"]["layers-1"]["change"]["train.batch_size"] = 4
+    assert figures(build_facts(make_study(tree=tree)))["curves"].panels[0].x.title == "training step"
+
+
+def marked(figure: Figure) -> list[bool]:
+    """By panel: whether its vertical axis says that it leaves zero out, in both renderers alike, and no other does."""
+    found = []
+    for panel, axes in zip(figure.panels, draw(figure).axes, strict=False):
+        layout = plotly_panel(panel)["layout"]
+        assert CUT not in axes.get_xlabel() + layout["xaxis"]["title"]["text"]
+        found.append(CUT in axes.get_ylabel())
+        assert found[-1] == (CUT in layout["yaxis"]["title"]["text"])
+    return found
+
+
+def test_every_axis_of_losses_and_times_that_leaves_zero_out_says_so(make_study: MakeStudy) -> None:
+    drawn = figures(build_facts(make_study(tree=gridded_tree())))
+    for name in ("curves", "overlay", "costs", "trend", "learning_rates"):
+        starts = [axes.get_ylim()[0] for axes in draw(drawn[name]).axes]
+        told = marked(drawn[name])
+        assert told == [start > 0 for start in starts[: len(told)]]
+        assert any(told), name
+    assert not any(marked(drawn["maps"])), "places with names are no heights"
+
+
+def test_each_axis_is_marked_by_where_it_itself_begins() -> None:
+    def panel(low: float, *, log: bool = False) -> Panel:
+        line = Line("a", (1.0, 2.0), (low, 3.0), "#000000")
+        return Panel("p", Axis("step", 1, 2), Axis("nats per token", low, 3, log=log), lines=(line,))
+
+    panels = (panel(0.5), panel(0.0), panel(-0.1), panel(0.5, log=True), panel(0.5))
+    assert marked(Figure("f", "t", "c", panels, ())) == [True, False, False, False, True]
+    assert plotly_panel(panels[0])["layout"]["yaxis"]["title"]["text"] == f"nats per token<br>{CUT}"

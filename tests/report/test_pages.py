@@ -17,7 +17,9 @@ from stacklab.report.facts import build_facts
 from stacklab.report.figures import figures
 from stacklab.report.html import ASSETS, BUNDLE, render_html, script_json
 from stacklab.report.markdown import escape, fenced, render_markdown
+from stacklab.report.page import orders_sentence
 from stacklab.report.plotly_view import CONFIG
+from stacklab.report.schema import OrderFact
 from stacklab.run.paths import OutPaths
 from stacklab.study.results import StudyResult, open_results
 from tests.report.conftest import MakeStudy, study_tree
@@ -139,6 +141,20 @@ def test_pages_say_what_the_facts_say(make_study: MakeStudy) -> None:
         assert "At each of 3 seeds" in page
         assert "371,040" in page, "the parameters of 12 layers"
         assert "2.13.0+cpu" in page or "2.13.0\\+cpu" in page
+
+
+def test_orders_are_told_of_arms_that_share_their_data_alone() -> None:
+    """Arms over other tasks have other batches, and are compared with none."""
+
+    def order(seed: int, equal: bool | None) -> OrderFact:
+        return OrderFact(seed=seed, arms=4, equal=equal, hashes=("a", "b"))
+
+    told = "all finished arms that share their data saw the same batches in the same order."
+    assert orders_sentence((order(1, True), order(2, True), order(3, None))) == f"At each of 2 seeds {told}"
+    assert orders_sentence((order(1, True),)) == f"At the one seed compared {told}"
+    unequal = "Arms that share their data did not see the same batches at seed 2."
+    assert orders_sentence((order(1, True), order(2, False))) == unequal
+    assert "two finished arms that share their data" in orders_sentence((order(1, None),))
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])

@@ -1,7 +1,9 @@
 """A study's trend in the report: fits, gaps, labels, and what attention costs."""
 
+from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stacklab.report.facts import build_facts
@@ -15,25 +17,45 @@ from stacklab.report.plotly_view import plotly_panel
 from stacklab.report.schema import Facts
 from stacklab.report.trend_tables import fit_table, gap_table, point_table
 from stacklab.report.trend_view import trend_figure
-from stacklab.stats.decay import Decay, fit_decay, relative_gap
-from stacklab.stats.result import Undefined
-from stacklab.study.trend import Trend
+from stacklab.stats.decay import Decay, fit_decay
+from stacklab.stats.decay_gap import INDEPENDENT, SeedPoint, relative_gap, shared_gap
+from stacklab.stats.result import Estimate, Undefined
+from stacklab.study.results import StudyResult
+from stacklab.study.trend import Trend, trend
 from tests.report.conftest import MakeStudy, study_tree, trended_tree
 
-LOSSES = {2.0: 3.0, 3.0: 2.8, 4.0: 2.65, 6.0: 2.42, 12.0: 2.12, 16.0: 2.06}
+LOSSES = {2: 3.0, 3: 2.8, 4: 2.65, 6: 2.42, 12: 2.12, 16: 2.06}
 """By total heads, near 2 + 1.5 exp(-x / 5)."""
 
 
+def loss(arm: str, heads: int, seed: int) -> float:
+    """A hundredth apart by seed, falling arms one per cent lower, and a little noise of each run."""
+    lower = 0.99 if arm.startswith("falling") else 1.0
+    return (
+        lower * LOSSES[heads]
+        + 0.01 * (seed - 2)
+        + float(np.random.default_rng([heads, seed, len(arm)]).normal(0, 0.003))
+    )
+
+
 @pytest.fixture
-def facts(make_study: MakeStudy) -> Facts:
-    """Planted losses, a hundredth apart by seed, and falling arms one per cent lower."""
+def result(make_study: MakeStudy) -> StudyResult:
+    """Planted losses."""
     result = make_study(tree=trended_tree())
     for index, row in enumerate(result.rows):
         heads = sum(layer.num_heads for layer in result.plan.arm(row.arm).config.model.layers)
-        lower = 0.99 if row.arm.startswith("falling") else 1.0
-        loss = lower * LOSSES[heads] + 0.01 * (row.seed - 2)
-        result.rows[index] = row.model_copy(update={"metrics": row.metrics | {"validation.loss": loss}})
+        planted = {"validation.loss": loss(row.arm, heads, row.seed)}
+        result.rows[index] = row.model_copy(update={"metrics": row.metrics | planted})
+    return result
+
+
+@pytest.fixture
+def facts(result: StudyResult) -> Facts:
     return build_facts(result)
+
+
+def seed_points(series: str, *heads: int) -> list[SeedPoint]:
+    return [SeedPoint(at, seed, loss(f"{series}-{at}", at, seed)) for at in heads for seed in (1, 2, 3)]
 
 
 def trend_of(facts: Facts) -> Trend:
@@ -52,12 +74,25 @@ def test_every_series_is_fitted_through_all_its_seeds(facts: Facts) -> None:
     assert [series.name for series in (even, rising, falling)] == ["even", "rising", "falling"]
     assert isinstance(even.fit, Decay)
     assert (even.fit.n, even.fit.distinct, even.fit.degrees) == (9, 3, 6)
-    x = [2.0] * 3 + [4.0] * 3 + [16.0] * 3
-    y = [LOSSES[at] + off for at in (2.0, 4.0, 16.0) for off in (-0.01, 0.0, 0.01)]
-    assert even.fit.at(10).value == pytest.approx(fit_decay(x, y, at=[10]).at(10).value)  # type: ignore[union-attr]
+    points, others = seed_points("even", 2, 4, 16), seed_points("falling", 3, 6, 12)
+    fit = fit_decay([one.x for one in points], [one.y for one in points], at=[10])
+    assert even.fit.at(10).value == pytest.approx(fit.at(10).value)  # type: ignore[union-attr]
     assert even.gap is None
-    assert falling.gap == relative_gap(falling.fit, even.fit, x=10)
+    assert falling.gap == shared_gap(others, points, x=10)
     assert [point.schedule for point in rising.points] == ["1-2", "2-4", "4-8"]
+
+
+@pytest.mark.parametrize("status", ["diverged", "unfinished", "missing"])
+def test_a_run_that_did_not_finish_enters_no_fit_and_leaves_its_gap_unpaired(result: StudyResult, status: str) -> None:
+    place = next(i for i, row in enumerate(result.rows) if (row.arm, row.seed) == ("falling-6", 2))
+    result.rows[place] = result.rows[place].model_copy(update={"status": status})
+    found = trend(result.plan, result.rows)
+    assert found is not None
+    even, rising, falling = found.series
+    assert isinstance(falling.fit, Decay) and falling.fit.n == 8
+    assert falling.gap == relative_gap(falling.fit, even.fit, x=10)
+    assert isinstance(falling.gap, Estimate) and isinstance(rising.gap, Estimate)
+    assert falling.gap.method == INDEPENDENT != rising.gap.method
 
 
 def test_the_figure_labels_means_with_their_schedules_and_draws_fits_with_bands(facts: Facts) -> None:
@@ -83,6 +118,32 @@ def test_the_figure_labels_means_with_their_schedules_and_draws_fits_with_bands(
     assert "even 4 (2-2), mean" in figure_csv(figure)
 
 
+def test_labels_of_arms_at_one_place_do_not_print_over_each_other(
+    facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rising and falling arms stand at the same numbers of heads, here with the same losses, and as the first and the
+    fifth series do both would have their labels on the right."""
+    monkeypatch.setattr("stacklab.report.trend_view.SIDES", ("right",))
+    arms = tuple(
+        arm.model_copy(update={"measures": facts.arm(arm.name.replace("falling", "rising")).measures})
+        for arm in facts.arms
+    )
+    figure = trend_figure(facts.model_copy(update={"arms": arms}))
+    assert figure is not None
+    axes = draw(figure).axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 9
+    assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
+
+
+def test_both_pages_say_what_the_band_and_the_gap_take_for_granted(facts: Facts) -> None:
+    drawn = figures(facts)
+    assert "which takes runs of one seed as independent" in drawn["trend"].caption
+    for page in (render_html(facts, drawn), render_markdown(facts, drawn)):
+        assert "the band of a curve is too narrow" in page
+        assert "taken out of it where both curves have the same seeds" in page
+
+
 def test_attention_is_the_sum_over_layers(facts: Facts) -> None:
     points = {mark.name: mark.y for mark in panel_points(facts, 3)}
     assert points["rising 12 (4-8)"] == (4.5 + 8.5,)
@@ -106,6 +167,7 @@ def test_tables_print_degrees_of_freedom_and_gaps(facts: Facts) -> None:
     assert gaps.heads[1].text == "Its curve at 10 total heads"
     assert [row[0].text for row in gaps.rows] == ["rising", "falling"]
     assert " % [" in gaps.rows[1][3].text
+    assert [row[5].text for row in gaps.rows] == ["seeds taken out"] * 2
     assert [row[4].text for row in gaps.rows] == ["+4.50 %", "–"]
     assert [cell.text for cell in points.rows[3][:4]] == ["rising", "rising 3", "3", "1-2"]
     assert points.notes[0].startswith("Attention: layers measured alone, forward and backward, medians of 3 rounds")

@@ -1,4 +1,4 @@
-"""Exponential fits on planted curves: what they cover, what they refuse, and gaps between two of them."""
+"""Exponential fits on planted curves: what they cover and what they refuse."""
 
 import math
 
@@ -6,28 +6,29 @@ import numpy as np
 import pytest
 
 from stacklab.stats import decay
-from stacklab.stats.decay import Decay, fit_decay, relative_gap
-from stacklab.stats.result import Estimate, Undefined
+from stacklab.stats.decay import Decay, fit_decay
+from stacklab.stats.decay_scales import scales
+from stacklab.stats.result import Undefined
 
 FIVE, THREE = (12.0, 24.0, 48.0, 96.0, 192.0), (45.0, 90.0, 180.0)
 LIMIT, HEIGHT, SCALE = 2.0, 1.0, 50.0
 SIMULATED = 200
 
 
-def truth(x: float, *, lowered: float = 0.0) -> float:
-    return (LIMIT + HEIGHT * math.exp(-x / SCALE)) * (1 - lowered)
+def truth(x: float) -> float:
+    return LIMIT + HEIGHT * math.exp(-x / SCALE)
 
 
-def planted(seed: int, xs: tuple[float, ...] = FIVE, *, sd: float = 0.02, lowered: float = 0.0) -> Decay:
+def planted(seed: int, xs: tuple[float, ...] = FIVE, *, sd: float = 0.02) -> Decay:
     """A fit to three seeds at each x, asked at 48 and 180."""
-    found = fit_decay(*points(seed, xs, sd=sd, lowered=lowered), at=(48.0, 180.0))
+    found = fit_decay(*points(seed, xs, sd=sd), at=(48.0, 180.0))
     assert isinstance(found, Decay)
     return found
 
 
-def points(seed: int, xs: tuple[float, ...], *, sd: float, lowered: float = 0.0) -> tuple[list[float], list[float]]:
-    random, x = np.random.default_rng([seed, round(1e6 * lowered)]), [x for x in xs for _ in range(3)]
-    return x, [truth(at, lowered=lowered) + random.normal(0, sd) for at in x]
+def points(seed: int, xs: tuple[float, ...], *, sd: float) -> tuple[list[float], list[float]]:
+    random, x = np.random.default_rng([seed, 0]), [x for x in xs for _ in range(3)]
+    return x, [truth(at) + random.normal(0, sd) for at in x]
 
 
 def near_95(hits: int) -> bool:
@@ -45,21 +46,16 @@ def test_a_planted_curve_is_found() -> None:
     assert fit.spread == pytest.approx(0.02, rel=0.5)
 
 
-def test_bands_and_gaps_cover_the_truth_as_often_as_they_say() -> None:
-    gaps = {0.0: 0, -0.02: 0}
+def test_bands_cover_the_truth_as_often_as_they_say() -> None:
     bands = {48.0: 0, 180.0: 0}
     scales = 0
     for seed in range(SIMULATED):
-        reference = planted(seed)
+        fit = planted(seed)
         for x in bands:
-            bands[x] += reference.at(x).low <= truth(x) <= reference.at(x).high
-        assert reference.scale.low is not None and reference.scale.high is not None
-        scales += reference.scale.low <= SCALE <= reference.scale.high
-        for true in gaps:
-            gap = relative_gap(planted(seed + SIMULATED, lowered=-true), reference, x=180.0)
-            assert isinstance(gap, Estimate)
-            gaps[true] += gap.low <= true <= gap.high
-    assert all(map(near_95, (scales, *bands.values(), *gaps.values()))), (scales, bands, gaps)
+            bands[x] += fit.at(x).low <= truth(x) <= fit.at(x).high
+        assert fit.scale.low is not None and fit.scale.high is not None
+        scales += fit.scale.low <= SCALE <= fit.scale.high
+    assert all(map(near_95, (scales, *bands.values()))), (scales, bands)
 
 
 def test_the_band_through_three_different_x_covers_as_well() -> None:
@@ -125,13 +121,11 @@ def test_noise_alone_never_breaks_it(seed: int) -> None:
     assert isinstance(found, Undefined) or all(math.isfinite(point.high) for point in found.curve)
 
 
-def test_a_gap_needs_both_curves() -> None:
-    none, fit = Undefined(reason="why"), planted(0)
-    assert relative_gap(none, fit, x=48.0) == Undefined(reason="the curve cannot be fitted: why")
-    assert relative_gap(fit, none, x=48.0) == Undefined(reason="the reference cannot be fitted: why")
-
-
-def test_a_gap_to_nothing_has_no_ratio() -> None:
-    fit = planted(0)
-    zero = fit.model_copy(update={"curve": tuple(p.model_copy(update={"value": 0.0}) for p in fit.curve)})
-    assert relative_gap(fit, zero, x=48.0) == Undefined(reason="the reference is 0 at 48")
+def test_limit_and_height_of_a_scale_vary_as_those_of_a_linear_fit_do() -> None:
+    x, y = points(2, FIVE, sd=0.02)
+    found = scales(x, y)
+    for at in (100, found.best, 1900):
+        design_N2 = np.stack([np.ones(len(x)), np.exp(-(np.asarray(x) - min(x)) / found.scale_S[at])], axis=1)
+        variance_22 = np.linalg.inv(design_N2.T @ design_N2)
+        assert found.limit_variance_S[at] == pytest.approx(variance_22[0, 0])
+        assert found.height_variance_S[at] == pytest.approx(variance_22[1, 1])

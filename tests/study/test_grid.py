@@ -37,7 +37,10 @@ GRID = GridSpec(axes=AXES, depth="layers", across="heads", solved=0.9)
 def cell(layers: str, *finals: float, baseline: float = 0.25) -> Cell:
     outcomes = tuple(SeedOutcome(seed=seed, final=final, steps=None, trained=1000) for seed, final in enumerate(finals))
     at = {"task": "easy", "layers": layers, "heads": "1"}
-    return Cell(arm=f"a{layers}", at=at, baseline=baseline, outcomes=outcomes, verdict="partial", reason="")
+    seeds = len(outcomes)
+    return Cell(
+        arm=f"a{layers}", at=at, baseline=baseline, outcomes=outcomes, planned=seeds, verdict="partial", reason=""
+    )
 
 
 def rows(*states: str) -> list[Row]:
@@ -210,6 +213,9 @@ def test_cells_are_read_from_what_runs_measured(tmp_path: Path, monkeypatch: pyt
     assert study.grid is not None
     (threshold,) = thresholds(study.grid, [shallow, deep])
     assert (threshold.depth, threshold.solved) == ("2", (("1", 0, 3), ("2", 2, 3)))
+    lost = [row.model_copy(update={"status": "failed"}) if row.seed == 3 else row for row in found]
+    (threshold,) = thresholds(study.grid, read_cells(plan, lost, tmp_path))
+    assert threshold.solved == (("1", 0, 3), ("2", 2, 3)), "a lost seed still counts"
     for history in evals.values():
         for row in history:
             row["validation.loss"] = 1000 - row["step"]

@@ -68,8 +68,9 @@ def _table(report: "HeadReport") -> "Table":
     untrained = {(row.layer, row.role): row for row in report.untrained}
     for row in report.trained:
         other = untrained[row.layer, row.role]
-        cells = (_told(side) for side in (row.best, other.best, row.mean, other.mean))
-        table.add_row(str(row.layer + 1), row.role, *cells, _built(report, row), row.where)
+        best = (_told(one.best, one.best_value) for one in (row, other))
+        mean = (_told(one.mean, one.mean_value) for one in (row, other))
+        table.add_row(str(row.layer + 1), row.role, *best, *mean, _built(report, row), row.where)
     return table
 
 
@@ -78,10 +79,10 @@ def _built(report: "HeadReport", row: "RoleRow") -> str:
     return found[0] if found else "–"
 
 
-def _told(value: "Result") -> str:
-    if value.kind == "undefined":
-        return value.reason
-    return f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
+def _told(result: "Result", value: float) -> str:
+    if result.kind == "undefined":
+        return f"{value:.2f}, interval undefined ({result.reason})"
+    return f"{value:.2f} [{result.low:.2f}, {result.high:.2f}]"
 
 
 def _write(folder: Path, report: "HeadReport", run: "RunPaths") -> None:

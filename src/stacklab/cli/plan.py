@@ -97,11 +97,8 @@ def plan(
         console.print(_power(pairing, len(chosen.seeds), level))
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
-        projected = projected_seconds(chosen, costs, workers=slots)
-        console.print(
-            f"projected time of the study on {slots} workers, evaluation included: {duration(projected)}"
-            + _sooner(chosen)
-        )
+        projected = duration(projected_seconds(chosen, costs, workers=slots)) + _sooner(chosen)
+        console.print(f"projected time of the study on {slots} workers, evaluation included: {projected}")
     if misfit:
         raise misfit
 

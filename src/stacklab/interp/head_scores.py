@@ -1,10 +1,12 @@
 """Scores of heads for simple operations, from their attention on a batch of a task."""
 
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from stacklab.interp.head_spec import ROLES, HeadScore, Role, RoleRow, Subject
@@ -20,6 +22,7 @@ ABSENT: dict[Role, str] = {
     "parsing": "no symbol stands twice in a group",
     "matching": "answers do not stand in the sequences",
 }
+ONE_GROUP = "the whole sequence is one group, so that all earlier positions are of it"
 
 
 def score_heads(model: Transformer, batch: TaskBatch, layout: Layout, *, seed: int) -> Subject:
@@ -32,11 +35,13 @@ def score_heads(model: Transformer, batch: TaskBatch, layout: Layout, *, seed: i
             for head, (value, where) in enumerate(zip(value_H.tolist(), where_H, strict=True)):
                 found.append(HeadScore(layer=layer, head=head, role=role, value=value, where=where))
     present = {score.role for score in found}
-    return Subject(seed=seed, scores=tuple(found), absent={role: ABSENT[role] for role in ROLES if role not in present})
+    reasons = ABSENT | ({"gathering": ONE_GROUP} if _one_group(layout) else {})
+    absent = {role: reasons[role] for role in ROLES if role not in present}
+    return Subject(seed=seed, scores=tuple(found), absent=absent)
 
 
 def summarise(subjects: Sequence[Subject], *, level: float = 0.05) -> tuple[RoleRow, ...]:
-    """Means over models with t intervals, a row for each layer and role."""
+    """Means over models, with t intervals where there are two at least, a row for each layer and role."""
     rows = []
     for layer, role in sorted({(s.layer, s.role) for subject in subjects for s in subject.scores}, key=_order):
         heads = [[s for s in subject.scores if (s.layer, s.role) == (layer, role)] for subject in subjects]
@@ -48,7 +53,9 @@ def summarise(subjects: Sequence[Subject], *, level: float = 0.05) -> tuple[Role
                 layer=layer,
                 role=role,
                 best=mean_t([score.value for score in best], level=level),
+                best_value=statistics.fmean(score.value for score in best),
                 mean=mean_t(means, level=level),
+                mean_value=statistics.fmean(means),
                 where="; ".join(f"{where} ({count} of {len(best)})" for where, count in counted),
             )
         )
@@ -72,19 +79,34 @@ def _by_role(a_BHTT: Tensor, batch: TaskBatch, layout: Layout) -> dict[Role, Fou
     return {role: value for role, value in found.items() if value is not None}
 
 
+def _one_group(layout: Layout) -> bool:
+    """Whether slots are positions of the sequence, none of which stands twice."""
+    return len(layout.group_T) > 1 and bool((layout.group_T == layout.group_T[0]).all())
+
+
 def _copying(a_HTT: Tensor, layout: Layout) -> Found | None:
-    slot_T, length = layout.slot_T, len(layout.slot_T)
+    length = len(layout.slot_T)
     names, shares = [], []
-    for slot in range(int(slot_T.max()) + 1):
+    for slot_T, named in _slots(layout):
         for back in range(1, length):
-            at = np.flatnonzero((slot_T == slot) & (np.arange(length) >= back))
+            at = np.flatnonzero(slot_T & (np.arange(length) >= back))
             if at.size:
-                names.append(f"slot {slot}, {back} back")
+                names.append(f"{named}{back} back")
                 shares.append(a_HTT[:, at, at - back].mean(-1))
     return _best(shares, names)
 
 
+def _slots(layout: Layout) -> list[tuple[NDArray[np.bool_], str]]:
+    """The positions of each slot, with its name; of a single group all positions, since a slot of it is one position,
+    and the best of single cells says nothing: the second position looks one back with half of even attention."""
+    if _one_group(layout):
+        return [(np.ones(len(layout.slot_T), dtype=bool), "")]
+    return [(layout.slot_T == slot, f"slot {slot}, ") for slot in range(int(layout.slot_T.max()) + 1)]
+
+
 def _gathering(a_HTT: Tensor, layout: Layout) -> Found | None:
+    if _one_group(layout):
+        return None
     own_TT = np.tril(layout.group_T[:, None] == layout.group_T, k=-1)
     share_HT = (a_HTT * torch.from_numpy(own_TT)).sum(-1)
     names, shares = [], []

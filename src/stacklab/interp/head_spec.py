@@ -7,7 +7,8 @@ from stacklab.stats.result import Result
 
 Role = Literal["copying", "gathering", "parsing", "matching"]
 ROLES: dict[Role, str] = {
-    "copying": "attention to the position a fixed number of places back, at the best slot and number",
+    "copying": "attention to the position a fixed number of places back, at the best slot and number (over all "
+    "positions where the sequence is one group)",
     "gathering": "attention to the earlier positions of the own group, at the best slot",
     "parsing": "where a symbol stood in its group before: attention to its equals there, of what leaves the position",
     "matching": "attention to positions that hold the right answer, where one is asked",
@@ -37,12 +38,15 @@ class Subject(Spec):
 
 class RoleRow(Spec):
     """A role in a layer, over models. best: of the head that scores most in each model, since a head's number means
-    nothing across seeds; mean: of all heads. `where`: of the best heads, the most frequent first."""
+    nothing across seeds; mean: of all heads. Their values stand beside them, since one model has those and no interval.
+    `where`: of the best heads, the most frequent first."""
 
     layer: int
     role: Role
     best: Result
+    best_value: float
     mean: Result
+    mean_value: float
     where: Text
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from stacklab.report.epochs import over_epochs
 from stacklab.report.plot import Axis, Band, Dash, Figure, Key, Line, Panel, Points, arm_keys, spanning
 from stacklab.report.schema import ArmFact, Facts, RunFact
 
@@ -22,7 +23,7 @@ def curves(facts: Facts) -> Figure | None:
     arms = [arm for arm in facts.arms if any(run.arm == arm.name for run in drawn)]
     stride = max(run.batch_stride for run in drawn)
     which = "every training batch" if stride == 1 else f"one training batch in {stride}"
-    return Figure(
+    figure = Figure(
         name="curves",
         title="Loss curves, arm by arm",
         caption="A line per seed. The band reaches from the lowest to the highest finished seed. Faint: the loss of "
@@ -40,6 +41,7 @@ def curves(facts: Facts) -> Figure | None:
             *([Key("ended early", None, "ended")] if len(_finished(drawn)) < len(drawn) else []),
         ),
     )
+    return over_epochs(facts, figure, _last_step(facts))
 
 
 def overlay(facts: Facts) -> Figure | None:
@@ -57,21 +59,16 @@ def overlay(facts: Facts) -> Figure | None:
             panels.append(Panel(name, x_axis, spanning(NATS, [y for _, y in late]), tuple(bands), tuple(lines)))
     if not panels:
         return None
-    return Figure(
+    figure = Figure(
         name="overlay",
         title="All arms together",
         caption="Means over the finished seeds; the band reaches from the lowest to the highest. The first "
-        f"{EARLY:.0%} of the steps are left out, so that the rest is shown at a useful height." + _suppressed(panels),
+        f"{EARLY:.0%} of the steps are left out, so that the rest is shown at a useful height.",
         panels=tuple(panels),
         keys=arm_keys(facts.arms),
         columns=2,
     )
-
-
-def _suppressed(panels: Sequence[Panel]) -> str:
-    """The mark of axes that do not begin at zero."""
-    low = min(panel.y.low for panel in panels)
-    return " The zero of the loss axis is suppressed: read differences, not heights." if low > 0 else ""
+    return over_epochs(facts, figure, last)
 
 
 def _last_step(facts: Facts) -> float:

@@ -123,7 +123,7 @@ def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
 
 def _orders(orders: Sequence[OrderFact]) -> Iterator[str]:
     if unequal := [str(order.seed) for order in orders if order.equal is False]:
-        yield f"The arms did not see the same batches at seed {', '.join(unequal)}."
+        yield f"Arms that share their data did not see the same batches at seed {', '.join(unequal)}."
 
 
 def _machines(origin: Sequence[OriginRow]) -> Iterator[str]:

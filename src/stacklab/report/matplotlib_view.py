@@ -28,6 +28,10 @@ LABEL_PLACES: Mapping[LabelSide, tuple[tuple[int, int], str, str]] = {
     "left": ((-6, 0), "right", "center"),
     "right": ((6, 0), "left", "center"),
     "centre": ((0, 0), "center", "center"),
+    "above left": ((-6, 5), "right", "bottom"),
+    "above right": ((6, 5), "left", "bottom"),
+    "below left": ((-6, -5), "right", "top"),
+    "below right": ((6, -5), "left", "top"),
 }
 """Offset in points, horizontal and vertical alignment."""
 GREY = "#555555"
@@ -80,7 +84,7 @@ def draw(figure: Figure) -> "Drawing":
     below = 0.3 + 0.22 * -(-len(figure.keys) // keys_across)
     height = 2.7 * rows + below
     with style():
-        drawing = Drawing(figsize=(3.7 * columns + 0.4, height))
+        drawing = Drawing(figsize=(3.7 * columns + 0.55, height))
         grid = drawing.subplots(rows, columns, squeeze=False)
         for index, axes in enumerate(grid.flat):
             if index < len(figure.panels):
@@ -90,9 +94,9 @@ def draw(figure: Figure) -> "Drawing":
         drawing.legend(
             handles=[_handle(key) for key in figure.keys], loc="lower center", ncols=keys_across, frameon=False
         )
-        left = 0.65 / drawing.get_figwidth()
+        left = 0.8 / drawing.get_figwidth()
         bottom, top = (below + 0.5) / height, 1 - 0.3 / height
-        drawing.subplots_adjust(left=left, right=0.985, bottom=bottom, top=top, wspace=0.28, hspace=0.5)
+        drawing.subplots_adjust(left=left, right=0.985, bottom=bottom, top=top, wspace=0.34, hspace=0.5)
     return drawing
 
 
@@ -136,7 +140,8 @@ def _axis(axes: "Axes", axis: Axis, which: Literal["x", "y"]) -> None:
     from matplotlib.ticker import EngFormatter, NullLocator, PercentFormatter, StrMethodFormatter
 
     side = axes.xaxis if which == "x" else axes.yaxis
-    axes.set(**{f"{which}label": axis.title, f"{which}scale": "log" if axis.log else "linear"})
+    title = axis.title if which == "x" else axis.height_title
+    axes.set(**{f"{which}label": title, f"{which}scale": "log" if axis.log else "linear"})
     axes.set(**{f"{which}lim": (axis.low, axis.high)})
     if axis.ticks:
         side.set_ticks(list(axis.ticks))

@@ -12,7 +12,7 @@ from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
 from stacklab.report.strips import strip_groups
 from stacklab.report.text import alone
-from stacklab.report.trend_tables import fit_table, gap_table, point_table
+from stacklab.report.trend_tables import fit_table, gap_table, lead, point_table
 from stacklab.report.tuning_views import grid
 from stacklab.report.verdict_marks import MARKS, values_text, why
 
@@ -36,6 +36,7 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "cell_table": cell_table,
         "threshold_table": threshold_table,
         "aggregates": aggregates,
+        "trend_lead": lead,
         "fit_table": fit_table,
         "gap_table": gap_table,
         "point_table": point_table,
@@ -63,14 +64,15 @@ def copied(novelty: Novelty) -> str:
 
 
 def orders_sentence(orders: tuple[OrderFact, ...]) -> str:
-    """Whether the arms saw the same batches."""
+    """Whether the arms that share their data saw the same batches; those of other tasks have other ones."""
     compared = [order for order in orders if order.equal is not None]
     if not compared:
-        return "No seed has two finished arms, so there are no batch orders to compare."
+        return "No seed has two finished arms that share their data, so there are no batch orders to compare."
     unequal = [str(order.seed) for order in compared if not order.equal]
     if unequal:
-        return f"The arms did not see the same batches at seed {', '.join(unequal)}."
-    return f"At each of {len(compared)} seeds all finished arms saw the same batches in the same order."
+        return f"Arms that share their data did not see the same batches at seed {', '.join(unequal)}."
+    seeds = "At the one seed compared" if len(compared) == 1 else f"At each of {len(compared)} seeds"
+    return f"{seeds} all finished arms that share their data saw the same batches in the same order."
 
 
 def _how(facts: Facts) -> str:

@@ -8,8 +8,11 @@ from typing import Literal
 from stacklab.report.schema import ArmFact
 
 Dash = Literal["solid", "dash"]
-LabelSide = Literal["above", "below", "left", "right", "centre"]
+LabelSide = Literal[
+    "above", "below", "left", "right", "above left", "above right", "below left", "below right", "centre"
+]
 Floats = tuple[float, ...]
+CUT = "(axis does not start at 0)"
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,13 @@ class Axis:
     """Whether values are shares, to be read as percentages."""
     labels: tuple[str, ...] = ()
     """What to write at the ticks; empty writes their values."""
+
+    @property
+    def height_title(self) -> str:
+        """The title of a vertical axis, with a second line where heights are no measure of the values: the axis is
+        linear and its zero lies below what is shown. A logarithmic axis has no zero, a named place no value."""
+        cut = self.low > 0 and not self.log and not self.labels
+        return f"{self.title}\n{CUT}" if cut else self.title
 
 
 @dataclass(frozen=True)

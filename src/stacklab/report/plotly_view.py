@@ -24,6 +24,10 @@ TEXT_POSITIONS: Mapping[LabelSide, str] = {
     "left": "middle left",
     "right": "middle right",
     "centre": "middle center",
+    "above left": "top left",
+    "above right": "top right",
+    "below left": "bottom left",
+    "below right": "bottom right",
 }
 DIGITS = 5
 LARGE = 1e4
@@ -42,10 +46,10 @@ def plotly_panel(panel: Panel, *, height: int = 280) -> dict[str, Any]:
         *(_line(line, panel.y) for line in panel.over),
     ]
     layout = {
-        "xaxis": _axis(panel.x),
-        "yaxis": _axis(panel.y),
+        "xaxis": _axis(panel.x, panel.x.title),
+        "yaxis": _axis(panel.y, panel.y.height_title),
         "height": height,
-        "margin": {"l": 56, "r": 14, "t": 26, "b": 44},
+        "margin": {"l": 70, "r": 14, "t": 26, "b": 44},
         "showlegend": False,
         "hovermode": "closest",
         "modebar": {"remove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"]},
@@ -114,8 +118,8 @@ def _points(mark: Points, y: Axis) -> dict[str, Any]:
     return trace
 
 
-def _axis(axis: Axis) -> dict[str, Any]:
-    shown: dict[str, Any] = {"title": {"text": _text(axis.title), "font": {"size": 12}, "standoff": 6}}
+def _axis(axis: Axis, title: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {"title": {"text": _text(title).replace("\n", "<br>"), "font": {"size": 12}, "standoff": 6}}
     shown |= {"zeroline": False, "ticks": "outside", "ticklen": 4, "tickfont": {"size": 11}, "nticks": 6}
     if axis.log:
         shown |= {"type": "log", "range": [math.log10(axis.low), math.log10(axis.high)]}

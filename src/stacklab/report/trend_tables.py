@@ -6,11 +6,28 @@ from stacklab.report.tables import Cell, Row, Table
 from stacklab.report.text import MINUS, NOTHING, alone, measure_text
 from stacklab.report.trend_view import TITLES
 from stacklab.stats.decay import Decay
+from stacklab.stats.decay_gap import INDEPENDENT, SHARED
 from stacklab.stats.decay_scales import Parameter
 from stacklab.stats.result import Estimate, Result
 from stacklab.study.trend import Series, Trend
 
 STEP = "median_step_seconds"
+METHODS = {
+    SHARED: "seeds taken out",
+    INDEPENDENT: "not every seed stands at every place of both, curves taken as independent",
+}
+
+
+def lead(trend: Trend) -> str:
+    """What is fitted, and what its intervals take for granted."""
+    return (
+        f"An exponential c + a exp(−x / b) is fitted to all finished seeds of a series, x being the "
+        f"{TITLES[trend.against]}. Parameters have profile-likelihood intervals at 95 %, curves and gaps Student's t "
+        "intervals. Those of one curve take its points as independent although its arms share their seeds: where a "
+        "seed shifts all of its runs alike, the band of a curve is too narrow and the interval of b too wide. A gap is "
+        f"a share of the value that the curve of {trend.reference} has, negative where the series lies lower; what a "
+        "seed adds to all of its runs is taken out of it where both curves have the same seeds. It decides no verdict."
+    )
 
 
 def point_table(facts: Facts) -> Table | None:
@@ -99,8 +116,10 @@ def _remark(series: Series, trend: Trend) -> str:
     if not isinstance(series.gap, Estimate):
         return series.gap.reason if series.gap else ""
     places = [point.x for point in series.points]
-    beyond = not min(places) <= trend.at <= max(places)
-    return f"beyond its points, from {min(places):g} to {max(places):g}" if beyond else ""
+    told = [METHODS[series.gap.method]]
+    if not min(places) <= trend.at <= max(places):
+        told.insert(0, f"beyond its points, from {min(places):g} to {max(places):g}")
+    return "; ".join(told)
 
 
 def _measured(arm: ArmFact, metric: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from stacklab.report.label_places import placed
 from stacklab.report.metrics import describe
 from stacklab.report.palette import color, symbol
 from stacklab.report.plot import Axis, Band, Figure, Key, LabelSide, Line, Panel, Points
@@ -14,13 +15,13 @@ from stacklab.study.trend import Trend, TrendPoint
 TITLES = {"total_heads": "total heads"}
 TIMES = ("train_seconds", "median_step_seconds")
 SIDES: tuple[LabelSide, ...] = ("right", "above", "below", "left")
-"""Of the labels of a series: arms of several series often stand at one place."""
+"""Of the labels of a series, where there is room: arms of several series often stand at one place."""
 HUES = (0, 4, 2, 3, 5, 1, 6)
 """Places in the palette, neighbours far apart: series cross each other."""
 UNITS = ((7200.0, 3600.0, "h"), (1.0, 1.0, "s"), (0.0, 1e-3, "ms"))
 """From so many seconds on, times are shown in units of so many seconds."""
-ROOM = 0.15
-"""At both ends of an axis, as a share of its span: labels stand beside the outermost points."""
+ACROSS, ALONG = 0.25, 0.15
+"""Room at both ends of an axis, as a share of its span: labels stand beside the outermost points."""
 
 
 def trend_figure(facts: Facts) -> Figure | None:
@@ -37,8 +38,8 @@ def trend_figure(facts: Facts) -> Figure | None:
         title=f"{describe(trend.metric).title} and time against {TITLES[trend.against]}",
         caption="Dots: one seed each. Outlines: the mean of an arm with its t interval, labelled with the heads of its "
         "layers, bottom first. Curves: exponential fits through all dots of a series with the 95 % confidence band, "
-        "where a fit can be had; a band may run out of the panel, its edges are in the CSV. Attention: all layers of a "
-        "training step, forward and backward, each measured alone.",
+        "which takes runs of one seed as independent, where a fit can be had; a band may run out of the panel, its "
+        "edges are in the CSV. Attention: all layers of a training step, forward and backward, each measured alone.",
         panels=shown,
         keys=tuple(Key(series.name, _hue(i), symbol(i)) for i, series in enumerate(trend.series)),
         columns=2,
@@ -131,11 +132,11 @@ def _panel(
     drawn: list[Points | Line] = [*points, *lines]
     places = [x for mark in drawn for x in mark.x]
     heights = [y for mark in drawn for y in mark.y] + [end for mark in points for end in (*mark.low, *mark.high)]
-    x, y = _roomy(TITLES[trend.against], places), _roomy(unit, heights)
-    return Panel(title, x, y, bands=tuple(bands), lines=tuple(lines), points=tuple(points))
+    x, y = _roomy(TITLES[trend.against], places, ACROSS), _roomy(unit, heights, ALONG)
+    return Panel(title, x, y, bands=tuple(bands), lines=tuple(lines), points=tuple(placed(points, x, y)))
 
 
-def _roomy(title: str, values: Sequence[float]) -> Axis:
+def _roomy(title: str, values: Sequence[float], share: float) -> Axis:
     low, high = min(values), max(values)
-    room = ROOM * (high - low) or 0.05 * abs(high) or 0.5
+    room = share * (high - low) or 0.05 * abs(high) or 0.5
     return Axis(title, low - room, high + room)

@@ -1,4 +1,4 @@
-"""An exponential approach to a limit, y = c + a exp(-x / b), fitted to points, and the gap between two such fits."""
+"""An exponential approach to a limit, y = c + a exp(-x / b), fitted to points."""
 
 import math
 import warnings
@@ -11,7 +11,7 @@ from pydantic import Field
 from stacklab.base.spec import Items, Spec
 from stacklab.stats.check import ROUNDING, no_spread, not_finite
 from stacklab.stats.decay_scales import Parameter, scales
-from stacklab.stats.result import Estimate, Result, Undefined
+from stacklab.stats.result import Undefined
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,32 +67,6 @@ def fit_decay(x: Sequence[float], y: Sequence[float], *, at: Sequence[float], le
         return Undefined(reason=reason)
     with _quiet():
         return _fit(x, y, at=at, level=level)
-
-
-def relative_gap(fit: Decay | Undefined, reference: Decay | Undefined, *, x: float) -> Result:
-    """(fit - reference) / reference at x, with Student's interval by propagated standard errors.
-
-    The two curves are taken as independent; degrees of freedom after Welch and Satterthwaite. Both curves must have
-    been asked at x.
-    """
-    for name, found in (("the curve", fit), ("the reference", reference)):
-        if isinstance(found, Undefined):
-            return Undefined(reason=f"{name} cannot be fitted: {found.reason}")
-    assert isinstance(fit, Decay) and isinstance(reference, Decay)
-    own, other = fit.at(x), reference.at(x)
-    if not other.value:
-        return Undefined(reason=f"the reference is 0 at {x:g}")
-    from scipy import stats
-
-    gap = (own.value - other.value) / other.value
-    parts = (own.error / other.value) ** 2, (own.value * other.error / other.value**2) ** 2
-    variance = sum(parts)
-    half = 0.0
-    if variance:
-        spent = parts[0] ** 2 / fit.degrees + parts[1] ** 2 / reference.degrees
-        half = float(stats.t.ppf((1 + fit.level) / 2, variance**2 / spent)) * math.sqrt(variance)
-    n = fit.n + reference.n
-    return Estimate(value=gap, low=gap - half, high=gap + half, level=fit.level, n=n, method="t, errors propagated")
 
 
 def _problem(x: Sequence[float], y: Sequence[float]) -> str:

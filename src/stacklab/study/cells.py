@@ -51,6 +51,9 @@ class Cell(Spec):
     """Axis -> value."""
     baseline: float | None
     outcomes: Items[SeedOutcome]
+    """Of the seeds that finished."""
+    planned: int
+    """Seeds, those that were lost among them."""
     verdict: CellVerdict
     reason: str
 
@@ -63,7 +66,7 @@ class Threshold(Spec):
     """The smallest value of the depth axis at which a majority of seeds solve, with all other axes held at `at`.
 
     depth: None where no value does. at_most: the value before it was not run or proves nothing. solved: (value, seeds
-    that solve, seeds) of every depth.
+    that solve, seeds that were planned) of every depth.
     """
 
     at: dict[str, str]
@@ -108,7 +111,7 @@ def thresholds(grid: GridSpec, cells: Sequence[Cell]) -> list[Threshold]:
     found = []
     for at, group in groupby(sorted(cells, key=lambda cell: order[others(cell)]), key=others):
         column = list(group)
-        solved = tuple((cell.at[grid.depth], _solved(cell, grid), len(cell.outcomes)) for cell in column)
+        solved = tuple((cell.at[grid.depth], _solved(cell, grid), cell.planned) for cell in column)
         first = next((cell.at[grid.depth] for cell in column if cell.verdict == "solved"), None)
         found.append(Threshold(at=dict(at), depth=first, at_most=_at_most(grid, column, first), solved=solved))
     return found
@@ -165,7 +168,7 @@ def _cell(
     finished = [row for row in rows if row.status == "finished"]
     if any(metric not in row.metrics for row in finished):
         why = f"its runs do not measure {metric}"
-        return Cell(arm=arm.name, at=at, baseline=None, outcomes=(), verdict="invalid", reason=why)
+        return Cell(arm=arm.name, at=at, baseline=None, outcomes=(), planned=len(rows), verdict="invalid", reason=why)
     outcomes = tuple(
         SeedOutcome(
             seed=row.seed,
@@ -176,7 +179,9 @@ def _cell(
         for row in finished
     )
     baseline = arm.baselines.get(metric)
-    cell = Cell(arm=arm.name, at=at, baseline=baseline, outcomes=outcomes, verdict="invalid", reason="")
+    cell = Cell(
+        arm=arm.name, at=at, baseline=baseline, outcomes=outcomes, planned=len(rows), verdict="invalid", reason=""
+    )
     verdict, reason = judge(cell, grid, rows, progress(metric, [histories[one.seed] for one in _unsolved(cell, grid)]))
     return cell.model_copy(update={"verdict": verdict, "reason": reason})
 

@@ -1,9 +1,10 @@
 """The study's trend: where every arm stands, the fit of every series, and the gaps between the fits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stacklab.base.spec import Items, Spec
-from stacklab.stats.decay import Decay, DecayFit, fit_decay, relative_gap
+from stacklab.stats.decay import Decay, DecayFit, fit_decay
+from stacklab.stats.decay_gap import SeedPoint, relative_gap, share_seeds, shared_gap
 from stacklab.stats.result import Result, Undefined
 from stacklab.study.collect import Row
 from stacklab.study.plan import ArmPlan, Plan
@@ -55,8 +56,8 @@ def trend(plan: Plan, rows: Sequence[Row]) -> Trend | None:
     series = {name: found for name, found in series.items() if found}
     if not series:
         return None
-    fits = {name: _fit(spec, found, rows) for name, found in series.items()}
-    reference = fits.get(spec.reference, Undefined(reason="this scale runs no arm of it"))
+    points = {name: _seed_points(spec, found, rows) for name, found in series.items()}
+    fits = {name: _fit(spec, found, points[name]) for name, found in series.items()}
     return Trend(
         metric=spec.metric,
         against=spec.against,
@@ -67,7 +68,7 @@ def trend(plan: Plan, rows: Sequence[Row]) -> Trend | None:
                 name=name,
                 points=tuple(_point(plan, spec, arm) for arm in found),
                 fit=fits[name],
-                gap=None if name == spec.reference else relative_gap(fits[name], reference, x=spec.at),
+                gap=None if name == spec.reference else _gap(spec, name, points, fits),
                 reported=spec.reported.get(name),
             )
             for name, found in series.items()
@@ -76,16 +77,36 @@ def trend(plan: Plan, rows: Sequence[Row]) -> Trend | None:
     )
 
 
-def _fit(spec: TrendSpec, arms: Sequence[ArmPlan], rows: Sequence[Row]) -> Decay | Undefined:
+def _seed_points(spec: TrendSpec, arms: Sequence[ArmPlan], rows: Sequence[Row]) -> list[SeedPoint]:
+    """Of the finished runs of the arms that have the metric: a run cut short stands elsewhere on its curve."""
     places = {arm.name: float(quantity_of(arm.config.model, spec.against)) for arm in arms}
-    points = [
-        (places[row.arm], row.metrics[spec.metric])
+    return [
+        SeedPoint(places[row.arm], row.seed, row.metrics[spec.metric])
         for row in rows
         if row.arm in places and row.status == "finished" and spec.metric in row.metrics
     ]
-    ends = min(spec.at, *places.values()), max(spec.at, *places.values())
+
+
+def _fit(spec: TrendSpec, arms: Sequence[ArmPlan], points: Sequence[SeedPoint]) -> Decay | Undefined:
+    places = [float(quantity_of(arm.config.model, spec.against)) for arm in arms]
+    ends = min(spec.at, *places), max(spec.at, *places)
     drawn = {ends[0] + share * (ends[1] - ends[0]) / DRAWN for share in range(DRAWN)}
-    return fit_decay([x for x, _ in points], [y for _, y in points], at=sorted({*drawn, ends[1], spec.at}))
+    return fit_decay([one.x for one in points], [one.y for one in points], at=sorted({*drawn, ends[1], spec.at}))
+
+
+def _gap(
+    spec: TrendSpec,
+    name: str,
+    points: Mapping[str, Sequence[SeedPoint]],
+    fits: Mapping[str, Decay | Undefined],
+) -> Result:
+    """Without what seeds do to both curves alike, where both have the same seeds throughout."""
+    reference = fits.get(spec.reference, Undefined(reason="this scale runs no arm of it"))
+    if all(isinstance(found, Decay) for found in (fits[name], reference)):
+        own, other = points[name], points[spec.reference]
+        if share_seeds(own, other):
+            return shared_gap(own, other, x=spec.at)
+    return relative_gap(fits[name], reference, x=spec.at)
 
 
 def _point(plan: Plan, spec: TrendSpec, arm: ArmPlan) -> TrendPoint:
