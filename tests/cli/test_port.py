@@ -86,6 +86,7 @@ TOO_LONG: list[tuple[list[str], str]] = [
     (["generate", LONG], r"expected one run that starts with 'n{199}\.\.\. \("),
     (["export", LONG, "new"], r"expected one run that starts with 'n{199}\.\.\. \("),
     (["export", "m", LONG], r"n{300}: cannot write \(File name too long\); choose a shorter name"),
+    (["export", "m", "a\udcff"], r"a\\udcff: its name is not UTF-8, so other programs could not open it"),
     (["import", LONG], "n{300}: no such folder or file"),
     (["import", "whole", "--name", LONG], r"--name n{200}\.\.\. .* at most 200 bytes"),
     (["import", "whole", "--name", "é" * 101], "--name é{101}: .* at most 200 bytes"),

@@ -45,6 +45,7 @@ def export_model(name: str, folder: str | Path, *, out: Path, format: str | None
     does; MissingExtraError when a format needs a package that is not installed.
     """
     target = Path(folder).expanduser()
+    _check_name(target)
     if exists(target) and (not target.is_dir() or any(target.iterdir())):
         raise PortError(f"{target}: exists and is not empty; choose another folder or delete it")
     found = locate(name, out)
@@ -63,6 +64,16 @@ def export_model(name: str, folder: str | Path, *, out: Path, format: str | None
 
     write_folder(target, fill)
     return Exported(target, ONNX if form is None else form.name, differences[0], model.tokenizer is not None)
+
+
+def _check_name(target: Path) -> None:
+    """Raises PortError for a name that the programs which are to open the folder cannot take."""
+    try:
+        str(target).encode()
+    except UnicodeEncodeError as error:
+        raise PortError(
+            f"{target}: its name is not UTF-8, so other programs could not open it; name another"
+        ) from error
 
 
 def _form(model: Portable, format: str | None) -> Form | None:
