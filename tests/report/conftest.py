@@ -133,7 +133,7 @@ def study_tree(*, steps: int = 80, every: int = 20) -> dict[str, Any]:
             "evaluate": {"every": every},
             "sample": {"prompts": ["<|im_start|>user\n"]},
         },
-        "arms": ARMS,
+        "arms": copy.deepcopy(ARMS),
         "control": "layers-1",
         "claims": [claim | {"arm": "layers-12", "against": AGAINST} for claim in CLAIMS],
         "aggregates": [{"name": "tasks", "label": "Exact answers over tasks", "metrics": HOPS}],

@@ -23,12 +23,12 @@ def curves(facts: Facts) -> Figure | None:
     arms = [arm for arm in facts.arms if any(run.arm == arm.name for run in drawn)]
     stride = max(run.batch_stride for run in drawn)
     which = "every training batch" if stride == 1 else f"one training batch in {stride}"
+    which += ", measured with dropout" if facts.any_dropout else ""
     figure = Figure(
         name="curves",
         title="Loss curves, arm by arm",
         caption="A line per seed. The band reaches from the lowest to the highest finished seed. Faint: the loss of "
-        f"{which}, measured with dropout. A ring marks the best validation loss of a seed. All panels share their "
-        "axes.",
+        f"{which}. A ring marks the best validation loss of a seed. All panels share their axes.",
         panels=tuple(
             Panel(arm.label, x, y, _bands(arm), tuple(_seed_lines(facts, arm)), tuple(_marks(facts, arm)))
             for arm in arms

@@ -22,6 +22,9 @@ from stacklab.study.tuning import ArmTuning
 Style = Literal["loss", "plain", "share", "whole", "step", "seconds", "rate", "bytes"]
 
 
+DROPOUT = ("model.dropout", "model.attention_dropout")
+
+
 class Metric(Spec):
     """What a number is called, its unit, and how it is printed."""
 
@@ -277,6 +280,12 @@ class Facts(Spec):
     provenance: Items[OriginRow]
     orders: Items[OrderFact]
     limits: Items[str]
+
+    @property
+    def any_dropout(self) -> bool:
+        """Whether an arm is trained with dropout, so that the losses of its training batches are measured with it."""
+        own = [{row.path: row.right for row in arm.changes} for arm in self.arms]
+        return any(changed.get(path, self.base[path]) for changed in own for path in DROPOUT)
 
     def arm(self, name: str) -> ArmFact:
         return next(arm for arm in self.arms if arm.name == name)
