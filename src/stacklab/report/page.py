@@ -7,6 +7,7 @@ from stacklab.report import tables
 from stacklab.report.aggregate_view import aggregates
 from stacklab.report.audit_table import audit
 from stacklab.report.cell_views import cell_table, grid_lead, threshold_table
+from stacklab.report.curve_figures import with_dropout
 from stacklab.report.evidence_table import against_control, evidence
 from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
@@ -44,7 +45,7 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "point_table": point_table,
         "shown_runs": shown,
         "sampled": any(run.samples for run in shown.values() if run is not None),
-        "dropout": facts.any_dropout,
+        "dropout": with_dropout(facts),
         "orders": orders_sentence(facts.orders),
         "copied": copied,
     }

@@ -22,9 +22,6 @@ from stacklab.study.tuning import ArmTuning
 Style = Literal["loss", "plain", "share", "whole", "step", "seconds", "rate", "bytes"]
 
 
-DROPOUT = ("model.dropout", "model.attention_dropout")
-
-
 class Metric(Spec):
     """What a number is called, its unit, and how it is printed."""
 
@@ -233,6 +230,15 @@ class OrderFact(Spec):
     hashes: Items[str]
 
 
+class DataFact(Spec):
+    """Data that arms train on: what was asked for, by setting, and the labels of the arms."""
+
+    data_fingerprint: str
+    name: str
+    settings: dict[str, Any]
+    arms: Items[str]
+
+
 class ScaleFact(Spec):
     name: str
     variant: str
@@ -274,18 +280,14 @@ class Facts(Spec):
     """Of the source's log, where one was given."""
     data_fingerprint: str
     data: dict[str, Any]
-    """The manifest of the prepared data by dotted path."""
+    """The manifest of the prepared data of the base by dotted path."""
+    datasets: Items[DataFact]
+    """All data that arms train on, in the order of the arms; of most studies those of the base alone."""
     epochs: float | None
     """Training tokens of a run as a multiple of the tokens of one epoch."""
     provenance: Items[OriginRow]
     orders: Items[OrderFact]
     limits: Items[str]
-
-    @property
-    def any_dropout(self) -> bool:
-        """Whether an arm is trained with dropout, so that the losses of its training batches are measured with it."""
-        own = [{row.path: row.right for row in arm.changes} for arm in self.arms]
-        return any(changed.get(path, self.base[path]) for changed in own for path in DROPOUT)
 
     def arm(self, name: str) -> ArmFact:
         return next(arm for arm in self.arms if arm.name == name)
