@@ -22,7 +22,7 @@ from stacklab.report.plotly_view import CONFIG
 from stacklab.report.schema import OrderFact
 from stacklab.run.paths import OutPaths
 from stacklab.study.results import StudyResult, open_results
-from tests.report.conftest import MakeStudy, study_tree
+from tests.report.conftest import MakeStudy, gridded_tree, study_tree
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'`|${{7*7}} http://evil.example"
 LOADING = {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "background", "formaction"}
@@ -226,6 +226,36 @@ def test_the_audit_of_a_source_stands_in_both_pages_and_its_texts_stay_text(
     assert found.findings[0].sentence[:30] in html
     assert "<script>alert(1)</script>" not in html + markdown
     assert 'id="audit"' not in render_html(build_facts(make_study()), {})
+
+
+def test_a_study_without_samples_has_no_such_section(make_study: MakeStudy) -> None:
+    result = make_study()
+    assert "Samples before and after training" in markdown_of(result)
+    assert 'id="samples"' in html_of(result) and 'href="#samples"' in html_of(result)
+    for row in result.rows:
+        OutPaths(result.out).run(row.run_id).samples.unlink()
+    for page in (html_of(result), markdown_of(result)):
+        assert "Samples before and after training" not in page and '"#samples"' not in page
+
+
+def test_dropout_is_told_of_studies_that_have_it_alone(make_study: MakeStudy, tmp_path: Path) -> None:
+    with_it = make_study(out=tmp_path / "dropped")
+    assert "measured with dropout" in html_of(with_it) and "with dropout; train probe" in html_of(with_it)
+    tree = study_tree()
+    tree["base"]["model"] |= {"dropout": 0.0, "attention_dropout": 0.0}
+    without = make_study(tree=tree, out=tmp_path / "none")
+    for page in (html_of(without), markdown_of(without)):
+        assert "with dropout" not in page
+    tree["knobs"].append("model.attention_dropout")
+    tree["arms"]["layers-1"]["change"]["model.attention_dropout"] = 0.2
+    assert "measured with dropout" in html_of(make_study(tree=tree, out=tmp_path / "one"))
+
+
+def test_the_grid_tells_its_threshold_and_the_rule_of_twice_the_steps(make_study: MakeStudy) -> None:
+    result = make_study(tree=gridded_tree())
+    for page in (html_of(result), markdown_of(result)):
+        assert "the threshold is the smallest value of layers at which that is so" in page
+        assert "fewer than 2 times the steps in which the next deeper one that solves did so" in page
 
 
 def test_samples_say_what_of_them_was_seen_in_training(make_study: MakeStudy) -> None:

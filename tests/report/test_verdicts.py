@@ -53,5 +53,5 @@ def test_one_seed_and_no_claims_are_told(make_study: MakeStudy, tmp_path) -> Non
 def test_a_grid_tells_its_thresholds(make_study: MakeStudy) -> None:
     result = make_study(tree=gridded_tree())
     joined = " ".join(printed(result, 120).split())
-    assert "heads smallest layers that a majority of seeds solve predicted seeds by layers" in joined
+    assert "heads smallest value of layers at which a majority of seeds solve predicted seeds by layers" in joined
     assert joined.count("1: 2 of 2") == 2, "the losses of the made-up runs are all below the goal or above it"

@@ -11,7 +11,7 @@ from stacklab.report.schema import Facts
 from stacklab.report.tables import Cell as TableCell
 from stacklab.report.tables import Table
 from stacklab.report.text import NOTHING
-from stacklab.study.cells import Cell, CellVerdict, Threshold, predicted_depth
+from stacklab.study.cells import ENOUGH, Cell, CellVerdict, Threshold, predicted_depth
 from stacklab.study.grid_spec import GridSpec
 
 SHADES = ("#f1eef6", "#d0d1e6", "#a6bddb", "#74a9cf", "#2b8cbe", "#045a8d")
@@ -69,6 +69,16 @@ def steps_to_solve(facts: Facts) -> Figure | None:
     )
 
 
+def grid_lead(grid: GridSpec) -> str:
+    """When a cell is solved, and when one that is not counts as failing."""
+    return (
+        f"A cell is solved when a majority of its seeds reach {grid.solved:g} in {grid.metric}; the threshold is the "
+        f"smallest value of {grid.depth} at which that is so. One that is not solved is at the baseline of guessing, "
+        "partial, or was not trained long enough: it still learned when training ended, or had fewer than "
+        f"{ENOUGH} times the steps in which the next deeper one that solves did so."
+    )
+
+
 def cell_table(facts: Facts) -> Table | None:
     """Every cell with its seeds."""
     if facts.grid is None or not facts.cells:
@@ -89,7 +99,12 @@ def threshold_texts(grid: GridSpec, thresholds: Sequence[Threshold]) -> tuple[li
     """Heads and rows of that table."""
     others = [axis for axis in grid.axes if axis != grid.depth]
     predicted = ["predicted"] if grid.predicted else []
-    heads = [*others, f"smallest {grid.depth} that a majority of seeds solve", *predicted, f"seeds by {grid.depth}"]
+    heads = [
+        *others,
+        f"smallest value of {grid.depth} at which a majority of seeds solve",
+        *predicted,
+        f"seeds by {grid.depth}",
+    ]
     rows = []
     for found in thresholds:
         seeds = ", ".join(f"{depth}: {count} of {total}" for depth, count, total in found.solved)

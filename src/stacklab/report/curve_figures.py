@@ -8,6 +8,7 @@ from stacklab.report.schema import ArmFact, Facts, RunFact
 
 STEP, NATS = "training step", "nats per token"
 PROBES: dict[str, tuple[str, Dash]] = {"validation": ("validation", "solid"), "train_probe": ("train probe", "dash")}
+DROPOUT = ("model.dropout", "model.attention_dropout")
 EARLY = 0.15
 """The overlay leaves out the first steep part of training, as a share of the steps."""
 
@@ -23,12 +24,12 @@ def curves(facts: Facts) -> Figure | None:
     arms = [arm for arm in facts.arms if any(run.arm == arm.name for run in drawn)]
     stride = max(run.batch_stride for run in drawn)
     which = "every training batch" if stride == 1 else f"one training batch in {stride}"
+    which += ", measured with dropout" if with_dropout(facts) else ""
     figure = Figure(
         name="curves",
         title="Loss curves, arm by arm",
         caption="A line per seed. The band reaches from the lowest to the highest finished seed. Faint: the loss of "
-        f"{which}, measured with dropout. A ring marks the best validation loss of a seed. All panels share their "
-        "axes.",
+        f"{which}. A ring marks the best validation loss of a seed. All panels share their axes.",
         panels=tuple(
             Panel(arm.label, x, y, _bands(arm), tuple(_seed_lines(facts, arm)), tuple(_marks(facts, arm)))
             for arm in arms
@@ -69,6 +70,12 @@ def overlay(facts: Facts) -> Figure | None:
         columns=2,
     )
     return over_epochs(facts, figure, last)
+
+
+def with_dropout(facts: Facts) -> bool:
+    """Whether an arm is trained with dropout, so that the losses of its training batches are measured with it."""
+    own = [{row.path: row.right for row in arm.changes} for arm in facts.arms]
+    return any(changed.get(path, facts.base[path]) for changed in own for path in DROPOUT)
 
 
 def _last_step(facts: Facts) -> float:

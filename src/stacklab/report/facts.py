@@ -9,7 +9,7 @@ from stacklab.report.history import envelopes, run_fact
 from stacklab.report.limits import limits
 from stacklab.report.measures import LEVEL, counts, measures
 from stacklab.report.metrics import in_order
-from stacklab.report.origin import flatten, order_facts, origin_rows
+from stacklab.report.origin import data_facts, flatten, order_facts, origin_rows
 from stacklab.report.palette import color, symbol
 from stacklab.report.reported import source_fact
 from stacklab.report.schema import ArmFact, ContrastFact, Facts, Metric, PairFact, RunFact, ScaleFact
@@ -62,6 +62,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         audit=audit,
         data_fingerprint=plan.data_fingerprint,
         data=data,
+        datasets=data_facts(plan),
         epochs=_epochs(plan, data),
         provenance=origin,
         orders=orders,

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stacklab.base.files import read_json
-from stacklab.report.schema import OrderFact, OriginRow, RunFact
+from stacklab.report.schema import DataFact, OrderFact, OriginRow, RunFact
 from stacklab.run.paths import OutPaths
 from stacklab.study.collect import Row, same_batches
 from stacklab.study.plan import Plan
+from stacklab.tasks.data import TaskData
 
 PER_STUDY = "data"
 """The manifest is the same for all runs of a study and stands in the plan."""
@@ -41,6 +42,19 @@ def order_facts(plan: Plan, rows: Sequence[Row]) -> tuple[OrderFact, ...]:
         equal = all(same_batches(group[0], row) for group in several for row in group) if several else None
         found.append(OrderFact(seed=seed, arms=len(finished), equal=equal, hashes=distinct))
     return tuple(found)
+
+
+def data_facts(plan: Plan) -> tuple[DataFact, ...]:
+    """The data of the arms, each once."""
+    found: dict[str, DataFact] = {}
+    for arm in plan.arms:
+        data = arm.config.data
+        settings = flatten(data.task.dump() if isinstance(data, TaskData) else data.dump())
+        name = data.task.kind if isinstance(data, TaskData) else data.source.kind
+        new = DataFact(data_fingerprint=arm.data_fingerprint, name=name, settings=settings, arms=())
+        known = found.get(arm.data_fingerprint, new)
+        found[arm.data_fingerprint] = known.model_copy(update={"arms": (*known.arms, arm.label)})
+    return tuple(found.values())
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

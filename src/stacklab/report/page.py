@@ -6,7 +6,8 @@ from stacklab.data.novelty import Novelty
 from stacklab.report import tables
 from stacklab.report.aggregate_view import aggregates
 from stacklab.report.audit_table import audit
-from stacklab.report.cell_views import cell_table, threshold_table
+from stacklab.report.cell_views import cell_table, grid_lead, threshold_table
+from stacklab.report.curve_figures import with_dropout
 from stacklab.report.evidence_table import against_control, evidence
 from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts, OrderFact, RunFact
@@ -18,6 +19,7 @@ from stacklab.report.verdict_marks import MARKS, values_text, why
 
 
 def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
+    shown = {arm.name: shown_run(facts.runs_of(arm.name)) for arm in facts.arms}
     return {
         "facts": facts,
         "figures": figures,
@@ -33,6 +35,7 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "evidence": evidence,
         "against_control": against_control,
         "grid": grid,
+        "grid_lead": grid_lead,
         "cell_table": cell_table,
         "threshold_table": threshold_table,
         "aggregates": aggregates,
@@ -40,7 +43,9 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
         "fit_table": fit_table,
         "gap_table": gap_table,
         "point_table": point_table,
-        "shown_runs": {arm.name: shown_run(facts.runs_of(arm.name)) for arm in facts.arms},
+        "shown_runs": shown,
+        "sampled": any(run.samples for run in shown.values() if run is not None),
+        "dropout": with_dropout(facts),
         "orders": orders_sentence(facts.orders),
         "copied": copied,
     }

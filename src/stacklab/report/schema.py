@@ -230,6 +230,15 @@ class OrderFact(Spec):
     hashes: Items[str]
 
 
+class DataFact(Spec):
+    """Data that arms train on: what was asked for, by setting, and the labels of the arms."""
+
+    data_fingerprint: str
+    name: str
+    settings: dict[str, Any]
+    arms: Items[str]
+
+
 class ScaleFact(Spec):
     name: str
     variant: str
@@ -271,7 +280,9 @@ class Facts(Spec):
     """Of the source's log, where one was given."""
     data_fingerprint: str
     data: dict[str, Any]
-    """The manifest of the prepared data by dotted path."""
+    """The manifest of the prepared data of the base by dotted path."""
+    datasets: Items[DataFact]
+    """All data that arms train on, in the order of the arms; of most studies those of the base alone."""
     epochs: float | None
     """Training tokens of a run as a multiple of the tokens of one epoch."""
     provenance: Items[OriginRow]

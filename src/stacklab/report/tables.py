@@ -215,7 +215,10 @@ def data(facts: Facts) -> Table:
 
 
 def data_summary(facts: Facts) -> Table:
-    """What a reader asks first about the data; what the manifest does not say is left out."""
+    """What a reader asks first about the data; what the manifest does not say is left out. Where arms have data of
+    their own, each with its settings and its arms."""
+    if [one.data_fingerprint for one in facts.datasets] != [facts.data_fingerprint]:
+        return _several_data(facts)
     rows = [_cells(title, plain(facts.data[path])) for path, title in DATA_TITLES.items() if path in facts.data]
     if isinstance(share := facts.data.get("splits.train.share_of_ids_used"), float):
         rows.append(_cells("share of the ids that it uses", alone("share", share)))
@@ -223,6 +226,15 @@ def data_summary(facts: Facts) -> Table:
         rows.append(_cells("epochs that a run trains for", f"{facts.epochs:.3g}"))
     rows.append(_cells("fingerprint of the prepared data", facts.data_fingerprint))
     return Table(_cells("What", "Value"), tuple(rows))
+
+
+def _several_data(facts: Facts) -> Table:
+    rows = []
+    for one in facts.datasets:
+        settings = ", ".join(f"{name} {plain(value)}" for name, value in one.settings.items() if name != "kind")
+        arms = f"{len(one.arms)}: {', '.join(one.arms)}"
+        rows.append(_cells(one.name, settings or NOTHING, arms, one.data_fingerprint))
+    return Table(_cells("Data", "Settings", "Arms", "Fingerprint"), tuple(rows))
 
 
 def _cells(*texts: str) -> Row:
