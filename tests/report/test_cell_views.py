@@ -79,7 +79,7 @@ def test_a_prediction_is_a_line_through_the_columns_and_a_column_of_the_table(ma
     figure, table = maps(facts), threshold_table(facts)
     assert figure is not None and table is not None
     (line,) = figure.panels[0].over
-    assert (line.x, line.y) == ((-0.45, 0.45, 0.55, 1.45), (1.0, 1.0, 0.0, 0.0)), (
+    assert (line.x, line.y) == ((-0.45, 0.45, 0.55, 1.45), (0.55, 0.55, -0.45, -0.45)), (
         "seen beside the squares of one column too"
     )
     assert "0,predicted" not in (text := figure_csv(figure)) and ",predicted,line,2,12,," in text

@@ -18,7 +18,7 @@ SHADES = ("#f1eef6", "#d0d1e6", "#a6bddb", "#74a9cf", "#2b8cbe", "#045a8d")
 """From guessing to solved (ColorBrewer PuBu, six classes)."""
 PREDICTED = "#c0392b"
 HALF = 0.45
-"""Half the width of a cell: short of its edge, so that a place on the line belongs to one column."""
+"""Half the size of a cell: short of its edge, so that a place on the line belongs to one cell."""
 MARKS: dict[CellVerdict, str] = {
     "solved": "✓",
     "partial": "◐",
@@ -38,7 +38,8 @@ def maps(facts: Facts) -> Figure | None:
         name="maps",
         title=f"Accuracy over {grid.depth} and {grid.across}",
         caption=f"Colour: the mean of {grid.metric} over seeds, from 0 (light) to 1 (dark); framed: a majority of "
-        f"seeds reach {grid.solved:g}." + (f" Line: {grid.predicted.label}." if grid.predicted else ""),
+        f"seeds reach {grid.solved:g}."
+        + (f" Stacks above the line are predicted to: {grid.predicted.label}." if grid.predicted else ""),
         panels=tuple(panels),
         keys=(
             *(Key(f"from {low:.2f}", shade, "swatch") for low, shade in _scale()),
@@ -181,12 +182,12 @@ def _square(name: str, x: tuple[float], y: tuple[float], mean: float) -> Points:
 def _predicted_line(
     grid: GridSpec, cells: Sequence[Cell], columns: Sequence[str], rows: Sequence[str]
 ) -> tuple[Line, ...]:
-    """Steps through the predicted depth of every column that has one within the map, from edge to edge of the cell."""
+    """Steps along the lower edge of the predicted cell of every column that has one within the map."""
     depths = {cell.at[grid.across]: predicted_depth(grid, cell.at) for cell in cells}
     found = sorted((columns.index(name), float(rows.index(depth))) for name, depth in depths.items() if depth in rows)
     if not found:
         return ()
-    edges = [(place + side, y) for place, y in found for side in (-HALF, HALF)]
+    edges = [(place + side, y - HALF) for place, y in found for side in (-HALF, HALF)]
     xs, ys = zip(*edges, strict=True)
     return (Line("predicted", xs, ys, PREDICTED, width=2.5),)
 
