@@ -122,6 +122,19 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert re.search(message, printed), printed
 
 
+def test_what_is_too_large_for_the_memory_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import stacklab.cli.main as cli
+
+    def too_large(**_: object) -> None:
+        raise MemoryError("Unable to allocate 30.5 GiB")
+
+    monkeypatch.setattr(cli, "app", too_large)
+    assert cli.run_command() == 2
+    assert capsys.readouterr().err == "stacklab: out of memory: Unable to allocate 30.5 GiB\n"
+
+
 def test_every_command_and_option_has_a_help_text_and_is_in_the_docs() -> None:
     from typer.main import get_command
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from stacklab.base.env import apply_defaults
-from stacklab.base.errors import DiskError, Interrupted, StacklabError
+from stacklab.base.errors import DiskError, Interrupted, StacklabError, UserError
 from stacklab.base.text import cut, visible
 from stacklab.cli import (
     audit,
@@ -92,7 +92,7 @@ def run_command() -> int:
     except StacklabError as error:
         return told(error)
     except MemoryError as error:
-        return told(StacklabError(f"out of memory: {error or 'what was asked for is too large for this machine'}"))
+        return told(UserError(f"out of memory: {error or 'what was asked for is too large for this machine'}"))
     except KeyboardInterrupt:
         return told(Interrupted("stopped"))
     except BrokenPipeError:
