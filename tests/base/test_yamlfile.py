@@ -39,5 +39,4 @@ def test_overrides_are_yaml_values() -> None:
     assert parse_overrides(["a.b=3e-4", "c=[1, 2]", "d={kind: x}"]) == {"a.b": 3e-4, "c": [1, 2], "d": {"kind": "x"}}
     with pytest.raises(SpecError, match="expected path=value"):
         parse_overrides(["model.d_model"])
-    with pytest.raises(SpecError, match=r"override 'a\.b=2': a\.b is given twice"):
-        parse_overrides(["a.b=1", "a.b=2"])
+    assert parse_overrides(["a.b=1", "a.b=2"]) == {"a.b": 2}

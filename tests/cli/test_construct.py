@@ -71,7 +71,6 @@ BAD = [
     (["construct", "parsing", "--heads", "9"], "a layer moves 4 coordinates"),
     (["construct", "question-answering", "--sharpness", "inf"], "sharpness is inf; give a finite number"),
     (["construct", "question-answering", "questions=1000000000000"], "less than or equal to 1000000"),
-    (["construct", "question-answering", "pairs=4", "pairs=5"], "pairs is given twice"),
     (["construct", "copying", "sequence_length=100000"], "copying: sequences of 100000 positions; at most 1024"),
     (["construct", "sequence-classification", "sequence_length=1000000"], "at most 1024 can be built for"),
     (

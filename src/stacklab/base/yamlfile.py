@@ -57,9 +57,9 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], Places]:
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
-    """`["model.d_model=128", "train.steps=50"]` as {dotted path: value}.
+    """`["model.d_model=128", "train.steps=50"]` as {dotted path: value}; of a path given twice the last counts.
 
-    Raises SpecError without `=`, and for a path given twice.
+    Raises SpecError without `=`.
     """
     from omegaconf import OmegaConf
     from yaml import YAMLError
@@ -74,8 +74,6 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
         except (YAMLError, ValueError) as error:
             raise SpecError(f"override {text!r}: {_one_line(error)}") from error
         assert isinstance(tree, dict)
-        if key.strip() in values:
-            raise SpecError(f"override {text!r}: {key.strip()} is given twice")
         values[key.strip()] = tree["value"]
     return values
 
