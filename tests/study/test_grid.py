@@ -234,6 +234,7 @@ def test_the_hops_are_predicted_as_the_rule_says() -> None:
     [
         ({name: {"metric": "{}", "values": [1]} for name in ("k", "n")}, "axes k and n are both of metrics"),
         ({"k": {"metric": "{}"}}, "axis 'k' lists no values"),
+        ({"k": {"metric": "{}", "values": []}}, "axis 'k' has no values"),
         ({"k": {"metric": "validation.acuracy.{}", "values": [1]}}, r"no run has the metric 'validation\.acuracy\.1'"),
         ({"heads": {"path": "model.num_heads", "values": [1, 4, 1]}}, "axis 'heads' has a value twice: 1, 4, 1"),
         ({"layers": {"path": "model.num_layers", "values": [2, 1]}}, "axis 'layers' must ascend"),

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.run.metrics import SHARE, scale_of, unknown_metric
+from stacklab.study.grid import measured
 
 
 class PredictedSpec(Spec):
@@ -45,11 +46,13 @@ class GridSpec(Spec):
                 raise ValueError(f"there is no axis {name!r}; the axes are {', '.join(self.axes)}")
         if self.depth == self.across:
             raise ValueError(f"depth and across are both {self.depth!r}; a map needs two axes")
-        if len(measured := [name for name, axis in self.axes.items() if "metric" in axis]) > 1:
-            raise ValueError(f"the axes {' and '.join(measured)} are both of metrics; a grid reads one such axis")
+        if len(both := [name for name, axis in self.axes.items() if "metric" in axis]) > 1:
+            raise ValueError(f"the axes {' and '.join(both)} are both of metrics; a grid reads one such axis")
         for name, axis in self.axes.items():
             if ("path" in axis or "metric" in axis) and not isinstance(axis.get("values"), list):
                 raise ValueError(f"the axis {name!r} lists no values")
+            if not self.values(name):
+                raise ValueError(f"the axis {name!r} has no values")
             if len(set(self.values(name))) < len(self.values(name)):
                 raise ValueError(f"the axis {name!r} has a value twice: {', '.join(self.values(name))}")
         return self
@@ -75,10 +78,7 @@ class GridSpec(Spec):
 
     @model_validator(mode="after")
     def _metrics_exist(self) -> Self:
-        metrics = [self.metric]
-        for axis in self.axes.values():
-            if "metric" in axis:
-                metrics = [str(axis["metric"]).replace("{}", str(value)) for value in axis["values"]]
+        metrics = [metric for _, metric in measured(self.axes, self.metric)]
         if reason := next(filter(None, map(unknown_metric, metrics)), ""):
             raise ValueError(reason)
         if scale_of(metrics[0]) == SHARE and not 0 < self.solved <= 1:
