@@ -1,7 +1,7 @@
 """Where a tokenizer comes from: a file, the hub, training on texts, or bytes. Each is one tokenizer.json."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,9 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> TokenizerFile:
     return TokenizerFile(f"bpe-{vocab_size}", tokenizer.to_str())
 
 
-def known_end(tokenizer: Tokenizer) -> str | None:
-    """The token that ends a text by its usual name; None when it has none of them."""
-    return next((token for token in KNOWN_ENDS if tokenizer.token_to_id(token) is not None), None)
+def known_end(tokenizer: Tokenizer, candidates: Sequence[str] = KNOWN_ENDS) -> str | None:
+    """The first of the candidates, usual names of the token that ends a text, that it has; None when it has none."""
+    return next((token for token in candidates if tokenizer.token_to_id(token) is not None), None)
 
 
 def _locate(spec: HubTokenizer | FileTokenizer) -> tuple[Path, str]:
@@ -109,9 +109,8 @@ def _end_of_text(tokenizer: Tokenizer, path: Path) -> str:
     if config.is_file():
         told: Any = read_json(config).get("eos_token")
         candidates.insert(0, told.get("content", "") if isinstance(told, dict) else str(told))
-    for token in candidates:
-        if tokenizer.token_to_id(token) is not None:
-            return token
+    if (end := known_end(tokenizer, candidates)) is not None:
+        return end
     raise TokenizerError(
         f"{path}: no end-of-text token among {', '.join(candidates)}; name it as eos_token in a tokenizer_config.json "
         "beside the file"

@@ -36,6 +36,7 @@ def _rows(panel: Panel) -> Iterator[Row]:
 
 def _named(axis: Axis, value: float) -> Value:
     """What stands at the nearest tick of an axis whose places have names; the value itself on others."""
-    return (
-        min(zip(axis.ticks, axis.labels, strict=True), key=lambda one: abs(one[0] - value))[1] if axis.labels else value
-    )
+    if not axis.labels:
+        return value
+    _, name = min(zip(axis.ticks, axis.labels, strict=True), key=lambda one: abs(one[0] - value))
+    return name

@@ -144,11 +144,11 @@ def _axis(axes: "Axes", axis: Axis, which: Literal["x", "y"]) -> None:
     axes.set(**{f"{which}label": title, f"{which}scale": "log" if axis.log else "linear"})
     axes.set(**{f"{which}lim": (axis.low, axis.high)})
     if axis.ticks:
-        side.set_ticks(list(axis.ticks))
+        side.set_ticks(list(axis.ticks), list(axis.labels) or None)
         side.set_minor_locator(NullLocator())
     if axis.labels:
-        side.set_ticks(list(axis.ticks), list(axis.labels))
-    elif axis.share:
+        return  # any formatter would number the places instead
+    if axis.share:
         side.set_major_formatter(PercentFormatter(1, decimals=0))
     elif axis.high >= LARGE:
         side.set_major_formatter(EngFormatter(sep=""))

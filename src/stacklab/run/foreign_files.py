@@ -129,14 +129,14 @@ def _tensors(path: Path, value: Any) -> dict[str, Tensor]:
     for name, tensor in value.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
             raise PortError(f"{path}: {shown(name)} is not a dense tensor")
-        if (held := tensor.untyped_storage().nbytes()) < tensor.numel() * tensor.itemsize and not tensor.is_meta:
+        if tensor.is_meta:
+            raise PortError(f"{path}: {shown(name)} has a shape but no values")
+        if (held := tensor.untyped_storage().nbytes()) < tensor.numel() * tensor.itemsize:
             # One number can stand for billions; to copy them would fill the memory.
             raise PortError(
                 f"{path}: {shown(name)} has shape {tuple(tensor.shape)} over {held} bytes, so its numbers repeat; "
                 "save it with .contiguous()"
             )
-        if tensor.is_meta:
-            raise PortError(f"{path}: {shown(name)} has a shape but no values")
     return value
 
 

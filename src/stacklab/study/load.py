@@ -77,7 +77,7 @@ class Overridden(Places):
     """Names the override that an error is about, or all of them where it may be any."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        super().__init__(f"override {' '.join(f'{dotted}={value}' for dotted, value in given.items())}")
+        super().__init__(_overrides(given))
         self._given = given
 
     def of(self, path: Sequence[str | int]) -> str:
@@ -85,8 +85,12 @@ class Overridden(Places):
             where = ".".join(map(str, path[1:length]))
             near = {one: value for one, value in self._given.items() if _within(where, one) or _within(one, where)}
             if near:
-                return self.file if near == self._given else Overridden(near).file
+                return _overrides(near)
         return self.file
+
+
+def _overrides(given: Mapping[str, Any]) -> str:
+    return f"override {' '.join(f'{dotted}={value}' for dotted, value in given.items())}"
 
 
 def _check_reach(study: StudySpec, scale: str, dotted: str) -> None:

@@ -36,12 +36,13 @@ class TaskFeed:
     def batch(self, step: int) -> Batch:
         rng = numpy_stream(self.spec.seed, "task", "train", step)
         drawn = self.task.draw(rng, self.spec.train.batch_size, step=step)
-        if not drawn.asked_BT.any():
+        asked_BT = drawn.asked_BT
+        if not asked_BT.any():
             raise DataError(
                 f"step {step}: nothing is asked in a batch of {len(drawn.tokens_BT)}; raise train.batch_size"
             )
         both = np.stack((drawn.tokens_BT, drawn.targets_BT))
-        return Batch(drawn.tokens_BT, np.where(drawn.asked_BT, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
+        return Batch(drawn.tokens_BT, np.where(asked_BT, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
 
     def measure(self, model: Transformer) -> dict[str, float]:
         return self.summary(
