@@ -13,9 +13,10 @@ from stacklab.study.live import live
 from stacklab.study.load import read_study, variant_of
 from stacklab.study.looks import declared_looks, more_seeds, saved_plan
 from stacklab.study.plan import Plan, make_plan
+from stacklab.study.rates_spec import RetrySpec, TuningSpec
 from stacklab.study.results import StudyResult, open_results
 from stacklab.study.run import Todo, run_plan
-from stacklab.study.spec import StudySpec, TuningSpec
+from stacklab.study.spec import StudySpec
 from stacklab.study.tuning import count_runs, with_tuned
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Study:
     variant: str
     looks: int | None = None
     tuning: TuningSpec | None = None
-    """In place of the scale's."""
+    retry: RetrySpec | None = None
+    """Either in place of what the scale has."""
 
     def plan(self, *, more: int | None = None, workers: int | None = None) -> Plan:
         """Prepare the data, resolve and check every arm. `more`: go on to the next look, with so many more seeds.
@@ -68,6 +70,7 @@ class Study:
             looks=looks,
             look=look,
             tuning=self.tuning,
+            retry=self.retry,
             workers=workers,
         )
         return with_tuned(plan, self.out)
@@ -89,6 +92,7 @@ def load_study(
     out: str | Path = "stacklab-out",
     looks: int | None = None,
     tuning: TuningSpec | None = None,
+    retry: RetrySpec | None = None,
 ) -> Study:
     """A built-in study by name, or a study file by path. Raises SpecError naming file and line.
 
@@ -101,7 +105,8 @@ def load_study(
         overrides = [f"{path}={json.dumps(value)}" for path, value in overrides.items()]
     chosen = None if seeds is None else tuple(seeds)
     spec = read_study(name, scale=scale, overrides=overrides)
-    return Study(spec, scale, Path(out), chosen, variant_of(overrides, chosen, tuning), looks, tuning)
+    variant = variant_of(overrides, chosen, tuning, retry)
+    return Study(spec, scale, Path(out), chosen, variant, looks, tuning, retry)
 
 
 def import_model(

@@ -5,7 +5,8 @@ from stacklab.report.figure_csv import figure_csv
 from stacklab.report.matplotlib_view import draw
 from stacklab.report.plotly_view import plotly_panel
 from stacklab.report.schema import Facts
-from stacklab.study.cells import Cell, SeedOutcome, Threshold
+from stacklab.study.cell import Cell, SeedOutcome
+from stacklab.study.cells import Threshold
 from tests.report.conftest import MakeStudy, gridded_tree
 
 
@@ -20,7 +21,9 @@ def grown(make_study: MakeStudy) -> Facts:
         steps = (250, 500, None) if deep else (None,) * 3
         outcomes = [SeedOutcome(seed=s, final=0.99 if n else 0.2, steps=n, trained=600) for s, n in enumerate(steps)]
         update = {"outcomes": tuple(outcomes), "verdict": "solved" if deep else "at baseline", "baseline": 0.25}
-        return cell.model_copy(update=update)
+        other = {"learning_rate": 5e-4, "outcomes": tuple(outcomes[2:]), "verdict": "at baseline", "arm": "again"}
+        others = () if deep else (cell.model_copy(update=other),)
+        return cell.model_copy(update=update | {"others": others})
 
     return facts.model_copy(update={"cells": tuple(known(cell) for cell in facts.cells)})
 
@@ -56,6 +59,7 @@ def test_tables_name_seeds_and_thresholds(make_study: MakeStudy) -> None:
     cells = cell_table(facts)
     assert cells is not None
     assert [cell.text for cell in cells.rows[2][2:6]] == ["✓ solved", "0.727", "0.990, 0.990, 0.200", "250, 500, –"]
+    assert [row[7].text for row in cells.rows] == ["0.0005: 0.200"] * 2 + ["–"] * 2
     found = Threshold(at={"heads": "2"}, depth=None, solved=(("1", 0, 3), ("12", 1, 3)))
     told = threshold_table(facts.model_copy(update={"thresholds": (found,)}))
     assert told is not None
@@ -64,9 +68,11 @@ def test_tables_name_seeds_and_thresholds(make_study: MakeStudy) -> None:
 
 def test_cells_are_rows_with_their_seeds(make_study: MakeStudy) -> None:
     lines = csv_files(grown(make_study))["cells.csv"].splitlines()
-    assert lines[0] == "arm,layers,heads,verdict,reason,guessing,seed,final,steps_to_solve,trained"
-    assert len(lines) == 1 + 4 * 3
-    assert lines[-1].startswith("layers-12-heads-4@tuned,12,4,solved,") and lines[-1].endswith(",0.25,2,0.2,,600")
+    assert lines[0] == "arm,layers,heads,learning_rate,shown,verdict,reason,guessing,seed,final,steps_to_solve,trained"
+    assert len(lines) == 1 + 4 * 3 + 2
+    assert lines[-1].startswith("layers-12-heads-4@tuned,12,4,0.002,True,solved,")
+    assert lines[-1].endswith(",0.25,2,0.2,,600")
+    assert sum(line.startswith("again,1,") and ",0.0005,False,at baseline," in line for line in lines) == 2
 
 
 def test_a_prediction_is_a_line_through_the_columns_and_a_column_of_the_table(make_study: MakeStudy) -> None:

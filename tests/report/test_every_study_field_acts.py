@@ -82,6 +82,7 @@ FLIPS: dict[str, Any] = {
     "scales.smoke.tuning.learning_rates": [1e-3, 4e-3],
     "scales.smoke.tuning.weight_decays": [0.0, 0.1],
     "scales.smoke.tuning.seeds": [8],
+    "scales.smoke.retry": {"learning_rates": [1e-3]},
     "source.title": "Another source",
     "source.reported": [],
     "source.differences": ["Another difference."],

@@ -13,8 +13,8 @@ from stacklab.run.execute import execute
 from stacklab.run.paths import OutPaths
 from stacklab.study.ledger import read_ledger
 from stacklab.study.plan import Plan
+from stacklab.study.rates_spec import TuningSpec
 from stacklab.study.run import Todo, run_plan
-from stacklab.study.spec import TuningSpec
 from stacklab.study.tuning import Point, Setting, choose, read_tuning, trials, with_tuned
 
 GRID = TuningSpec(learning_rates=(1e-3, 1e-2), seeds=(8, 9))

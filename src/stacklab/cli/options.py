@@ -10,7 +10,7 @@ from stacklab.base.errors import SpecError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stacklab.study.spec import TuningSpec
+    from stacklab.study.rates_spec import RetrySpec, TuningSpec
 
 StudyName = Annotated[
     str, typer.Argument(metavar="STUDY", help="A built-in study (see `stacklab studies`) or a study's .yaml file.")
@@ -39,6 +39,14 @@ WeightDecays = Annotated[
 ]
 TuningSeeds = Annotated[
     str | None, typer.Option("--tuning-seeds", help="The seeds of the grid, none of the claims'. Default: 1001,1002.")
+]
+RetryRates = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-rates",
+        help="Of a study with a grid: learning rates at which a stack that would count as failing is trained again, "
+        "for example 5e-4,1e-3,2e-3. Default: the scale's, if it has some.",
+    ),
 ]
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="The folder for runs, caches and reports.", envvar="STACKLAB_OUT")
@@ -74,7 +82,7 @@ def parse_tuning(learning_rates: str | None, weight_decays: str | None, seeds: s
         return None
     from pydantic import ValidationError
 
-    from stacklab.study.spec import TuningSpec
+    from stacklab.study.rates_spec import TuningSpec
 
     grid: dict[str, object] = {"learning_rates": _numbers("--learning-rates", learning_rates)}
     if weight_decays is not None:
@@ -87,6 +95,21 @@ def parse_tuning(learning_rates: str | None, weight_decays: str | None, seeds: s
         first = error.errors(include_url=False)[0]
         option = "--tuning-seeds" if first["loc"][0] == "seeds" else f"--{str(first['loc'][0]).replace('_', '-')}"
         raise SpecError(f"{option}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def parse_retry(learning_rates: str | None) -> "RetrySpec | None":
+    """The rates for stacks that fail. Raises SpecError for what are none."""
+    if learning_rates is None:
+        return None
+    from pydantic import ValidationError
+
+    from stacklab.study.rates_spec import RetrySpec
+
+    try:
+        return RetrySpec(learning_rates=_numbers("--retry-rates", learning_rates))
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise SpecError(f"--retry-rates: {message}") from None
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:

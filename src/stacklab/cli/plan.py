@@ -12,11 +12,13 @@ from stacklab.cli.options import (
     LearningRates,
     Out,
     Overrides,
+    RetryRates,
     Scale,
     Seeds,
     StudyName,
     TuningSeeds,
     WeightDecays,
+    parse_retry,
     parse_seeds,
     parse_tuning,
     results_console,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from stacklab.run.cost import RunCost
     from stacklab.stats.comparison import Pairing
     from stacklab.study.plan import Plan
-    from stacklab.study.spec import TuningSpec
+    from stacklab.study.rates_spec import RetrySpec, TuningSpec
 
 Calibrate = Annotated[
     bool,
@@ -49,6 +51,7 @@ def plan(
     learning_rates: LearningRates = None,
     weight_decays: WeightDecays = None,
     tuning_seeds: TuningSeeds = None,
+    retry_rates: RetryRates = None,
     workers: Workers = None,
     out: Out = DEFAULT_OUT,
     calibrate: Calibrate = True,
@@ -63,7 +66,7 @@ def plan(
     from stacklab.study.engines.choose import worker_count
     from stacklab.study.fit import disk_bytes, free_disk
     from stacklab.study.project import calibrate as calibrate_arms
-    from stacklab.study.project import projected_seconds
+    from stacklab.study.project import projected_seconds, retry_seconds
     from stacklab.study.tuning import count_runs
 
     chosen = load_study(
@@ -73,6 +76,7 @@ def plan(
         seeds=parse_seeds(seeds),
         out=out,
         tuning=parse_tuning(learning_rates, weight_decays, tuning_seeds),
+        retry=parse_retry(retry_rates),
     ).plan(workers=workers)
     slots = worker_count(workers, runs=count_runs(chosen))
     disk, free = disk_bytes(chosen, workers=slots), free_disk(out)
@@ -92,12 +96,16 @@ def plan(
     console.print(f"seeds {', '.join(map(str, chosen.seeds))}: {len(chosen.runs())} runs")
     if chosen.tuning is not None:
         console.print(_grid_line(chosen, chosen.tuning))
+    if chosen.retry is not None:
+        console.print(_retry_line(chosen, chosen.retry))
     level = min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)
     for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
         console.print(_power(pairing, len(chosen.seeds), level))
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
         projected = duration(projected_seconds(chosen, costs, workers=slots)) + _sooner(chosen)
+        if more := retry_seconds(chosen, costs, workers=slots):
+            projected += f"; {duration(more)} more if every stack failed at its first learning rate"
         console.print(f"projected time of the study on {slots} workers, evaluation included: {projected}")
     if misfit:
         raise misfit
@@ -153,12 +161,26 @@ def _data_line(chosen: "Plan") -> str:
 def _grid_line(chosen: "Plan", grid: "TuningSpec") -> str:
     from stacklab.study.tuning import trials
 
-    decays = f" x weight decays {', '.join(f'{decay:g}' for decay in grid.weight_decays)}" if grid.weight_decays else ""
+    decays = f" x weight decays {', '.join(map(_number, grid.weight_decays))}" if grid.weight_decays else ""
     return (
-        f"tuning: learning rates {', '.join(f'{rate:g}' for rate in grid.learning_rates)}{decays} on seeds "
+        f"tuning: learning rates {', '.join(map(_number, grid.learning_rates))}{decays} on seeds "
         f"{', '.join(map(str, grid.seeds))}: {len(trials(chosen))} runs before the others; every claim is then also "
         "stated with each arm at its own best"
     )
+
+
+def _retry_line(chosen: "Plan", retry: "RetrySpec") -> str:
+    from stacklab.study.retry import most_retries
+
+    rates, most = ", ".join(map(_number, retry.learning_rates)), len(most_retries(chosen).runs())
+    return (
+        f"retry: a stack that would count as failing is first trained at {rates} as well, with the same seeds: at most "
+        f"{most} runs more"
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"
 
 
 EFFECTS = (0.5, 1.0, 2.0, 4.0)

@@ -25,9 +25,7 @@ def arm_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
             f"{arm.total_parameters:,}",
             f"{arm.non_embedding_parameters:,}",
             count(arm.flops_per_token),
-            duration(costs[arm.tuned_from or arm.name].step)
-            if (arm.tuned_from or arm.name) in costs
-            else "not measured",
+            duration(costs[arm.origin or arm.name].step) if (arm.origin or arm.name) in costs else "not measured",
         )
     return table
 
@@ -77,9 +75,7 @@ def memory_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
             PROCESS_BYTES,
             held["total"] + PROCESS_BYTES,
         )
-        measured = (
-            _mebibytes(costs[arm.tuned_from or arm.name].peak_bytes) if (arm.tuned_from or arm.name) in costs else "—"
-        )
+        measured = _mebibytes(costs[arm.origin or arm.name].peak_bytes) if (arm.origin or arm.name) in costs else "—"
         table.add_row(arm.label, *(_mebibytes(part) for part in parts), measured)
     return table
 

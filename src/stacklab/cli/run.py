@@ -10,11 +10,13 @@ from stacklab.cli.options import (
     LearningRates,
     Out,
     Overrides,
+    RetryRates,
     Scale,
     Seeds,
     StudyName,
     TuningSeeds,
     WeightDecays,
+    parse_retry,
     parse_seeds,
     parse_tuning,
     results_console,
@@ -57,6 +59,7 @@ def run(
     learning_rates: LearningRates = None,
     weight_decays: WeightDecays = None,
     tuning_seeds: TuningSeeds = None,
+    retry_rates: RetryRates = None,
     engine: Engine = "processes",
     workers: Workers = None,
     out: Out = DEFAULT_OUT,
@@ -83,6 +86,7 @@ def run(
         out=out,
         looks=looks,
         tuning=parse_tuning(learning_rates, weight_decays, tuning_seeds),
+        retry=parse_retry(retry_rates),
     )
     plan = chosen.plan(more=more_seeds, workers=1 if engine == "inline" else workers)
     slots = worker_count(workers, runs=count_runs(plan)) if engine != "inline" else 1
@@ -92,11 +96,12 @@ def run(
     console = results_console()
     console.print(verdict_table(result))
     console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
-    failed = [row for row in result.rows if row.status == "failed"]
+    rows = (*result.rows, *result.retried)
+    failed = [row for row in rows if row.status == "failed"]
     if failed:
         first = failed[0]
         raise RunsFailedError(
-            f"{len(failed)} of {len(result.rows)} runs failed, the first: {first.arm} seed {first.seed}: {first.reason}"
+            f"{len(failed)} of {len(rows)} runs failed, the first: {first.arm} seed {first.seed}: {first.reason}"
         )
     if lost := [tuned for tuned in result.tuning if tuned.chosen is None and any(at.missing for at in tuned.points)]:
         raise RunsFailedError(f"no arm is at its own best rate; the first, {lost[0].arm}: {lost[0].reason}")

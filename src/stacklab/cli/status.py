@@ -20,6 +20,7 @@ def status(
     from rich.table import Table
 
     from stacklab.base.errors import DataError
+    from stacklab.study.cells import to_retry
     from stacklab.study.collect import collect
     from stacklab.study.plan import load_plan
     from stacklab.study.tuning import read_tuning
@@ -32,13 +33,14 @@ def status(
     console = results_console()
     for path in chosen:
         plan = load_plan(path)
-        rows = collect(plan, out)
+        again = to_retry(plan, out)
+        steps = {arm.name: arm.config.train.steps for arm in (*plan.arms, *again.arms)}
+        rows = [*collect(plan, out), *collect(again, out)]
         done = sum(row.status in ("finished", "diverged") for row in rows)
         table = Table("arm", "seed", "state", "step", "run", title=f"{path.name}: {done} of {len(rows)} runs done")
         for row in rows:
-            steps = plan.arm(row.arm).config.train.steps
             state = row.status + (f" ({row.reason})" if row.reason else "")
-            table.add_row(row.arm, str(row.seed), state, f"{row.step}/{steps}", row.run_id)
+            table.add_row(row.arm, str(row.seed), state, f"{row.step}/{steps[row.arm]}", row.run_id)
         console.print(table)
         for tuning in read_tuning(plan, out):
             console.print(_grid_line(tuning), highlight=False)

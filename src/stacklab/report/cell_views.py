@@ -11,7 +11,8 @@ from stacklab.report.schema import Facts
 from stacklab.report.tables import Cell as TableCell
 from stacklab.report.tables import Table
 from stacklab.report.text import NOTHING
-from stacklab.study.cells import ENOUGH, Cell, CellVerdict, Threshold, predicted_depth
+from stacklab.study.cell import Cell, CellVerdict
+from stacklab.study.cells import ENOUGH, Threshold, predicted_depth
 from stacklab.study.grid_spec import GridSpec
 
 SHADES = ("#f1eef6", "#d0d1e6", "#a6bddb", "#74a9cf", "#2b8cbe", "#045a8d")
@@ -24,6 +25,7 @@ MARKS: dict[CellVerdict, str] = {
     "partial": "◐",
     "at baseline": "○",
     "not trained long enough": "…",
+    "one rate tried": "?",
     "invalid": "!",
 }
 
@@ -76,7 +78,8 @@ def grid_lead(grid: GridSpec) -> str:
         f"A cell is solved when a majority of its seeds reach {grid.solved:g} in {grid.metric}; the threshold is the "
         f"smallest value of {grid.depth} at which that is so. One that is not solved is at the baseline of guessing, "
         "partial, or was not trained long enough: it still learned when training ended, or had fewer than "
-        f"{ENOUGH} times the steps in which the next deeper one that solves did so."
+        f"{ENOUGH} times the steps in which the next deeper one that solves did so. Only a stack that was given other "
+        "learning rates too counts as failing, and it stands here at the one that it does best at."
     )
 
 
@@ -84,7 +87,7 @@ def cell_table(facts: Facts) -> Table | None:
     """Every cell with its seeds."""
     if facts.grid is None or not facts.cells:
         return None
-    heads = (*facts.grid.axes, "Verdict", "Mean", "By seed", "Steps to solve", "Guessing", "Why")
+    heads = (*facts.grid.axes, "Verdict", "Mean", "By seed", "Steps to solve", "Guessing", "Other rates", "Why")
     return Table(tuple(TableCell(head) for head in heads), tuple(_row(cell) for cell in facts.cells))
 
 
@@ -136,11 +139,16 @@ def _steps_panel(grid: GridSpec, title: str, cells: Sequence[Cell], across: Sequ
 
 def _row(cell: Cell) -> tuple[TableCell, ...]:
     steps = ", ".join(NOTHING if one.steps is None else str(one.steps) for one in cell.outcomes)
-    finals = ", ".join(f"{one.final:.3f}" for one in cell.outcomes)
     mean = NOTHING if cell.mean is None else f"{cell.mean:.3f}"
     guess = NOTHING if cell.baseline is None else f"{cell.baseline:.3f}"
-    texts = (*cell.at.values(), f"{MARKS[cell.verdict]} {cell.verdict}", mean, finals, steps, guess, cell.reason)
+    rates = "; ".join(f"{one.learning_rate:g}: {_finals(one)}" for one in cell.others)
+    verdict = f"{MARKS[cell.verdict]} {cell.verdict}"
+    texts = (*cell.at.values(), verdict, mean, _finals(cell), steps, guess, rates, cell.reason)
     return tuple(TableCell(text or NOTHING) for text in texts)
+
+
+def _finals(cell: Cell) -> str:
+    return ", ".join(f"{one.final:.3f}" for one in cell.outcomes)
 
 
 def _panels(grid: GridSpec, cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:

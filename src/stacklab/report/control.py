@@ -16,7 +16,7 @@ def against_control(plan: Plan, arms: Sequence[ArmFact]) -> Iterator[ControlFact
     """
     if plan.study.control is None:
         return
-    tuned = {arm.name for arm in plan.arms if arm.tuned_from}
+    tuned = {arm.name for arm in plan.arms if arm.origin}
     yield from _against(plan, plan.study.control, [arm for arm in arms if arm.name not in tuned])
     yield from _against(plan, plan.study.control + MARK, [arm for arm in arms if arm.name in tuned])
 

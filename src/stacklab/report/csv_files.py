@@ -45,7 +45,7 @@ HEADLINE_HEADS = ("arm", "label", "metric", "unit", "n", "mean", *INTERVAL)
 LOG_HEADS = ("arm", "seed", "step", "learning_rate", "batch_loss", "train_probe_loss", "validation_loss", "seconds")
 REPORTED_HEADS = ("arm", "metric", "reported", "note", "n", "reproduced", "difference", *INTERVAL, "absent")
 TUNING_HEADS = ("arm", "learning_rate", "weight_decay", "mean_loss", "seeds_finished", "diverged", "missing", "chosen")
-CELL_HEADS = ("verdict", "reason", "guessing", "seed", "final", "steps_to_solve", "trained")
+CELL_HEADS = ("learning_rate", "shown", "verdict", "reason", "guessing", "seed", "final", "steps_to_solve", "trained")
 RUN_HEADS = ("arm", "label", "seed", "run_id", "status", "reason", "step", "batches")
 
 
@@ -54,13 +54,30 @@ def _axes(facts: Facts) -> tuple[str, ...]:
 
 
 def _cells(facts: Facts) -> Records:
-    """A row for each seed of each cell, and one without a seed for a cell that has none."""
+    """A row for each seed of each cell at each learning rate, and one without a seed where there is none.
+
+    `shown` is true of the rate that the cell stands at.
+    """
     for cell in facts.cells:
-        common = {"arm": cell.arm, **cell.at, "verdict": cell.verdict, "reason": cell.reason, "guessing": cell.baseline}
-        for one in cell.outcomes:
-            yield common | {"seed": one.seed, "final": one.final, "steps_to_solve": one.steps, "trained": one.trained}
-        if not cell.outcomes:
-            yield common
+        for at_rate in (cell, *cell.others):
+            common = {
+                "arm": at_rate.arm,
+                **at_rate.at,
+                "learning_rate": at_rate.learning_rate,
+                "shown": at_rate is cell,
+                "verdict": at_rate.verdict,
+                "reason": at_rate.reason,
+                "guessing": at_rate.baseline,
+            }
+            for one in at_rate.outcomes:
+                yield common | {
+                    "seed": one.seed,
+                    "final": one.final,
+                    "steps_to_solve": one.steps,
+                    "trained": one.trained,
+                }
+            if not at_rate.outcomes:
+                yield common
 
 
 def _tuning(facts: Facts) -> Records:

@@ -75,7 +75,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
 def _arm(plan: Plan, arm: ArmPlan, runs: Sequence[RunFact]) -> ArmFact:
     names = list(plan.study.arms)
     # A tuned arm follows all others in the palette.
-    place = names.index(arm.tuned_from or arm.name) + (len(names) if arm.tuned_from else 0)
+    place = names.index(arm.origin or arm.name) + (len(names) if arm.origin else 0)
     return ArmFact(
         name=arm.name,
         label=arm.label,

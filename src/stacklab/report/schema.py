@@ -11,7 +11,7 @@ from stacklab.data.novelty import Novelty
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.result import Result, SeedsNeeded, Tested
 from stacklab.study.aggregate import Aggregate
-from stacklab.study.cells import Cell as CellResult
+from stacklab.study.cell import Cell as CellResult
 from stacklab.study.cells import Threshold
 from stacklab.study.evidence import Evidence
 from stacklab.study.grid_spec import GridSpec

@@ -10,7 +10,8 @@ from stacklab.report.text import NOTHING, difference_text, interval_text
 from stacklab.report.verdict_marks import MARKS, why
 from stacklab.stats.result import Estimate
 from stacklab.study.analyse import ClaimResult
-from stacklab.study.cells import Cell, thresholds
+from stacklab.study.cell import Cell
+from stacklab.study.cells import thresholds
 from stacklab.study.grid_spec import GridSpec
 from stacklab.study.results import StudyResult
 

@@ -1,65 +1,20 @@
-"""What each cell of a grid came to, and the smallest depth that solves."""
+"""The cells of a study whose arms are a grid, and the smallest depth that solves."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
 
 from stacklab.base.spec import Items, Spec
-from stacklab.study.collect import Row, curves
+from stacklab.study.cell import FAILED, Cell, CellVerdict, count_solved, read_cell, unsolved
+from stacklab.study.collect import Row, collect, curves
 from stacklab.study.grid import combinations, measured
 from stacklab.study.grid_spec import GridSpec
 from stacklab.study.plan import ArmPlan, Plan
-from stacklab.train.spec import StopSpec
-from stacklab.train.stop import solved_at
-
-RISING = 0.02
-"""A rise of the mean by more than this, from the third quarter of training to the last, means that it was cut early."""
-FALLING = 0.05
-"""So does a fall of the loss by more than this share of it: before a task is found, only the loss tells of learning."""
-NEAR = 0.02
-"""Above the baseline by no more than this is at the baseline."""
+from stacklab.study.retry import retry_plan
 
 ENOUGH = 2
 """A stack that fails had at least so many times the steps of the deeper one that solves."""
-
-FAILED = ("partial", "at baseline")
-CellVerdict = Literal["solved", "partial", "at baseline", "not trained long enough", "invalid"]
-
-
-class SeedOutcome(Spec):
-    """`steps`: the first step of the last evaluations in a row that solved, None where it did not come to that;
-    `trained`: all steps."""
-
-    seed: int
-    final: float
-    steps: int | None
-    trained: int
-
-
-class Progress(NamedTuple):
-    """From the third quarter of training to the last: what the metric rose by, and the share that the loss fell by."""
-
-    rise: float
-    fall: float
-
-
-class Cell(Spec):
-    arm: str
-    at: dict[str, str]
-    """Axis -> value."""
-    baseline: float | None
-    outcomes: Items[SeedOutcome]
-    """Of the seeds that finished."""
-    planned: int
-    """Seeds, those that were lost among them."""
-    verdict: CellVerdict
-    reason: str
-
-    @property
-    def mean(self) -> float | None:
-        return statistics.fmean(one.final for one in self.outcomes) if self.outcomes else None
 
 
 class Threshold(Spec):
@@ -78,27 +33,69 @@ class Threshold(Spec):
 def read_cells(plan: Plan, rows: Sequence[Row], out: Path) -> list[Cell]:
     """A cell for all that an arm of the grid is measured on; empty for a study without a grid.
 
-    An arm that was tuned stands in its cell at its own best rate.
+    An arm that was tuned stands in its cell at its own best rate; one that failed at its first rate and was trained
+    again, at the first rate that solves, else at that with the highest mean.
     """
     grid = plan.study.grid
     if grid is None:
         return []
+    first = _cells_of(plan, grid, rows, out)
+    again = retry_plan(plan, _failing(first, grid))
+    retried = _ended(again, grid, out)
+    best = [_best(cell, [one for one in retried if one.at == cell.at]) for cell in first]
+    tuned = {arm.name for arm in plan.arms if arm.origin}
+    rates = 1 if plan.tuning is None else len(plan.tuning.learning_rates)
+    return [
+        with_rates(with_budget(cell, best, grid), rates if cell.arm in tuned else 1 + len(cell.others)) for cell in best
+    ]
+
+
+def to_retry(plan: Plan, out: Path) -> Plan:
+    """The plan of what has to be trained before the stacks that fail may count as such, whether it was or not."""
+    grid = plan.study.grid
+    if grid is None or plan.retry is None:
+        return retry_plan(plan, ())
+    return retry_plan(plan, _failing(_cells_of(plan, grid, collect(plan, out), out), grid))
+
+
+def _failing(first: Sequence[Cell], grid: GridSpec) -> set[str]:
+    return {cell.arm for cell in first if with_budget(cell, first, grid).verdict in FAILED}
+
+
+def _cells_of(plan: Plan, grid: GridSpec, rows: Sequence[Row], out: Path) -> list[Cell]:
+    """In the order of the axes, each by itself."""
     evals = curves(plan, out, "evals")
-    tuned = {arm.tuned_from: arm for arm in plan.arms if arm.tuned_from}
-    planned = {arm.name: tuned.get(arm.name, arm) for arm in plan.arms if not arm.tuned_from}
+    arms: dict[str, list[ArmPlan]] = {}
+    tuned = {arm.origin for arm in plan.arms}
+    for arm in plan.arms:
+        if arm.name not in tuned:
+            arms.setdefault(arm.origin or arm.name, []).append(arm)
     found = []
     for name, values in combinations(grid.axes).items():
-        if (arm := planned.get(name)) is None:
-            continue
-        own = [row for row in rows if row.arm == arm.name]
-        histories = {row.seed: evals[arm.name, row.seed] for row in own if row.status == "finished"}
-        for on, metric in measured(grid.axes, grid.metric):
-            at = {value.axis: value.value for value in values} | on
-            places = {axis: at[axis] for axis in grid.axes}
-            found.append(_cell(arm, places, grid, metric, own, histories))
-    rates = 1 if plan.tuning is None else len(plan.tuning.learning_rates)
-    own_best = {arm.name for arm in tuned.values()}
-    return [with_rates(with_budget(cell, found, grid), rates if cell.arm in own_best else 1) for cell in found]
+        for arm in arms.get(name, ()):
+            own = [row for row in rows if row.arm == arm.name]
+            histories = {row.seed: evals[arm.name, row.seed] for row in own if row.status == "finished"}
+            for on, metric in measured(grid.axes, grid.metric):
+                at = {value.axis: value.value for value in values} | on
+                found.append(read_cell(arm, {axis: at[axis] for axis in grid.axes}, grid, metric, own, histories))
+    return found
+
+
+def _ended(again: Plan, grid: GridSpec, out: Path) -> list[Cell]:
+    """The cells of the arms whose runs have all ended: only those rates count as tried."""
+    rows = collect(again, out)
+    going = {row.arm for row in rows if row.status not in ("finished", "diverged")}
+    return [cell for cell in _cells_of(again, grid, rows, out) if cell.arm not in going]
+
+
+def _best(first: Cell, others: Sequence[Cell]) -> Cell:
+    tried = (first, *others)
+    solved = [cell for cell in tried if cell.verdict == "solved"]
+    shown = solved[0] if solved else max(tried, key=lambda cell: -1.0 if cell.mean is None else cell.mean)
+    reason = shown.reason
+    if solved and shown is not first:
+        reason += f"; at a learning rate of {shown.learning_rate:g}, not at {first.learning_rate:g}"
+    return shown.model_copy(update={"reason": reason, "others": tuple(cell for cell in tried if cell is not shown)})
 
 
 def thresholds(grid: GridSpec, cells: Sequence[Cell]) -> list[Threshold]:
@@ -111,7 +108,7 @@ def thresholds(grid: GridSpec, cells: Sequence[Cell]) -> list[Threshold]:
     found = []
     for at, group in groupby(sorted(cells, key=lambda cell: order[others(cell)]), key=others):
         column = list(group)
-        solved = tuple((cell.at[grid.depth], _solved(cell, grid), cell.planned) for cell in column)
+        solved = tuple((cell.at[grid.depth], count_solved(cell, grid), cell.planned) for cell in column)
         first = next((cell.at[grid.depth] for cell in column if cell.verdict == "solved"), None)
         found.append(Threshold(at=dict(at), depth=first, at_most=_at_most(grid, column, first), solved=solved))
     return found
@@ -137,105 +134,24 @@ def with_budget(cell: Cell, cells: Sequence[Cell], grid: GridSpec) -> Cell:
         told = f"{cell.reason}; no deeper stack here solves, so nothing shows how many steps it takes"
         return cell.model_copy(update={"reason": told})
     needed = statistics.median(one.steps or one.trained for one in solved[0].outcomes)
-    times = min(one.trained for one in _unsolved(cell, grid)) / needed
+    times = min(one.trained for one in unsolved(cell, grid)) / needed
     told = f"{cell.reason}; trained {times:.1f} times as long as {grid.depth} {solved[0].at[grid.depth]} took to solve"
     verdict: CellVerdict = cell.verdict if times >= ENOUGH else "not trained long enough"
     return cell.model_copy(update={"verdict": verdict, "reason": told})
 
 
 def with_rates(cell: Cell, tried: int) -> Cell:
-    """A stack that fails says whether it was given another learning rate."""
+    """A stack that fails must have been given another learning rate."""
     if cell.verdict not in FAILED:
         return cell
-    told = f"at the best of {tried} learning rates" if tried > 1 else "at one learning rate, no other was tried"
-    return cell.model_copy(update={"reason": f"{cell.reason}; {told}"})
+    if tried > 1:
+        told = f"at the best of {tried} learning rates, {cell.learning_rate:g}"
+        return cell.model_copy(update={"reason": f"{cell.reason}; {told}"})
+    told = f"at {cell.learning_rate:g}, and no other learning rate was tried, so it does not count as failing"
+    return cell.model_copy(update={"verdict": "one rate tried", "reason": f"{cell.reason}; {told}"})
 
 
 def predicted_depth(grid: GridSpec, at: Mapping[str, str]) -> str | None:
     """What theory gives the column of `at`; None where it says nothing."""
     predictions = grid.predicted.depths if grid.predicted else ()
     return next((one.depth for one in predictions if one.at.items() <= at.items()), None)
-
-
-def _cell(
-    arm: ArmPlan,
-    at: dict[str, str],
-    grid: GridSpec,
-    metric: str,
-    rows: Sequence[Row],
-    histories: Mapping[int, Sequence[Mapping[str, Any]]],
-) -> Cell:
-    finished = [row for row in rows if row.status == "finished"]
-    if any(metric not in row.metrics for row in finished):
-        why = f"its runs do not measure {metric}"
-        return Cell(arm=arm.name, at=at, baseline=None, outcomes=(), planned=len(rows), verdict="invalid", reason=why)
-    outcomes = tuple(
-        SeedOutcome(
-            seed=row.seed,
-            final=row.metrics[metric],
-            steps=solved_at(StopSpec(metric=metric, at_least=grid.solved, evaluations=1), histories[row.seed]),
-            trained=row.step,
-        )
-        for row in finished
-    )
-    baseline = arm.baselines.get(metric)
-    cell = Cell(
-        arm=arm.name, at=at, baseline=baseline, outcomes=outcomes, planned=len(rows), verdict="invalid", reason=""
-    )
-    verdict, reason = judge(cell, grid, rows, progress(metric, [histories[one.seed] for one in _unsolved(cell, grid)]))
-    return cell.model_copy(update={"verdict": verdict, "reason": reason})
-
-
-def judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], others: Progress | None) -> tuple[CellVerdict, str]:
-    """The verdict on a cell, whatever verdict it carries, and the sentence that says why.
-
-    others: the progress of the seeds that do not solve, in the mean; None where evaluations are too few to tell.
-    """
-    lost = [row for row in rows if row.status != "finished"]
-    if 2 * len(lost) >= len(rows):
-        return "invalid", f"seed {lost[0].seed}: {lost[0].status}"
-    count, mean = _solved(cell, grid), cell.mean
-    assert mean is not None
-    told = f"{count} of {len(rows)} seeds reach {grid.solved:g}"
-    if 2 * count > len(rows):
-        return "solved", told
-    if others is None:
-        return "not trained long enough", f"{told}; evaluations are too few to tell whether the others still learn"
-    if others.rise > RISING:
-        rise = f"the others' mean rose by {others.rise:.2g} in the last quarter of training"
-        return "not trained long enough", f"{told}; {rise}"
-    if others.fall > FALLING:
-        fall = f"the others' loss fell by {others.fall:.0%} in the last quarter of training"
-        return "not trained long enough", f"{told}; {fall}"
-    if cell.baseline is not None and mean <= cell.baseline + NEAR:
-        return "at baseline", f"{told}; the mean {mean:.3f} is not above that of guessing ({cell.baseline:.3f})"
-    return "partial", f"{told}; the mean is {mean:.3f}"
-
-
-def _solved(cell: Cell, grid: GridSpec) -> int:
-    return len(cell.outcomes) - len(_unsolved(cell, grid))
-
-
-def _unsolved(cell: Cell, grid: GridSpec) -> list[SeedOutcome]:
-    return [one for one in cell.outcomes if one.final < grid.solved]
-
-
-def progress(metric: str, histories: Sequence[Sequence[Mapping[str, Any]]]) -> Progress | None:
-    """Mean over seeds; None without a seed that was evaluated in both quarters."""
-    loss = f"{metric.partition('.')[0]}.loss"
-    found = []
-    for history in histories:
-        last = history[-1]["step"]
-        third, fourth = (
-            [row for row in history if low * last < row["step"] <= (low + 0.25) * last] for low in (0.5, 0.75)
-        )
-        if third and fourth:
-            before, after = (
-                {name: statistics.fmean(row[name] for row in rows) for name in (metric, loss)}
-                for rows in (third, fourth)
-            )
-            found.append((after[metric] - before[metric], 1 - after[loss] / before[loss]))
-    if not found:
-        return None
-    rises, falls = zip(*found, strict=True)
-    return Progress(statistics.fmean(rises), statistics.fmean(falls))

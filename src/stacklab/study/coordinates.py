@@ -8,8 +8,9 @@ from stacklab.run.coordinates import Knob, Sweep, variants
 from stacklab.run.paths import OutPaths
 from stacklab.run.ready import make_ready
 from stacklab.study.arms import check_context, with_data
+from stacklab.study.checks import check_seeds
 from stacklab.study.engines.machine import cores
-from stacklab.study.spec import StudySpec, check_seeds
+from stacklab.study.spec import StudySpec
 
 Asked = Mapping[Knob, tuple[int, ...]]
 """The knobs to move, one after the other, and the values of each."""

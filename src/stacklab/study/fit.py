@@ -7,6 +7,7 @@ from stacklab.base.errors import SpecError
 from stacklab.base.units import size
 from stacklab.study.nearest import nearest_settings
 from stacklab.study.plan import Plan
+from stacklab.study.retry import most_retries
 from stacklab.study.tuning import trials
 
 PROCESS_BYTES = 400 * 2**20
@@ -15,7 +16,7 @@ PROCESS_BYTES = 400 * 2**20
 
 def disk_bytes(plan: Plan, *, workers: int) -> int:
     """Final fp32 weights of every run, and the checkpoints (weights and both moments) of those that train at once."""
-    return _grid(plan) + len(plan.seeds) * _weights(plan) + workers * _checkpoint(plan)
+    return _rates(plan) + len(plan.seeds) * _weights(plan) + workers * _checkpoint(plan)
 
 
 def free_disk(out: Path) -> int:
@@ -43,7 +44,7 @@ def check_fits(plan: Plan, *, workers: int, available: int, free: int) -> None:
 
 def _disk_advice(plan: Plan, workers: int, free: int) -> str:
     """Fewer runs at once, which change no result, before fewer seeds."""
-    free -= _grid(plan)
+    free -= _rates(plan)
     slots = (free - len(plan.seeds) * _weights(plan)) // _checkpoint(plan)
     if slots >= 1:
         return f"--workers {min(slots, workers)} fits"
@@ -53,9 +54,11 @@ def _disk_advice(plan: Plan, workers: int, free: int) -> str:
     return f"one seed needs {size(_weights(plan) + _checkpoint(plan))}; give another --out"
 
 
-def _grid(plan: Plan) -> int:
-    """Bytes of the final weights of the runs that choose learning rates."""
-    return sum(4 * trial.arm.total_parameters for trial in trials(plan))
+def _rates(plan: Plan) -> int:
+    """Bytes of the final weights of the runs that choose learning rates, and of those that all stacks would get if they
+    failed."""
+    arms = [trial.arm for trial in trials(plan)] + [arm for arm, _, _ in most_retries(plan).runs()]
+    return sum(4 * arm.total_parameters for arm in arms)
 
 
 def _weights(plan: Plan) -> int:

@@ -14,7 +14,8 @@ from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
 from stacklab.run.spec import TASK, TEXT
 from stacklab.study.grid import expand
-from stacklab.study.spec import StudySpec, TuningSpec
+from stacklab.study.rates_spec import RetrySpec, TuningSpec
+from stacklab.study.spec import StudySpec
 
 SECTIONS = ("data", "model", "train", "evaluate", "sample")
 
@@ -24,12 +25,12 @@ def builtin_studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def variant_of(overrides: Sequence[str], seeds: tuple[int, ...] | None, tuning: TuningSpec | None = None) -> str:
-    """A short name for settings, seeds and a grid given beside the study; empty when there are none."""
-    if not overrides and seeds is None and tuning is None:
+def variant_of(overrides: Sequence[str], seeds: tuple[int, ...] | None, *rates: TuningSpec | RetrySpec | None) -> str:
+    """A short name for settings, seeds and grids of rates given beside the study; empty when there are none."""
+    grids = [grid.dump() for grid in rates if grid is not None]
+    if not overrides and seeds is None and not grids:
         return ""
-    grid = [] if tuning is None else [tuning.dump()]
-    return fingerprint([sorted(overrides), seeds, *grid])[:8]
+    return fingerprint([sorted(overrides), seeds, *grids])[:8]
 
 
 def find_study(name: str) -> Path:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from stacklab.base.errors import SpecError
 from stacklab.stats.sequential import look_level
+from stacklab.study.checks import check_seeds
 from stacklab.study.collect import collect
 from stacklab.study.plan import Plan, load_plan, study_folder
-from stacklab.study.spec import check_seeds
 
 
 def saved_plan(out: Path, name: str, scale: str, variant: str) -> Plan | None:

@@ -17,11 +17,14 @@ from stacklab.stats.comparison import Pairing
 from stacklab.stats.sequential import look_level
 from stacklab.study.arms import ReadyOnce, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.attention import AttentionCosts
+from stacklab.study.checks import check_seeds
 from stacklab.study.contrast import differences, pairing
 from stacklab.study.engines.choose import worker_count
 from stacklab.study.engines.machine import threads_each
 from stacklab.study.match import StepTimes, unmatched
-from stacklab.study.spec import BaseSpec, ClaimSpec, StudySpec, TuningSpec, check_seeds
+from stacklab.study.rates import check_tuning, chosen_rates
+from stacklab.study.rates_spec import RetrySpec, TuningSpec
+from stacklab.study.spec import BaseSpec, ClaimSpec, StudySpec
 from stacklab.study.stopwatch import stopwatch
 
 
@@ -61,8 +64,8 @@ class ArmPlan(Spec):
     match: MatchPlan | None
     changes: Items[DifferencePlan]
     """Effective differences from the base: left the base's value, right the arm's."""
-    tuned_from: str = ""
-    """Of an arm at its own best learning rate: the arm that it is at the shared rate."""
+    origin: str = ""
+    """Of an arm at another learning rate: the arm that it is at the shared rate."""
 
     @property
     def train_flops(self) -> int:
@@ -99,6 +102,7 @@ class Plan(Spec):
     """How often results may be looked at, with more seeds each time. Contrasts hold the claims at a look's level."""
     look: int = 1
     tuning: TuningSpec | None = None
+    retry: RetrySpec | None = None
     attention: AttentionCosts | None = None
     """Of a study with a trend."""
 
@@ -131,9 +135,10 @@ def make_plan(
     looks: int = 1,
     look: int = 1,
     tuning: TuningSpec | None = None,
+    retry: RetrySpec | None = None,
     workers: int | None = None,
 ) -> Plan:
-    """Prepare the data, resolve and check the arms, pair them for the claims. tuning: in place of the scale's.
+    """Prepare the data, resolve and check the arms, pair them for the claims. tuning, retry: in place of the scale's.
 
     workers: how many runs will train at once (None: as many as the machine takes), which decides with how many threads
     a match of step times is measured.
@@ -145,8 +150,8 @@ def make_plan(
         chosen = settings.seeds if seeds is None else check_seeds(seeds)
     except ValueError as error:
         raise SpecError(f"--seeds: {error}") from error
-    tuning = tuning or settings.tuning
-    _check_tuning(study, tuning, chosen)
+    tuning, retry = chosen_rates(study, settings, tuning, retry)
+    check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
     ready = ReadyOnce(OutPaths(out).cache)
     check_context("the base", study.base)
@@ -170,22 +175,8 @@ def make_plan(
         looks=looks,
         look=look,
         tuning=tuning,
+        retry=retry,
     )
-
-
-def _check_tuning(study: StudySpec, tuning: TuningSpec | None, seeds: tuple[int, ...]) -> None:
-    if tuning is None:
-        return
-    if shared := set(seeds) & set(tuning.seeds):
-        raise SpecError(
-            f"tuning.seeds: seed {min(shared)} is also one that the claims rest on; rates chosen on it would favour "
-            "their arm, so give others"
-        )
-    if isinstance(study.base.data, DataSpec) and not study.base.data.tuning_fraction:
-        raise SpecError(
-            "tuning: rates are chosen on records that no claim sees, and data.tuning_fraction = 0 sets none aside; "
-            "set it, for example data.tuning_fraction=0.05"
-        )
 
 
 def _at_look(contrast: Contrast, look: int, looks: int) -> Contrast:

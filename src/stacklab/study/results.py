@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from stacklab.base.errors import DataError
 from stacklab.study.analyse import ClaimResult, analyse
-from stacklab.study.cells import Cell, read_cells
+from stacklab.study.cell import Cell
+from stacklab.study.cells import read_cells, to_retry
 from stacklab.study.collect import Row, collect, table
 from stacklab.study.ledger import read_ledger
 from stacklab.study.plan import Plan, load_plan
@@ -28,6 +29,8 @@ class StudyResult:
     """What the arms came to over the grid of a study that tunes; empty for others."""
     cells: list[Cell]
     """Of a study whose arms are a grid; empty for others."""
+    retried: list[Row]
+    """Of the stacks that failed at their first learning rate, at each other one."""
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -47,7 +50,8 @@ class StudyResult:
 def read_results(plan: Plan, out: Path) -> StudyResult:
     rows = collect(plan, out)
     claims = analyse(plan, rows, read_ledger(plan.folder(out)))
-    return StudyResult(plan, out, rows, claims, read_tuning(plan, out), read_cells(plan, rows, out))
+    retried = collect(to_retry(plan, out), out)
+    return StudyResult(plan, out, rows, claims, read_tuning(plan, out), read_cells(plan, rows, out), retried)
 
 
 def open_results(folder: Path) -> StudyResult:

@@ -8,6 +8,7 @@ from stacklab.base.locks import exclusive
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import create_run
+from stacklab.study.cells import to_retry
 from stacklab.study.ledger import enter
 from stacklab.study.plan import Plan, save_plan
 from stacklab.study.results import StudyResult, read_results
@@ -18,9 +19,10 @@ Todo = dict[Path, tuple[str, int]]
 
 
 def run_plan(plan: Plan, out: Path, *, start: Callable[[Todo], Any]) -> StudyResult:
-    """Run what is not finished yet, first the grid of a study that tunes, and return the whole study's result.
+    """Run what is not finished yet, and return the whole study's result: first the grid of a study that tunes, last
+    what stacks that fail get before they count as such.
 
-    `start` gets what is to be run, perhaps twice. Raises BusyError when another command runs the same study.
+    `start` gets what is to be run, once for each of these. Raises BusyError when another command runs the same study.
     """
     folder = plan.folder(out)
     with exclusive(folder, what=f"study {plan.study.name} at scale {plan.scale}"):
@@ -30,6 +32,7 @@ def run_plan(plan: Plan, out: Path, *, start: Callable[[Todo], Any]) -> StudyRes
         plan = with_tuned(plan, out)
         save_plan(plan, folder)
         _run([(arm.label, spec) for arm, _, spec in plan.runs()], out, start)
+        _run([(arm.label, spec) for arm, _, spec in to_retry(plan, out).runs()], out, start)
         return read_results(plan, out)
 
 

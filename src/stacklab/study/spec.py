@@ -2,14 +2,16 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
-from stacklab.run.metrics import scale_of, unknown_metric
+from stacklab.run.metrics import scale_of
 from stacklab.run.spec import RunData, RunSpec
+from stacklab.study.checks import check_metric, check_seeds
 from stacklab.study.grid_spec import GridSpec
+from stacklab.study.rates_spec import BOTH_RATES, NO_CELLS, RetrySpec, TuningSpec
 from stacklab.study.trend_spec import TrendSpec
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
 
@@ -125,29 +127,6 @@ class ClaimSpec(Spec):
         return self
 
 
-class TuningSpec(Spec):
-    """One grid for every arm: each learning rate with each weight decay (none given: the arm's own), once per seed.
-
-    The setting with the lowest loss on the tuning split is an arm's own best. seeds: none that a claim rests on.
-    """
-
-    learning_rates: Items[PositiveFloat] = Field(min_length=1)
-    weight_decays: Items[NonNegativeFloat] = ()
-    seeds: Items[int] = (1001, 1002)
-
-    @field_validator("learning_rates", "weight_decays")
-    @classmethod
-    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if repeated := {value for value in values if values.count(value) > 1}:
-            raise ValueError(f"{min(repeated):g} is given twice")
-        return values
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        return check_seeds(seeds)
-
-
 class AggregateSpec(Spec):
     """One number over several metrics on one scale, such as the accuracy over tasks, for every arm."""
 
@@ -174,6 +153,7 @@ class ScaleSpec(Spec):
     """How large the study is run: changes to the base, the arms and the claims kept (None: all), the seeds.
 
     tuning: also state every claim with each arm at its own best learning rate.
+    retry: of a study with a grid, the learning rates that a stack gets before it counts as failing.
     """
 
     description: Text
@@ -183,11 +163,18 @@ class ScaleSpec(Spec):
     claims: Items[Text] | None = None
     seeds: Items[int]
     tuning: TuningSpec | None = None
+    retry: RetrySpec | None = None
 
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         return check_seeds(seeds)
+
+    @model_validator(mode="after")
+    def _one_kind_of_rates(self) -> Self:
+        if self.tuning and self.retry:
+            raise ValueError(f"retry: {BOTH_RATES}")
+        return self
 
 
 class ReportedSpec(Spec):
@@ -240,6 +227,8 @@ class StudySpec(Spec):
                 raise ValueError(
                     f"scales.{key}.claims names the claim {min(unknown)!r}; the claims are {', '.join(ids)}"
                 )
+            if scale.retry and self.grid is None:
+                raise ValueError(f"scales.{key}.retry: {NO_CELLS}")
         if twice := {name for name in ids if ids.count(name) > 1}:
             raise ValueError(f"the claim id {min(twice)!r} is used twice")
         names = [aggregate.name for aggregate in self.aggregates]
@@ -256,21 +245,3 @@ class StudySpec(Spec):
         series = self.trend.series.items() if self.trend else ()
         trend = [(f"trend.series.{key}", name) for key, names in series for name in names]
         return matches + claims + scales + reported + control + trend
-
-
-def check_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """The seeds, if there is one at least, none negative and none twice. Raises ValueError."""
-    if not seeds:
-        raise ValueError("at least one seed is needed")
-    if repeated := {seed for seed in seeds if seeds.count(seed) > 1}:
-        raise ValueError(f"seed {min(repeated)} is given twice; a repeated seed is the same run, not another sample")
-    if min(seeds) < 0:
-        raise ValueError(f"seed {min(seeds)} is negative")
-    return seeds
-
-
-def check_metric(metric: str) -> str:
-    """The metric, if some run can have it. Raises ValueError that names those."""
-    if reason := unknown_metric(metric):
-        raise ValueError(reason)
-    return metric

@@ -11,6 +11,7 @@ from stacklab.run.spec import RunSpec
 from stacklab.study.collect import Row, run_row
 from stacklab.study.contrast import differences
 from stacklab.study.plan import ArmPlan, Contrast, DifferencePlan, Plan
+from stacklab.study.rates import with_optimizer
 from stacklab.study.spec import BaseSpec
 from stacklab.train.spec import SampleSpec
 
@@ -64,7 +65,7 @@ def trials(plan: Plan) -> list[Trial]:
     grid = plan.tuning
     if grid is None:
         return []
-    arms = sorted((arm for arm in plan.arms if not arm.tuned_from), key=lambda arm: -arm.train_flops)
+    arms = sorted((arm for arm in plan.arms if not arm.origin), key=lambda arm: -arm.train_flops)
     return [
         Trial(arm, setting, seed, _trial_spec(plan, arm, setting, seed))
         for arm in arms
@@ -75,7 +76,7 @@ def trials(plan: Plan) -> list[Trial]:
 
 def count_runs(plan: Plan) -> int:
     """Of the grid, and of the arms at the shared rate: it does not change when the grid is done."""
-    return len(trials(plan)) + sum(len(plan.seeds) for arm in plan.arms if not arm.tuned_from)
+    return len(trials(plan)) + sum(len(plan.seeds) for arm in plan.arms if not arm.origin)
 
 
 def read_tuning(plan: Plan, out: Path) -> list[ArmTuning]:
@@ -111,7 +112,7 @@ def with_tuned(plan: Plan, out: Path) -> Plan:
     """
     found = {tuning.arm: tuning for tuning in read_tuning(plan, out)}
     unfinished = any(point.missing for tuning in found.values() for point in tuning.points)
-    if not found or unfinished or any(arm.tuned_from for arm in plan.arms):
+    if not found or unfinished or any(arm.origin for arm in plan.arms):
         return plan
     chosen = {name: tuning.chosen for name, tuning in found.items()}
     tuned = {arm.name + MARK: _tuned_arm(arm, setting) for arm in plan.arms if (setting := chosen.get(arm.name))}
@@ -164,14 +165,14 @@ def _trial_spec(plan: Plan, arm: ArmPlan, setting: Setting, seed: int) -> RunSpe
     """As the arm's own run, but measured on the tuning split, without problems and samples, and for all its steps:
     losses at unequal steps would favour the slow."""
     evaluate = arm.config.evaluate.model_copy(update={"split": "tuning", "problems": 0})
-    config = _at(arm.config, setting)
+    config = with_optimizer(arm.config, **setting.model_dump())
     train = config.train.model_copy(update={"stop": None})
     config = config.model_copy(update={"train": train, "evaluate": evaluate, "sample": SampleSpec()})
     return plan.run_spec(arm.model_copy(update={"config": config}), seed)
 
 
 def _tuned_arm(arm: ArmPlan, setting: Setting) -> ArmPlan:
-    config = _at(arm.config, setting)
+    config = with_optimizer(arm.config, **setting.model_dump())
     kept = [change for change in arm.changes if not change.path.startswith("train.optimizer.")]
     moved = [row for row in _differences(arm.config, config) if row.left != row.right]
     return arm.model_copy(
@@ -179,15 +180,10 @@ def _tuned_arm(arm: ArmPlan, setting: Setting) -> ArmPlan:
             "name": arm.name + MARK,
             "label": f"{arm.label}, tuned",
             "config": config,
-            "tuned_from": arm.name,
+            "origin": arm.name,
             "changes": (*kept, *moved),
         }
     )
-
-
-def _at(config: BaseSpec, setting: Setting) -> BaseSpec:
-    optimizer = config.train.optimizer.model_copy(update=setting.model_dump())
-    return config.model_copy(update={"train": config.train.model_copy(update={"optimizer": optimizer})})
 
 
 def _differences(left: BaseSpec, right: BaseSpec) -> tuple[DifferencePlan, ...]:

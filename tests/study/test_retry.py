@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import pytest
+
+from stacklab.base.canon import canonical_json
+from stacklab.base.errors import SpecError
+from stacklab.base.files import read_json, write_json, write_text
+from stacklab.cli.options import parse_retry
+from stacklab.run.paths import RunPaths
+from stacklab.study.cells import thresholds, to_retry
+from stacklab.study.load import read_study
+from stacklab.study.plan import Plan, make_plan
+from stacklab.study.rates_spec import RetrySpec, TuningSpec
+from stacklab.study.results import StudyResult, open_results
+from stacklab.study.retry import most_retries, retry_plan
+from stacklab.study.run import Todo, run_plan
+
+METRIC = "validation.accuracy"
+RATES = RetrySpec(learning_rates=(5e-4, 1e-3, 2e-3))
+"""The study's own is 1e-3."""
+
+
+def planned(out: Path, *, retry: RetrySpec | None = RATES) -> Plan:
+    study = read_study("parity", scale="smoke", overrides=["data.probe=64"])
+    return make_plan(study, scale="smoke", out=out, seeds=(1, 2, 3), retry=retry)
+
+
+def end(folder: Path, curve: list[float]) -> None:
+    """The files of a finished run that was evaluated five times. An empty curve: it diverged."""
+    paths = RunPaths(folder)
+    evals = [{"step": 100 * n, METRIC: value, "validation.loss": 0.7} for n, value in enumerate(curve)]
+    write_text(paths.evals, "".join(canonical_json(row) + "\n" for row in evals))
+    ended = {"status": "finished" if curve else "diverged", "reason": "", "step": 400, "batches": "b"}
+    write_json(paths.result, ended | {"metrics": {METRIC: curve[-1], "validation.loss": 0.7} if curve else {}})
+
+
+def ran(plan: Plan, out: Path, finals: dict[tuple[int, float], float]) -> tuple[StudyResult, list[list[str]]]:
+    """The study with runs that stay at one accuracy, by layers and rate (0: diverged), and each stage's labels."""
+    stages = []
+
+    def start(todo: Todo) -> None:
+        stages.append([label for label, _ in todo.values()])
+        for folder in todo:
+            spec = read_json(RunPaths(folder).spec)
+            final = finals[spec["model"]["num_layers"], spec["train"]["optimizer"]["learning_rate"]]
+            end(folder, [0.3, final, final, final, final] if final else [])
+
+    return run_plan(plan, out, start=start), stages
+
+
+def test_arms_are_planned_at_every_rate_but_their_own(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    again = retry_plan(plan, {"4-layers-1"})
+    assert [arm.name for arm in again.arms] == ["4-layers-1@0.0005", "4-layers-1@0.002"]
+    assert again.arms[0].label == "4, 1 layer, rate 0.0005"
+    for arm, _, spec in again.runs():
+        own = plan.run_spec(plan.arm(arm.origin), spec.seed).dump()
+        own["train"]["optimizer"]["learning_rate"] = float(arm.name.partition("@")[2])
+        assert spec.dump() == own, "nothing else differs"
+    assert len(most_retries(plan).runs()) == 2 * 2 * 3
+    assert not most_retries(planned(tmp_path, retry=None)).runs()
+
+
+def test_only_what_would_count_as_failing_is_trained_again(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    result, stages = ran(plan, tmp_path, {(1, 1e-3): 0.5, (1, 5e-4): 0.4, (1, 2e-3): 0.6, (2, 1e-3): 0.97})
+    assert [sorted(set(stage)) for stage in stages] == [
+        ["4, 1 layer", "4, 2 layers"],
+        ["4, 1 layer, rate 0.0005", "4, 1 layer, rate 0.002"],
+    ]
+    assert [len(stage) for stage in stages] == [6, 6]
+    shallow, deep = result.cells
+    assert (shallow.verdict, shallow.learning_rate, shallow.mean) == ("at baseline", 2e-3, pytest.approx(0.6))
+    assert shallow.reason.endswith("at the best of 3 learning rates, 0.002")
+    assert [(one.learning_rate, one.mean) for one in shallow.others] == [(1e-3, 0.5), (5e-4, pytest.approx(0.4))]
+    assert (deep.verdict, deep.learning_rate, deep.others) == ("solved", 1e-3, ())
+    assert result.plan.study.grid is not None
+    assert not thresholds(result.plan.study.grid, result.cells)[0].at_most
+    assert ran(plan, tmp_path, {})[1] == [], "all of it is done"
+    assert open_results(result.folder).cells == result.cells
+
+
+def test_a_stack_that_solves_at_another_rate_solves(tmp_path: Path) -> None:
+    finals = {(1, 1e-3): 0.5, (1, 5e-4): 0.0, (1, 2e-3): 0.96, (2, 1e-3): 0.97}
+    result, _ = ran(planned(tmp_path), tmp_path, finals)
+    shallow = result.cells[0]
+    assert (shallow.verdict, shallow.learning_rate) == ("solved", 2e-3)
+    assert shallow.reason == "3 of 3 seeds reach 0.95; at a learning rate of 0.002, not at 0.001"
+    assert [one.verdict for one in shallow.others] == ["at baseline", "invalid"], "at the smallest rate it diverged"
+    assert result.plan.study.grid is not None
+    assert thresholds(result.plan.study.grid, result.cells)[0].depth == "1"
+
+
+def test_a_rate_of_which_a_run_is_missing_was_not_tried(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    result, _ = ran(plan, tmp_path, {(1, 1e-3): 0.5, (1, 5e-4): 0.4, (1, 2e-3): 0.6, (2, 1e-3): 0.97})
+    for arm, seed, spec in to_retry(plan, tmp_path).runs():
+        if arm.name.endswith("@0.002") and seed == 2:
+            (tmp_path / "runs" / spec.run_id / "result.json").unlink()
+    result = open_results(result.folder)
+    assert [one.learning_rate for one in result.cells[0].others] == [5e-4]
+    assert result.cells[0].reason.endswith("at the best of 2 learning rates, 0.001")
+    assert [row.status for row in result.retried].count("missing") == 1
+
+
+def test_without_other_rates_nothing_fails(tmp_path: Path) -> None:
+    result, stages = ran(planned(tmp_path, retry=None), tmp_path, {(1, 1e-3): 0.5, (2, 1e-3): 0.97})
+    assert len(stages) == 1
+    assert result.cells[0].verdict == "one rate tried"
+    assert result.plan.study.grid is not None
+    assert thresholds(result.plan.study.grid, result.cells)[0].at_most
+
+
+def test_what_is_given_takes_the_place_of_the_scales(tmp_path: Path) -> None:
+    study = read_study("parity", scale="laptop")
+    assert make_plan(study, scale="laptop", out=tmp_path).retry == RATES
+    one = RetrySpec(learning_rates=(3e-3,))
+    assert make_plan(study, scale="laptop", out=tmp_path, retry=one).retry == one
+    tuning = TuningSpec(learning_rates=(1e-3,))
+    assert make_plan(study, scale="laptop", out=tmp_path, tuning=tuning).retry is None
+    with pytest.raises(SpecError, match="--retry-rates: tuning tries every arm on a grid of rates already"):
+        make_plan(study, scale="laptop", out=tmp_path, tuning=tuning, retry=one)
+
+
+def test_a_study_without_cells_has_none_that_could_fail(tiny: Path) -> None:
+    with pytest.raises(SpecError, match="--retry-rates: the study has no grid"):
+        make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=tiny.parent, retry=RATES)
+    scale = "  smoke:\n    retry: {learning_rates: [1.0e-3]}\n"
+    tiny.write_text(tiny.read_text().replace("  smoke:\n", scale))
+    with pytest.raises(SpecError, match=r"scales\.smoke\.retry: the study has no grid"):
+        read_study(str(tiny), scale="smoke")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1e-3,x", "--retry-rates 1e-3,x: expected numbers"),
+        ("1e-3,1e-3", "--retry-rates: 0.001 is given twice"),
+        ("0", "--retry-rates: Input should be greater than 0"),
+        ("nan", "--retry-rates: "),
+    ],
+)
+def test_rates_that_are_none_are_refused(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        parse_retry(text)
+
+
+def test_rates_on_the_command_line() -> None:
+    assert parse_retry("5e-4,1e-3,2e-3") == RATES
+    assert parse_retry(None) is None
