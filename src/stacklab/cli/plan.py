@@ -61,12 +61,11 @@ def plan(
     What does not fit into memory or onto the disk is refused, with the nearest setting that does.
     """
     from stacklab.api import load_study
-    from stacklab.base.units import duration, size
+    from stacklab.base.units import size
     from stacklab.cli.plan_tables import arm_table, contrast_table, match_table, memory_table
     from stacklab.study.engines.choose import worker_count
     from stacklab.study.fit import disk_bytes, free_disk
     from stacklab.study.project import calibrate as calibrate_arms
-    from stacklab.study.project import projected_seconds, retry_seconds
     from stacklab.study.tuning import count_runs
 
     chosen = load_study(
@@ -93,22 +92,29 @@ def plan(
             console.print(table)
     for line in chosen.not_asked:
         console.print(f"not asked: {line}")
-    console.print(f"seeds {', '.join(map(str, chosen.seeds))}: {len(chosen.runs())} runs")
-    if chosen.tuning is not None:
-        console.print(_grid_line(chosen, chosen.tuning))
-    if chosen.retry is not None:
-        console.print(_retry_line(chosen, chosen.retry))
+    for line in _run_lines(chosen):
+        console.print(line)
     level = min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)
     for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
         console.print(_power(pairing, len(chosen.seeds), level))
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
-        projected = duration(projected_seconds(chosen, costs, workers=slots)) + _sooner(chosen)
-        if more := retry_seconds(chosen, costs, workers=slots):
-            projected += f"; {duration(more)} more if every stack failed at its first learning rate"
-        console.print(f"projected time of the study on {slots} workers, evaluation included: {projected}")
+        console.print(_time_line(chosen, costs, slots))
     if misfit:
         raise misfit
+
+
+def _time_line(chosen: "Plan", costs: dict[str, "RunCost"], workers: int) -> str:
+    from stacklab.base.units import duration
+    from stacklab.study.project import projected_seconds, retry_seconds
+
+    line = (
+        f"projected time of the study on {workers} workers, evaluation included: "
+        f"{duration(projected_seconds(chosen, costs, workers=workers))}{_sooner(chosen)}"
+    )
+    if more := retry_seconds(chosen, costs, workers=workers):
+        line += f"; {duration(more)} more if every stack failed at its first learning rate"
+    return line
 
 
 def _sooner(chosen: "Plan") -> str:
@@ -156,6 +162,15 @@ def _data_line(chosen: "Plan") -> str:
         f"data: {facts['records']['kept']} records after {facts['records']['duplicates']} duplicates, "
         f"{facts['splits']['train']['tokens_per_epoch']:,} training tokens an epoch"
     )
+
+
+def _run_lines(chosen: "Plan") -> list[str]:
+    lines = [f"seeds {', '.join(map(str, chosen.seeds))}: {len(chosen.runs())} runs"]
+    if chosen.tuning is not None:
+        lines.append(_grid_line(chosen, chosen.tuning))
+    if chosen.retry is not None:
+        lines.append(_retry_line(chosen, chosen.retry))
+    return lines
 
 
 def _grid_line(chosen: "Plan", grid: "TuningSpec") -> str:
