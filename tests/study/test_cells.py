@@ -34,6 +34,11 @@ def test_a_stack_does_not_fail_before_another_rate_was_tried() -> None:
     assert alone.verdict == "one rate tried"
     assert alone.reason == "why; at 0.002, and no other learning rate was tried, so it does not count as failing"
     assert (among.verdict, among.reason) == (failed.verdict, "why; at the best of 3 learning rates, 0.002")
+    slower = failed.model_copy(update={"verdict": "not trained long enough", "learning_rate": 5e-4})
+    steeper = failed.model_copy(update={"learning_rate": 4e-3})
+    told = with_rates(failed.model_copy(update={"others": (slower, steeper)}), 3)
+    assert told.verdict == failed.verdict
+    assert told.reason.endswith("0.002; at 0.0005 it was worse, but not trained long enough")
     solved = failed.model_copy(update={"verdict": "solved"})
     assert with_rates(solved, 1) == solved
 

@@ -146,6 +146,8 @@ def with_rates(cell: Cell, tried: int) -> Cell:
         return cell
     if tried > 1:
         told = f"at the best of {tried} learning rates, {cell.learning_rate:g}"
+        if rising := [f"{one.learning_rate:g}" for one in cell.others if one.verdict == "not trained long enough"]:
+            told += f"; at {' and '.join(rising)} it was worse, but not trained long enough"
         return cell.model_copy(update={"reason": f"{cell.reason}; {told}"})
     told = f"at {cell.learning_rate:g}, and no other learning rate was tried, so it does not count as failing"
     return cell.model_copy(update={"verdict": "one rate tried", "reason": f"{cell.reason}; {told}"})
