@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from stacklab.cli.plan_tables import arm_table, attention_table, match_table, memory_table
+from stacklab.cli.plan_tables import arm_table, attention_table, contrast_table, match_table, memory_table
 from stacklab.run.cost import RunCost
 from stacklab.study.attention import AttentionCosts
 from stacklab.study.fit import PROCESS_BYTES
@@ -46,6 +46,10 @@ def test_a_runs_memory_is_shown_by_parts_that_add_up(tmp_path: Path, capsys: pyt
     table = match_table(plan)
     assert table is not None
     assert table.row_count == 2
+    contrasts = contrast_table(plan)
+    assert contrasts is not None
+    assert contrasts.row_count == len(plan.contrasts) > 0
+    assert contrast_table(plan.model_copy(update={"contrasts": ()})) is None
 
 
 def test_a_step_is_foretold_from_anothers_by_their_attention(

@@ -117,8 +117,10 @@ def _reference(plan: Plan) -> str | None:
     return plan.study.control or (trend.series[trend.reference][0] if trend else None)
 
 
-def contrast_table(plan: Plan) -> Table:
-    """What differs per claim."""
+def contrast_table(plan: Plan) -> Table | None:
+    """What differs per claim; None for a study without claims."""
+    if not plan.contrasts:
+        return None
     table = Table("claim", "metric", "judged", "what differs, after every default and rule")
     for contrast in plan.contrasts:
         moved = ", ".join(f"{row.path} {row.left} -> {row.right}" for row in contrast.differences)
