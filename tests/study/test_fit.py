@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.study.retries import planned as with_retries
 
 from stacklab.base.errors import SpecError
 from stacklab.study.fit import PROCESS_BYTES, check_fits, disk_bytes
@@ -106,3 +107,9 @@ def test_for_the_disk_fewer_workers_are_named_before_fewer_seeds(tiny: Path) -> 
     assert seeds == 3
     check_fits(planned(tiny, seeds=(1, 2, 3)), workers=1, available=PLENTY, free=free)
     assert "one seed needs" in refusal(plan, free=1000)
+
+
+def test_the_disk_must_hold_what_stacks_that_fail_leave_at_other_rates(tmp_path: Path) -> None:
+    plan, without = (with_retries(tmp_path, **kind) for kind in ({}, {"retry": None}))
+    weights = sum(4 * arm.total_parameters for arm in plan.arms)
+    assert disk_bytes(plan, workers=1) - disk_bytes(without, workers=1) == 2 * 3 * weights, "two rates, three seeds"

@@ -1,12 +1,13 @@
 from pathlib import Path
 
 import pytest
+from tests.study.retries import planned
 
 from stacklab.base.errors import StacklabError
 from stacklab.run.cost import RunCost
 from stacklab.study.load import read_study
 from stacklab.study.plan import Plan, make_plan
-from stacklab.study.project import calibrate, projected_seconds
+from stacklab.study.project import calibrate, projected_seconds, retry_seconds
 
 
 @pytest.fixture
@@ -29,6 +30,18 @@ def test_workers_take_the_next_run_as_they_become_free(plan: Plan) -> None:
     assert len(plan.runs()) == 6
     assert projected_seconds(plan, costs, workers=1) == 6 * 4.5
     assert projected_seconds(plan, costs, workers=4) == 2 * 4.5
+
+
+def test_the_most_that_retries_take_is_told_apart(tmp_path: Path) -> None:
+    """Two arms at two other rates with three seeds, each as long as the arm's own runs."""
+    plan = planned(tmp_path)
+    costs = {arm.name: cost(0.0) for arm in plan.arms}
+    ((_, _, spec), *_) = plan.runs()
+    once = cost(0.0).seconds(spec)
+    assert projected_seconds(plan, costs, workers=1) == 6 * once
+    assert retry_seconds(plan, costs, workers=1) == 12 * once
+    assert retry_seconds(plan, costs, workers=4) == 3 * once
+    assert retry_seconds(planned(tmp_path, retry=None), costs, workers=1) == 0
 
 
 @pytest.mark.trains

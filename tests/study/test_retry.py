@@ -1,51 +1,16 @@
 from pathlib import Path
 
 import pytest
+from tests.study.retries import RATES, planned, ran
 
-from stacklab.base.canon import canonical_json
 from stacklab.base.errors import SpecError
-from stacklab.base.files import read_json, write_json, write_text
 from stacklab.cli.options import parse_retry
-from stacklab.run.paths import RunPaths
 from stacklab.study.cells import thresholds, to_retry
 from stacklab.study.load import read_study
-from stacklab.study.plan import Plan, make_plan
+from stacklab.study.plan import make_plan
 from stacklab.study.rates_spec import RetrySpec, TuningSpec
-from stacklab.study.results import StudyResult, open_results
+from stacklab.study.results import open_results
 from stacklab.study.retry import most_retries, retry_plan
-from stacklab.study.run import Todo, run_plan
-
-METRIC = "validation.accuracy"
-RATES = RetrySpec(learning_rates=(5e-4, 1e-3, 2e-3))
-"""The study's own is 1e-3."""
-
-
-def planned(out: Path, *, retry: RetrySpec | None = RATES) -> Plan:
-    study = read_study("parity", scale="smoke", overrides=["data.probe=64"])
-    return make_plan(study, scale="smoke", out=out, seeds=(1, 2, 3), retry=retry)
-
-
-def end(folder: Path, curve: list[float]) -> None:
-    """The files of a finished run that was evaluated five times. An empty curve: it diverged."""
-    paths = RunPaths(folder)
-    evals = [{"step": 100 * n, METRIC: value, "validation.loss": 0.7} for n, value in enumerate(curve)]
-    write_text(paths.evals, "".join(canonical_json(row) + "\n" for row in evals))
-    ended = {"status": "finished" if curve else "diverged", "reason": "", "step": 400, "batches": "b"}
-    write_json(paths.result, ended | {"metrics": {METRIC: curve[-1], "validation.loss": 0.7} if curve else {}})
-
-
-def ran(plan: Plan, out: Path, finals: dict[tuple[int, float], float]) -> tuple[StudyResult, list[list[str]]]:
-    """The study with runs that stay at one accuracy, by layers and rate (0: diverged), and each stage's labels."""
-    stages = []
-
-    def start(todo: Todo) -> None:
-        stages.append([label for label, _ in todo.values()])
-        for folder in todo:
-            spec = read_json(RunPaths(folder).spec)
-            final = finals[spec["model"]["num_layers"], spec["train"]["optimizer"]["learning_rate"]]
-            end(folder, [0.3, final, final, final, final] if final else [])
-
-    return run_plan(plan, out, start=start), stages
 
 
 def test_arms_are_planned_at_every_rate_but_their_own(tmp_path: Path) -> None:
