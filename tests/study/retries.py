@@ -7,7 +7,7 @@ from stacklab.base.files import read_json, write_json, write_text
 from stacklab.run.paths import RunPaths
 from stacklab.study.load import read_study
 from stacklab.study.plan import Plan, make_plan
-from stacklab.study.rates_spec import RetrySpec
+from stacklab.study.rates_spec import RetrySpec, TuningSpec
 from stacklab.study.results import StudyResult
 from stacklab.study.run import Todo, run_plan
 
@@ -16,9 +16,9 @@ RATES = RetrySpec(learning_rates=(5e-4, 1e-3, 2e-3))
 """The study's own is 1e-3."""
 
 
-def planned(out: Path, *, retry: RetrySpec | None = RATES) -> Plan:
+def planned(out: Path, *, retry: RetrySpec | None = RATES, tuning: TuningSpec | None = None) -> Plan:
     study = read_study("parity", scale="smoke", overrides=["data.probe=64"])
-    return make_plan(study, scale="smoke", out=out, seeds=(1, 2, 3), retry=retry)
+    return make_plan(study, scale="smoke", out=out, seeds=(1, 2, 3), retry=retry, tuning=tuning)
 
 
 def end(folder: Path, curve: list[float]) -> None:
@@ -30,15 +30,25 @@ def end(folder: Path, curve: list[float]) -> None:
     write_json(paths.result, ended | {"metrics": {METRIC: curve[-1], "validation.loss": 0.7} if curve else {}})
 
 
-def ran(plan: Plan, out: Path, finals: dict[tuple[int, float], float]) -> tuple[StudyResult, list[list[str]]]:
-    """The study with runs that stay at one accuracy, by layers and rate (0: diverged), and each stage's labels."""
+def ran(
+    plan: Plan, out: Path, finals: dict[tuple[int, float], float], losses: dict[float, float] | None = None
+) -> tuple[StudyResult, list[list[str]]]:
+    """The study with runs that stay at one accuracy, by layers and rate (0: diverged), and each stage's labels.
+
+    losses: by rate, of the runs that choose one.
+    """
     stages = []
 
     def start(todo: Todo) -> None:
         stages.append([label for label, _ in todo.values()])
         for folder in todo:
             spec = read_json(RunPaths(folder).spec)
-            final = finals[spec["model"]["num_layers"], spec["train"]["optimizer"]["learning_rate"]]
-            end(folder, [0.3, final, final, final, final] if final else [])
+            rate = spec["train"]["optimizer"]["learning_rate"]
+            if losses and spec["evaluate"]["split"] == "tuning":
+                ended = {"status": "finished", "reason": "", "step": 400, "batches": "b"}
+                write_json(RunPaths(folder).result, ended | {"metrics": {"tuning.loss": losses[rate]}})
+            else:
+                final = finals[spec["model"]["num_layers"], rate]
+                end(folder, [0.3, final, final, final, final] if final else [])
 
     return run_plan(plan, out, start=start), stages

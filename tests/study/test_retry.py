@@ -76,6 +76,33 @@ def test_without_other_rates_nothing_fails(tmp_path: Path) -> None:
     assert thresholds(result.plan.study.grid, result.cells)[0].at_most
 
 
+@pytest.mark.parametrize(
+    ("shared", "verdict", "rate", "reason"),
+    [
+        (0.97, "solved", 1e-3, "3 of 3 seeds reach 0.95; at a learning rate of 0.001, not at 0.0005"),
+        (0.5, "at baseline", 5e-4, "at the best of 3 learning rates, 0.0005"),
+    ],
+)
+def test_a_stack_that_was_tuned_does_not_fail_where_it_solves_at_the_shared_rate(
+    tmp_path: Path, shared: float, verdict: str, rate: float, reason: str
+) -> None:
+    tuning = TuningSpec(learning_rates=(5e-4, 2e-3))
+    plan = planned(tmp_path, retry=None, tuning=tuning)
+    finals = {(1, 1e-3): shared, (1, 5e-4): 0.55, (2, 1e-3): 0.96, (2, 5e-4): 0.97}
+    result, _ = ran(plan, tmp_path, finals, losses={5e-4: 1.0, 2e-3: 2.0})
+    shallow, deep = result.cells
+    assert (shallow.verdict, shallow.learning_rate) == (verdict, rate)
+    assert shallow.reason.endswith(reason)
+    assert (deep.verdict, deep.learning_rate, [one.learning_rate for one in deep.others]) == ("solved", 5e-4, [1e-3])
+
+
+def test_a_stack_whose_own_rate_is_the_shared_one_stands_there_once(tmp_path: Path) -> None:
+    plan = planned(tmp_path, retry=None, tuning=TuningSpec(learning_rates=(5e-4, 1e-3)))
+    result, _ = ran(plan, tmp_path, {(1, 1e-3): 0.5, (2, 1e-3): 0.97}, losses={5e-4: 2.0, 1e-3: 1.0})
+    assert [(one.verdict, one.others) for one in result.cells] == [("at baseline", ()), ("solved", ())]
+    assert result.cells[0].reason.endswith("at the best of 2 learning rates, 0.001")
+
+
 def test_what_is_given_takes_the_place_of_the_scales(tmp_path: Path) -> None:
     study = read_study("parity", scale="laptop")
     assert make_plan(study, scale="laptop", out=tmp_path).retry == RATES

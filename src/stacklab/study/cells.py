@@ -1,7 +1,7 @@
 """The cells of a study whose arms are a grid, and the smallest depth that solves."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -34,19 +34,23 @@ def read_cells(plan: Plan, rows: Sequence[Row], out: Path) -> list[Cell]:
     """A cell for all that an arm of the grid is measured on; empty for a study without a grid.
 
     An arm that was tuned stands in its cell at its own best rate; one that failed at its first rate and was trained
-    again, at the first rate that solves, else at that with the highest mean.
+    again, at the first rate that solves, else at that with the highest mean. So does a tuned arm that fails, between
+    its own best rate and the shared one.
     """
     grid = plan.study.grid
     if grid is None:
         return []
-    first = _cells_of(plan, grid, rows, out)
-    again = retry_plan(plan, _failing(first, grid))
-    retried = _ended(again, grid, out)
-    best = [_best(cell, [one for one in retried if one.at == cell.at]) for cell in first]
-    tuned = {arm.name for arm in plan.arms if arm.origin}
-    rates = 1 if plan.tuning is None else len(plan.tuning.learning_rates)
+    tuned = [arm for arm in plan.arms if arm.origin]
+    shared = [plan.arm(arm.origin) for arm in tuned if plan.arm(arm.origin).config != arm.config]
+    first = _cells_of(_without(plan, {arm.origin for arm in tuned}), grid, rows, out)
+    others = _cells_of(plan.model_copy(update={"arms": tuple(shared)}), grid, rows, out)
+    others += _ended(retry_plan(plan, _failing(first, grid)), grid, out)
+    best = [_best(cell, [one for one in others if one.at == cell.at]) for cell in first]
+    in_grid = {name for arm in tuned for name in (arm.name, arm.origin)}
+    rates = set() if plan.tuning is None else set(plan.tuning.learning_rates)
     return [
-        with_rates(with_budget(cell, best, grid), rates if cell.arm in tuned else 1 + len(cell.others)) for cell in best
+        with_rates(with_budget(cell, best, grid), len(_rates_of(cell) | (rates if cell.arm in in_grid else set())))
+        for cell in best
     ]
 
 
@@ -66,10 +70,8 @@ def _cells_of(plan: Plan, grid: GridSpec, rows: Sequence[Row], out: Path) -> lis
     """In the order of the axes, each by itself."""
     evals = curves(plan, out, "evals")
     arms: dict[str, list[ArmPlan]] = {}
-    tuned = {arm.origin for arm in plan.arms}
     for arm in plan.arms:
-        if arm.name not in tuned:
-            arms.setdefault(arm.origin or arm.name, []).append(arm)
+        arms.setdefault(arm.origin or arm.name, []).append(arm)
     found = []
     for name, values in combinations(grid.axes).items():
         for arm in arms.get(name, ()):
@@ -79,6 +81,14 @@ def _cells_of(plan: Plan, grid: GridSpec, rows: Sequence[Row], out: Path) -> lis
                 at = {value.axis: value.value for value in values} | on
                 found.append(read_cell(arm, {axis: at[axis] for axis in grid.axes}, grid, metric, own, histories))
     return found
+
+
+def _without(plan: Plan, names: Collection[str]) -> Plan:
+    return plan.model_copy(update={"arms": tuple(arm for arm in plan.arms if arm.name not in names)})
+
+
+def _rates_of(cell: Cell) -> set[float]:
+    return {one.learning_rate for one in (cell, *cell.others)}
 
 
 def _ended(again: Plan, grid: GridSpec, out: Path) -> list[Cell]:
