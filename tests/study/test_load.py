@@ -33,6 +33,7 @@ def test_an_override_of_a_group_keeps_its_other_settings_unless_its_kind_changes
 
 BAD = [
     ("steps: 6", "step: 6", r"tiny\.yaml:12: base\.train\.step: unknown key; did you mean steps\?"),
+    ("steps: 6", "steps: 6, symbols: 3", r"base\.train\.symbols: unknown key here; it is one of other settings$"),
     ("steps: 6", "steps: six", r"tiny\.yaml:12: base\.train\.steps: .*integer.*'six'"),
     ("steps: 6", "steps: 0", r"base\.train\.steps: .*greater than 0"),
     (

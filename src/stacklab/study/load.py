@@ -142,8 +142,10 @@ def describe(error: ValidationError, places: Places) -> str:
     dotted = ".".join(str(key) for key in path) or "study"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        message = "unknown key"
-        if near := difflib.get_close_matches(str(path[-1]), _field_names(), n=1):
+        message, names = "unknown key", _field_names()
+        if path[-1] in names:
+            message += " here; it is one of other settings"
+        elif near := difflib.get_close_matches(str(path[-1]), names, n=1):
             message += f"; did you mean {near[0]}?"
     elif first["type"] not in ("value_error", "missing"):
         message += f", got {str(first['input'])[:60]!r}"
