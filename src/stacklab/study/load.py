@@ -18,6 +18,8 @@ from stacklab.study.rates_spec import RetrySpec, TuningSpec
 from stacklab.study.spec import StudySpec
 
 SECTIONS = ("data", "model", "train", "evaluate", "sample")
+ALIKE = 0.7
+"""How alike a key must be for a suggestion, as difflib has it; at its 0.6 `alphabet` brings `label`."""
 
 
 def builtin_studies() -> dict[str, Path]:
@@ -145,7 +147,7 @@ def describe(error: ValidationError, places: Places) -> str:
         message, names = "unknown key", _field_names()
         if path[-1] in names:
             message += " here; it is one of other settings"
-        elif near := difflib.get_close_matches(str(path[-1]), names, n=1):
+        elif near := difflib.get_close_matches(str(path[-1]), names, n=1, cutoff=ALIKE):
             message += f"; did you mean {near[0]}?"
     elif first["type"] not in ("value_error", "missing"):
         message += f", got {str(first['input'])[:60]!r}"
