@@ -89,6 +89,7 @@ def test_a_bad_file_is_one_line_with_its_place(tiny: Path, old: str, new: str, m
             "model.n_layers=3",
             r"override model\.n_layers=3: base\.model\.n_layers: unknown key; did you mean num_layers\?",
         ),
+        ("train.schedule.warmup=3", r"warmup: unknown key; did you mean warmup_steps\?"),
         ("model.alphabet=3", r"base\.model\.alphabet: unknown key$"),
         ("model.d_model=x", "valid integer"),
         ("optimizer.lr=1", "not a setting"),
