@@ -1,0 +1,80 @@
+"""Every example of docs/extending.md, applied to a copy of the source and run: how many files an extension touches."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+BLOCK = re.compile(r'^```(\w+) (check|title="([^"]+)")\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+MOST_FILES = {
+    "A task": 2,
+}
+"""By heading. The page's table promises the same."""
+
+
+class Block(NamedTuple):
+    """A new file (python), lines put into a file (diff), or, without a title, the code that uses the extension."""
+
+    language: str
+    title: str
+    text: str
+
+
+def sections() -> dict[str, list[Block]]:
+    parts = re.split(r"^## (.+)$", PAGE, flags=re.MULTILINE)[1:]
+    return {
+        heading: [Block(found[1], found[3] or "", found[4]) for found in BLOCK.finditer(text)]
+        for heading, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def patched(text: str, diff: str) -> str:
+    """`text` with one run of lines replaced: ' ' and '-' lines must stand in it, exactly once; ' ' and '+' remain."""
+    lines = diff.splitlines()
+    old = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("+"))
+    new = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("-"))
+    assert text.count(old) == 1, f"expected once, found {text.count(old)} times:\n{old}"
+    return text.replace(old, new)
+
+
+def apply(block: Block, root: Path) -> None:
+    path = root / block.title
+    if block.language == "diff":
+        path.write_text(patched(path.read_text(), block.text))
+    else:
+        assert not path.exists(), f"{block.title} exists already"
+        path.write_text(block.text)
+
+
+def run(code: str, root: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(root / "src")}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("heading", sections())
+def test_the_example_works_and_touches_no_more_files_than_promised(heading: str, tmp_path: Path) -> None:
+    blocks = sections()[heading]
+    *changes, check = blocks
+    assert check.title == "" and all(change.title for change in changes)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    assert run(check.text, tmp_path).returncode != 0, "the check passes without the extension"
+    for change in changes:
+        apply(change, tmp_path)
+    done = run(check.text, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len({change.title for change in changes}) <= MOST_FILES[heading]
+
+
+def test_the_table_promises_what_is_tested() -> None:
+    rows = re.findall(r"^\| \[([^]]+)\]\(#[\w-]+\) \| (\d+) \|$", PAGE, re.MULTILINE)
+    assert {row[0].upper() + row[1:]: int(files) for row, files in rows} == MOST_FILES
+    assert list(sections()) == list(MOST_FILES)
