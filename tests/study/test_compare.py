@@ -63,7 +63,9 @@ def test_another_held_out_text_is_refused(tiny: Path, out: Path) -> None:
 def test_another_probe_is_refused_for_its_metric_only(tiny: Path, out: Path) -> None:
     other = subject(tiny, out, "deep", "evaluate.train_probe_blocks=1")
     found = compare(subject(tiny, out, "deep"), other, level=0.05)
-    assert found.refused == ("train_probe.loss: another probe (2 blocks against 1)",)
+    assert found.refused == (
+        "train_probe.loss: measured under other settings (evaluate.train_probe_blocks 2 against 1)",
+    )
 
 
 def test_arms_are_found_by_study_and_by_folder(tiny: Path, out: Path) -> None:

@@ -50,8 +50,8 @@ def compare(
 def _table(found: "Comparison") -> "Table":
     from rich.table import Table
 
-    from stacklab.report.metrics import describe
-    from stacklab.report.text import difference_text
+    from stacklab.report.text import alone, difference_text
+    from stacklab.run.metrics import describe
     from stacklab.stats.result import Estimate
 
     table = Table("metric", found.left, found.right, "difference", "the first is lower")
@@ -60,7 +60,7 @@ def _table(found: "Comparison") -> "Table":
         difference = row.difference
         told = difference_text(style, difference) if isinstance(difference, Estimate) else difference.reason
         means = (sum(side) / len(side) for side in (row.left, row.right))
-        table.add_row(row.metric, *(f"{mean:.4g}" for mean in means), told, _share(row.superiority))
+        table.add_row(row.metric, *(alone(style, mean) for mean in means), told, _share(row.superiority))
     return table
 
 

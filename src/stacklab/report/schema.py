@@ -8,6 +8,7 @@ from typing import Any, Literal
 from stacklab.audit.spec import Audit
 from stacklab.base.spec import Items, Spec
 from stacklab.data.novelty import Novelty
+from stacklab.run.metrics import Metric
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.result import Result, SeedsNeeded, Tested
 from stacklab.study.aggregate import Aggregate
@@ -18,18 +19,6 @@ from stacklab.study.grid_spec import GridSpec
 from stacklab.study.plan import DifferencePlan, MatchPlan
 from stacklab.study.trend import Trend
 from stacklab.study.tuning import ArmTuning
-
-Style = Literal["loss", "plain", "share", "whole", "step", "seconds", "rate", "bytes"]
-
-
-class Metric(Spec):
-    """What a number is called, its unit, and how it is printed."""
-
-    name: str
-    title: str
-    unit: str
-    group: str
-    style: Style
 
 
 class Measure(Spec):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stacklab.report.cell_views import threshold_texts
-from stacklab.report.metrics import describe
 from stacklab.report.text import NOTHING, difference_text, interval_text
 from stacklab.report.verdict_marks import MARKS, why
+from stacklab.run.metrics import describe
 from stacklab.stats.result import Estimate
 from stacklab.study.analyse import ClaimResult
 from stacklab.study.cell import Cell

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from stacklab.base.spec import Items, Spec
-from stacklab.run.metrics import SHARE, scale_of
+from stacklab.run.metrics import is_share
 from stacklab.stats.result import Result
 from stacklab.stats.robust import interquartile_mean
 from stacklab.study.collect import Row
@@ -46,7 +46,7 @@ def _aggregate(plan: Plan, spec: AggregateSpec, finished: list[Row]) -> Aggregat
 
 
 def _absent(plan: Plan, spec: AggregateSpec, finished: list[Row]) -> str:
-    if not plan.study.base.evaluate.problems and any(scale_of(metric) == SHARE for metric in spec.metrics):
+    if not plan.study.base.evaluate.problems and any(map(is_share, spec.metrics)):
         return "this scale asks no problems (evaluate.problems: 0)"
     if not finished:
         return "no run has finished"

@@ -12,6 +12,7 @@ from stacklab.base.yamlfile import Places
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import measure
 from stacklab.model.spec import ModelSpec
+from stacklab.run.metrics import at_evaluations
 from stacklab.run.ready import Ready, make_ready
 from stacklab.study.contrast import check_declared
 from stacklab.study.load import assign, describe
@@ -149,8 +150,9 @@ def _check_stop(who: str, config: BaseSpec, data: Ready) -> None:
     rule = config.train.stop
     if rule is None:
         return
-    shares = data.metrics if isinstance(config.data, TaskData) else ()
-    known = ("train_probe.loss", "validation.loss", *(shares or ("validation.bits_per_byte",)))
+    is_task = isinstance(config.data, TaskData)
+    shares = data.metrics if is_task else ()
+    known = (*at_evaluations("task" if is_task else "text"), *shares)
     if rule.metric not in known:
         raise SpecError(f"{who}: train.stop.metric: {rule.metric!r} is not measured; there are {', '.join(known)}")
     if rule.metric in shares and rule.at_least > 1:

@@ -1,7 +1,5 @@
 """Values that specs of a study share the rules of."""
 
-from stacklab.run.metrics import unknown_metric
-
 
 def check_distinct(values: tuple[float, ...]) -> tuple[float, ...]:
     """The values, if none is given twice. Raises ValueError."""
@@ -19,10 +17,3 @@ def check_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if min(seeds) < 0:
         raise ValueError(f"seed {min(seeds)} is negative")
     return seeds
-
-
-def check_metric(metric: str) -> str:
-    """The metric, if some run can have it. Raises ValueError that names those."""
-    if reason := unknown_metric(metric):
-        raise ValueError(reason)
-    return metric

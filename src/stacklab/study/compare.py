@@ -1,11 +1,11 @@
 """Two arms or runs side by side, also across studies, as far as their numbers mean the same."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from stacklab.base.errors import DataError
 from stacklab.base.spec import Items, Spec
 from stacklab.data.prepared import load_prepared, prepared_folder
+from stacklab.run.metrics import describe
 from stacklab.run.paths import OutPaths
 from stacklab.stats.comparison import COMPARISONS, Pairing
 from stacklab.stats.result import Result
@@ -80,8 +80,8 @@ def _pairing(left: Subject, right: Subject) -> Pairing:
 def _incomparable(metric: str, left: Subject, right: Subject) -> str:
     """Why a metric of one is not that of the other; empty when it is."""
     if left.data_fingerprint == right.data_fingerprint:
-        return next(_measured_otherwise(metric, left, right), "")
-    if metric != "validation.bits_per_byte":
+        return _measured_otherwise(metric, left, right)
+    if not describe(metric).across_tokenizers:
         return "other data or another tokenizer"
     moved = [name for name in SAME_TEXT if getattr(left.config.data, name) != getattr(right.config.data, name)]
     if moved:
@@ -91,14 +91,12 @@ def _incomparable(metric: str, left: Subject, right: Subject) -> str:
     return ""
 
 
-def _measured_otherwise(metric: str, left: Subject, right: Subject) -> Iterator[str]:
-    one, other = left.config.evaluate, right.config.evaluate
-    if metric.startswith("train_probe.") and one.train_probe_blocks != other.train_probe_blocks:
-        yield f"another probe ({one.train_probe_blocks} blocks against {other.train_probe_blocks})"
-    if metric.startswith("accuracy") and (one.problems, one.answer_tokens) != (other.problems, other.answer_tokens):
-        yield "other problems, or answers cut at another length"
-    if metric.startswith("validation.best_") and one.every != other.every:
-        yield f"the best of more or fewer evaluations (every {one.every} steps against {other.every})"
+def _measured_otherwise(metric: str, left: Subject, right: Subject) -> str:
+    for name in describe(metric).depends_on:
+        one, other = (getattr(side.config.evaluate, name) for side in (left, right))
+        if one != other:
+            return f"measured under other settings (evaluate.{name} {one} against {other})"
+    return ""
 
 
 def _records(subject: Subject) -> Any:

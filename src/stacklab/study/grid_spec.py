@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
-from stacklab.run.metrics import SHARE, scale_of, unknown_metric
+from stacklab.run.metrics import check_metric, is_share
 from stacklab.study.grid import measured
 
 
@@ -79,9 +79,9 @@ class GridSpec(Spec):
     @model_validator(mode="after")
     def _metrics_exist(self) -> Self:
         metrics = [metric for _, metric in measured(self.axes, self.metric)]
-        if reason := next(filter(None, map(unknown_metric, metrics)), ""):
-            raise ValueError(reason)
-        if scale_of(metrics[0]) == SHARE and not 0 < self.solved <= 1:
+        for metric in metrics:
+            check_metric(metric)
+        if is_share(metrics[0]) and not 0 < self.solved <= 1:
             raise ValueError(f"solved = {self.solved:g}: {metrics[0]} is a share of answers, above 0 and at most 1")
         return self
 

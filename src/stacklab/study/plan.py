@@ -10,7 +10,7 @@ from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import Memory, all_scores, count_parameters, estimate_memory, flops_per_token
-from stacklab.run.metrics import SHARE, scale_of
+from stacklab.run.metrics import is_share
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
@@ -202,7 +202,7 @@ def load_plan(folder: Path) -> Plan:
 def _unanswerable(metric: str, arm: ResolvedArm) -> str:
     """Why no run of the arm can have an accuracy; empty for one that it can have, and for other metrics."""
     known = arm.data.metrics
-    if scale_of(metric) != SHARE or metric in known:
+    if not is_share(metric) or metric in known:
         return ""
     if isinstance(arm.config.data, DataSpec) and not arm.config.evaluate.problems:
         return "this scale asks no problems (evaluate.problems: 0)"

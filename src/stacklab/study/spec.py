@@ -7,9 +7,9 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
-from stacklab.run.metrics import scale_of
+from stacklab.run.metrics import check_metric, describe
 from stacklab.run.spec import RunData, RunSpec
-from stacklab.study.checks import check_metric, check_seeds
+from stacklab.study.checks import check_seeds
 from stacklab.study.grid_spec import GridSpec
 from stacklab.study.rates_spec import BOTH_RATES, NO_CELLS, RetrySpec, TuningSpec
 from stacklab.study.trend_spec import TrendSpec
@@ -143,8 +143,8 @@ class AggregateSpec(Spec):
     def _one_scale(self) -> Self:
         if twice := {metric for metric in self.metrics if self.metrics.count(metric) > 1}:
             raise ValueError(f"the metric {min(twice)} is named twice")
-        if len({scale_of(metric) for metric in self.metrics}) > 1:
-            scales = ", ".join(f"{metric} ({scale_of(metric)})" for metric in self.metrics)
+        if len({describe(metric).scale for metric in self.metrics}) > 1:
+            scales = ", ".join(f"{metric} ({describe(metric).scale})" for metric in self.metrics)
             raise ValueError(f"an aggregate needs metrics on one scale, not {scales}")
         return self
 

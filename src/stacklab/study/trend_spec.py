@@ -6,7 +6,7 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.model.spec import ModelSpec
-from stacklab.run.metrics import unknown_metric
+from stacklab.run.metrics import check_metric
 
 Against = Literal["total_heads"]
 
@@ -29,9 +29,7 @@ class TrendSpec(Spec):
     @field_validator("metric")
     @classmethod
     def _some_run_has_it(cls, metric: str) -> str:
-        if reason := unknown_metric(metric):
-            raise ValueError(reason)
-        return metric
+        return check_metric(metric)
 
     @model_validator(mode="after")
     def _series_fit(self) -> Self:
