@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from stacklab.stats.result import Result
-    from stacklab.study.compare import Comparison
+    from stacklab.study.results.compare import Comparison
 
 
 def compare(
@@ -27,8 +27,8 @@ def compare(
 
     Nothing was claimed beforehand, so this explores: write a claim to have it judged.
     """
-    from stacklab.study.compare import compare as compare_subjects
-    from stacklab.study.refer import find_subject
+    from stacklab.study.results.compare import compare as compare_subjects
+    from stacklab.study.results.references import find_subject
 
     left, right = (find_subject(name, scale=scale, out=out) for name in (a, b))
     found = compare_subjects(left, right, level=level)

@@ -14,13 +14,13 @@ from stacklab.report.reported import source_fact
 from stacklab.report.schema import ArmFact, ContrastFact, Facts, PairFact, RunFact, ScaleFact
 from stacklab.run.metrics import Metric, in_order
 from stacklab.run.paths import OutPaths
-from stacklab.study.aggregate import aggregates
-from stacklab.study.analyse import ClaimResult, Pair
-from stacklab.study.cells import thresholds
-from stacklab.study.contrast import effective
-from stacklab.study.plan import ArmPlan, Contrast, Plan
-from stacklab.study.results import StudyResult
-from stacklab.study.trend import trend
+from stacklab.study.planning.contrast import effective
+from stacklab.study.planning.plan import ArmPlan, Contrast, Plan
+from stacklab.study.results.aggregate import aggregates
+from stacklab.study.results.analyse import ClaimResult, Pair
+from stacklab.study.results.cells import thresholds
+from stacklab.study.results.results import StudyResult
+from stacklab.study.results.trend import trend
 
 
 def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:

@@ -9,7 +9,7 @@ from stacklab.stats.decay import Decay
 from stacklab.stats.decay_gap import INDEPENDENT, SHARED
 from stacklab.stats.decay_scales import Parameter
 from stacklab.stats.result import Estimate, Result
-from stacklab.study.trend import Series, Trend
+from stacklab.study.results.trend import Series, Trend
 
 STEP = "median_step_seconds"
 METHODS = {

@@ -10,7 +10,7 @@ from stacklab.report.schema import Facts
 from stacklab.run.metrics import describe
 from stacklab.stats.decay import Decay
 from stacklab.stats.result import Estimate
-from stacklab.study.trend import Trend, TrendPoint
+from stacklab.study.results.trend import Trend, TrendPoint
 
 TITLES = {"total_heads": "total heads"}
 TIMES = ("train_seconds", "median_step_seconds")
