@@ -9,8 +9,7 @@ from stacklab.base.env import apply_defaults
 from stacklab.study.engines.registry import make_engine
 from stacklab.study.execution.live import live
 from stacklab.study.execution.looks import declared_looks, more_seeds, saved_plan
-from stacklab.study.execution.run import Todo, run_plan
-from stacklab.study.planning.attention_cost import with_attention
+from stacklab.study.execution.run import Todo, run_plan, with_attention
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.planning.stages import count_runs
 from stacklab.study.results.results import StudyResult, open_results

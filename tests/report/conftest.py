@@ -18,6 +18,7 @@ from stacklab.base.yamlfile import Places
 from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.resolve_data import Ready
 from stacklab.run.store import create_run
+from stacklab.study.execution.run import with_attention
 from stacklab.study.planning.plan import ArmPlan, Plan, PlannedRun, save_plan
 from stacklab.study.planning.tuning import setting_of, tuning_plan
 from stacklab.study.results.ledger import enter
@@ -239,7 +240,7 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
         monkeypatch.setattr(attending, "measured", fake_attention)
         study = StudySpec.model_validate(tree or study_tree())
         plan = planning.make_plan(study, StudyRequest(scale=scale, out=out, seeds=seeds))
-        plan = attending.with_attention(plan, out, threads=2)
+        plan = with_attention(plan, out, threads=2)
         enter(plan, out)
         save_plan(plan, plan.folder(out))
         for trial in tuning_plan(plan).runs():

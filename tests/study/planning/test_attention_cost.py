@@ -9,12 +9,12 @@ import pytest
 from stacklab.api import load_study
 from stacklab.base.errors import DataError
 from stacklab.run.paths import OutPaths
+from stacklab.study.execution.run import with_attention
 from stacklab.study.planning import attention_cost as attention
 from stacklab.study.planning.attention_cost import (
     attention_costs,
     attention_differs,
     differ_in_attention_alone,
-    with_attention,
 )
 from stacklab.study.planning.plan import Plan, load_plan, save_plan
 from stacklab.study.spec.study import BaseSpec

@@ -11,7 +11,7 @@ from stacklab.base.errors import SpecError
 from stacklab.study.engines.protocol import Engine
 
 
-class Entry(NamedTuple):
+class EngineEntry(NamedTuple):
     """path: of the class, which is called with `workers`. summary: for the help text."""
 
     path: str
@@ -20,14 +20,14 @@ class Entry(NamedTuple):
 
 
 ENGINES = {
-    "processes": Entry(
+    "processes": EngineEntry(
         "stacklab.study.engines.processes:ProcessesEngine", "one process per run, several runs at the same time"
     ),
-    "replicas": Entry(
+    "replicas": EngineEntry(
         "stacklab.study.engines.replicas:ReplicasEngine",
         "the same, but small runs of equal shape over tasks share a process",
     ),
-    "inline": Entry(
+    "inline": EngineEntry(
         "stacklab.study.engines.inline:InlineEngine", "one run after the other, in this process", needs_fork=False
     ),
 }

@@ -7,6 +7,7 @@ from typing import Any
 from stacklab.base.locks import exclusive
 from stacklab.run.paths import OutPaths
 from stacklab.run.store import create_run
+from stacklab.study.planning.attention_cost import attention_costs
 from stacklab.study.planning.plan import Plan, PlannedRun, save_plan
 from stacklab.study.results.ledger import enter
 from stacklab.study.results.results import StudyResult, read_results
@@ -41,3 +42,11 @@ def _run(runs: list[PlannedRun], out: Path, start: Callable[[Todo], Any]) -> Non
             todo.setdefault(run.folder, (arm.label, seed))
     if todo:
         start(todo)
+
+
+def with_attention(plan: Plan, out: Path, *, threads: int) -> Plan:
+    """The plan of a study with a trend, with what attention costs its arms; any other as it is."""
+    if plan.study.trend is None:
+        return plan
+    arms = {arm.name: arm for arm in plan.arms}
+    return plan.model_copy(update={"attention": attention_costs(arms, out, threads=threads)})

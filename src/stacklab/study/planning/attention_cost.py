@@ -4,7 +4,7 @@ import json
 import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -19,9 +19,6 @@ from stacklab.study.engines.machine import gpus
 from stacklab.study.planning.measure import measured, once
 from stacklab.study.planning.stopwatch import work
 from stacklab.study.spec.study import BaseSpec
-
-if TYPE_CHECKING:
-    from stacklab.study.planning.plan import Plan
 
 MODULE = "stacklab.run.attention_cost"
 ATTENTION_FIELDS = (
@@ -84,14 +81,6 @@ def attention_costs(arms: Mapping[str, Configured], out: Path, *, threads: int) 
     }
     least = min(map(len, rounds), default=0)
     return AttentionCosts(seconds=seconds, rounds=least, threads=threads, processor=processor_name())
-
-
-def with_attention(plan: "Plan", out: Path, *, threads: int) -> "Plan":
-    """The plan of a study with a trend, with what attention costs its arms; any other as it is."""
-    if plan.study.trend is None:
-        return plan
-    arms = {arm.name: arm for arm in plan.arms}
-    return plan.model_copy(update={"attention": attention_costs(arms, out, threads=threads)})
 
 
 def attention_differs(configs: Iterable[BaseSpec]) -> bool:
