@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from stacklab.cli.plan_tables import arm_table, attention_table, contrast_table, match_table, memory_table
-from stacklab.run.cost import RunCost
+from stacklab.run.timing.cost import RunCost
 from stacklab.study.attention import AttentionCosts
 from stacklab.study.fit import PROCESS_BYTES
 from stacklab.study.load import read_study

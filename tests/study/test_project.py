@@ -4,7 +4,7 @@ import pytest
 from tests.study.retries import planned
 
 from stacklab.base.errors import StacklabError
-from stacklab.run.cost import RunCost
+from stacklab.run.timing.cost import RunCost
 from stacklab.study.load import read_study
 from stacklab.study.plan import Plan, make_plan
 from stacklab.study.project import calibrate, projected_seconds, retry_seconds

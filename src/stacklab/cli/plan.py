@@ -28,7 +28,7 @@ from stacklab.cli.run import Workers
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stacklab.run.cost import RunCost
+    from stacklab.run.timing.cost import RunCost
     from stacklab.stats.comparison import Pairing
     from stacklab.study.plan import Plan
     from stacklab.study.rates_spec import RetrySpec, TuningSpec

@@ -13,8 +13,8 @@ from stacklab.base.errors import DataError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.hardware import processor_name
 from stacklab.base.spec import Items, Spec
-from stacklab.run.attention_form import AttentionForm, attention_forms
 from stacklab.run.paths import OutPaths
+from stacklab.run.timing.attention_form import AttentionForm, attention_forms
 from stacklab.study.engines.machine import gpus
 from stacklab.study.measure import measured, once
 from stacklab.study.spec import BaseSpec
@@ -23,7 +23,7 @@ from stacklab.study.stopwatch import work
 if TYPE_CHECKING:
     from stacklab.study.plan import Plan
 
-MODULE = "stacklab.run.attention_cost"
+MODULE = "stacklab.run.timing.attention_cost"
 ATTENTION_FIELDS = (
     *("num_heads", "num_kv_heads", "window", "position"),
     *("attention_scale", "attention_identity", "attention_dropout", "mask"),

@@ -4,14 +4,14 @@ import heapq
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from stacklab.run.cost import RunCost
+from stacklab.run.timing.cost import RunCost
 from stacklab.study.engines.machine import threads_each
 from stacklab.study.measure import measured
 from stacklab.study.plan import Plan
 from stacklab.study.retry import most_retries
 from stacklab.study.tuning import trials
 
-MODULE = "stacklab.run.calibrate"
+MODULE = "stacklab.run.timing.calibrate"
 MEND = "--no-calibrate plans without measuring"
 
 

@@ -21,7 +21,7 @@ from stacklab.study.match_time import Trial, check_within, search
 from stacklab.study.measure import measured, once
 from stacklab.study.spec import BaseSpec, MatchSpec
 
-MODULE = "stacklab.run.step_time"
+MODULE = "stacklab.run.timing.step_time"
 
 
 class Kept(Spec):

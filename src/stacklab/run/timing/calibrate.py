@@ -1,6 +1,6 @@
 """What a run costs on this machine, measured on its parts in a process of its own. Nothing is trained or written.
 
-`python -m stacklab.run.calibrate OUT THREADS` reads a RunSpec from standard input and answers in JSON.
+`python -m stacklab.run.timing.calibrate OUT THREADS` reads a RunSpec from standard input and answers in JSON.
 """
 
 import statistics
@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stacklab.run.cost import RunCost
 from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution, peak_memory
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
+from stacklab.run.timing.cost import RunCost
 
 FEWEST_STEPS, MOST_STEPS, STEP_SECONDS = 3, 30, 2.0
 """Steps are measured for so long, but at least and at most so many."""

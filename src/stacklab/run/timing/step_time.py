@@ -1,7 +1,7 @@
 """The time of a training step of two runs, taken in turn in one process. Nothing is written.
 
-`python -m stacklab.run.step_time OUT THREADS` reads a JSON list of two RunSpecs from standard input and answers with
-their seconds per step, a list of rounds each.
+`python -m stacklab.run.timing.step_time OUT THREADS` reads a JSON list of two RunSpecs from standard input and answers
+with their seconds per step, a list of rounds each.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Seconds of attention layers alone, forward and backward with dropout, taken in turn in one process.
 
-`python -m stacklab.run.attention_cost OUT THREADS` reads a JSON list of AttentionForms from standard input and answers
-with the seconds of each, a list of rounds. Nothing is written.
+`python -m stacklab.run.timing.attention_cost OUT THREADS` reads a JSON list of AttentionForms from standard input and
+answers with the seconds of each, a list of rounds. Nothing is written.
 """
 
 import json
@@ -16,8 +16,8 @@ import torch
 from stacklab.base.streams import stream_seed
 from stacklab.model.init import build
 from stacklab.model.layers import Block
-from stacklab.run.attention_form import AttentionForm
 from stacklab.run.environment import prepare_process
+from stacklab.run.timing.attention_form import AttentionForm
 from stacklab.train.precision import autocast, pick_device, resolve
 
 FEWEST_ROUNDS, MOST_ROUNDS, FORM_SECONDS = 3, 15, 1.0

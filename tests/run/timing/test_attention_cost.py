@@ -4,8 +4,8 @@ import pytest
 
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
-from stacklab.run import attention_cost
-from stacklab.run.attention_form import AttentionForm, attention_forms
+from stacklab.run.timing import attention_cost
+from stacklab.run.timing.attention_form import AttentionForm, attention_forms
 
 
 def forms(**changes: object) -> tuple[AttentionForm, ...]:
