@@ -8,7 +8,8 @@ from tests.train.test_step import MODEL, PAIR, PLAIN
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
 from stacklab.train.loop import Batch, LoopCallbacks, Outcome, train
-from stacklab.train.spec import OptimizerSpec, TrainSpec
+from stacklab.train.optimizer_spec import AdamWSpec
+from stacklab.train.spec import TrainSpec
 from stacklab.train.step import Trainer
 
 
@@ -71,7 +72,7 @@ def test_a_stop_saves_at_the_next_boundary() -> None:
 @pytest.mark.filterwarnings("ignore:lr_scheduler")
 def test_divergence_is_an_outcome() -> None:
     memory = Memory()
-    outcome = run(memory, optimizer=OptimizerSpec(learning_rate=1e18, clip_norm=None))
+    outcome = run(memory, optimizer=AdamWSpec(learning_rate=1e18, clip_norm=None))
     assert outcome.kind == "diverged"
     assert "at step" in outcome.reason
     assert outcome.step == len(memory.steps) + 1

@@ -17,7 +17,8 @@ from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
 from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
 from stacklab.tasks.question_answering import QuestionAnswering
-from stacklab.train.spec import EvaluateSpec, OptimizerSpec, SampleSpec, ScheduleSpec, TrainSpec
+from stacklab.train.optimizer_spec import AdamWSpec
+from stacklab.train.spec import EvaluateSpec, SampleSpec, ScheduleSpec, TrainSpec
 
 PROCESSES = 2
 STEPS = {"alone": 40, "together": 24}
@@ -42,7 +43,7 @@ def run_spec(seed: int, *, heads: int) -> RunSpec:
         norm=NormSpec(placement="pre", final=False),
         init=InitSpec(token_std=0.5),
     )
-    optimizer = OptimizerSpec(learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.0)
+    optimizer = AdamWSpec(learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.0)
     schedule = ScheduleSpec(kind="constant", warmup_steps=100)
     train = TrainSpec(steps=1_000_000, batch_size=256, optimizer=optimizer, schedule=schedule, checkpoint_every=1000)
     evaluate = EvaluateSpec(every=250, problems=0)

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from stacklab.base.canon import fingerprint
 from stacklab.base.errors import SpecError
+from stacklab.base.spec import is_tag
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
-from stacklab.run.spec import TASK, TEXT
 from stacklab.study.grid import expand
 from stacklab.study.rates_spec import RetrySpec, TuningSpec
 from stacklab.study.spec import StudySpec
@@ -140,7 +140,7 @@ def validate(tree: Mapping[str, Any], places: Places) -> StudySpec:
 def describe(error: ValidationError, places: Places) -> str:
     """One line for the first error of a validation, with the nearest name for an unknown key."""
     first = error.errors(include_url=False)[0]
-    path = tuple(key for key in first["loc"] if key not in (TEXT, TASK))
+    path = tuple(key for key in first["loc"] if not is_tag(key))
     dotted = ".".join(str(key) for key in path) or "study"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
 from stacklab.model.stacked import StackedTransformer
+from stacklab.train.optimizer_spec import AdamWSpec
 from stacklab.train.schedule import learning_rate
 from stacklab.train.step import Trainer
 
 BLOCK = 16
 """Floats between the starts of tensors are a multiple of this, which aligns them to cache lines."""
-STATE = ("exp_avg", "exp_avg_sq")
 
 
 class Replicas:
@@ -76,7 +76,10 @@ class Replicas:
             if self._updates[replica]:
                 moments = (self._view(buffer, name)[replica].clone() for buffer in (self._mean_RP, self._square_RP))
                 step = torch.tensor(float(self._updates[replica]))
-                trainer.optimizer.state[named[name]] = {"step": step, **dict(zip(STATE, moments, strict=True))}
+                trainer.optimizer.state[named[name]] = {
+                    "step": step,
+                    **dict(zip(AdamWSpec.state, moments, strict=True)),
+                }
 
     def _load(self, replica: int) -> None:
         trainer, named = self.trainers[replica], self._named[replica]
@@ -84,7 +87,7 @@ class Replicas:
             state: dict[str, Any] = trainer.optimizer.state.get(named[name], {})
             with torch.no_grad():
                 self._view(self._weights_RP, name)[replica] = named[name]
-            for key, buffer in zip(STATE, (self._mean_RP, self._square_RP), strict=True):
+            for key, buffer in zip(AdamWSpec.state, (self._mean_RP, self._square_RP), strict=True):
                 if state:
                     self._view(buffer, name)[replica] = state[key]
                     self._updates[replica] = int(state["step"])
@@ -121,10 +124,10 @@ class Replicas:
 
 
 class _Settings:
-    """What AdamW and clipping are told, per replica."""
+    """The settings of AdamW and of clipping, per replica."""
 
     def __init__(self, trainers: Sequence[Trainer], spans: dict[str, tuple[int, torch.Size]]) -> None:
-        specs = [trainer.spec.optimizer for trainer in trainers]
+        specs = [_adamw(trainer) for trainer in trainers]
         self.betas = [spec.betas for spec in specs]
         self.clip_R = torch.tensor([float("inf") if spec.clip_norm is None else spec.clip_norm for spec in specs])
         self.fresh_R1 = torch.tensor([1 - first for first, _ in self.betas])[:, None]
@@ -146,6 +149,12 @@ class _Settings:
         ]
         sizes, roots = torch.tensor(rows, dtype=torch.float32)[:, None].unbind(2)
         return sizes, roots
+
+
+def _adamw(trainer: Trainer) -> AdamWSpec:
+    spec = trainer.spec.optimizer
+    assert isinstance(spec, AdamWSpec), f"optimizer.kind = {spec.kind} has no stacked step; run/groups refuses it"
+    return spec
 
 
 def _spans(trained: dict[str, torch.nn.Parameter]) -> dict[str, tuple[int, torch.Size]]:

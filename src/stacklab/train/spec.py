@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.data.spec import HeldOut
+from stacklab.train.optimizer_spec import AdamWSpec, AnyOptimizer
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -16,22 +17,6 @@ class ScheduleSpec(Spec):
     kind: Literal["cosine", "constant"] = "cosine"
     warmup_steps: NonNegativeInt = 50
     final_ratio: float = Field(0.1, ge=0, le=1)
-
-
-class OptimizerSpec(Spec):
-    """AdamW (Loshchilov and Hutter 2019). Weight decay acts on matrices and tables, not on norms and biases."""
-
-    learning_rate: float = Field(3e-4, gt=0)
-    betas: Items[float] = (0.9, 0.95)
-    epsilon: float = Field(1e-8, gt=0)
-    weight_decay: float = Field(0.1, ge=0)
-    clip_norm: float | None = Field(1.0, gt=0)
-
-    @model_validator(mode="after")
-    def _two_betas(self) -> Self:
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas must be two numbers in [0, 1), got {list(self.betas)}")
-        return self
 
 
 class StopSpec(Spec):
@@ -56,7 +41,7 @@ class TrainSpec(Spec):
     steps: PositiveInt = 500
     batch_size: PositiveInt = 16
     micro_batch_size: PositiveInt | None = None
-    optimizer: OptimizerSpec = OptimizerSpec()
+    optimizer: AnyOptimizer = AdamWSpec()
     schedule: ScheduleSpec = ScheduleSpec()
     precision: Precision = "auto"
     loss_chunk_rows: PositiveInt = 512
