@@ -1,4 +1,4 @@
-"""Which runs can be trained together, told from their specs. No torch here."""
+"""Which runs can be trained together, judged by their specs. No torch here."""
 
 from stacklab.base.canon import fingerprint
 from stacklab.model.count import count_parameters

@@ -23,7 +23,7 @@ from stacklab.study.stopwatch import work
 if TYPE_CHECKING:
     from stacklab.study.plan import Plan
 
-MODULE = "stacklab.run.timing.attention_cost"
+MEASUREMENT = "attention_cost"
 ATTENTION_FIELDS = (
     *("num_heads", "num_kv_heads", "window", "position"),
     *("attention_scale", "attention_identity", "attention_dropout", "mask"),
@@ -136,7 +136,7 @@ def _rounds(forms: Mapping[str, AttentionForm], out: Path, threads: int) -> tupl
     path = OutPaths(out).attention / f"{fingerprint(asked)}.json"
 
     def measure() -> None:
-        answer = measured(MODULE, json.dumps(dumped), out, threads=threads, mend="a study's attention is measured")
+        answer = measured(MEASUREMENT, json.dumps(dumped), out, threads=threads, mend="a study's attention is measured")
         write_json(path, Kept(asked=asked, rounds=json.loads(answer)).dump())
 
     once(path, measure, what="measuring attention")

@@ -11,7 +11,7 @@ from stacklab.study.plan import Plan
 from stacklab.study.retry import most_retries
 from stacklab.study.tuning import trials
 
-MODULE = "stacklab.run.timing.calibrate"
+MEASUREMENT = "calibrate"
 MEND = "--no-calibrate plans without measuring"
 
 
@@ -21,7 +21,7 @@ def calibrate(plan: Plan, out: Path, *, workers: int) -> dict[str, RunCost]:
     arms = [arm for arm in plan.arms if not arm.origin]
     with ThreadPoolExecutor(workers) as pool:
         texts = [plan.run_spec(arm, plan.seeds[0]).model_dump_json() for arm in arms]
-        found = list(pool.map(lambda text: measured(MODULE, text, out, threads=threads, mend=MEND), texts))
+        found = list(pool.map(lambda text: measured(MEASUREMENT, text, out, threads=threads, mend=MEND), texts))
     return {arm.name: RunCost.model_validate_json(cost) for arm, cost in zip(arms, found, strict=True)}
 
 

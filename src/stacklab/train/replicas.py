@@ -35,7 +35,7 @@ class Replicas:
         self._weights_RP, self._mean_RP, self._square_RP = (
             torch.zeros(len(trainers), _width(self._spans)) for _ in range(3)
         )
-        self._given = {
+        self._parameters = {
             name: self._view(self._weights_RP, name).requires_grad_()
             if name in self._spans
             else torch.stack([named[name].detach() for named in self._named])
@@ -54,7 +54,7 @@ class Replicas:
         """
         columns_C = (targets_RBT != IGNORE_INDEX).flatten(0, 1).any(0).nonzero()[:, 0]
         targets_RN = targets_RBT.index_select(2, columns_C).flatten(1)
-        logits_RBCV = self.network.logits(self._given, inputs_RBT, columns_C)
+        logits_RBCV = self.network.logits(self._parameters, inputs_RBT, columns_C)
         loss_N = F.cross_entropy(
             logits_RBCV.flatten(0, 2), targets_RN.flatten(), ignore_index=IGNORE_INDEX, reduction="none"
         )
@@ -65,7 +65,7 @@ class Replicas:
     @torch.inference_mode()
     def logits(self, ids_BT: Tensor, columns_C: Tensor) -> Tensor:
         """logits_RBCV of the same sequences through every replica, at some columns."""
-        return self.network.logits(self._given, ids_BT.expand(len(self.trainers), -1, -1), columns_C)
+        return self.network.logits(self._parameters, ids_BT.expand(len(self.trainers), -1, -1), columns_C)
 
     def unload(self, replica: int) -> None:
         """Copy a replica back into its trainer, as if that had done the steps itself."""
@@ -98,7 +98,7 @@ class Replicas:
 
     def _gradient_RP(self, loss: Tensor) -> Tensor:
         # Each loss reaches its own replica's weights only, so the gradient of their sum is that of each.
-        leaves = [self._given[name] for name in self._spans]
+        leaves = [self._parameters[name] for name in self._spans]
         grads = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
         pieces = []
         for grad in grads:
@@ -109,16 +109,16 @@ class Replicas:
     def _update(self, steps: Sequence[int], grad_RP: Tensor) -> Tensor:
         """Clip and take a step of AdamW in place, as torch.optim.AdamW(fused=True); returns the norms."""
         norm_R: Tensor = torch.linalg.vector_norm(grad_RP, dim=1)
-        one = self._settings
-        grad_RP *= (one.clip_R / (norm_R + 1e-6)).clamp(max=1.0)[:, None]
+        settings = self._settings
+        grad_RP *= (settings.clip_R / (norm_R + 1e-6)).clamp(max=1.0)[:, None]
         self._updates = [count + 1 for count in self._updates]
         rates = [learning_rate(trainer.spec, step) for trainer, step in zip(self.trainers, steps, strict=True)]
-        step_R1, root_R1 = one.corrections(rates, self._updates)
-        if one.decay_RP is not None:
-            self._weights_RP.mul_(1 - torch.tensor(rates)[:, None] * one.decay_RP)
-        self._mean_RP.lerp_(grad_RP, one.fresh_R1)
-        self._square_RP.mul_(one.second_R1).addcmul_(grad_RP, grad_RP * (1 - one.second_R1))
-        bottom_RP = self._square_RP.sqrt().div_(root_R1).add_(one.epsilon_R1)
+        step_R1, root_R1 = settings.corrections(rates, self._updates)
+        if settings.decay_RP is not None:
+            self._weights_RP.mul_(1 - torch.tensor(rates)[:, None] * settings.decay_RP)
+        self._mean_RP.lerp_(grad_RP, settings.fresh_R1)
+        self._square_RP.mul_(settings.second_R1).addcmul_(grad_RP, grad_RP * (1 - settings.second_R1))
+        bottom_RP = self._square_RP.sqrt().div_(root_R1).add_(settings.epsilon_R1)
         self._weights_RP.sub_(self._mean_RP.div(bottom_RP).mul_(step_R1))
         return norm_R
 

@@ -20,7 +20,7 @@ class ScheduleSpec(Spec):
 
 
 class StopSpec(Spec):
-    """Training ends when `metric` was at least `at_least` at so many evaluations in a row."""
+    """Training ends when `metric` has been at least `at_least` in `evaluations` evaluations in a row."""
 
     metric: Text
     at_least: float
@@ -61,7 +61,7 @@ class TrainSpec(Spec):
 
 
 class EvaluateSpec(Spec):
-    """What is measured, without dropout, at step 0, every `every` steps, and at the end.
+    """The evaluations, without dropout: at step 0, every `every` steps, and at the end.
 
     split: the held-out sequences, always used whole. Runs that settings are chosen by measure the tuning split and
     never see the validation split; all others never see the tuning split.
@@ -78,7 +78,7 @@ class EvaluateSpec(Spec):
 
 
 class SampleSpec(Spec):
-    """Texts continued before and after training, to be looked at."""
+    """Prompts that are continued before and after training, as samples for the reader."""
 
     prompts: Items[Text] = ()
     tokens: PositiveInt = 60

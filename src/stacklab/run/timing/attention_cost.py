@@ -1,47 +1,38 @@
-"""Seconds of attention layers alone, forward and backward with dropout, taken in turn in one process.
+"""Seconds of attention layers alone, forward and backward with dropout, taken in turn. Nothing is written."""
 
-`python -m stacklab.run.timing.attention_cost OUT THREADS` reads a JSON list of AttentionForms from standard input and
-answers with the seconds of each, a list of rounds. Nothing is written.
-"""
-
-import json
-import math
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from stacklab.base.streams import stream_seed
 from stacklab.model.init import build
 from stacklab.model.layers import Block
-from stacklab.run.environment import prepare_process
 from stacklab.run.timing.attention_form import AttentionForm
+from stacklab.run.timing.rounds import TimedBlock, in_turn, sized
 from stacklab.train.precision import autocast, pick_device, resolve
 
 FEWEST_ROUNDS, MOST_ROUNDS, FORM_SECONDS = 3, 15, 1.0
-"""Rounds are measured for so long a form, but at least and at most so many."""
+"""Rounds are taken for that many seconds per form, within these limits of their number."""
 BLOCK_SECONDS, MOST_CALLS = 0.05, 50
-"""A round calls a layer so often in a row that it lasts so long, within limits."""
+"""A round calls each layer for about that many seconds, at most that many times."""
 
 
-def measure(forms: Sequence[AttentionForm], *, threads: int) -> list[list[float]]:
-    """Seconds of one micro-batch through each layer, by round. The order of the layers turns from round to round."""
-    prepare_process(threads)
+def answer(question: Any, out: Path) -> list[list[float]]:
+    """`measure` of AttentionForms as plain values. No data are needed."""
+    return measure([AttentionForm.model_validate(row) for row in question])
+
+
+def measure(forms: Sequence[AttentionForm]) -> list[list[float]]:
+    """Seconds of one micro-batch through each layer, by round."""
     blocks = [_block(form) for form in forms]
-    found: list[list[float]] = [[] for _ in forms]
-    began = time.perf_counter()
-    for done in range(MOST_ROUNDS):
-        if done >= FEWEST_ROUNDS and time.perf_counter() - began > FORM_SECONDS * len(forms):
-            break
-        for index in range(len(forms))[:: -1 if done % 2 else 1]:
-            found[index].append(blocks[index]())
-    return found
+    return in_turn(blocks, fewest=FEWEST_ROUNDS, most=MOST_ROUNDS, seconds=FORM_SECONDS * len(forms))
 
 
-def _block(form: AttentionForm) -> Callable[[], float]:
-    """A call that trains the layer some times and returns the seconds of one. Two times warm it up."""
+def _block(form: AttentionForm) -> TimedBlock:
     device = pick_device()
     precision = resolve(form.precision, device)
     block = build(form.model, seed=0, device=str(device)).blocks[0]
@@ -49,7 +40,7 @@ def _block(form: AttentionForm) -> Callable[[], float]:
     layer = block.attention
     shape, seeds = (form.micro_batch, form.context, form.model.d_model), count()
 
-    def seconds_of(number: int) -> float:
+    def train(number: int) -> float:
         generator = torch.Generator().manual_seed(stream_seed(0, "attention cost"))
         x_BTD, gradient_BTD = (torch.empty(shape).normal_(generator=generator).to(device) for _ in range(2))
         x_BTD.requires_grad_()
@@ -64,17 +55,10 @@ def _block(form: AttentionForm) -> Callable[[], float]:
         _settle(device)
         return (time.perf_counter() - began) / number
 
-    seconds_of(1)
-    size = min(MOST_CALLS, math.ceil(BLOCK_SECONDS / seconds_of(1)))
-    return lambda: seconds_of(size)
+    return sized(train, seconds=BLOCK_SECONDS, most=MOST_CALLS)
 
 
 def _settle(device: torch.device) -> None:
-    """Wait for what the device was given."""
+    """Wait until the device has done its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-if __name__ == "__main__":
-    asked = [AttentionForm.model_validate(row) for row in json.load(sys.stdin)]
-    sys.stdout.write(json.dumps(measure(asked, threads=int(sys.argv[2]))))
