@@ -1,4 +1,4 @@
-"""RunSpecs of one group -> their run folders, trained together in this process. See groups.py for which runs can be."""
+"""RunSpecs of one group -> their run folders, trained together in this process. stacking.py says which can be."""
 
 import contextlib
 import time

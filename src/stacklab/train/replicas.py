@@ -153,7 +153,7 @@ class _Settings:
 
 def _adamw(trainer: Trainer) -> AdamWSpec:
     spec = trainer.spec.optimizer
-    assert isinstance(spec, AdamWSpec), f"optimizer.kind = {spec.kind} has no stacked step; run/groups refuses it"
+    assert isinstance(spec, AdamWSpec), f"optimizer.kind = {spec.kind} has no stacked step; run/stacking refuses it"
     return spec
 
 
