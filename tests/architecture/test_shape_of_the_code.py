@@ -87,7 +87,7 @@ def trees() -> list[ast.Module]:
 def spec_fields() -> Iterator[str]:
     for tree in trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Spec" for base in node.bases):
+            if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Spec") for base in node.bases):
                 for item in node.body:
                     if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
                         yield item.target.id

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from stacklab.api import load_study
 from stacklab.cli.plan_tables import arm_table, attention_table, contrast_table, match_table, memory_table
-from stacklab.run.cost import RunCost
+from stacklab.run.timing.cost import RunCost
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.fit import PROCESS_BYTES
 from stacklab.study.planning.plan import make_plan

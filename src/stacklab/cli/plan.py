@@ -13,7 +13,7 @@ from stacklab.cli.run import RATES
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stacklab.run.cost import RunCost
+    from stacklab.run.timing.cost import RunCost
     from stacklab.stats.comparison import Pairing
     from stacklab.study.planning.plan import Plan
     from stacklab.study.spec.rates import RetrySpec, TuningSpec

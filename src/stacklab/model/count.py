@@ -137,9 +137,13 @@ class Memory:
         return self.weights + self.gradients + self.optimizer + self.activations + self.scores + self.loss_chunk
 
 
-def estimate_memory(spec: ModelSpec, *, micro_batch: int, context: int, loss_chunk_rows: int) -> Memory:
+def estimate_memory(
+    spec: ModelSpec, *, micro_batch: int, context: int, loss_chunk_rows: int, optimizer_tensors: int
+) -> Memory:
     """An estimate for planning: what lives at once when the backward pass begins. Its figures were fitted to peaks
     measured on a CPU, holes that the allocator leaves included.
+
+    optimizer_tensors: how many tensors as large as the parameter the optimiser keeps for each trained parameter.
 
     Per position a layer keeps about 11 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
     heads' output twice, masks, holes) and 2 of width d_ff, 4 where it is gated; 8 of d_model when it has no
@@ -155,7 +159,7 @@ def estimate_memory(spec: ModelSpec, *, micro_batch: int, context: int, loss_chu
     return Memory(
         weights=parameters.total * FLOAT_BYTES,
         gradients=parameters.trained * FLOAT_BYTES,
-        optimizer=2 * parameters.trained * FLOAT_BYTES,
+        optimizer=optimizer_tensors * parameters.trained * FLOAT_BYTES,
         activations=positions * (kept + at_work) * FLOAT_BYTES,
         scores=_held_scores(spec, micro_batch=micro_batch, context=context),
         loss_chunk=min(loss_chunk_rows, positions) * _vocab(spec) * FLOAT_BYTES,

@@ -1,4 +1,4 @@
-"""Which runs can be trained together, told from their specs. No torch here."""
+"""Which runs can be trained together, judged by their specs. No torch here."""
 
 from stacklab.base.canon import fingerprint
 from stacklab.model.count import count_parameters
@@ -32,6 +32,8 @@ def why_alone(spec: RunSpec) -> str | None:
         return f"sequences of {spec.data.block_size} positions are longer than {MOST_POSITIONS}"
     if unknown := _unknown_to_stacks(spec.model):
         return f"model.{unknown} is not supported in a stack"
+    if not spec.train.optimizer.stacks:
+        return f"optimizer.kind = {spec.train.optimizer.kind} is not supported in a stack"
     if spec.train.micro_batch != spec.train.batch_size:
         return "micro-batches are not made in a stack"
     if spec.train.precision not in ("auto", "fp32"):

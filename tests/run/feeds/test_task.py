@@ -85,7 +85,7 @@ def test_sets_and_batches_that_ask_nothing_are_refused() -> None:
     with pytest.raises(SpecError, match=r"data\.probe = 1: nothing is scored in so many sequences of "):
         task_metrics(short)
     lone = spec(strings, train={"steps": 6, "batch_size": 1})
-    with pytest.raises(DataError, match=r"step \d+: nothing is asked in a batch of 1; raise train\.batch_size"):
+    with pytest.raises(DataError, match=r"step \d+: a batch of 1 has no target; raise train\.batch_size"):
         for step in range(20):
             feed(lone).batch(step)
 

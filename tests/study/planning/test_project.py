@@ -4,7 +4,7 @@ import pytest
 from tests.study.retries import planned
 
 from stacklab.base.errors import StacklabError
-from stacklab.run.cost import RunCost
+from stacklab.run.timing.cost import RunCost
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.planning.project import calibrate, projected_seconds, retry_seconds
 from stacklab.study.spec.load import read_study

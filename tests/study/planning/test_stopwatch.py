@@ -136,6 +136,9 @@ def test_real_steps_are_timed_in_turn(timed: Path) -> None:
 
 
 def test_what_cannot_be_measured_is_said(timed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopwatch, "MODULE", "stacklab.run.nothing")
-    with pytest.raises(StacklabError, match=r"measuring a run failed: .*nothing.*; a match by step_seconds has to"):
+    monkeypatch.setattr(stopwatch, "MEASUREMENT", "nothing")
+    with pytest.raises(
+        StacklabError,
+        match=r"measuring a run failed: no measurement 'nothing'; .*; a match by step_seconds has to",
+    ):
         planned(timed)

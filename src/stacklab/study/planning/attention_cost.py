@@ -13,14 +13,14 @@ from stacklab.base.errors import DataError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.hardware import processor_name
 from stacklab.base.spec import Items, Spec
-from stacklab.run.attention_form import AttentionForm, attention_forms
 from stacklab.run.paths import OutPaths
+from stacklab.run.timing.attention_form import AttentionForm, attention_forms
 from stacklab.study.engines.machine import gpus
 from stacklab.study.planning.measure import measured, once
 from stacklab.study.planning.stopwatch import work
 from stacklab.study.spec.study import BaseSpec
 
-MODULE = "stacklab.run.attention_cost"
+MEASUREMENT = "attention_cost"
 ATTENTION_FIELDS = (
     *("num_heads", "num_kv_heads", "window", "position"),
     *("attention_scale", "attention_identity", "attention_dropout", "mask"),
@@ -125,7 +125,7 @@ def _rounds(forms: Mapping[str, AttentionForm], out: Path, threads: int) -> tupl
     path = OutPaths(out).attention / f"{fingerprint(asked)}.json"
 
     def measure() -> None:
-        answer = measured(MODULE, json.dumps(dumped), out, threads=threads, mend="a study's attention is measured")
+        answer = measured(MEASUREMENT, json.dumps(dumped), out, threads=threads, mend="a study's attention is measured")
         write_json(path, Kept(asked=asked, rounds=json.loads(answer)).dump())
 
     once(path, measure, what="measuring attention")

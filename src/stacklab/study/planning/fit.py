@@ -14,7 +14,7 @@ PROCESS_BYTES = 400 * 2**20
 
 
 def disk_bytes(plan: Plan, *, workers: int) -> int:
-    """Final fp32 weights of every run, and the checkpoints (weights and both moments) of those that train at once."""
+    """Final fp32 weights of every run, and checkpoints (weights and optimiser state) of those that train at once."""
     return _rates(plan) + len(plan.seeds) * _weights(plan) + workers * _checkpoint(plan)
 
 
@@ -67,4 +67,4 @@ def _weights(plan: Plan) -> int:
 
 def _checkpoint(plan: Plan) -> int:
     """Bytes of the largest checkpoint."""
-    return 12 * max(arm.total_parameters for arm in plan.arms)
+    return max(arm.config.train.optimizer.checkpoint_bytes(arm.total_parameters) for arm in plan.arms)

@@ -11,11 +11,14 @@ from stacklab.base.errors import StacklabError
 from stacklab.base.locks import exclusive
 
 
-def measured(module: str, specs: str, out: Path, *, threads: int, mend: str) -> str:
-    """What `python -m module OUT THREADS` answers to `specs`. Raises StacklabError, ending in `mend`, when it fails."""
+def measured(measurement: str, question: str, out: Path, *, threads: int, mend: str) -> str:
+    """The answer of `python -m stacklab.run.timing MEASUREMENT` to a question, both in JSON.
+
+    Raises StacklabError, ending in `mend`, when it fails.
+    """
     done = subprocess.run(
-        [sys.executable, "-P", "-m", module, os.fspath(out), str(threads)],
-        input=specs,
+        [sys.executable, "-P", "-m", "stacklab.run.timing", measurement, os.fspath(out), str(threads)],
+        input=question,
         capture_output=True,
         text=True,
         check=False,

@@ -245,6 +245,7 @@ def memory_of(config: BaseSpec) -> Memory:
         micro_batch=train.micro_batch,
         context=config.data.block_size,
         loss_chunk_rows=train.loss_chunk_rows,
+        optimizer_tensors=len(train.optimizer.state),
     )
 
 

@@ -4,13 +4,13 @@ import heapq
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from stacklab.run.cost import RunCost
+from stacklab.run.timing.cost import RunCost
 from stacklab.study.engines.machine import threads_each
 from stacklab.study.planning.measure import measured
 from stacklab.study.planning.plan import Plan, PlannedRun
 from stacklab.study.planning.stages import STAGES, Stage
 
-MODULE = "stacklab.run.calibrate"
+MEASUREMENT = "calibrate"
 MEND = "--no-calibrate plans without measuring"
 
 
@@ -20,7 +20,7 @@ def calibrate(plan: Plan, out: Path, *, workers: int) -> dict[str, RunCost]:
     arms = plan.arms
     with ThreadPoolExecutor(workers) as pool:
         texts = [plan.run_spec(arm, plan.seeds[0]).model_dump_json() for arm in arms]
-        found = list(pool.map(lambda text: measured(MODULE, text, out, threads=threads, mend=MEND), texts))
+        found = list(pool.map(lambda text: measured(MEASUREMENT, text, out, threads=threads, mend=MEND), texts))
     return {arm.name: RunCost.model_validate_json(cost) for arm, cost in zip(arms, found, strict=True)}
 
 

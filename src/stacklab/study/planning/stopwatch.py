@@ -21,7 +21,7 @@ from stacklab.study.planning.match_time import Trial, check_within, search
 from stacklab.study.planning.measure import measured, once
 from stacklab.study.spec.study import BaseSpec, MatchSpec
 
-MODULE = "stacklab.run.step_time"
+MEASUREMENT = "step_time"
 
 
 class Kept(Spec):
@@ -89,7 +89,7 @@ def _measure(
     def time(number: int) -> Trial:
         own = control.with_model(candidate(number)).as_run(data_fingerprint, seed=0)
         specs = json.dumps([other.dump(), own.dump()])
-        answer = measured(MODULE, specs, out, threads=threads, mend="a match by step_seconds has to measure")
+        answer = measured(MEASUREMENT, specs, out, threads=threads, mend="a match by step_seconds has to measure")
         other_times, own_times = json.loads(answer)
         return Trial(value=number * step, target=other_times, control=own_times)
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stacklab.base.errors import SpecError
+from stacklab.base.spec import is_tag
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
 from stacklab.study.spec.expand import with_arms
 from stacklab.study.spec.grid import GridSpec
@@ -137,8 +138,7 @@ def describe(error: ValidationError, places: Places, *, within: tuple[str, ...] 
     """One line for the first error of a validation, with the nearest name for an unknown key. within: the path of what
     was validated."""
     first = error.errors(include_url=False)[0]
-    # Tags of unions stand in parentheses.
-    path = (*within, *(key for key in first["loc"] if not str(key).startswith("(")))
+    path = (*within, *(key for key in first["loc"] if not is_tag(key)))
     dotted = ".".join(str(key) for key in path) or "study"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":

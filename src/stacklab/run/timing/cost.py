@@ -14,7 +14,7 @@ class RunCost(Spec):
     peak_bytes: int
 
     def seconds(self, spec: RunSpec) -> float:
-        """Of the whole run."""
+        """Seconds of the whole run."""
         steps = spec.train.steps
         evaluations = len({*range(0, steps, spec.evaluate.every), steps})
         return self.start + steps * self.step + evaluations * self.evaluation + self.finish

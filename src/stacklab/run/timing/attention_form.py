@@ -21,7 +21,7 @@ class AttentionForm(Spec):
 def attention_forms(
     model: ModelSpec, *, micro_batch: int, context: int, precision: Precision
 ) -> tuple[AttentionForm, ...]:
-    """Of every layer, bottom first. Layers that take equally long have equal forms."""
+    """The form of every layer, bottom first. Layers that take equally long have equal forms."""
     # Other positions are added to the stream before the layers, and the base of rotary ones moves no time.
     position = RotaryPositions() if model.position.kind == "rotary" else PlainPositions()
     return tuple(

@@ -4,8 +4,9 @@ import pytest
 
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
-from stacklab.run import attention_cost
-from stacklab.run.attention_form import AttentionForm, attention_forms
+from stacklab.run.environment import prepare_process
+from stacklab.run.timing import attention_cost
+from stacklab.run.timing.attention_form import AttentionForm, attention_forms
 
 
 def forms(**changes: object) -> tuple[AttentionForm, ...]:
@@ -48,8 +49,9 @@ def test_more_heads_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """At one width, forty-eight heads against one: the scores make up most of it, so other work cannot hide it."""
     monkeypatch.setattr(attention_cost, "FORM_SECONDS", 0.1)
     model = ModelSpec(vocab_size=9, d_model=48, num_layers=3, num_heads=(1, 48, 48), window=(None, None, 8))
-    asked = attention_forms(model, micro_batch=1, context=256, precision="fp32")
-    few, many, near = attention_cost.measure(asked, threads=1)
+    forms_of_three = attention_forms(model, micro_batch=1, context=256, precision="fp32")
+    prepare_process(1)
+    few, many, near = attention_cost.measure(forms_of_three)
     assert attention_cost.FEWEST_ROUNDS <= len(few) == len(many) == len(near) <= attention_cost.MOST_ROUNDS
     assert min(many) > 2 * min(few)
     assert min(near) > 0

@@ -1,29 +1,31 @@
-"""What a run costs on this machine, measured on its parts in a process of its own. Nothing is trained or written.
-
-`python -m stacklab.run.calibrate OUT THREADS` reads a RunSpec from standard input and answers in JSON.
-"""
+"""What a run costs on this machine, measured on its parts. Nothing is written."""
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
-from stacklab.run.cost import RunCost
-from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution, peak_memory
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
+from stacklab.run.timing.cost import RunCost
+from stacklab.run.timing.rounds import in_turn
 
 FEWEST_STEPS, MOST_STEPS, STEP_SECONDS = 3, 30, 2.0
-"""Steps are measured for so long, but at least and at most so many."""
+"""Steps are measured one by one for that many seconds, within these limits of their number."""
 SHORT_ANSWER, LONG_ANSWER = 4, 12
-"""Tokens of the two answers whose difference tells what a token costs."""
+"""Tokens of the two answers whose difference is the cost of a token."""
 
 
-def measure(spec: RunSpec, out: Path, *, threads: int) -> RunCost:
+def answer(question: Any, out: Path) -> dict[str, Any]:
+    """The cost of a RunSpec, both as plain values."""
+    return measure(RunSpec.model_validate(question), out).dump()
+
+
+def measure(spec: RunSpec, out: Path) -> RunCost:
     """Measure every part once, steps several times. The data must be prepared. Raises DataError when they are not."""
-    prepare_process(threads)
     began = time.perf_counter()
     execution = Execution(spec, OutPaths(out).run(spec.run_id), lambda: False)
     start = time.perf_counter() - began
@@ -42,9 +44,13 @@ def measure(spec: RunSpec, out: Path, *, threads: int) -> RunCost:
 
 def _step_seconds(execution: Execution) -> float:
     execution.train_step(0)
-    seconds: list[float] = []
-    while len(seconds) < FEWEST_STEPS or (sum(seconds) < STEP_SECONDS and len(seconds) < MOST_STEPS):
-        seconds.append(_timed(lambda: execution.train_step(1 + len(seconds))))
+    steps = count(1)
+    (seconds,) = in_turn(
+        [lambda: _timed(lambda: execution.train_step(next(steps)))],
+        fewest=FEWEST_STEPS,
+        most=MOST_STEPS,
+        seconds=STEP_SECONDS,
+    )
     return statistics.median(seconds)
 
 
@@ -52,8 +58,3 @@ def _timed(part: Callable[[], object]) -> float:
     began = time.perf_counter()
     part()
     return time.perf_counter() - began
-
-
-if __name__ == "__main__":
-    cost = measure(RunSpec.model_validate_json(sys.stdin.read()), Path(sys.argv[1]), threads=int(sys.argv[2]))
-    sys.stdout.write(cost.model_dump_json())

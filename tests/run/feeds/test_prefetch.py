@@ -1,6 +1,6 @@
 import numpy as np
 
-from stacklab.run.feeds.ahead import STEPS, Ahead
+from stacklab.run.feeds.prefetch import STEPS, Prefetch
 from stacklab.train.loop import Batch
 
 
@@ -12,6 +12,6 @@ def test_every_step_gets_its_own_batch_and_none_is_drawn_in_vain() -> None:
         return Batch(np.array([step]), np.array([step]), str(step))
 
     last = 2 * STEPS + 3
-    ahead = Ahead(batch, last=last)
-    assert [ahead(step).hash for step in range(5, last)] == [str(step) for step in range(5, last)]
+    batches = Prefetch(batch, last=last)
+    assert [batches(step).hash for step in range(5, last)] == [str(step) for step in range(5, last)]
     assert drawn == list(range(5, last))
