@@ -17,7 +17,7 @@ from stacklab.run.paths import OutPaths
 from stacklab.run.timing.attention_form import AttentionForm, attention_forms
 from stacklab.study.engines.machine import gpus
 from stacklab.study.planning.measure import measured, once
-from stacklab.study.planning.stopwatch import work
+from stacklab.study.planning.match_step_time import work
 from stacklab.study.spec.study import BaseSpec
 
 MEASUREMENT = "attention_cost"

@@ -21,7 +21,7 @@ from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.contrast import Difference, differences, pairing
 from stacklab.study.planning.match import StepTimes, unmatched
 from stacklab.study.planning.rates import check_tuning, chosen_rates
-from stacklab.study.planning.stopwatch import stopwatch
+from stacklab.study.planning.match_step_time import stopwatch
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
 from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import BaseSpec, ClaimSpec, StudySpec

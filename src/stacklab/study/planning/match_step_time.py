@@ -17,7 +17,7 @@ from stacklab.model.spec import ModelSpec
 from stacklab.run.paths import OutPaths
 from stacklab.study.engines.machine import gpus
 from stacklab.study.planning.match import Match, StepTimes, TimeSolver, first_reaching, grain, most_steps, with_knob
-from stacklab.study.planning.match_time import Trial, check_within, search
+from stacklab.study.planning.step_time_search import Trial, check_within, search
 from stacklab.study.planning.measure import measured, once
 from stacklab.study.spec.study import BaseSpec, MatchSpec
 

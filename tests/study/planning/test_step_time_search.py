@@ -5,7 +5,7 @@ import random
 import pytest
 
 from stacklab.base.errors import MatchError
-from stacklab.study.planning.match_time import MOST_TRIALS, Trial, check_within, search
+from stacklab.study.planning.step_time_search import MOST_TRIALS, Trial, check_within, search
 
 
 def flops(number: int) -> int:

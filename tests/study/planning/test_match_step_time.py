@@ -12,7 +12,7 @@ from stacklab.cli.plan import plan as plan_command
 from stacklab.model.count import flops_per_token
 from stacklab.model.spec import ModelSpec
 from stacklab.run.paths import OutPaths
-from stacklab.study.planning import stopwatch
+from stacklab.study.planning import match_step_time
 from stacklab.study.planning.plan import Plan, load_plan, make_plan, save_plan
 
 BY_TIME = "match: {quantity: step_seconds, to: deep, knob: model.d_ff}\n    consequences: [model.d_ff]"
@@ -43,7 +43,7 @@ class FakeMachine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     fake = FakeMachine()
-    monkeypatch.setattr(stopwatch, "measured", fake)
+    monkeypatch.setattr(match_step_time, "measured", fake)
     monkeypatch.setattr("stacklab.study.engines.machine.cores", lambda: 6)
     return fake
 
@@ -57,7 +57,7 @@ def test_a_second_plan_has_the_same_runs_and_measures_nothing(
     timed: Path, machine: FakeMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = planned(timed)
-    monkeypatch.setattr(stopwatch, "measured", None)
+    monkeypatch.setattr(match_step_time, "measured", None)
     assert planned(timed) == first
     longer = planned(timed, "train.steps=50", "train.optimizer.learning_rate=0.1")
     assert longer.arm("wide").config.model == first.arm("wide").config.model
@@ -136,7 +136,7 @@ def test_real_steps_are_timed_in_turn(timed: Path) -> None:
 
 
 def test_what_cannot_be_measured_is_said(timed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopwatch, "MEASUREMENT", "nothing")
+    monkeypatch.setattr(match_step_time, "MEASUREMENT", "nothing")
     with pytest.raises(
         StacklabError,
         match=r"measuring a run failed: no measurement 'nothing'; .*; a match by step_seconds has to",
