@@ -16,7 +16,7 @@ from stacklab.base.canon import canonical_json, fingerprint
 from stacklab.base.files import write_json, write_text
 from stacklab.base.yamlfile import Places
 from stacklab.run.paths import OutPaths, RunPaths
-from stacklab.run.resolve_data import Ready
+from stacklab.run.resolve_data import ResolvedData
 from stacklab.run.store import create_run
 from stacklab.study.execution.run import with_attention
 from stacklab.study.planning.plan import ArmPlan, Plan, PlannedRun, save_plan
@@ -235,8 +235,8 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
         out: Path = tmp_path / "out",
     ) -> StudyResult:
         metrics = ("accuracy", *(f"accuracy.hops_{number}" for number in hops)) if hops else ()
-        data = Ready(manifest["fingerprint"], 512, dict(manifest), metrics)
-        monkeypatch.setattr("stacklab.study.planning.arms.make_ready", lambda spec, *, cache, ask: data)
+        data = ResolvedData(manifest["fingerprint"], 512, dict(manifest), metrics)
+        monkeypatch.setattr("stacklab.study.planning.arms.resolve_data", lambda spec, *, cache, ask: data)
         monkeypatch.setattr(attending, "measured", fake_attention)
         study = StudySpec.model_validate(tree or study_tree())
         plan = planning.make_plan(study, StudyRequest(scale=scale, out=out, seeds=seeds))

@@ -15,7 +15,7 @@ from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
 from stacklab.run.execute import execute
 from stacklab.run.feeds.task import TaskFeed
 from stacklab.run.paths import OutPaths
-from stacklab.run.resolve_data import make_ready, task_metrics
+from stacklab.run.resolve_data import resolve_data, task_metrics
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import create_run
 from stacklab.tasks.data import TaskData
@@ -26,7 +26,7 @@ MATCHING = {"kind": "template-matching", "templates": ["AA", "AB"], "train_symbo
 
 def spec(task: dict[str, Any] = ANSWERING, **change: Any) -> RunSpec:
     data = TaskData.model_validate({"task": task, "probe": 64})
-    ready = make_ready(data, cache=Path("unused"), ask=False)
+    ready = resolve_data(data, cache=Path("unused"), ask=False)
     tree = {
         "data": data.dump(),
         "data_fingerprint": ready.fingerprint,

@@ -77,7 +77,7 @@ def test_a_control_of_equal_time_counts_as_it_was_solved(tiny: Path, monkeypatch
     def solved(match: MatchSpec, control: BaseSpec, target: BaseSpec) -> Match:
         return Match(with_knob(match, control.model, 100_000), 100_000, 0.0)
 
-    monkeypatch.setattr("stacklab.study.planning.plan.stopwatch", lambda *_, **__: solved)
+    monkeypatch.setattr("stacklab.study.planning.plan.step_time_solver", lambda *_, **__: solved)
     settings = "train.batch_size=64"
     available = needed(planned(tiny, settings)) - 2**20
     part = named(r"train\.micro_batch_size=(\d+) fits", refusal(planned(tiny, settings), available=available))

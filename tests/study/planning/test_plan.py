@@ -190,7 +190,7 @@ def test_a_task_longer_than_the_context_is_refused_with_what_its_length_is_made_
 def test_what_is_longer_than_the_context_is_refused_before_it_is_drawn(
     override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stacklab.study.planning.arms.make_ready", lambda *_, **__: pytest.fail("drawn"))
+    monkeypatch.setattr("stacklab.study.planning.arms.resolve_data", lambda *_, **__: pytest.fail("drawn"))
     with pytest.raises(SpecError, match=r"the base: .* exceeds model\.context_length"):
         make_plan(read_study("hops", scale="smoke", overrides=[override]), StudyRequest(scale="smoke", out=tmp_path))
 

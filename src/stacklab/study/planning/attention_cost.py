@@ -6,18 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import ValidationError
-
 from stacklab.base.canon import canonical_json, fingerprint
-from stacklab.base.errors import DataError
-from stacklab.base.files import read_json, write_json
 from stacklab.base.hardware import processor_name
 from stacklab.base.spec import Items, Spec
 from stacklab.run.paths import OutPaths
 from stacklab.run.timing.attention_form import AttentionForm, attention_forms
 from stacklab.study.engines.machine import gpus
-from stacklab.study.planning.measure import measured, once
 from stacklab.study.planning.match_step_time import work
+from stacklab.study.planning.measure import kept, measured
 from stacklab.study.spec.study import BaseSpec
 
 MEASUREMENT = "attention_cost"
@@ -55,8 +51,8 @@ class Configured(Protocol):
     def config(self) -> BaseSpec: ...
 
 
-class Kept(Spec):
-    """The file of one measurement: what was asked, and the seconds of a micro-batch through each form, by round."""
+class KeptAttention(Spec):
+    """The file of one measurement: the question, and the seconds of a micro-batch through each form, by round."""
 
     asked: dict[str, Any]
     rounds: Items[Items[float]]
@@ -121,15 +117,12 @@ def _key(form: AttentionForm) -> str:
 def _rounds(forms: Mapping[str, AttentionForm], out: Path, threads: int) -> tuple[tuple[float, ...], ...]:
     """In the order of the sorted keys."""
     dumped = [forms[key].dump() for key in sorted(forms)]
-    asked = {"forms": dumped, "threads": threads, "processor": processor_name(), "gpu": bool(gpus())}
-    path = OutPaths(out).attention / f"{fingerprint(asked)}.json"
+    question = {"forms": dumped, "threads": threads, "processor": processor_name(), "gpu": bool(gpus())}
 
-    def measure() -> None:
-        answer = measured(MEASUREMENT, json.dumps(dumped), out, threads=threads, mend="a study's attention is measured")
-        write_json(path, Kept(asked=asked, rounds=json.loads(answer)).dump())
+    def measure() -> KeptAttention:
+        text = json.dumps(dumped)
+        answer = measured(MEASUREMENT, text, out, threads=threads, mend="a study's attention is measured")
+        return KeptAttention(asked=question, rounds=json.loads(answer))
 
-    once(path, measure, what="measuring attention")
-    try:
-        return Kept.model_validate(read_json(path)).rounds
-    except ValidationError as error:
-        raise DataError(f"{path}: not a kept measurement; delete it to measure anew") from error
+    path = OutPaths(out).attention / f"{fingerprint(question)}.json"
+    return kept(path, KeptAttention, measure, what="measuring attention").rounds

@@ -16,12 +16,12 @@ from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.sequential import look_level
 from stacklab.study.engines.registry import make_engine
-from stacklab.study.planning.arms import ReadyOnce, ResolvedArm, check_context, resolve_arms, with_data
+from stacklab.study.planning.arms import DataCache, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.contrast import Difference, differences, pairing
 from stacklab.study.planning.match import StepTimes, unmatched
+from stacklab.study.planning.match_step_time import step_time_solver
 from stacklab.study.planning.rates import check_tuning, chosen_rates
-from stacklab.study.planning.match_step_time import stopwatch
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
 from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import BaseSpec, ClaimSpec, StudySpec
@@ -149,13 +149,13 @@ def make_plan(
     tuning, retry = chosen_rates(study, settings, request)
     check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
-    ready = ReadyOnce(OutPaths(out).cache)
+    ready = DataCache(OutPaths(out).cache)
     check_context("the base", study.base)
     data = ready(study.base)
     # Matches of step times are measured with the threads of a run. Of the first look, so that later ones find them.
     engine = make_engine(request.engine, workers=request.workers)
     threads = engine.threads(len(names) * len(chosen) // look)
-    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads)
+    by_time = step_time_solver(out, data_fingerprint=data.fingerprint, threads=threads)
     arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
     contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from stacklab.base.errors import MatchError
-from stacklab.study.planning.step_time_search import MOST_TRIALS, Trial, check_within, search
+from stacklab.study.planning.match_step_time import MOST_TIMINGS, TimedCandidate, check_within, search
 
 
 def flops(number: int) -> int:
@@ -23,11 +23,11 @@ class Machine:
     def seconds(self, number: int) -> float:
         return self.base + flops(number) * 1e-6
 
-    def time(self, number: int) -> Trial:
+    def time(self, number: int) -> TimedCandidate:
         self.timed.append(number)
         swings = [self.random.uniform(1, 3) for _ in range(9)]
         rows = [[swing * each * self._off() for swing in swings] for each in (self.target, self.seconds(number))]
-        return Trial(value=number, target=tuple(rows[0]), control=tuple(rows[1]))
+        return TimedCandidate(value=number, target=tuple(rows[0]), control=tuple(rows[1]))
 
     def _off(self) -> float:
         return 1 + self.random.uniform(-self.noise, self.noise)
@@ -41,7 +41,7 @@ def test_a_planted_time_is_found_from_any_first_guess(base: float, first: int, n
     trials = search(machine.time, flops, first=first, limit=10**6, tolerance=0.05)
     found = check_within(trials, tolerance=0.05, knob="model.d_ff", target="deep")
     assert abs(machine.seconds(found.value) - 1) <= (0.051 if noise == 0 else 0.08)
-    assert len(machine.timed) <= MOST_TRIALS
+    assert len(machine.timed) <= MOST_TIMINGS
 
 
 def test_what_is_chosen_was_timed_twice_and_both_timings_count() -> None:
