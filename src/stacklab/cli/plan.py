@@ -8,7 +8,6 @@ import typer
 from stacklab.base.errors import SpecError
 from stacklab.cli.options import results_console
 from stacklab.cli.request import with_request
-from stacklab.cli.run import RATES
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +28,7 @@ Calibrate = Annotated[
 ]
 
 
-@with_request("seeds", *RATES, "engine", "workers")
+@with_request(without=("looks",))
 def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> None:
     """Show what a run would do: arms, counts, memory, measured step time, projected hours, what differs per claim.
 

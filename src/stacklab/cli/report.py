@@ -7,7 +7,6 @@ import typer
 
 from stacklab.cli.options import results_console
 from stacklab.cli.request import with_request
-from stacklab.cli.run import RATES
 
 if TYPE_CHECKING:
     from stacklab.study.spec.request import StudyRequest
@@ -18,7 +17,7 @@ AuditFiles = Annotated[
 ]
 
 
-@with_request("seeds", *RATES)
+@with_request(without=("looks", "engine", "workers"))
 def report(study: str, request: "StudyRequest", audit: AuditFiles = None) -> None:
     """Write the report of a study anew from its folders, finished or not, and print the verdicts.
 

@@ -1,11 +1,11 @@
 """The arguments and options that say how a study is to be run, for every command that takes them.
 
-A command lists those it wants and gets one `request`: @with_request("seeds", "engine"). A new option of `run` is a line
-in OPTIONS here, a field of StudyRequest, and the place where it acts.
+A command gets one `request` made of all of them, or of those that it names: @with_request("seeds"). A new option of
+`run` and `plan` is an entry of OPTIONS here, a field of StudyRequest, and the place where it acts.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
@@ -99,8 +99,9 @@ GRID = {"learning_rates": "learning_rates", "weight_decays": "weight_decays", "t
 """Options of the grid of learning rates -> fields of TuningSpec."""
 
 
-def with_request(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the study, its overrides, the scale, the named options and the output folder.
+def with_request(*names: str, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the study, its overrides, the scale, the named options (all, if none is named) and the output
+    folder.
 
     The command is called with `study` (name or path) and `request`, beside parameters of its own. A parameter of
     its own that is called `out` takes the place of the output folder.
@@ -109,7 +110,7 @@ def with_request(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [one for name, one in inspect.signature(command).parameters.items() if name not in ("study", "request")]
         first = (_parameter("study", StudyName), _parameter("overrides", Overrides, None))
-        options = [_option(name) for name in names]
+        options = [_option(name) for name in names or OPTIONS if name not in without]
         folder = [] if "out" in [one.name for one in own] else [_parameter("out", Out, DEFAULT_OUT)]
         signature = inspect.Signature((*first, _parameter("scale", Scale, DEFAULT_SCALE), *options, *own, *folder))
 

@@ -11,14 +11,13 @@ if TYPE_CHECKING:
     from stacklab.study.results.results import StudyResult
     from stacklab.study.spec.request import StudyRequest
 
-RATES = ("learning_rates", "weight_decays", "tuning_seeds", "retry_rates")
 MoreSeeds = Annotated[
     int | None,
     typer.Option("--more-seeds", min=1, help="Go on to the next declared look, with this many more seeds than before."),
 ]
 
 
-@with_request("seeds", "looks", *RATES, "engine", "workers")
+@with_request()
 def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> None:
     """Train what is not trained yet, then print the verdicts and write the report.
 
