@@ -24,7 +24,7 @@ TORCH_FREE = [
     "stacklab.interp.head_spec",
     "stacklab.model.count",
     "stacklab.model.parametrisation",
-    "stacklab.model.sampling_spec",
+    "stacklab.model.generation.sampling_spec",
     "stacklab.report.attention_view",
     "stacklab.report.coordinate_figure",
     "stacklab.report.verdicts",

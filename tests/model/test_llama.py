@@ -7,7 +7,7 @@ import torch
 from tests.model.peers import assert_gradients_agree, gradient
 
 from stacklab.model.components import RotaryPositions
-from stacklab.model.decode import generate
+from stacklab.model.generation.decode import generate
 from stacklab.model.init import build
 from stacklab.model.layers import LayerCache
 from stacklab.model.positions import Rotation

@@ -3,7 +3,7 @@
 import itertools
 from pathlib import Path
 
-from stacklab.model.decode import generate
+from stacklab.model.generation.decode import generate
 from stacklab.run.export import export_model
 from stacklab.run.import_ import import_model
 from stacklab.run.open_model import open_model

@@ -11,8 +11,8 @@ from stacklab.base.errors import DataError, SpecError
 from stacklab.base.text import shown
 from stacklab.data.novelty import Novelty, novelties
 from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
-from stacklab.model.decode import Stop, stream
-from stacklab.model.sampling_spec import SamplingSpec
+from stacklab.model.generation.decode import Stop, stream
+from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.run.locate import folder_from_elsewhere
 from stacklab.run.open_model import OpenModel
 from stacklab.run.paths import out_of

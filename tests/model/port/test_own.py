@@ -12,7 +12,7 @@ from tests.model.port.conftest import IDS_BT, OWN_STACKS, filled, logits, stack,
 
 from stacklab.base.errors import PortError
 from stacklab.data.tokenizer_files import bytes_tokenizer
-from stacklab.model.decode import generate
+from stacklab.model.generation.decode import generate
 from stacklab.model.port.own import OWN
 from stacklab.model.transformer import Transformer
 from stacklab.run.export import write_files, write_tokenizer

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from stacklab.model.ops.masks import KeepMasks, kept_share
+from stacklab.model.ops.keep_masks import KeepMasks, kept_share
 from stacklab.model.ops.piece_size import QUERY_BLOCK, heads_at_once
 from stacklab.model.ops.visibility import Visibility
 

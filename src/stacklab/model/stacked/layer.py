@@ -1,4 +1,4 @@
-"""One layer of many equal-shaped small stacks. See stacked.py; R replicas stand in front."""
+"""One layer of many equal-shaped small stacks. See transformer.py; R replicas stand in front."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stacklab.model.layers import ACTIVATIONS
-from stacklab.model.ops.stacked import attend, linear, linear_onto_rows, read, with_columns
 from stacklab.model.ops.visibility import Visibility
 from stacklab.model.spec import LayerSpec, ModelSpec
+from stacklab.model.stacked.ops import attend, linear, linear_onto_rows, read, with_columns
 
 Parameters = Mapping[str, Tensor]
 """Transformer's parameters by name, each with the replicas in front."""

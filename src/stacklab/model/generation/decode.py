@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 import torch
 
 from stacklab.base.errors import SpecError
-from stacklab.model.cached import CachedForward
-from stacklab.model.sampling import Sampler
-from stacklab.model.sampling_spec import GREEDY, SamplingSpec
+from stacklab.model.generation.cached import CachedForward
+from stacklab.model.generation.sampling import Sampler
+from stacklab.model.generation.sampling_spec import GREEDY, SamplingSpec
 from stacklab.model.transformer import Transformer
 
 Stop = Literal["end token", "token count", "context full"]

@@ -9,7 +9,7 @@ from torch import Tensor
 from stacklab.model.components import FactoredPositions
 from stacklab.model.init import build
 from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
-from stacklab.model.stacked import StackedTransformer
+from stacklab.model.stacked.transformer import StackedTransformer
 from stacklab.model.transformer import Transformer
 
 BASE: dict[str, Any] = {

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stacklab.model.components import FactoredPositions
-from stacklab.model.ops.stacked import linear
 from stacklab.model.positions import Sinusoids
 from stacklab.model.spec import ModelSpec
-from stacklab.model.stacked_layer import Parameters, Rows, StackedLayer, folded, normed
+from stacklab.model.stacked.layer import Parameters, Rows, StackedLayer, folded, normed
+from stacklab.model.stacked.ops import linear
 
 REPEATS = 2
 """A batch must hold each pair of token and position so often, on average, before the table of all pairs pays."""
