@@ -14,8 +14,8 @@ from itertools import count
 import torch
 
 from stacklab.base.streams import stream_seed
+from stacklab.model.block import Block
 from stacklab.model.init import build
-from stacklab.model.layers import Block
 from stacklab.run.attention_form import AttentionForm
 from stacklab.run.environment import prepare_process
 from stacklab.train.precision import autocast, pick_device, resolve

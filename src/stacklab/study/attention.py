@@ -95,7 +95,7 @@ def with_attention(plan: "Plan", out: Path, *, threads: int) -> "Plan":
 
 
 def attention_differs(configs: Iterable[BaseSpec]) -> bool:
-    """Whether arms have layers of other heads, windows, rotary positions or kinds of attention."""
+    """Whether arms have layers of other heads, windows, positions that act in attention or kinds of attention."""
     return len({frozenset(_kinds(config)) for config in configs}) > 1
 
 
@@ -113,8 +113,8 @@ def _kinds(config: BaseSpec) -> Iterable[str]:
 def _beside_attention(config: BaseSpec) -> dict[str, Any]:
     whole = work(config)
     model = {name: value for name, value in whole["model"].items() if name not in ATTENTION_FIELDS}
-    # Positions of other kinds are added to what goes into the first layer.
-    added = None if config.model.position.kind in ("rotary", "none") else whole["model"]["position"]
+    # Rows are added to the stream before the first layer.
+    added = whole["model"]["position"] if config.model.position.adds_rows else None
     return whole | {"model": model, "added": added}
 
 

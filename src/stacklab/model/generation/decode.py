@@ -10,6 +10,7 @@ from stacklab.base.errors import SpecError
 from stacklab.model.generation.cached import CachedForward
 from stacklab.model.generation.sampling import Sampler
 from stacklab.model.generation.sampling_spec import GREEDY, SamplingSpec
+from stacklab.model.masks import MASKS
 from stacklab.model.transformer import Transformer
 
 Stop = Literal["end token", "token count", "context full"]
@@ -66,7 +67,7 @@ def stream(
 
     Raises SpecError for a model whose mask is not causal: what it says of a position depends on what follows.
     """
-    if model.spec.mask != "causal":
+    if not MASKS[model.spec.mask].causal:
         raise SpecError(
             f"model.mask = {model.spec.mask}: text can only be generated with mask = causal, since here each position "
             "depends on later ones; leave out prompts and problems, or make the mask causal"

@@ -8,13 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stacklab.model.layers import ACTIVATIONS
-from stacklab.model.ops.visibility import Visibility
+from stacklab.model.feed_forward import ACTIVATIONS
+from stacklab.model.masks import Visibility
+from stacklab.model.residual import PlacementName
 from stacklab.model.spec import LayerSpec, ModelSpec
 from stacklab.model.stacked.ops import attend, linear, linear_onto_rows, read, with_columns
 
 Parameters = Mapping[str, Tensor]
 """Transformer's parameters by name, each with the replicas in front."""
+
+NORMS: dict[PlacementName, tuple[bool, bool]] = {"pre": (True, False), "post": (False, True), "none": (False, False)}
+"""Of each supported placement: whether a norm stands before each sub-layer, and whether one stands after the sum."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class StackedLayer:
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec, prefix: str) -> None:
         self.spec, self.layer, self.prefix = spec, layer, prefix
+        self.norm_before, self.norm_after = NORMS[spec.norm.placement]
         self.scale = (spec.d_model // layer.num_heads) ** -0.5 if spec.attention_scale == "inverse_sqrt" else 1.0
 
     def __call__(self, given: Parameters, rows: Rows) -> Rows:
@@ -91,7 +96,7 @@ class StackedLayer:
 
     def _before(self, own: Parameters, rows: Rows) -> Rows:
         """What queries, keys and values are made from; the norm's weight and bias are left to the maps."""
-        if self.spec.norm.placement != "pre":
+        if not self.norm_before:
             return rows
         x_RND = normed(rows.x_RND, self.spec.norm.epsilon)
         if self.spec.attention_identity is not None:
@@ -99,7 +104,7 @@ class StackedLayer:
         return replace(rows, x_RND=x_RND)
 
     def _maps(self, own: Parameters) -> Maps:
-        plain = self.spec.norm.placement != "pre" or self.spec.attention_identity is not None
+        plain = not self.norm_before or self.spec.attention_identity is not None
         name = "attention.query_key_value."
         weight, bias = folded(own, None if plain else "attention_norm.", own[name + "weight"], own.get(name + "bias"))
         return Maps(weight.chunk(3, 1), (None,) * 3 if bias is None else bias.chunk(3, 2))
@@ -170,10 +175,10 @@ class StackedLayer:
     def _fed_forward(self, own: Parameters, x_RND: Tensor) -> Tensor:
         if self.layer.d_ff == 0:
             return x_RND
-        pre, name = self.spec.norm.placement == "pre", "feed_forward.expand."
-        norm = "feed_forward_norm." if pre else None
+        name = "feed_forward.expand."
+        norm = "feed_forward_norm." if self.norm_before else None
         weight, bias = folded(own, norm, own[name + "weight"], own.get(name + "bias"))
-        before_RND = normed(x_RND, self.spec.norm.epsilon) if pre else x_RND
+        before_RND = normed(x_RND, self.spec.norm.epsilon) if self.norm_before else x_RND
         inner_RNF = ACTIVATIONS[self.spec.activation](linear(before_RND, weight, onto=bias))
         output_bias = own.get("feed_forward.output.bias")
         onto_RND = x_RND if output_bias is None else x_RND + output_bias[:, None]
@@ -182,7 +187,7 @@ class StackedLayer:
         )
 
     def _after(self, own: Parameters, x_RND: Tensor, norm: str) -> Tensor:
-        if self.spec.norm.placement != "post":
+        if not self.norm_after:
             return x_RND
         return moved(own, norm, normed(x_RND, self.spec.norm.epsilon))
 

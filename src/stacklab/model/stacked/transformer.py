@@ -1,29 +1,42 @@
-"""The forward pass of many equal-shaped small stacks at once, at the positions that are asked.
+"""The forward pass of many equal-shaped small stacks at once, at given positions.
 
 It computes what Transformer computes without dropout, and leaves out what nothing depends on. The last layer makes
-queries at the asked positions only, and where these are few it reads scores and values off its input without making
+queries at these positions only, and where these are few it reads scores and values off its input without making
 keys and values. Where the vocabulary is small, the linear maps of the first layer go over all pairs of token and
 position, since the batch holds each of them many times.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stacklab.model.components import FactoredPositions
-from stacklab.model.positions import Sinusoids
+from stacklab.base.errors import SpecError
+from stacklab.model.positions.kind import PositionKind
+from stacklab.model.positions.kinds import FactoredPositions, LearnedPositions, NoPositions, SinusoidalPositions
+from stacklab.model.positions.rows import Sinusoids
 from stacklab.model.spec import ModelSpec
 from stacklab.model.stacked.layer import Parameters, Rows, StackedLayer, folded, normed
 from stacklab.model.stacked.ops import linear
+from stacklab.model.stacked.support import unsupported
 
 REPEATS = 2
 """A batch must hold each pair of token and position so often, on average, before the table of all pairs pays."""
 
 
 class StackedTransformer:
-    """Stacks of one ModelSpec, on a CPU. It holds no parameters; they come with every call."""
+    """Stacks of one ModelSpec, on a CPU. It holds no parameters; they come with every call.
+
+    Raises SpecError for a spec with a setting that it does not support: see support.py.
+    """
 
     def __init__(self, spec: ModelSpec) -> None:
+        setting = unsupported(spec)
+        if setting is None and type(spec.position) not in POSITION_ROWS:
+            setting = f"position.kind = {spec.position.kind}"
+        if setting is not None:
+            raise SpecError(f"model.{setting} is not supported in a stack")
         self.spec = spec
         self.layers = [StackedLayer(spec, layer, f"blocks.{index}.") for index, layer in enumerate(spec.layers)]
 
@@ -54,11 +67,31 @@ class StackedTransformer:
         return Rows(pair_RND, batch, columns_T, row_RBT * length + columns_T)
 
     def _places(self, given: Parameters, columns_T: Tensor) -> Tensor | None:
-        """What the positions add to their tokens' rows, [R, T, D], or [1, T, D] where that is not trained."""
-        position, name = self.spec.position, "position_embedding."
-        if isinstance(position, FactoredPositions):
-            slot_RTD = given[f"{name}slot.weight"].index_select(1, columns_T % position.period)
-            return slot_RTD + given[f"{name}group.weight"].index_select(1, columns_T // position.period)
-        if position.kind == "learned":
-            return given[f"{name}weight"][:, : len(columns_T)]
-        return Sinusoids(self.spec.d_model)(columns_T)[None] if position.kind == "sinusoidal" else None
+        """What the positions add to their tokens' rows, [R, T, D], or [1, T, D] where that is not trained; None adds
+        nothing."""
+        return POSITION_ROWS[type(self.spec.position)](self.spec, given, columns_T)
+
+
+def _learned(spec: ModelSpec, given: Parameters, columns_T: Tensor) -> Tensor:
+    return given["position_embedding.weight"][:, : len(columns_T)]
+
+
+def _sinusoidal(spec: ModelSpec, given: Parameters, columns_T: Tensor) -> Tensor:
+    rows: Tensor = Sinusoids(spec.d_model)(columns_T)
+    return rows[None]
+
+
+def _factored(spec: ModelSpec, given: Parameters, columns_T: Tensor) -> Tensor:
+    assert isinstance(spec.position, FactoredPositions)
+    period = spec.position.period
+    slot_RTD = given["position_embedding.slot.weight"].index_select(1, columns_T % period)
+    return slot_RTD + given["position_embedding.group.weight"].index_select(1, columns_T // period)
+
+
+POSITION_ROWS: dict[type[PositionKind], Callable[[ModelSpec, Parameters, Tensor], Tensor | None]] = {
+    LearnedPositions: _learned,
+    SinusoidalPositions: _sinusoidal,
+    NoPositions: lambda spec, given, columns_T: None,
+    FactoredPositions: _factored,
+}
+"""What the positions of each supported kind add to their tokens' rows: see StackedTransformer._places."""

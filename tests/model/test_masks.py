@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from stacklab.model.components import Mask
-from stacklab.model.ops.visibility import Visibility
+from stacklab.model.masks import Mask, Visibility
 
 
 @pytest.mark.parametrize("mask", ["causal", "full"])
