@@ -1,5 +1,6 @@
 """A layer: attention and feed-forward, each with its norms and its residual."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from torch import Tensor, nn
@@ -14,6 +15,11 @@ from stacklab.model.residual import PLACEMENTS
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 SubLayer = Literal["attention", "feed_forward"]
+
+NORMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
+    "layer": lambda spec: nn.LayerNorm(spec.d_model, eps=spec.norm.epsilon, bias=spec.norm.bias),
+    "rms": lambda spec: nn.RMSNorm(spec.d_model, eps=spec.norm.epsilon),
+}
 
 
 class Block(nn.Module):
@@ -69,9 +75,7 @@ class Block(nn.Module):
 
 def build_norm(spec: ModelSpec) -> nn.Module:
     """The spec's norm over the last axis, of width d_model."""
-    if spec.norm.kind == "rms":
-        return nn.RMSNorm(spec.d_model, eps=spec.norm.epsilon)
-    return nn.LayerNorm(spec.d_model, eps=spec.norm.epsilon, bias=spec.norm.bias)
+    return NORMS[spec.norm.kind](spec)
 
 
 def _site(seed: int | None, name: str) -> int | None:

@@ -21,23 +21,23 @@ from stacklab.run.environment import prepare_process
 from stacklab.train.precision import autocast, pick_device, resolve
 
 FEWEST_ROUNDS, MOST_ROUNDS, FORM_SECONDS = 3, 15, 1.0
-"""Rounds are measured for so long a form, but at least and at most so many."""
+"""Rounds are measured for FORM_SECONDS per form, within limits."""
 BLOCK_SECONDS, MOST_CALLS = 0.05, 50
-"""A round calls a layer so often in a row that it lasts so long, within limits."""
+"""A round calls a layer for about BLOCK_SECONDS, at most MOST_CALLS times in a row."""
 
 
 def measure(forms: Sequence[AttentionForm], *, threads: int) -> list[list[float]]:
     """Seconds of one micro-batch through each layer, by round. The order of the layers turns from round to round."""
     prepare_process(threads)
     blocks = [_block(form) for form in forms]
-    found: list[list[float]] = [[] for _ in forms]
+    seconds: list[list[float]] = [[] for _ in forms]
     began = time.perf_counter()
     for done in range(MOST_ROUNDS):
         if done >= FEWEST_ROUNDS and time.perf_counter() - began > FORM_SECONDS * len(forms):
             break
         for index in range(len(forms))[:: -1 if done % 2 else 1]:
-            found[index].append(blocks[index]())
-    return found
+            seconds[index].append(blocks[index]())
+    return seconds
 
 
 def _block(form: AttentionForm) -> Callable[[], float]:
@@ -70,11 +70,11 @@ def _block(form: AttentionForm) -> Callable[[], float]:
 
 
 def _settle(device: torch.device) -> None:
-    """Wait for what the device was given."""
+    """Wait until the device has done all that was submitted."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":
-    asked = [AttentionForm.model_validate(row) for row in json.load(sys.stdin)]
-    sys.stdout.write(json.dumps(measure(asked, threads=int(sys.argv[2]))))
+    forms = [AttentionForm.model_validate(row) for row in json.load(sys.stdin)]
+    sys.stdout.write(json.dumps(measure(forms, threads=int(sys.argv[2]))))

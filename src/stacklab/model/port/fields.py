@@ -120,8 +120,8 @@ class Fields:
                 + "; it may change what the model computes, so the folder is not read"
             )
 
-    def wrong(self, name: str, found: object, wanted: str) -> PortError:
-        quoted = "nothing" if found is None else shown(found)
+    def wrong(self, name: str, value: object, wanted: str) -> PortError:
+        quoted = "nothing" if value is None else shown(value)
         return PortError(f"config: {name} is {quoted}, expected {wanted} (a {self._form} model)")
 
     def _take(self, name: str, default: object) -> Any:

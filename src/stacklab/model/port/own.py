@@ -4,6 +4,7 @@ Its folder carries the two files that transformers needs to open it (`auto_map`)
 registers the same class for a process that has stacklab.
 """
 
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from stacklab.model.parametrisation import (
     residual_multiplier,
 )
 from stacklab.model.port.fields import HARMLESS, read_stack
-from stacklab.model.port.form import Config, Form
+from stacklab.model.port.form import Config, Form, one_of, unknown_settings
 from stacklab.model.port.links import Link, own_shapes
 from stacklab.model.spec import LayerSpec, ModelSpec
 
@@ -57,8 +58,8 @@ EXPRESSED = {
 
 
 def misfits(spec: ModelSpec) -> list[str]:
-    found = ((name, attrgetter(name)(spec), kinds) for name, kinds in EXPRESSED.items())
-    return [f"{name} is {kind}, not {' or '.join(kinds)}" for name, kind, kinds in found if kind not in kinds]
+    kinds = (one_of(name, attrgetter(name)(spec), allowed) for name, allowed in EXPRESSED.items())
+    return [*unknown_settings(spec), *chain.from_iterable(kinds)]
 
 
 def write(spec: ModelSpec) -> dict[str, Any]:

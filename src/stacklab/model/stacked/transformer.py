@@ -45,12 +45,12 @@ class StackedTransformer:
         rows = self._embedded(given, ids_RBT)
         for layer in self.layers[:-1]:
             rows = layer(given, rows)
-        asked = self.layers[-1].at(given, rows, columns_C) if self.layers else rows.fork(columns_C)[1]
+        chosen = self.layers[-1].at(given, rows, columns_C) if self.layers else rows.fork(columns_C)[1]
         norm = "final_norm." if self.spec.norm.has_final else None
         table_RVD = given["token_embedding.weight" if self.spec.tie_embeddings else "head.weight"]
         weight_RVD, bias_R1V = folded(given, norm, table_RVD, None)
-        x_RND = asked.x_RND if norm is None else normed(asked.x_RND, self.spec.norm.epsilon)
-        return asked.spread(linear(x_RND, weight_RVD, onto=bias_R1V))
+        x_RND = chosen.x_RND if norm is None else normed(chosen.x_RND, self.spec.norm.epsilon)
+        return chosen.spread(linear(x_RND, weight_RVD, onto=bias_R1V))
 
     def _embedded(self, given: Parameters, ids_RBT: Tensor) -> Rows:
         table_RVD = given["token_embedding.weight"]
