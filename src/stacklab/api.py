@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import MissingExtraError
-from stacklab.study.attention import with_attention
-from stacklab.study.engines.choose import EngineName, make_engine, worker_count
 from stacklab.study.engines.machine import threads_each
-from stacklab.study.live import live
-from stacklab.study.load import read_study, variant_of
-from stacklab.study.looks import declared_looks, more_seeds, saved_plan
-from stacklab.study.plan import Plan, make_plan
-from stacklab.study.rates_spec import RetrySpec, TuningSpec
-from stacklab.study.results import StudyResult, open_results
-from stacklab.study.run import Todo, run_plan
-from stacklab.study.spec import StudySpec
-from stacklab.study.tuning import count_runs, with_tuned
+from stacklab.study.engines.registry import EngineName, make_engine, worker_count
+from stacklab.study.execution.live import live
+from stacklab.study.execution.looks import declared_looks, more_seeds, saved_plan
+from stacklab.study.execution.run import Todo, run_plan
+from stacklab.study.planning.attention_cost import with_attention
+from stacklab.study.planning.plan import Plan, make_plan
+from stacklab.study.planning.tuning import count_runs, with_tuned
+from stacklab.study.results.results import StudyResult, open_results
+from stacklab.study.spec.load import read_study, variant_of
+from stacklab.study.spec.rates import RetrySpec, TuningSpec
+from stacklab.study.spec.study import StudySpec
 
 if TYPE_CHECKING:
-    from stacklab.run.export import Exported
-    from stacklab.run.generate import Generated, Piece
-    from stacklab.run.import_ import Imported
+    from stacklab.exchange.export import Exported
+    from stacklab.exchange.generate import Generated, Piece
+    from stacklab.exchange.import_ import Imported
 
 __all__ = [
     "Study",
@@ -132,7 +132,7 @@ def import_model(
     >>> import_model("my-gpt2").name  # doctest: +SKIP
     'my-gpt2'
     """
-    from stacklab.run import import_
+    from stacklab.exchange import import_
 
     file = None if tokenizer is None else Path(tokenizer)
     return import_.import_model(source, out=Path(out), name=name, tokenizer=file)
@@ -147,7 +147,7 @@ def export_model(
     >>> export_model("3f2a", "my-model").difference  # doctest: +SKIP
     1.2e-06
     """
-    from stacklab.run import export
+    from stacklab.exchange import export
 
     return export.export_model(name, folder, out=Path(out), format=format)
 
@@ -219,8 +219,8 @@ def stream(
 ) -> "Iterator[Piece]":
     """As `generate`, but every bit of text as soon as it is there: `row` says of which prompt, `whole` comes last."""
     apply_defaults()
-    from stacklab.run.generate import check_tokens, sampling_of, stream_texts
-    from stacklab.run.open_model import open_model
+    from stacklab.exchange.generate import check_tokens, sampling_of, stream_texts
+    from stacklab.exchange.open_model import open_model
 
     check_tokens(tokens)
     sampling = sampling_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)

@@ -32,10 +32,10 @@ TORCH_FREE = [
     "stacklab.run.spec",
     "stacklab.run.store",
     "stacklab.stats.paired",
-    "stacklab.study.coordinates",
-    "stacklab.study.live",
-    "stacklab.study.plan",
-    "stacklab.study.results",
+    "stacklab.study.execution.coordinates",
+    "stacklab.study.execution.live",
+    "stacklab.study.planning.plan",
+    "stacklab.study.results.results",
     "stacklab.tasks.registry",
 ]
 

@@ -192,8 +192,8 @@ def test_a_plan_that_does_not_fit_is_shown_and_refused_without_measuring(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("stacklab.study.fit.disk_bytes", lambda plan, *, workers: 2**60)
-    monkeypatch.setattr("stacklab.study.project.calibrate", lambda *_, **__: pytest.fail("measured"))
+    monkeypatch.setattr("stacklab.study.planning.fit.disk_bytes", lambda plan, *, workers: 2**60)
+    monkeypatch.setattr("stacklab.study.planning.project.calibrate", lambda *_, **__: pytest.fail("measured"))
     with pytest.raises(SpecError, match="of disk"):
         plan_command(str(tiny), out=tiny.parent / "out")
     assert "not measured" in capsys.readouterr().out

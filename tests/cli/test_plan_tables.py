@@ -5,10 +5,10 @@ from rich.console import Console
 
 from stacklab.cli.plan_tables import arm_table, attention_table, contrast_table, match_table, memory_table
 from stacklab.run.cost import RunCost
-from stacklab.study.attention import AttentionCosts
-from stacklab.study.fit import PROCESS_BYTES
-from stacklab.study.load import read_study
-from stacklab.study.plan import make_plan
+from stacklab.study.planning.attention_cost import AttentionCosts
+from stacklab.study.planning.fit import PROCESS_BYTES
+from stacklab.study.planning.plan import make_plan
+from stacklab.study.spec.load import read_study
 
 
 def cells(table: object, label: str, capsys: pytest.CaptureFixture[str]) -> list[str]:

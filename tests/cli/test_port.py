@@ -16,10 +16,10 @@ from stacklab.cli.generate import generate
 from stacklab.cli.main import main
 from stacklab.cli.port import import_
 from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.exchange.export import write_files, write_tokenizer
+from stacklab.exchange.portable import Portable
 from stacklab.model.port import mingpt
 from stacklab.model.port.gpt2 import GPT2
-from stacklab.run.export import write_files, write_tokenizer
-from stacklab.run.portable import Portable
 
 
 def gpt2_folder(folder: Path, *, rows: int) -> Path:

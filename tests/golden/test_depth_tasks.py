@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stacklab.api import load_study
-from stacklab.study.cells import thresholds
+from stacklab.study.results.cells import thresholds
 
 
 @pytest.mark.trains

@@ -13,8 +13,8 @@ from stacklab.base.files import read_jsonl, write_json
 from stacklab.run.execute import execute
 from stacklab.run.paths import OutPaths
 from stacklab.run.store import create_run
-from stacklab.study.load import read_study
-from stacklab.study.plan import make_plan
+from stacklab.study.planning.plan import make_plan
+from stacklab.study.spec.load import read_study
 
 GOLDEN = Path(__file__).with_name("smoke_layers_12.json")
 OVERRIDES = ["train.steps=6", "evaluate.every=3", "evaluate.problems=1", "evaluate.answer_tokens=2", "sample.tokens=2"]

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-import stacklab.study.attention as attending
-import stacklab.study.plan as planning
+import stacklab.study.planning.attention_cost as attending
+import stacklab.study.planning.plan as planning
 from stacklab.base.canon import canonical_json, fingerprint
 from stacklab.base.files import write_json, write_text
 from stacklab.base.yamlfile import Places
 from stacklab.run.paths import OutPaths, RunPaths
-from stacklab.run.ready import Ready
+from stacklab.run.resolve_data import Ready
 from stacklab.run.store import create_run
-from stacklab.study.grid import expand
-from stacklab.study.ledger import enter
-from stacklab.study.plan import ArmPlan, Plan, save_plan
-from stacklab.study.results import StudyResult, open_results
-from stacklab.study.spec import StudySpec
-from stacklab.study.tuning import Trial, trials, with_tuned
+from stacklab.study.planning.plan import ArmPlan, Plan, save_plan
+from stacklab.study.planning.tuning import Trial, trials, with_tuned
+from stacklab.study.results.ledger import enter
+from stacklab.study.results.results import StudyResult, open_results
+from stacklab.study.spec.expand import expand
+from stacklab.study.spec.study import StudySpec
 
 MakeStudy = Callable[..., StudyResult]
 
@@ -233,7 +233,7 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
     ) -> StudyResult:
         metrics = ("accuracy", *(f"accuracy.hops_{number}" for number in hops)) if hops else ()
         data = Ready(manifest["fingerprint"], 512, dict(manifest), metrics)
-        monkeypatch.setattr("stacklab.study.arms.make_ready", lambda spec, *, cache, ask: data)
+        monkeypatch.setattr("stacklab.study.planning.arms.make_ready", lambda spec, *, cache, ask: data)
         monkeypatch.setattr(attending, "measured", fake_attention)
         study = StudySpec.model_validate(tree or study_tree())
         plan = attending.with_attention(planning.make_plan(study, scale=scale, out=out, seeds=seeds), out, threads=2)

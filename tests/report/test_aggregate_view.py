@@ -17,7 +17,7 @@ def test_the_table_and_the_csv_hold_every_arm(make_study: MakeStudy) -> None:
     ((name, *cells),) = table.rows
     assert (name.text, name.note) == (
         "Exact answers over tasks",
-        "Exact answers, 1 hop, Exact answers, 2 hops, Exact answers, 4 hops",
+        "Exact answers, 1-hop problems, Exact answers, 2-hop problems, Exact answers, 4-hop problems",
     )
     assert [cell.note.rpartition(", ")[2] for cell in cells] == ["9 scores"] * 3
     lines = csv_files(facts)["aggregates.csv"].splitlines()
@@ -37,7 +37,7 @@ def test_the_figure_shows_every_score_beside_the_mean_and_its_interval(make_stud
     assert (len(means), len(dots)) == (3, 3 * len(HOPS))
     measure = facts.arm("layers-12").measure("accuracy.hops_2")
     assert measure is not None
-    assert next(mark.y for mark in dots if mark.name == "12 layers, Exact answers, 2 hops") == measure.values
+    assert next(mark.y for mark in dots if mark.name == "12 layers, Exact answers, 2-hop problems") == measure.values
     found = facts.aggregates[0].arms[1].estimate
     assert isinstance(found, Estimate)
     assert (means[1].y, means[1].low, means[1].high) == ((found.value,), (found.low,), (found.high,))

@@ -5,8 +5,8 @@ from stacklab.report.figure_csv import figure_csv
 from stacklab.report.matplotlib_view import draw
 from stacklab.report.plotly_view import plotly_panel
 from stacklab.report.schema import Facts
-from stacklab.study.cell import Cell, SeedOutcome
-from stacklab.study.cells import Threshold
+from stacklab.study.results.cell import Cell, SeedOutcome
+from stacklab.study.results.cells import Threshold
 from tests.report.conftest import MakeStudy, gridded_tree
 
 

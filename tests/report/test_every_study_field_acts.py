@@ -18,8 +18,8 @@ from stacklab.report.figure_csv import figure_csv
 from stacklab.report.figures import figures
 from stacklab.report.markdown import render_markdown
 from stacklab.stats import bootstrap, many_to_one, robust
-from stacklab.study.load import read_study
-from stacklab.study.spec import StudySpec
+from stacklab.study.spec.load import read_study
+from stacklab.study.spec.study import StudySpec
 from tests.report.conftest import MakeStudy, gridded_tree
 
 FLIPS: dict[str, Any] = {
@@ -135,7 +135,7 @@ def shown(
     file.write_text(
         yaml.safe_dump(tree | {"arms": {k: v for k, v in tree["arms"].items() if k not in made}}, sort_keys=False)
     )
-    monkeypatch.setattr("stacklab.study.load.builtin_studies", lambda: {"one": file})
+    monkeypatch.setattr("stacklab.study.spec.load.builtin_studies", lambda: {"one": file})
     try:
         listing.studies()
         spec = read_study(str(file), scale="smoke")

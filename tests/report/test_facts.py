@@ -11,7 +11,7 @@ from stacklab.report.history import MOST_BATCHES
 from stacklab.report.schema import Facts
 from stacklab.run.paths import OutPaths
 from stacklab.stats.result import Estimate, Undefined
-from stacklab.study.results import open_results
+from stacklab.study.results.results import open_results
 from tests.report.conftest import MANIFEST, MakeStudy, study_tree
 
 

@@ -21,7 +21,7 @@ from stacklab.report.page import orders_sentence
 from stacklab.report.plotly_view import CONFIG
 from stacklab.report.schema import OrderFact
 from stacklab.run.paths import OutPaths
-from stacklab.study.results import StudyResult, open_results
+from stacklab.study.results.results import StudyResult, open_results
 from tests.report.conftest import MakeStudy, gridded_tree, study_tree
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'`|${{7*7}} http://evil.example"

@@ -3,9 +3,9 @@ from pathlib import Path
 from stacklab.report.facts import build_facts
 from stacklab.report.origin import data_facts
 from stacklab.report.tables import controls, data_summary
-from stacklab.study.load import read_study
-from stacklab.study.match import StepTimes
-from stacklab.study.plan import make_plan
+from stacklab.study.planning.match import StepTimes
+from stacklab.study.planning.plan import make_plan
+from stacklab.study.spec.load import read_study
 from tests.report.conftest import MakeStudy
 
 

@@ -3,9 +3,8 @@
 import pytest
 
 from stacklab.base.text import visible
-from stacklab.report.metrics import describe, in_order
-from stacklab.report.schema import Style
 from stacklab.report.text import alone, compact, difference_text, interval_text, percent, plus_minus, signed, tick
+from stacklab.run.metrics import Style
 from stacklab.stats.result import Estimate, Undefined
 
 
@@ -61,13 +60,6 @@ def test_differences_carry_their_sign_and_points() -> None:
 
 def test_counts_to_three_digits() -> None:
     assert [compact(value) for value in (512, 64_800, 60_207_744, 1.24e12)] == ["512", "64.8 k", "60.2 M", "1.24 T"]
-
-
-def test_unknown_metrics_are_shown_under_their_own_name_after_the_known() -> None:
-    names = ["zebra", "accuracy.hops_10", "accuracy.hops_2", "accuracy", "validation.loss", "total_parameters"]
-    order = ["total_parameters", "validation.loss", "accuracy", "accuracy.hops_2", "accuracy.hops_10", "zebra"]
-    assert [metric.name for metric in in_order(names)] == order
-    assert describe("zebra").title == "zebra"
 
 
 def test_control_characters_are_made_visible() -> None:

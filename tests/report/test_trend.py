@@ -20,8 +20,8 @@ from stacklab.report.trend_view import trend_figure
 from stacklab.stats.decay import Decay, fit_decay
 from stacklab.stats.decay_gap import INDEPENDENT, SeedPoint, relative_gap, shared_gap
 from stacklab.stats.result import Estimate, Undefined
-from stacklab.study.results import StudyResult
-from stacklab.study.trend import Trend, trend
+from stacklab.study.results.results import StudyResult
+from stacklab.study.results.trend import Trend, trend
 from tests.report.conftest import MakeStudy, study_tree, trended_tree
 
 LOSSES = {2: 3.0, 3: 2.8, 4: 2.65, 6: 2.42, 12: 2.12, 16: 2.06}

@@ -1,7 +1,7 @@
 from stacklab.report.facts import build_facts
 from stacklab.report.figures import figures
 from stacklab.report.tuning_views import at_edge, grid
-from stacklab.study.tuning import ArmTuning, Point, Setting
+from stacklab.study.planning.tuning import ArmTuning, Point, Setting
 from tests.report.conftest import MakeStudy, tuned_tree
 
 

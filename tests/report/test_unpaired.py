@@ -16,7 +16,7 @@ from stacklab.report.strips_view import draw_strips
 from stacklab.report.verdicts import verdict_table
 from stacklab.report.write import write_report
 from stacklab.stats.result import Estimate
-from stacklab.study.results import StudyResult
+from stacklab.study.results.results import StudyResult
 from tests.report.conftest import MakeStudy, study_tree
 
 

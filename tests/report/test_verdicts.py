@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from stacklab.report.verdicts import verdict_table
-from stacklab.study.results import StudyResult
+from stacklab.study.results.results import StudyResult
 from tests.report.conftest import MakeStudy, gridded_tree, study_tree
 
 

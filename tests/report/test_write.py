@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from stacklab.report.verdicts import verdict_table
 from stacklab.report.write import write_report
-from stacklab.study.results import open_results
+from stacklab.study.results.results import open_results
 result = open_results(Path(sys.argv[1]))
 write_report(result)
 verdict_table(result)
@@ -58,7 +58,7 @@ def test_a_second_report_leaves_no_picture_of_the_first(make_study: MakeStudy) -
     assert (paths.figures / "accuracy.png").exists()
     for row in result.rows:
         OutPaths(result.out).run(row.run_id).result.unlink()
-    from stacklab.study.results import open_results
+    from stacklab.study.results.results import open_results
 
     write_report(open_results(result.folder))
     assert (paths.figures / "curves.png").exists()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stacklab.data.prepare import prepare
+from stacklab.data.prepared import PreparedData
 from stacklab.data.procedural.spec import ProceduralSpec
 from stacklab.data.spec import BytesTokenizer, DataSpec
 from stacklab.model.spec import ModelSpec
@@ -36,6 +37,9 @@ class Bench:
             sample=SampleSpec(prompts=("The",), tokens=5),
             seed=seed,
         )
+
+    def prepare(self, data: DataSpec) -> PreparedData:
+        return prepare(data, cache=self.out.cache)
 
     def folder(self, spec: RunSpec) -> RunPaths:
         paths = self.out.run(spec.run_id)

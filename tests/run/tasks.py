@@ -5,7 +5,7 @@ from typing import Any
 
 from stacklab.model.spec import ModelSpec
 from stacklab.run.paths import OutPaths, RunPaths
-from stacklab.run.ready import task_facts
+from stacklab.run.resolve_data import task_facts
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import create_run
 from stacklab.tasks.data import TaskData

@@ -16,7 +16,7 @@ from stacklab.run.execute import execute
 from stacklab.run.execute_replicas import execute_together
 from stacklab.run.paths import RunPaths
 from stacklab.run.spec import RunSpec
-from stacklab.study.collect import run_row
+from stacklab.study.results.collect import run_row
 
 REPRODUCED = ("metrics.jsonl", "evals.jsonl", "result.json", "samples.json", "model.safetensors")
 SEEDS = [task_spec(seed=seed) for seed in (1, 2, 3)]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from stacklab.study.cell import Cell, SeedOutcome
-from stacklab.study.collect import Row
-from stacklab.study.grid_spec import GridSpec
+from stacklab.study.results.cell import Cell, SeedOutcome
+from stacklab.study.results.collect import Row
+from stacklab.study.spec.grid import GridSpec
 
 AXES: dict[str, Any] = {
     "task": {"easy": {"data.task": {"kind": "parity"}}, "hard": {"data.task": {"kind": "lego"}, "train.steps": 9}},

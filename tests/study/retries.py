@@ -5,11 +5,11 @@ from pathlib import Path
 from stacklab.base.canon import canonical_json
 from stacklab.base.files import read_json, write_json, write_text
 from stacklab.run.paths import RunPaths
-from stacklab.study.load import read_study
-from stacklab.study.plan import Plan, make_plan
-from stacklab.study.rates_spec import RetrySpec, TuningSpec
-from stacklab.study.results import StudyResult
-from stacklab.study.run import Todo, run_plan
+from stacklab.study.execution.run import Todo, run_plan
+from stacklab.study.planning.plan import Plan, make_plan
+from stacklab.study.results.results import StudyResult
+from stacklab.study.spec.load import read_study
+from stacklab.study.spec.rates import RetrySpec, TuningSpec
 
 METRIC = "validation.accuracy"
 RATES = RetrySpec(learning_rates=(5e-4, 1e-3, 2e-3))

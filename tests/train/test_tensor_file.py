@@ -10,11 +10,11 @@ from safetensors import SafetensorError
 from tests.model.port.conftest import GPT2_STACK, filled, stack, tensors_of
 
 from stacklab.base.errors import DiskError
+from stacklab.exchange.export import write_files
+from stacklab.exchange.model_folder import save_model
+from stacklab.exchange.portable import Portable
 from stacklab.model.port.gpt2 import GPT2
 from stacklab.model.transformer import Transformer
-from stacklab.run.export import write_files
-from stacklab.run.model_folder import save_model
-from stacklab.run.portable import Portable
 from stacklab.train.checkpoint import save_weights
 from stacklab.train.tensor_file import save_tensors
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.api import run_study
-from stacklab.study.engines.choose import worker_count
-from stacklab.study.plan import Plan
-from stacklab.study.project import calibrate, projected_seconds
-from stacklab.study.tuning import count_runs
+from stacklab.study.engines.registry import worker_count
+from stacklab.study.planning.plan import Plan
+from stacklab.study.planning.project import calibrate, projected_seconds
+from stacklab.study.planning.tuning import count_runs
 
 
 def bench_plan(plan: Plan, out: Path, *, workers: int | None = None) -> dict[str, Any]:

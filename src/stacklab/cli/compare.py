@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from stacklab.stats.result import Result
-    from stacklab.study.compare import Comparison
+    from stacklab.study.results.compare import Comparison
 
 
 def compare(
@@ -27,8 +27,8 @@ def compare(
 
     Nothing was claimed beforehand, so this explores: write a claim to have it judged.
     """
-    from stacklab.study.compare import compare as compare_subjects
-    from stacklab.study.refer import find_subject
+    from stacklab.study.results.compare import compare as compare_subjects
+    from stacklab.study.results.references import find_subject
 
     left, right = (find_subject(name, scale=scale, out=out) for name in (a, b))
     found = compare_subjects(left, right, level=level)
@@ -50,8 +50,8 @@ def compare(
 def _table(found: "Comparison") -> "Table":
     from rich.table import Table
 
-    from stacklab.report.metrics import describe
-    from stacklab.report.text import difference_text
+    from stacklab.report.text import alone, difference_text
+    from stacklab.run.metrics import describe
     from stacklab.stats.result import Estimate
 
     table = Table("metric", found.left, found.right, "difference", "the first is lower")
@@ -60,7 +60,7 @@ def _table(found: "Comparison") -> "Table":
         difference = row.difference
         told = difference_text(style, difference) if isinstance(difference, Estimate) else difference.reason
         means = (sum(side) / len(side) for side in (row.left, row.right))
-        table.add_row(row.metric, *(f"{mean:.4g}" for mean in means), told, _share(row.superiority))
+        table.add_row(row.metric, *(alone(style, mean) for mean in means), told, _share(row.superiority))
     return table
 
 

@@ -47,9 +47,9 @@ def coordinates(
     """
     from stacklab.report.coordinate_figure import write_coordinates
     from stacklab.run.paths import OutPaths
-    from stacklab.study.coordinates import check_coordinates
-    from stacklab.study.load import read_study, variant_of
-    from stacklab.study.plan import study_folder
+    from stacklab.study.execution.coordinates import check_coordinates
+    from stacklab.study.planning.plan import study_folder
+    from stacklab.study.spec.load import read_study, variant_of
 
     asked: dict[Knob, tuple[int, ...]] = {"d_model": _numbers("--widths", widths)}
     if depths is not None:

@@ -23,8 +23,8 @@ def diff(
     """Show every setting in which two arms or runs differ, after all defaults and rules."""
     from rich.table import Table
 
-    from stacklab.study.contrast import differences
-    from stacklab.study.refer import find_subject
+    from stacklab.study.planning.contrast import differences
+    from stacklab.study.results.references import find_subject
 
     left, right = (find_subject(name, scale=scale, out=out) for name in (a, b))
     rows = differences(left.config, right.config)

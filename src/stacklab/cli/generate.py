@@ -11,7 +11,7 @@ from stacklab.cli.options import DEFAULT_OUT, Out
 
 if TYPE_CHECKING:
     from stacklab.data.novelty import Novelty
-    from stacklab.run.generate import Generated, Piece
+    from stacklab.exchange.generate import Generated, Piece
 
 DEFAULT_PROMPT = "Once upon a time"
 SHOWN_GRAMS = (1, 2, 4, 8)
@@ -49,7 +49,7 @@ def generate(
 ) -> None:
     """Continue texts with a model. They appear as they are made; the last line says why they stopped."""
     from stacklab.api import stream
-    from stacklab.run.generate import against_training, training_of
+    from stacklab.exchange.generate import against_training, training_of
 
     prompts = [*(prompt or ()), *(_lines(prompts_file) if prompts_file else ())] or [DEFAULT_PROMPT]
     pieces = stream(

@@ -40,7 +40,7 @@ def heads(
     from stacklab.interp.head_spec import ROLES
     from stacklab.run.heads import arm_heads
     from stacklab.run.paths import OutPaths
-    from stacklab.study.refer import find_subject
+    from stacklab.study.results.references import find_subject
 
     found = find_subject(subject, scale=scale, out=out)
     runs = [OutPaths(found.out).run(row.run_id) for row in found.rows if row.status == "finished"]

@@ -10,7 +10,7 @@ from stacklab.base.errors import SpecError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stacklab.study.rates_spec import RetrySpec, TuningSpec
+    from stacklab.study.spec.rates import RetrySpec, TuningSpec
 
 StudyName = Annotated[
     str, typer.Argument(metavar="STUDY", help="A built-in study (see `stacklab studies`) or a study's .yaml file.")
@@ -82,7 +82,7 @@ def parse_tuning(learning_rates: str | None, weight_decays: str | None, seeds: s
         return None
     from pydantic import ValidationError
 
-    from stacklab.study.rates_spec import TuningSpec
+    from stacklab.study.spec.rates import TuningSpec
 
     grid: dict[str, object] = {"learning_rates": _numbers("--learning-rates", learning_rates)}
     if weight_decays is not None:
@@ -103,7 +103,7 @@ def parse_retry(learning_rates: str | None) -> "RetrySpec | None":
         return None
     from pydantic import ValidationError
 
-    from stacklab.study.rates_spec import RetrySpec
+    from stacklab.study.spec.rates import RetrySpec
 
     try:
         return RetrySpec(learning_rates=_numbers("--retry-rates", learning_rates))

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from stacklab.run.cost import RunCost
     from stacklab.stats.comparison import Pairing
-    from stacklab.study.plan import Plan
-    from stacklab.study.rates_spec import RetrySpec, TuningSpec
+    from stacklab.study.planning.plan import Plan
+    from stacklab.study.spec.rates import RetrySpec, TuningSpec
 
 Calibrate = Annotated[
     bool,
@@ -63,10 +63,10 @@ def plan(
     from stacklab.api import load_study
     from stacklab.base.units import size
     from stacklab.cli.plan_tables import arm_table, contrast_table, match_table, memory_table
-    from stacklab.study.engines.choose import worker_count
-    from stacklab.study.fit import disk_bytes, free_disk
-    from stacklab.study.project import calibrate as calibrate_arms
-    from stacklab.study.tuning import count_runs
+    from stacklab.study.engines.registry import worker_count
+    from stacklab.study.planning.fit import disk_bytes, free_disk
+    from stacklab.study.planning.project import calibrate as calibrate_arms
+    from stacklab.study.planning.tuning import count_runs
 
     chosen = load_study(
         study,
@@ -106,7 +106,7 @@ def plan(
 
 def _time_line(chosen: "Plan", costs: dict[str, "RunCost"], workers: int) -> str:
     from stacklab.base.units import duration
-    from stacklab.study.project import projected_seconds, retry_seconds
+    from stacklab.study.planning.project import projected_seconds, retry_seconds
 
     line = (
         f"projected time of the study on {workers} workers, evaluation included: "
@@ -119,7 +119,7 @@ def _time_line(chosen: "Plan", costs: dict[str, "RunCost"], workers: int) -> str
 
 def _sooner(chosen: "Plan") -> str:
     """What would end the study before the projected time, which is that of whole runs in processes of their own."""
-    from stacklab.run.groups import why_alone
+    from stacklab.run.stacking import why_alone
 
     specs = [spec for _, _, spec in chosen.runs()]
     stops = " at most, for runs stop once solved" if any(spec.train.stop for spec in specs) else ""
@@ -131,8 +131,8 @@ def _sooner(chosen: "Plan") -> str:
 def _attention(chosen: "Plan", costs: dict[str, "RunCost"], out: Path, workers: int) -> "Table | None":
     """What attention costs; None where arms do not differ in it, or where steps are not measured either."""
     from stacklab.cli.plan_tables import attention_table
-    from stacklab.study.attention import attention_costs, attention_differs
     from stacklab.study.engines.machine import threads_each
+    from stacklab.study.planning.attention_cost import attention_costs, attention_differs
 
     if not costs or not attention_differs(arm.config for arm in chosen.arms):
         return None
@@ -144,7 +144,7 @@ def _misfit(chosen: "Plan", workers: int, free: int) -> SpecError | None:
     """Why the plan does not fit on this machine: raised only after the plan was shown."""
     import psutil
 
-    from stacklab.study.fit import check_fits
+    from stacklab.study.planning.fit import check_fits
 
     try:
         check_fits(chosen, workers=workers, available=psutil.virtual_memory().available, free=free)
@@ -174,7 +174,7 @@ def _run_lines(chosen: "Plan") -> list[str]:
 
 
 def _grid_line(chosen: "Plan", grid: "TuningSpec") -> str:
-    from stacklab.study.tuning import trials
+    from stacklab.study.planning.tuning import trials
 
     decays = f" x weight decays {', '.join(map(_number, grid.weight_decays))}" if grid.weight_decays else ""
     return (
@@ -185,7 +185,7 @@ def _grid_line(chosen: "Plan", grid: "TuningSpec") -> str:
 
 
 def _retry_line(chosen: "Plan", retry: "RetrySpec") -> str:
-    from stacklab.study.retry import most_retries
+    from stacklab.study.planning.retry import most_retries
 
     rates, most = ", ".join(map(_number, retry.learning_rates)), len(most_retries(chosen).runs())
     return (

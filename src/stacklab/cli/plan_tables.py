@@ -6,9 +6,9 @@ from rich.table import Table
 
 from stacklab.base.units import count, duration
 from stacklab.run.cost import RunCost
-from stacklab.study.attention import AttentionCosts, differ_in_attention_alone
-from stacklab.study.fit import PROCESS_BYTES
-from stacklab.study.plan import Plan
+from stacklab.study.planning.attention_cost import AttentionCosts, differ_in_attention_alone
+from stacklab.study.planning.fit import PROCESS_BYTES
+from stacklab.study.planning.plan import Plan
 
 
 def arm_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:

@@ -25,9 +25,9 @@ def import_(
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Bring in a model of another program, to generate with it, look at it or export it."""
+    from stacklab.exchange.import_ import import_model
+    from stacklab.exchange.portable import check_vocabulary
     from stacklab.model.count import count_parameters
-    from stacklab.run.import_ import import_model
-    from stacklab.run.portable import check_vocabulary
 
     done = import_model(source, out=out, name=name, tokenizer=tokenizer)
     spec = done.model.spec
@@ -62,7 +62,7 @@ def export(
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Write a model as a folder that other programs open, and check that it computes the same there."""
-    from stacklab.run.export import export_model
+    from stacklab.exchange.export import export_model
 
     done = export_model(model, folder, out=out, format=format)
     if done.difference is None:

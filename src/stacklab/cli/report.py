@@ -38,9 +38,9 @@ def report(
     from stacklab.audit.examine import audit as examine
     from stacklab.report.verdicts import verdict_table
     from stacklab.report.write import write_report
-    from stacklab.study.load import read_study, variant_of
-    from stacklab.study.plan import study_folder
-    from stacklab.study.results import open_results
+    from stacklab.study.planning.plan import study_folder
+    from stacklab.study.results.results import open_results
+    from stacklab.study.spec.load import read_study, variant_of
 
     folder = Path(study)
     if not (folder / "plan.json").is_file():

@@ -74,9 +74,9 @@ def run(
     from stacklab.base.errors import RunsFailedError
     from stacklab.report.verdicts import verdict_table
     from stacklab.report.write import write_report
-    from stacklab.study.engines.choose import worker_count
-    from stacklab.study.fit import check_fits, free_disk
-    from stacklab.study.tuning import count_runs
+    from stacklab.study.engines.registry import worker_count
+    from stacklab.study.planning.fit import check_fits, free_disk
+    from stacklab.study.planning.tuning import count_runs
 
     chosen = load_study(
         study,

@@ -7,7 +7,7 @@ import typer
 from stacklab.cli.options import DEFAULT_OUT, Out, results_console
 
 if TYPE_CHECKING:
-    from stacklab.study.tuning import ArmTuning
+    from stacklab.study.planning.tuning import ArmTuning
 
 
 def status(
@@ -20,10 +20,10 @@ def status(
     from rich.table import Table
 
     from stacklab.base.errors import DataError
-    from stacklab.study.cells import to_retry
-    from stacklab.study.collect import collect
-    from stacklab.study.plan import load_plan
-    from stacklab.study.tuning import read_tuning
+    from stacklab.study.planning.plan import load_plan
+    from stacklab.study.planning.tuning import read_tuning
+    from stacklab.study.results.cells import to_retry
+    from stacklab.study.results.collect import collect
 
     folders = [path.parent for path in sorted((out / "studies").glob("*/plan.json"))]
     chosen = [path for path in folders if folder is None or folder in path.name]

@@ -7,7 +7,7 @@ def studies() -> None:
     """List the built-in studies with their questions and scales."""
     from rich.table import Table
 
-    from stacklab.study.load import builtin_studies, load_tree, validate
+    from stacklab.study.spec.load import builtin_studies, load_tree, validate
 
     console = results_console()
     for name, path in builtin_studies().items():

@@ -7,7 +7,7 @@ from stacklab.report.schema import Facts
 from stacklab.report.tables import Cell, Table
 from stacklab.report.text import NOTHING, alone
 from stacklab.stats.result import Estimate
-from stacklab.study.aggregate import Aggregate, ArmAggregate
+from stacklab.study.results.aggregate import Aggregate, ArmAggregate
 
 APART = 0.6
 """The width of an arm, of which every metric has a column and the mean the last, so that it hides no score. Arms are 1

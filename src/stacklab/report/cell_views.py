@@ -11,9 +11,9 @@ from stacklab.report.schema import Facts
 from stacklab.report.tables import Cell as TableCell
 from stacklab.report.tables import Table
 from stacklab.report.text import NOTHING
-from stacklab.study.cell import Cell, CellVerdict
-from stacklab.study.cells import ENOUGH, Threshold, predicted_depth
-from stacklab.study.grid_spec import GridSpec
+from stacklab.study.results.cell import Cell, CellVerdict
+from stacklab.study.results.cells import ENOUGH, Threshold, predicted_depth
+from stacklab.study.spec.grid import GridSpec
 
 SHADES = ("#f1eef6", "#d0d1e6", "#a6bddb", "#74a9cf", "#2b8cbe", "#045a8d")
 """From guessing to solved (ColorBrewer PuBu, six classes)."""

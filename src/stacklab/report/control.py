@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from stacklab.report.measures import LEVEL
 from stacklab.report.schema import ArmFact, ControlFact
 from stacklab.stats.many_to_one import dunnett
-from stacklab.study.plan import Plan
-from stacklab.study.tuning import MARK
+from stacklab.study.planning.plan import Plan
+from stacklab.study.planning.tuning import MARK
 
 
 def against_control(plan: Plan, arms: Sequence[ArmFact]) -> Iterator[ControlFact]:

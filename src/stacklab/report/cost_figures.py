@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from stacklab.report.metrics import describe
 from stacklab.report.plot import Axis, Figure, Line, Panel, Points, arm_keys, spanning, spanning_counts
 from stacklab.report.schema import ArmFact, Facts, Measure
-from stacklab.run.metrics import hops_of
+from stacklab.run.metrics import describe, hops_of
 from stacklab.stats.result import Estimate
 
 LOSSES = (("train probe", "train_probe.loss"), ("validation", "validation.loss"))

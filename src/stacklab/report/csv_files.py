@@ -7,7 +7,7 @@ from typing import Any
 
 from stacklab.report.schema import Facts, Measure
 from stacklab.stats.result import Estimate, Needed, PValue, Result
-from stacklab.study.evidence import Evidence
+from stacklab.study.results.evidence import Evidence
 
 Records = Iterator[dict[str, Any]]
 

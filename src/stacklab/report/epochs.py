@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from stacklab.report.plot import Axis, Figure, Panel
 from stacklab.report.schema import Facts
-from stacklab.study.contrast import MOVE_BATCHES
+from stacklab.study.planning.contrast import MOVE_BATCHES
 
 EPOCHS = "epochs of the training text"
 

@@ -8,19 +8,19 @@ from stacklab.report.control import against_control
 from stacklab.report.history import envelopes, run_fact
 from stacklab.report.limits import limits
 from stacklab.report.measures import LEVEL, counts, measures
-from stacklab.report.metrics import in_order
 from stacklab.report.origin import data_facts, flatten, order_facts, origin_rows
 from stacklab.report.palette import color, symbol
 from stacklab.report.reported import source_fact
-from stacklab.report.schema import ArmFact, ContrastFact, Facts, Metric, PairFact, RunFact, ScaleFact
+from stacklab.report.schema import ArmFact, ContrastFact, Facts, PairFact, RunFact, ScaleFact
+from stacklab.run.metrics import Metric, in_order
 from stacklab.run.paths import OutPaths
-from stacklab.study.aggregate import aggregates
-from stacklab.study.analyse import ClaimResult, Pair
-from stacklab.study.cells import thresholds
-from stacklab.study.contrast import effective
-from stacklab.study.plan import ArmPlan, Contrast, Plan
-from stacklab.study.results import StudyResult
-from stacklab.study.trend import trend
+from stacklab.study.planning.contrast import effective
+from stacklab.study.planning.plan import ArmPlan, Contrast, Plan
+from stacklab.study.results.aggregate import aggregates
+from stacklab.study.results.analyse import ClaimResult, Pair
+from stacklab.study.results.cells import thresholds
+from stacklab.study.results.results import StudyResult
+from stacklab.study.results.trend import trend
 
 
 def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:

@@ -10,7 +10,7 @@ from stacklab.base.files import read_json, read_jsonl
 from stacklab.data.novelty import Novelty
 from stacklab.report.schema import Envelope, LogRow, RunFact, Sample
 from stacklab.run.paths import RunPaths
-from stacklab.study.collect import Row
+from stacklab.study.results.collect import Row
 
 MOST_BATCHES = 250
 """Training batches kept per run for the figures; the folder holds all of them."""

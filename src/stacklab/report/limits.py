@@ -9,8 +9,8 @@ from stacklab.report.tuning_views import at_edge
 from stacklab.stats.group_permutation import smallest_permutation_p
 from stacklab.stats.paired import smallest_sign_flip_p
 from stacklab.stats.result import PValue
-from stacklab.study.plan import Plan
-from stacklab.study.tuning import ArmTuning
+from stacklab.study.planning.plan import Plan
+from stacklab.study.planning.tuning import ArmTuning
 
 FEW_PAIRS = 5
 SAME_FOR_ALL = ("git", "processor", "gpu", "device", "precision", "threads")

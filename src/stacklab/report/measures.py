@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from stacklab.report.schema import Measure, RunFact
 from stacklab.stats.describe import mean_t
 from stacklab.stats.result import Estimate, Result, Undefined
-from stacklab.study.plan import ArmPlan
+from stacklab.study.planning.plan import ArmPlan
 
 COUNTS = ("total_parameters", "non_embedding_parameters", "flops_per_token", "train_flops")
 """Known before training, and the same for every seed."""

@@ -7,8 +7,8 @@ from typing import Any
 from stacklab.base.files import read_json
 from stacklab.report.schema import DataFact, OrderFact, OriginRow, RunFact
 from stacklab.run.paths import OutPaths
-from stacklab.study.collect import Row, same_batches
-from stacklab.study.plan import Plan
+from stacklab.study.planning.plan import Plan
+from stacklab.study.results.collect import Row, same_batches
 from stacklab.tasks.data import TaskData
 
 PER_STUDY = "data"

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from stacklab.report.measures import shifted
 from stacklab.report.schema import ArmFact, ReportedFact, SourceFact
-from stacklab.study.plan import Plan
-from stacklab.study.spec import ReportedSpec
+from stacklab.study.planning.plan import Plan
+from stacklab.study.spec.study import ReportedSpec
 
 SOURCE_SCALE = "paper"
 

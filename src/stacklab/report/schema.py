@@ -8,28 +8,17 @@ from typing import Any, Literal
 from stacklab.audit.spec import Audit
 from stacklab.base.spec import Items, Spec
 from stacklab.data.novelty import Novelty
+from stacklab.run.metrics import Metric
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.result import Result, SeedsNeeded, Tested
-from stacklab.study.aggregate import Aggregate
-from stacklab.study.cell import Cell as CellResult
-from stacklab.study.cells import Threshold
-from stacklab.study.evidence import Evidence
-from stacklab.study.grid_spec import GridSpec
-from stacklab.study.plan import DifferencePlan, MatchPlan
-from stacklab.study.trend import Trend
-from stacklab.study.tuning import ArmTuning
-
-Style = Literal["loss", "plain", "share", "whole", "step", "seconds", "rate", "bytes"]
-
-
-class Metric(Spec):
-    """What a number is called, its unit, and how it is printed."""
-
-    name: str
-    title: str
-    unit: str
-    group: str
-    style: Style
+from stacklab.study.planning.plan import DifferencePlan, MatchPlan
+from stacklab.study.planning.tuning import ArmTuning
+from stacklab.study.results.aggregate import Aggregate
+from stacklab.study.results.cell import Cell as CellResult
+from stacklab.study.results.cells import Threshold
+from stacklab.study.results.evidence import Evidence
+from stacklab.study.results.trend import Trend
+from stacklab.study.spec.grid import GridSpec
 
 
 class Measure(Spec):

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from stacklab.report.schema import ContrastFact, Facts, Metric, Style
+from stacklab.report.schema import ContrastFact, Facts
 from stacklab.report.text import alone, signed
+from stacklab.run.metrics import Metric, Style
 from stacklab.stats.result import Estimate, Result
 
 Span = tuple[float, float]

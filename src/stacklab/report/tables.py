@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stacklab.base.units import duration
-from stacklab.report.metrics import SIZE
 from stacklab.report.origin import plain
-from stacklab.report.schema import ArmFact, Facts, LogRow, Metric, RunFact
+from stacklab.report.schema import ArmFact, Facts, LogRow, RunFact
 from stacklab.report.strips import Strip
 from stacklab.report.text import NOTHING, alone, compact, difference_text, interval_text, measure_text, percent, signed
 from stacklab.report.verdict_marks import MARKS, values_text, why
+from stacklab.run.metrics import SIZE, Metric
 from stacklab.stats.result import Undefined
 
 MOST_LOG_ROWS = 40

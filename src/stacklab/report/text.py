@@ -2,7 +2,8 @@
 
 import math
 
-from stacklab.report.schema import Measure, Style
+from stacklab.report.schema import Measure
+from stacklab.run.metrics import Style
 from stacklab.stats.result import Estimate, Result
 
 MINUS = "−"

@@ -1,15 +1,15 @@
 """A study's trend in numbers: where every arm stands, the fits, the gaps between them."""
 
-from stacklab.report.metrics import describe
 from stacklab.report.schema import ArmFact, Facts
 from stacklab.report.tables import Cell, Row, Table
 from stacklab.report.text import MINUS, NOTHING, alone, measure_text
 from stacklab.report.trend_view import TITLES
+from stacklab.run.metrics import describe
 from stacklab.stats.decay import Decay
 from stacklab.stats.decay_gap import INDEPENDENT, SHARED
 from stacklab.stats.decay_scales import Parameter
 from stacklab.stats.result import Estimate, Result
-from stacklab.study.trend import Series, Trend
+from stacklab.study.results.trend import Series, Trend
 
 STEP = "median_step_seconds"
 METHODS = {

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stacklab.report.label_places import placed
-from stacklab.report.metrics import describe
 from stacklab.report.palette import color, symbol
 from stacklab.report.plot import Axis, Band, Figure, Key, LabelSide, Line, Panel, Points
 from stacklab.report.schema import Facts
+from stacklab.run.metrics import describe
 from stacklab.stats.decay import Decay
 from stacklab.stats.result import Estimate
-from stacklab.study.trend import Trend, TrendPoint
+from stacklab.study.results.trend import Trend, TrendPoint
 
 TITLES = {"total_heads": "total heads"}
 TIMES = ("train_seconds", "median_step_seconds")

@@ -6,7 +6,7 @@ from stacklab.report.plot import Axis, Figure, Key, Line, Panel, Points, arm_key
 from stacklab.report.schema import ArmFact, Facts
 from stacklab.report.tables import Cell, Table
 from stacklab.report.text import NOTHING
-from stacklab.study.tuning import ArmTuning, Point
+from stacklab.study.planning.tuning import ArmTuning, Point
 
 UNIT = "nats per token, tuning split"
 

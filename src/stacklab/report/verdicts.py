@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stacklab.report.cell_views import threshold_texts
-from stacklab.report.metrics import describe
 from stacklab.report.text import NOTHING, difference_text, interval_text
 from stacklab.report.verdict_marks import MARKS, why
+from stacklab.run.metrics import describe
 from stacklab.stats.result import Estimate
-from stacklab.study.analyse import ClaimResult
-from stacklab.study.cell import Cell
-from stacklab.study.cells import thresholds
-from stacklab.study.grid_spec import GridSpec
-from stacklab.study.results import StudyResult
+from stacklab.study.results.analyse import ClaimResult
+from stacklab.study.results.cell import Cell
+from stacklab.study.results.cells import thresholds
+from stacklab.study.results.results import StudyResult
+from stacklab.study.spec.grid import GridSpec
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions

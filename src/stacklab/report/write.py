@@ -17,7 +17,7 @@ from stacklab.report.plot import Figure
 from stacklab.report.schema import Facts
 from stacklab.report.strips import strip_groups
 from stacklab.report.strips_view import draw_strips
-from stacklab.study.results import StudyResult
+from stacklab.study.results.results import StudyResult
 
 KINDS: tuple[Literal["png", "svg"], ...] = ("png", "svg")
 

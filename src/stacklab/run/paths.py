@@ -1,8 +1,8 @@
 """Every file of an output folder, named once.
 
 <out>/cache/data/<fingerprint>/   prepared data (see stacklab.data)
-<out>/cache/matches/<hash>.json   controls matched by measured time (see stacklab.study.stopwatch)
-<out>/cache/attention/<hash>.json  attention layers measured alone (see stacklab.study.attention)
+<out>/cache/matches/<hash>.json   controls matched by measured time (see stacklab.study.planning.stopwatch)
+<out>/cache/attention/<hash>.json  attention layers measured alone (see stacklab.study.planning.attention_cost)
 <out>/runs/<run id>/              one run, shared by all studies that contain it
     spec.json                     the RunSpec; its fingerprint is the folder's name
     provenance.json               versions, hardware, threads, hashes
@@ -16,7 +16,7 @@
     timing.json                   total seconds, tokens per second, peak memory
     progress.json                 the live state, written about once a second
     error.json                    the last failure, if the run failed
-<out>/models/<name>/              one imported model (see stacklab.run.model_folder)
+<out>/models/<name>/              one imported model (see stacklab.exchange.model_folder)
 <out>/studies/<study>-<scale>/    one study: plan, ledger, report (see stacklab.study)
 <out>/coordinates/<study>-<scale>/  what `stacklab coordinates` drew and read
 """

@@ -4,6 +4,7 @@ from typing import Any
 
 from stacklab.base.canon import fingerprint
 from stacklab.base.files import read_jsonl
+from stacklab.run.metrics import describe
 from stacklab.run.paths import RunPaths
 from stacklab.run.spec import RunSpec
 from stacklab.train.evaluate import perplexity
@@ -14,7 +15,8 @@ from stacklab.train.stop import solved_at
 def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, spec: RunSpec) -> dict[str, Any]:
     """Status, last and best evaluation, last training loss, accuracy. Nothing here depends on the clock.
 
-    A diverged run keeps its curve but has no final metrics: they would not be those of the trained model.
+    A diverged run keeps its curve but has no final metrics: they would not be those of the trained model. Raises
+    DataError for a metric that the table of metrics does not hold.
     """
     evals, steps, split = read_jsonl(paths.evals), read_jsonl(paths.metrics), spec.evaluate.split
     metrics: dict[str, float] = {}
@@ -31,6 +33,8 @@ def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, 
         }
         if spec.train.stop is not None and (first := solved_at(spec.train.stop, evals)) is not None:
             metrics["steps_to_solve"] = first
+    for name in metrics:
+        describe(name)  # A metric without a title could be neither claimed nor shown.
     # One hash for the whole order of batches: paired runs are checked to have seen the same.
     batches = fingerprint([row["batch"] for row in steps])
     marks = _marks(steps, every=spec.evaluate.every) if spec.train.stop else {}

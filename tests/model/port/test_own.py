@@ -12,12 +12,12 @@ from tests.model.port.conftest import IDS_BT, OWN_STACKS, filled, logits, stack,
 
 from stacklab.base.errors import PortError
 from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.exchange.export import write_files, write_tokenizer
+from stacklab.exchange.model_card import model_card
+from stacklab.exchange.portable import Portable
 from stacklab.model.generation.decode import generate
 from stacklab.model.port.own import EXPRESSED, OWN
 from stacklab.model.transformer import Transformer
-from stacklab.run.export import write_files, write_tokenizer
-from stacklab.run.model_card import model_card
-from stacklab.run.portable import Portable
 
 pytest.importorskip("transformers", reason="the extra `hf` is not installed")
 

@@ -15,7 +15,7 @@ from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
 from stacklab.run.execute import execute
 from stacklab.run.feeds.task import TaskFeed
 from stacklab.run.paths import OutPaths
-from stacklab.run.ready import make_ready, task_metrics
+from stacklab.run.resolve_data import make_ready, task_metrics
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import create_run
 from stacklab.tasks.data import TaskData

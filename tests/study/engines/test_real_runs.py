@@ -9,7 +9,7 @@ from tests.run.conftest import Bench
 from tests.study.engines.helpers import Notes
 
 from stacklab.run.paths import RunPaths
-from stacklab.study.engines.choose import make_engine
+from stacklab.study.engines.registry import make_engine
 
 
 @pytest.fixture

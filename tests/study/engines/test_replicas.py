@@ -9,8 +9,8 @@ from tests.study.engines.helpers import TARGET, Notes
 
 from stacklab.base.files import read_json
 from stacklab.run.paths import RunPaths
-from stacklab.study.engines.choose import make_engine
 from stacklab.study.engines.protocol import EXECUTE_TOGETHER, RunEnd
+from stacklab.study.engines.registry import make_engine
 from stacklab.study.engines.replicas import make_jobs
 from stacklab.study.engines.session import Job, carry_out
 

@@ -11,7 +11,7 @@ from stacklab.base.streams import numpy_stream
 from stacklab.data.batches import batch_hash
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
 from stacklab.model.transformer import Transformer
-from stacklab.run.ready import fixed_set, slices_of, task_facts
+from stacklab.run.resolve_data import fixed_set, slices_of, task_facts
 from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
 from stacklab.train.evaluate import Scores, asked_scores

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stacklab.base.errors import StacklabError
-from stacklab.run.groups import group_key, why_alone
 from stacklab.run.paths import RunPaths
+from stacklab.run.stacking import group_key, why_alone
 from stacklab.run.store import read_spec
 from stacklab.study.engines.attempt import already_done
 from stacklab.study.engines.machine import cores, gpus

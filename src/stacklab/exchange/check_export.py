@@ -1,0 +1,86 @@
+"""An exported folder is opened again and held against the model before it counts as written."""
+
+import contextlib
+import importlib
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stacklab.base.errors import PortError
+from stacklab.exchange.portable import Portable
+from stacklab.exchange.text_codec import encoder
+from stacklab.model.port.register import register
+
+TOLERANCE = 1e-4
+"""Largest difference of two logits, in units of the largest logit (at least 1). float32 orders its sums differently."""
+SEQUENCES, LENGTH = 2, 64
+SAMPLE = "Once upon a time, there were 3 words; naïve ones.\n"
+
+
+def check_export(folder: Path, model: Portable) -> float | None:
+    """The largest difference between logits; None when transformers is not installed.
+
+    Raises PortError when the folder computes something else, or its tokenizer gives other ids.
+    """
+    if find_spec("transformers") is None:
+        return None
+    ids_BT = probe(model)
+    ours = model.build(folder)
+    with torch.no_grad():
+        wanted_BTV = ours.logits(ours(ids_BT))
+        found_BTV = _peer(folder)(ids_BT).logits.float()
+    difference = float((wanted_BTV - found_BTV).abs().max())
+    check_difference(folder, difference, wanted_BTV)
+    if model.tokenizer is not None:
+        _check_tokenizer(folder, model)
+    return difference
+
+
+def probe(model: Portable) -> torch.Tensor:
+    """ids_BT to compare on: drawn evenly from the vocabulary."""
+    generator = torch.Generator().manual_seed(0)
+    length = min(LENGTH, model.spec.context_length)
+    return torch.randint(model.spec.vocab_size or 1, (SEQUENCES, length), generator=generator)
+
+
+def check_difference(folder: Path, difference: float, wanted_BTV: torch.Tensor) -> None:
+    limit = TOLERANCE * max(1.0, float(wanted_BTV.abs().max()))
+    if not difference <= limit:
+        raise PortError(
+            f"{folder}: opened again, its logits differ from the model's by {difference:.3g}, more than {limit:.3g}; "
+            "nothing was written"
+        )
+
+
+def _peer(folder: Path) -> Any:
+    register()
+    from transformers import AutoModelForCausalLM
+
+    with _quiet():
+        peer: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return peer.eval()
+
+
+def _check_tokenizer(folder: Path, model: Portable) -> None:
+    from transformers import AutoTokenizer
+
+    found = AutoTokenizer.from_pretrained(folder)(SAMPLE)["input_ids"]
+    wanted = encoder(model)(SAMPLE)
+    if found != wanted:
+        raise PortError(f"{folder}: opened by transformers, the tokenizer gives {found[:8]}, not {wanted[:8]}")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of transformers."""
+    logging: Any = importlib.import_module("transformers.utils.logging")
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -1,0 +1,118 @@
+"""A run or an imported model -> a folder that other programs open."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stacklab.base.errors import PortError
+from stacklab.base.files import exists, write_json, write_text
+from stacklab.base.folders import write_folder
+from stacklab.exchange.check_export import check_export
+from stacklab.exchange.export_source import portable_run
+from stacklab.exchange.foreign import CONFIG, GENERATION, TOKENIZER, WEIGHTS
+from stacklab.exchange.locate import locate
+from stacklab.exchange.model_card import model_card
+from stacklab.exchange.onnx import check_onnx, write_onnx
+from stacklab.exchange.portable import Portable, check_vocabulary
+from stacklab.model.port.form import Form
+from stacklab.model.port.registry import config_of, export_tensors, form_for, form_named
+from stacklab.run.paths import RunPaths
+from stacklab.train.tensor_file import save_tensors
+
+TOKENIZER_CONFIG = "tokenizer_config.json"
+
+
+ONNX = "onnx"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """difference: the largest between the logits of the folder, opened by another program, and the model's; None where
+    that program is not installed, so that nothing was compared."""
+
+    folder: Path
+    format: str
+    difference: float | None
+    has_tokenizer: bool
+
+
+def export_model(name: str, folder: str | Path, *, out: Path, format: str | None = None) -> Exported:
+    """Write a model to a new folder. name: a run, an imported model, or a folder of another form.
+
+    format: gpt2, gpt-neo, llama, stacklab or onnx; None takes the most stock class that is exact. Raises PortError
+    naming the fields that a format cannot express, and when the folder, opened again, does not compute what the model
+    does; MissingExtraError when a format needs a package that is not installed.
+    """
+    target = Path(folder).expanduser()
+    _check_name(target)
+    if exists(target) and (not target.is_dir() or any(target.iterdir())):
+        raise PortError(f"{target}: exists and is not empty; choose another folder or delete it")
+    found = locate(name, out)
+    model = portable_run(found) if isinstance(found, RunPaths) else found
+    form = _form(model, format)
+    differences: list[float | None] = []
+
+    def fill(aside: Path) -> None:
+        if form is None:
+            write_onnx(aside, model)
+        else:
+            write_files(model, form, aside)
+        write_tokenizer(model, aside)
+        write_text(aside / "README.md", model_card(model, form))
+        differences.append(check_onnx(aside, model) if form is None else check_export(aside, model))
+
+    write_folder(target, fill)
+    return Exported(target, ONNX if form is None else form.name, differences[0], model.tokenizer is not None)
+
+
+def _check_name(target: Path) -> None:
+    """Raises PortError for a name that the programs which are to open the folder cannot take."""
+    try:
+        str(target).encode()
+    except UnicodeEncodeError as error:
+        raise PortError(
+            f"{target}: its name is not UTF-8, so other programs could not open it; name another"
+        ) from error
+
+
+def _form(model: Portable, format: str | None) -> Form | None:
+    """None is ONNX, which can express every stack."""
+    if format == ONNX:
+        return None
+    form = form_for(model.spec) if format is None else form_named(format)
+    form.check(model.spec)
+    return form
+
+
+def write_files(model: Portable, form: Form, folder: Path) -> None:
+    """Config, weights and settings of generation."""
+    ids = {"bos_token_id": model.start_id, "eos_token_id": model.end_id, "pad_token_id": model.end_id}
+    write_json(folder / CONFIG, config_of(form, model.spec) | ids)
+    write_json(folder / GENERATION, {name: value for name, value in ids.items() if value is not None})
+    save_tensors(folder / WEIGHTS, export_tensors(form, model.spec, model.tensors), {"format": "pt"})
+    for file in form.files:
+        write_text(folder / file.name, file.read_text(encoding="utf-8"))
+
+
+def write_tokenizer(model: Portable, folder: Path) -> None:
+    """Its tokenizer, if it has one, and what transformers wants to know of it."""
+    if model.tokenizer is not None:
+        check_vocabulary(model.tokenizer, model.spec)
+        write_text(folder / TOKENIZER, model.tokenizer.text)
+        write_json(folder / TOKENIZER_CONFIG, _tokenizer_config(model))
+
+
+def _tokenizer_config(model: Portable) -> dict[str, Any]:
+    assert model.tokenizer is not None
+    added = json.loads(model.tokenizer.text).get("added_tokens") or []
+    tokens = {token["id"]: token["content"] for token in added if token.get("special")}
+    by_id = {ident: token for token, ident in model.tokenizer.load().get_vocab().items()}
+    named = {"bos_token": model.start_id, "eos_token": model.end_id, "pad_token": model.end_id}
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": model.spec.context_length,
+        "clean_up_tokenization_spaces": False,
+        **{name: by_id[ident] for name, ident in named.items() if ident in by_id},
+        "extra_special_tokens": [token for ident, token in tokens.items() if ident not in named.values()],
+    }

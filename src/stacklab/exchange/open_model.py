@@ -1,0 +1,56 @@
+"""A model ready to be asked: its weights, its vocabulary, and where both came from."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacklab.base.errors import DataError
+from stacklab.data.prepared import load_prepared, prepared_folder
+from stacklab.exchange.locate import locate
+from stacklab.exchange.portable import Portable
+from stacklab.exchange.text_codec import decoder, encoder
+from stacklab.model.transformer import Transformer
+from stacklab.run.paths import RunPaths, out_of
+from stacklab.run.store import read_spec
+from stacklab.tasks.data import TaskData
+from stacklab.train.checkpoint import load_weights, read_weights
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model with its way from text to ids and back. `end_id` None: it was never shown an end."""
+
+    name: str
+    model: Transformer
+    encode: Callable[[str], list[int]]
+    decode: Callable[[Iterable[int]], str]
+    end_id: int | None
+
+
+def open_model(name: str, out: Path) -> OpenModel:
+    """A model by name: a finished run (folder, id, start of an id), an imported model (name or folder), or a folder as
+    transformers writes it. Raises CheckpointError, DataError, PortError or TokenizerError.
+    """
+    found = locate(name, out)
+    return open_run(found) if isinstance(found, RunPaths) else open_portable(found, Path(name))
+
+
+def open_run(run: RunPaths) -> OpenModel:
+    """The final weights of a run over text. Raises CheckpointError or DataError."""
+    if not run.weights.exists():
+        raise DataError(f"{run.folder}: has no final weights yet; `stacklab status` shows how far it is")
+    spec = read_spec(run)
+    if isinstance(spec.data, TaskData):
+        raise DataError(
+            f"{run.folder}: was trained on the task {spec.data.task.kind}, which has no text to go on with; name a run "
+            "over text"
+        )
+    data = load_prepared(prepared_folder(out_of(run).cache, spec.data_fingerprint))
+    model = Transformer(spec.model)
+    load_weights(model, read_weights(run.weights), run.weights)
+    return OpenModel(run.run_id, model, data.encode, data.decode, data.end_id)
+
+
+def open_portable(found: Portable, where: Path) -> OpenModel:
+    """A model that was not trained here."""
+    return OpenModel(found.name, found.build(where), encoder(found), decoder(found), found.end_id)

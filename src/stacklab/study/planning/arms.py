@@ -1,0 +1,168 @@
+"""Arms resolved: changes applied, controls solved, everything else checked to be equal."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from stacklab.base.errors import MatchError, SpecError
+from stacklab.base.yamlfile import Places
+from stacklab.data.spec import DataSpec
+from stacklab.model.count import measure
+from stacklab.model.masks import MASKS
+from stacklab.model.spec import ModelSpec
+from stacklab.run.metrics import at_evaluations
+from stacklab.run.resolve_data import Ready, make_ready
+from stacklab.study.planning.contrast import check_declared
+from stacklab.study.planning.match import Match, TimeSolver, solve
+from stacklab.study.spec.load import assign, describe
+from stacklab.study.spec.study import ArmSpec, BaseSpec, MatchSpec, StudySpec
+from stacklab.tasks.data import TaskData
+
+
+class ResolvedArm(NamedTuple):
+    name: str
+    arm: ArmSpec
+    config: BaseSpec
+    data: Ready
+    match: Match | None
+
+
+class ReadyOnce:
+    """Data made ready, once for all arms that share them."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache, self._found = cache, dict[tuple[str, bool], Ready]()
+
+    def __call__(self, config: BaseSpec) -> Ready:
+        key = (config.data.fingerprint, config.evaluate.problems > 0)
+        if key not in self._found:
+            self._found[key] = make_ready(config.data, cache=self._cache, ask=key[1])
+        return self._found[key]
+
+
+def resolve_arms(
+    study: StudySpec, *, names: tuple[str, ...], ready: Callable[[BaseSpec], Ready], by_time: TimeSolver
+) -> dict[str, ResolvedArm]:
+    """The named arms, in the study's order, as complete configurations with their data.
+
+    `by_time` solves matches of step times.
+
+    Raises SpecError when a change does not make a valid configuration, ContrastError when an arm moves something it
+    does not declare, MatchError when a control has no solution.
+    """
+    base = with_data(study.base, ready(study.base))
+    resolved: dict[str, ResolvedArm] = {}
+    for name in _targets_first(study, names):
+        arm = study.arms[name]
+        config = _changed(name, arm, study.base)
+        check_context(f"arm {name}", config)
+        data = ready(config)
+        _check_stop(f"arm {name}", config, data)
+        config = with_data(config, data)
+        match = None
+        if arm.match is not None:
+            match = _solve(name, arm.match, config, resolved[arm.match.to].config, by_time)
+            config = config.with_model(match.model)
+        check_declared(name, arm, base, config, study.knobs)
+        _check_mask(name, config)
+        resolved[name] = ResolvedArm(name, arm, config, data, match)
+    return {name: resolved[name] for name in study.arms if name in names}
+
+
+def with_data(config: BaseSpec, data: Ready) -> BaseSpec:
+    """What follows from the data filled in: the vocabulary, and the steps of stated epochs."""
+    return _with_steps(_with_vocabulary(config, data), data)
+
+
+def _with_steps(config: BaseSpec, data: Ready) -> BaseSpec:
+    """The last batch of an epoch may reach into the next."""
+    train = config.train
+    if train.epochs is None:
+        return config
+    if "splits" not in data.facts:
+        raise SpecError("train.epochs: a task draws fresh sequences and has no epochs; give train.steps")
+    tokens = data.facts["splits"]["train"]["tokens_per_epoch"]
+    steps = math.ceil(train.epochs * tokens / (train.batch_size * config.data.block_size))
+    return config.model_validate(config.dump() | {"train": train.dump() | {"steps": steps}})
+
+
+def _with_vocabulary(config: BaseSpec, data: Ready) -> BaseSpec:
+    """The data's number of ids unless the study states one, which may be larger (unused rows) but not smaller."""
+    model = config.model
+    if model.vocab_size is None:
+        return config.with_model(ModelSpec.model_validate(model.dump() | {"vocab_size": data.vocab_size}))
+    if model.vocab_size < data.vocab_size:
+        raise SpecError(f"model.vocab_size = {model.vocab_size} is below the {data.vocab_size} ids of the data")
+    return config
+
+
+def _targets_first(study: StudySpec, names: tuple[str, ...]) -> list[str]:
+    """The named arms and those they match, which come first.
+
+    Raises MatchError for a control matched to itself or to another control.
+    """
+    for name, arm in study.arms.items():
+        if arm.match is not None and arm.match.to == name:
+            raise MatchError(f"arms.{name}.match.to: {name} is matched to itself; name the arm that it is to equal")
+        if arm.match is not None and study.arms[arm.match.to].match is not None:
+            raise MatchError(
+                f"arms.{name}.match.to: {arm.match.to} is itself a matched control; match the arm it copies"
+            )
+    targets = {arm.match.to for name, arm in study.arms.items() if name in names and arm.match is not None}
+    wanted = [name for name in study.arms if name in names or name in targets]
+    return sorted(wanted, key=lambda name: study.arms[name].match is not None)
+
+
+def _changed(name: str, arm: ArmSpec, base: BaseSpec) -> BaseSpec:
+    tree = base.dump()
+    for path, value in arm.change.items():
+        assign(tree, path, value, where=f"arms.{name}.change")
+    try:
+        return BaseSpec.model_validate(tree)
+    except ValidationError as error:
+        raise SpecError(describe(error, Places(f"arm {name}"))) from error
+
+
+def _check_mask(name: str, config: BaseSpec) -> None:
+    if not MASKS[config.model.mask].causal and isinstance(config.data, DataSpec):
+        raise SpecError(
+            f"arm {name}: model.mask = {config.model.mask} shows each position the next token, which it is trained to "
+            "predict; use causal"
+        )
+
+
+def _solve(name: str, match: MatchSpec, config: BaseSpec, target: BaseSpec, by_time: TimeSolver) -> Match:
+    try:
+        if match.quantity == "step_seconds":
+            return by_time(match, config, target)
+        wanted = measure(target.model, match.quantity, context=target.data.block_size)
+        return solve(match, config.model, wanted, context=config.data.block_size)
+    except MatchError as error:
+        raise MatchError(f"arms.{name}.{error}") from error
+    except ValidationError as error:
+        raise SpecError(describe(error, Places(f"arm {name}, while matching"))) from error
+
+
+def _check_stop(who: str, config: BaseSpec, data: Ready) -> None:
+    """Raises SpecError for a goal that no evaluation can tell of, or none can reach."""
+    rule = config.train.stop
+    if rule is None:
+        return
+    is_task = isinstance(config.data, TaskData)
+    shares = data.metrics if is_task else ()
+    known = (*at_evaluations("task" if is_task else "text"), *shares)
+    if rule.metric not in known:
+        raise SpecError(f"{who}: train.stop.metric: {rule.metric!r} is not measured; there are {', '.join(known)}")
+    if rule.metric in shares and rule.at_least > 1:
+        raise SpecError(f"{who}: train.stop.at_least = {rule.at_least:g}: a share of answers is at most 1")
+
+
+def check_context(who: str, config: BaseSpec) -> None:
+    """Raises SpecError for sequences that are longer than the stack can see. Ask before any are drawn."""
+    if config.data.block_size > config.model.context_length:
+        data, length = config.data, config.data.block_size
+        asked = "data.block_size" if isinstance(data, DataSpec) else f"data.task: {data.task.makeup}"
+        raise SpecError(f"{who}: {asked} = {length} exceeds model.context_length = {config.model.context_length}")

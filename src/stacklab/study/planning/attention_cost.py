@@ -1,0 +1,146 @@
+"""What attention costs the arms of a study: every form of layer measured alone, once, and what follows for a step."""
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import ValidationError
+
+from stacklab.base.canon import canonical_json, fingerprint
+from stacklab.base.errors import DataError
+from stacklab.base.files import read_json, write_json
+from stacklab.base.hardware import processor_name
+from stacklab.base.spec import Items, Spec
+from stacklab.run.attention_form import AttentionForm, attention_forms
+from stacklab.run.paths import OutPaths
+from stacklab.study.engines.machine import gpus
+from stacklab.study.planning.measure import measured, once
+from stacklab.study.planning.stopwatch import work
+from stacklab.study.spec.study import BaseSpec
+
+if TYPE_CHECKING:
+    from stacklab.study.planning.plan import Plan
+
+MODULE = "stacklab.run.attention_cost"
+ATTENTION_FIELDS = (
+    *("num_heads", "num_kv_heads", "window", "position"),
+    *("attention_scale", "attention_identity", "attention_dropout", "mask"),
+)
+
+
+class AttentionCosts(Spec):
+    """seconds: of attention in a training step, forward and backward, by arm and layer, bottom first; medians of
+    `rounds` that took all forms of layers in turn, each alone, on so many threads of a processor."""
+
+    seconds: dict[str, Items[float]]
+    rounds: int
+    threads: int
+    processor: str
+
+    def of(self, arm: str) -> float:
+        """Of all layers together."""
+        return sum(self.seconds[arm])
+
+    def predicted(self, step: float, *, reference: str, arm: str) -> float:
+        """Seconds of a step of `arm`, from those of an arm that differs from it in attention alone."""
+        return step + self.of(arm) - self.of(reference)
+
+    def text(self) -> str:
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        how = f"medians of {self.rounds} rounds in turn, {threads} of {self.processor}"
+        return f"layers measured alone, forward and backward, {how}"
+
+
+class Configured(Protocol):
+    @property
+    def config(self) -> BaseSpec: ...
+
+
+class Kept(Spec):
+    """The file of one measurement: what was asked, and the seconds of a micro-batch through each form, by round."""
+
+    asked: dict[str, Any]
+    rounds: Items[Items[float]]
+
+
+def attention_costs(arms: Mapping[str, Configured], out: Path, *, threads: int) -> AttentionCosts:
+    """By name. Measures with so many threads what <out>/cache/attention does not hold yet.
+
+    Raises DataError for a kept file that cannot be read, StacklabError when measuring fails.
+    """
+    configs = {name: arm.config for name, arm in arms.items()}
+    by_arm = {name: _forms(config) for name, config in configs.items()}
+    forms = {_key(form): form for of_arm in by_arm.values() for form in of_arm}
+    rounds = _rounds(forms, out, threads)
+    medians = {key: statistics.median(found) for key, found in zip(sorted(forms), rounds, strict=True)}
+    seconds = {
+        name: tuple(
+            medians[_key(form)] * (config.train.batch_size // config.train.micro_batch) * (1 - layer.layer_drop)
+            for form, layer in zip(by_arm[name], config.model.layers, strict=True)
+        )
+        for name, config in configs.items()
+    }
+    least = min(map(len, rounds), default=0)
+    return AttentionCosts(seconds=seconds, rounds=least, threads=threads, processor=processor_name())
+
+
+def with_attention(plan: "Plan", out: Path, *, threads: int) -> "Plan":
+    """The plan of a study with a trend, with what attention costs its arms; any other as it is."""
+    if plan.study.trend is None:
+        return plan
+    arms = {arm.name: arm for arm in plan.arms}
+    return plan.model_copy(update={"attention": attention_costs(arms, out, threads=threads)})
+
+
+def attention_differs(configs: Iterable[BaseSpec]) -> bool:
+    """Whether arms have layers of other heads, windows, positions that act in attention or kinds of attention."""
+    return len({frozenset(_kinds(config)) for config in configs}) > 1
+
+
+def differ_in_attention_alone(one: BaseSpec, other: BaseSpec) -> bool:
+    """Whether all else that the time of a step depends on is equal."""
+    return _beside_attention(one) == _beside_attention(other)
+
+
+def _kinds(config: BaseSpec) -> Iterable[str]:
+    for form in _forms(config):
+        model = form.model.dump()
+        yield canonical_json({name: model[name] for name in ATTENTION_FIELDS})
+
+
+def _beside_attention(config: BaseSpec) -> dict[str, Any]:
+    whole = work(config)
+    model = {name: value for name, value in whole["model"].items() if name not in ATTENTION_FIELDS}
+    # Rows are added to the stream before the first layer.
+    added = whole["model"]["position"] if config.model.position.adds_rows else None
+    return whole | {"model": model, "added": added}
+
+
+def _forms(config: BaseSpec) -> tuple[AttentionForm, ...]:
+    train = config.train
+    return attention_forms(
+        config.model, micro_batch=train.micro_batch, context=config.data.block_size, precision=train.precision
+    )
+
+
+def _key(form: AttentionForm) -> str:
+    return canonical_json(form.dump())
+
+
+def _rounds(forms: Mapping[str, AttentionForm], out: Path, threads: int) -> tuple[tuple[float, ...], ...]:
+    """In the order of the sorted keys."""
+    dumped = [forms[key].dump() for key in sorted(forms)]
+    asked = {"forms": dumped, "threads": threads, "processor": processor_name(), "gpu": bool(gpus())}
+    path = OutPaths(out).attention / f"{fingerprint(asked)}.json"
+
+    def measure() -> None:
+        answer = measured(MODULE, json.dumps(dumped), out, threads=threads, mend="a study's attention is measured")
+        write_json(path, Kept(asked=asked, rounds=json.loads(answer)).dump())
+
+    once(path, measure, what="measuring attention")
+    try:
+        return Kept.model_validate(read_json(path)).rounds
+    except ValidationError as error:
+        raise DataError(f"{path}: not a kept measurement; delete it to measure anew") from error

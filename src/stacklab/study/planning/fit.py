@@ -1,0 +1,71 @@
+"""Whether the planned runs fit into this machine's memory and disk, and what would."""
+
+import shutil
+from pathlib import Path
+
+from stacklab.base.errors import SpecError
+from stacklab.base.units import size
+from stacklab.study.planning.plan import Plan
+from stacklab.study.planning.retry import most_retries
+from stacklab.study.planning.suggest import nearest_settings
+from stacklab.study.planning.tuning import trials
+
+PROCESS_BYTES = 400 * 2**20
+"""What a process holds beside training: Python and torch, the evaluations."""
+
+
+def disk_bytes(plan: Plan, *, workers: int) -> int:
+    """Final fp32 weights of every run, and the checkpoints (weights and both moments) of those that train at once."""
+    return _rates(plan) + len(plan.seeds) * _weights(plan) + workers * _checkpoint(plan)
+
+
+def free_disk(out: Path) -> int:
+    """Bytes free where `out` is or will be."""
+    return shutil.disk_usage(next(path for path in (out, *out.absolute().parents) if path.exists())).free
+
+
+def check_fits(plan: Plan, *, workers: int, available: int, free: int) -> None:
+    """Raises SpecError when the largest run, or `workers` runs together, exceed `available` bytes of memory, or the
+    study `free` bytes of disk; it names the nearest setting that fits."""
+    if (needed := disk_bytes(plan, workers=workers)) > free:
+        advice = _disk_advice(plan, workers, free)
+        raise SpecError(f"the study needs {size(needed)} of disk, {size(free)} are free; {advice}")
+    largest = max(plan.arms, key=lambda arm: arm.memory_bytes["total"])
+    alone = largest.memory_bytes["total"] + PROCESS_BYTES
+    if alone > available:
+        advice = nearest_settings(plan, limit=available - PROCESS_BYTES)
+        raise SpecError(f"arm {largest.name} needs about {size(alone)}, {size(available)} are free; {advice}")
+    if alone * workers > available:
+        raise SpecError(
+            f"{workers} runs of arm {largest.name} at once need about {size(alone * workers)}, {size(available)} are "
+            f"free; --workers {available // alone} fits"
+        )
+
+
+def _disk_advice(plan: Plan, workers: int, free: int) -> str:
+    """Fewer runs at once, which change no result, before fewer seeds."""
+    free -= _rates(plan)
+    slots = (free - len(plan.seeds) * _weights(plan)) // _checkpoint(plan)
+    if slots >= 1:
+        return f"--workers {min(slots, workers)} fits"
+    seeds = (free - _checkpoint(plan)) // _weights(plan)
+    if seeds >= 1:
+        return f"--seeds {seeds} --workers 1 fits; or give another --out"
+    return f"one seed needs {size(_weights(plan) + _checkpoint(plan))}; give another --out"
+
+
+def _rates(plan: Plan) -> int:
+    """Bytes of the final weights of the runs that choose learning rates, and of those that all stacks would get if they
+    failed."""
+    arms = [trial.arm for trial in trials(plan)] + [arm for arm, _, _ in most_retries(plan).runs()]
+    return sum(4 * arm.total_parameters for arm in arms)
+
+
+def _weights(plan: Plan) -> int:
+    """Bytes of the final weights of one seed of every arm."""
+    return sum(4 * arm.total_parameters for arm in plan.arms)
+
+
+def _checkpoint(plan: Plan) -> int:
+    """Bytes of the largest checkpoint."""
+    return 12 * max(arm.total_parameters for arm in plan.arms)

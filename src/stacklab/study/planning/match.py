@@ -1,0 +1,102 @@
+"""Matched controls: solve one knob so that a quantity equals another arm's."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from stacklab.base.errors import MatchError
+from stacklab.base.search import smallest
+from stacklab.base.spec import Spec
+from stacklab.base.units import duration
+from stacklab.model.count import QUANTITIES, measure
+from stacklab.model.spec import ModelSpec
+from stacklab.study.spec.study import BaseSpec, MatchSpec
+
+LARGEST_KNOB = 2**24
+
+
+class StepTimes(Spec):
+    """By what a match of step times was measured: medians in seconds over rounds that took both arms in turn."""
+
+    target_seconds: float
+    seconds: float
+    rounds: int
+    threads: int
+    processor: str
+
+    def text(self) -> str:
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return (
+            f"{duration(self.seconds)} a step against {duration(self.target_seconds)}, medians of {self.rounds} rounds "
+            f"in turn, {threads} of {self.processor}"
+        )
+
+
+class Match(NamedTuple):
+    """A solved control. `residual` is (its quantity - the target) / the target."""
+
+    model: ModelSpec
+    value: int
+    residual: float
+    times: StepTimes | None = None
+
+
+TimeSolver = Callable[[MatchSpec, BaseSpec, BaseSpec], Match]
+"""(match, control with its knob still free, target) -> the control solved by measured time."""
+
+
+def solve(match: MatchSpec, model: ModelSpec, target: int, *, context: int) -> Match:
+    """The nearest solution of a counted quantity, unique up to ties because each grows with every knob.
+
+    Raises MatchError when none lies within the tolerance, naming the two nearest.
+    """
+    quantity, step = match.quantity, grain(match, model)
+    assert quantity != "step_seconds", "measured, not counted: see stacklab.study.planning.stopwatch"
+    if target == 0:
+        raise MatchError(f"match: {quantity} of {match.to} is 0; match another quantity")
+
+    def candidate(number: int) -> Match:
+        solved = with_knob(match, model, number * step)
+        return Match(solved, number * step, (measure(solved, quantity, context=context) - target) / target)
+
+    reached = first_reaching(match, model, lambda number: candidate(number).residual >= 0)
+    candidates = [candidate(number) for number in sorted({max(1, reached - 1), reached})]
+    best = min(candidates, key=lambda found: abs(found.residual))
+    if abs(best.residual) > match.allowed:
+        near = " and ".join(f"{found.value} ({found.residual:+.2%})" for found in candidates)
+        raise MatchError(
+            f"match: no {match.knob} in multiples of {step} brings {quantity} within {match.allowed:.2%} of "
+            f"{target:,}; nearest: {near}; widen the tolerance or match another knob"
+        )
+    return best
+
+
+def grain(match: MatchSpec, model: ModelSpec) -> int:
+    """The smallest step the knob can move by."""
+    if match.knob != "model.d_model":
+        return match.multiple_of
+    return math.lcm(match.multiple_of, model.width_step)
+
+
+def most_steps(match: MatchSpec, model: ModelSpec) -> int:
+    """How many grains the largest value of the knob has."""
+    return LARGEST_KNOB // grain(match, model)
+
+
+def first_reaching(match: MatchSpec, model: ModelSpec, holds: Callable[[int], bool]) -> int:
+    """The smallest number of grains for which `holds`. Raises MatchError when the knob has none."""
+    reached = smallest(holds, limit=most_steps(match, model))
+    if reached is None:
+        raise MatchError(f"match: {match.knob} would exceed {LARGEST_KNOB} to reach the {match.quantity} of {match.to}")
+    return reached
+
+
+def with_knob(match: MatchSpec, model: ModelSpec, value: int) -> ModelSpec:
+    return ModelSpec.model_validate(model.dump() | {match.knob.removeprefix("model."): value})
+
+
+def unmatched(model: ModelSpec, like: ModelSpec, *, context: int) -> dict[str, float]:
+    """All conventions side by side, since they disagree: each quantity relative to the other arm's."""
+    return {
+        name: measure(model, name, context=context) / measure(like, name, context=context) - 1 for name in QUANTITIES
+    }

@@ -1,0 +1,284 @@
+"""The plan: what will run, counted and checked, before anything is trained. One storable value."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from stacklab.base.errors import DataError, SpecError
+from stacklab.base.files import read_json, write_json
+from stacklab.base.spec import Items, Spec
+from stacklab.data.spec import DataSpec
+from stacklab.model.count import Memory, all_scores, count_parameters, estimate_memory, flops_per_token
+from stacklab.run.metrics import is_share
+from stacklab.run.paths import OutPaths
+from stacklab.run.spec import RunSpec
+from stacklab.stats.comparison import Pairing
+from stacklab.stats.sequential import look_level
+from stacklab.study.engines.machine import threads_each
+from stacklab.study.engines.registry import worker_count
+from stacklab.study.planning.arms import ReadyOnce, ResolvedArm, check_context, resolve_arms, with_data
+from stacklab.study.planning.attention_cost import AttentionCosts
+from stacklab.study.planning.contrast import differences, pairing
+from stacklab.study.planning.match import StepTimes, unmatched
+from stacklab.study.planning.rates import check_tuning, chosen_rates
+from stacklab.study.planning.stopwatch import stopwatch
+from stacklab.study.spec.checks import check_seeds
+from stacklab.study.spec.rates import RetrySpec, TuningSpec
+from stacklab.study.spec.study import BaseSpec, ClaimSpec, StudySpec
+
+
+class DifferencePlan(Spec):
+    path: str
+    left: Any
+    right: Any
+
+
+class MatchPlan(Spec):
+    """A solved control: what was equalled, by which value of the knob, how well; and how the other quantities then
+    compare with the target's (a share: 0.01 is one per cent more)."""
+
+    quantity: str
+    to: str
+    knob: str
+    value: int
+    residual: float
+    others: dict[str, float]
+    times: StepTimes | None = None
+    """Of a match of step times: by what it was measured."""
+
+
+class ArmPlan(Spec):
+    name: str
+    label: str
+    config: BaseSpec
+    data_fingerprint: str
+    baselines: dict[str, float]
+    """Metric -> the best accuracy of guessing, where the data are a task."""
+    parameters: dict[str, int]
+    total_parameters: int
+    non_embedding_parameters: int
+    flops_per_token: int
+    memory_bytes: dict[str, int]
+    """By what holds them, their total, and all_scores: the B x heads x T^2 of a layer, which are not held at once."""
+    match: MatchPlan | None
+    changes: Items[DifferencePlan]
+    """Effective differences from the base: left the base's value, right the arm's."""
+    origin: str = ""
+    """Of an arm at another learning rate: the arm that it is at the shared rate."""
+
+    @property
+    def train_flops(self) -> int:
+        train = self.config.train
+        return self.flops_per_token * train.steps * train.batch_size * self.config.data.block_size
+
+
+class Contrast(Spec):
+    """One claim about one pair of arms, with everything that differs between the two."""
+
+    id: str
+    claim: ClaimSpec
+    against: str
+    differences: Items[DifferencePlan]
+
+    @property
+    def pairing(self) -> Pairing:
+        return pairing(row.path for row in self.differences)
+
+
+class Plan(Spec):
+    study: StudySpec
+    scale: str
+    seeds: Items[int]
+    data_fingerprint: str
+    data: dict[str, Any]
+    arms: Items[ArmPlan]
+    contrasts: Items[Contrast]
+    not_asked: Items[str]
+    """Claims that this scale leaves out, each with the reason."""
+    variant: str = ""
+    """Tells apart the folders of one scale run with other settings or seeds; empty for the scale as written."""
+    looks: int = 1
+    """How often results may be looked at, with more seeds each time. Contrasts hold the claims at a look's level."""
+    look: int = 1
+    tuning: TuningSpec | None = None
+    retry: RetrySpec | None = None
+    attention: AttentionCosts | None = None
+    """Of a study with a trend."""
+
+    def arm(self, name: str) -> ArmPlan:
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def run_spec(self, arm: ArmPlan, seed: int) -> RunSpec:
+        return arm.config.as_run(arm.data_fingerprint, seed=seed)
+
+    def runs(self) -> list[tuple[ArmPlan, int, RunSpec]]:
+        """All runs, dearest first so that none is left alone at the end; seeds of an arm side by side."""
+        arms = sorted(self.arms, key=lambda arm: -arm.train_flops)
+        return [(arm, seed, self.run_spec(arm, seed)) for arm in arms for seed in self.seeds]
+
+    def folder(self, out: Path) -> Path:
+        return study_folder(out, self.study.name, self.scale, self.variant)
+
+
+def study_folder(out: Path, name: str, scale: str, variant: str) -> Path:
+    return OutPaths(out).study(name, f"{scale}-{variant}" if variant else scale)
+
+
+def make_plan(
+    study: StudySpec,
+    *,
+    scale: str,
+    out: Path,
+    seeds: tuple[int, ...] | None = None,
+    variant: str = "",
+    looks: int = 1,
+    look: int = 1,
+    tuning: TuningSpec | None = None,
+    retry: RetrySpec | None = None,
+    workers: int | None = None,
+) -> Plan:
+    """Prepare the data, resolve and check the arms, pair them for the claims. tuning, retry: in place of the scale's.
+
+    workers: how many runs will train at once (None: as many as the machine takes), which decides with how many threads
+    a match of step times is measured.
+
+    Raises DataError, TokenizerError, SpecError, ContrastError or MatchError for what cannot be run.
+    """
+    settings = study.scales[scale]
+    try:
+        chosen = settings.seeds if seeds is None else check_seeds(seeds)
+    except ValueError as error:
+        raise SpecError(f"--seeds: {error}") from error
+    tuning, retry = chosen_rates(study, settings, tuning, retry)
+    check_tuning(study, tuning, chosen)
+    names = tuple(study.arms) if settings.arms is None else settings.arms
+    ready = ReadyOnce(OutPaths(out).cache)
+    check_context("the base", study.base)
+    data = ready(study.base)
+    # Of the first look, so that later ones find the same measurement.
+    slots = worker_count(workers, runs=len(names) * len(chosen) // look)
+    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads_each(slots))
+    arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
+    contrasts, not_asked = _contrasts(study, settings.claims, arms)
+    contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
+    return Plan(
+        study=study,
+        scale=scale,
+        seeds=chosen,
+        data_fingerprint=data.fingerprint,
+        data=data.facts,
+        arms=tuple(_arm_plan(with_data(study.base, data), arms, arm) for arm in arms.values()),
+        contrasts=contrasts,
+        not_asked=not_asked,
+        variant=variant,
+        looks=looks,
+        look=look,
+        tuning=tuning,
+        retry=retry,
+    )
+
+
+def _at_look(contrast: Contrast, look: int, looks: int) -> Contrast:
+    claim = contrast.claim
+    level = look_level(claim.level, look, looks)
+    return contrast.model_copy(update={"claim": claim.model_copy(update={"level": level})})
+
+
+def save_plan(plan: Plan, folder: Path) -> None:
+    write_json(folder / "plan.json", plan.dump())
+
+
+def load_plan(folder: Path) -> Plan:
+    """Raises DataError for a file that is no plan, or one of another version."""
+    path = folder / "plan.json"
+    try:
+        return Plan.model_validate(read_json(path))
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DataError(f"{path}: not a plan of this version ({where}); delete it, its runs are kept") from error
+
+
+def _unanswerable(metric: str, arm: ResolvedArm) -> str:
+    """Why no run of the arm can have an accuracy; empty for one that it can have, and for other metrics."""
+    known = arm.data.metrics
+    if not is_share(metric) or metric in known:
+        return ""
+    if isinstance(arm.config.data, DataSpec) and not arm.config.evaluate.problems:
+        return "this scale asks no problems (evaluate.problems: 0)"
+    given = f" (they give {', '.join(known)})" if known else ""
+    return f"the data have no problems that give {metric}{given}"
+
+
+def _contrasts(
+    study: StudySpec, claims: tuple[str, ...] | None, arms: dict[str, ResolvedArm]
+) -> tuple[tuple[Contrast, ...], tuple[str, ...]]:
+    asked, left_out = [], []
+    for claim in study.claims:
+        for other in claim.against:
+            name = f"{claim.id}:{other}"
+            if claims is not None and claim.id not in claims:
+                left_out.append(f"{name}: this scale does not ask it")
+            elif absent := [arm for arm in (claim.arm, other) if arm not in arms]:
+                left_out.append(f"{name}: this scale runs without the arm {absent[0]}")
+            elif reason := _unanswerable(claim.metric, arms[claim.arm]) or _unanswerable(claim.metric, arms[other]):
+                left_out.append(f"{name}: {reason}")
+            else:
+                rows = differences(arms[other].config, arms[claim.arm].config)
+                moved = tuple(_difference(row) for row in rows)
+                asked.append(Contrast(id=name, claim=claim, against=other, differences=moved))
+    return tuple(asked), tuple(left_out)
+
+
+def memory_of(config: BaseSpec) -> Memory:
+    """What training this configuration holds at its peak, beside what any process holds."""
+    train = config.train
+    return estimate_memory(
+        config.model,
+        micro_batch=train.micro_batch,
+        context=config.data.block_size,
+        loss_chunk_rows=train.loss_chunk_rows,
+    )
+
+
+def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) -> ArmPlan:
+    model, train, context = arm.config.model, arm.config.train, arm.config.data.block_size
+    parameters = count_parameters(model)
+    memory = memory_of(arm.config)
+    return ArmPlan(
+        name=arm.name,
+        label=arm.arm.label,
+        config=arm.config,
+        data_fingerprint=arm.data.fingerprint,
+        baselines=arm.data.guesses,
+        parameters=vars(parameters),
+        total_parameters=parameters.total,
+        non_embedding_parameters=parameters.non_embedding,
+        flops_per_token=flops_per_token(model, context=context),
+        memory_bytes=vars(memory)
+        | {"total": memory.total, "all_scores": all_scores(model, micro_batch=train.micro_batch, context=context)},
+        match=_match_plan(arms, arm),
+        changes=tuple(_difference(row) for row in differences(base, arm.config)),
+    )
+
+
+def _match_plan(arms: dict[str, ResolvedArm], arm: ResolvedArm) -> MatchPlan | None:
+    if arm.match is None or arm.arm.match is None:
+        return None
+    spec, context = arm.arm.match, arm.config.data.block_size
+    others: dict[str, float] = {}
+    if spec.to in arms:
+        others.update(unmatched(arm.match.model, arms[spec.to].config.model, context=context))
+    return MatchPlan(
+        quantity=spec.quantity,
+        to=spec.to,
+        knob=spec.knob,
+        value=arm.match.value,
+        residual=arm.match.residual,
+        times=arm.match.times,
+        others=others,
+    )
+
+
+def _difference(row: Any) -> DifferencePlan:
+    return DifferencePlan(path=row.path, left=row.left, right=row.right)

@@ -1,0 +1,42 @@
+"""Learning rates beside the one that a configuration states: which a plan has, and the configuration at them."""
+
+from stacklab.base.errors import SpecError
+from stacklab.data.spec import DataSpec
+from stacklab.study.spec.rates import BOTH_RATES, NO_CELLS, RetrySpec, TuningSpec
+from stacklab.study.spec.study import BaseSpec, ScaleSpec, StudySpec
+
+
+def with_optimizer(config: BaseSpec, **settings: float) -> BaseSpec:
+    """settings: fields of the optimizer, checked before."""
+    optimizer = config.train.optimizer.model_copy(update=settings)
+    return config.model_copy(update={"train": config.train.model_copy(update={"optimizer": optimizer})})
+
+
+def chosen_rates(
+    study: StudySpec, scale: ScaleSpec, tuning: TuningSpec | None, retry: RetrySpec | None
+) -> tuple[TuningSpec | None, RetrySpec | None]:
+    """What is given in place of the scale's rates for all arms, or for those that fail, takes the place of both.
+
+    Raises SpecError when both are given, and for rates of a study that has no cells.
+    """
+    if tuning and retry:
+        raise SpecError(f"--retry-rates: {BOTH_RATES}")
+    if retry and study.grid is None:
+        raise SpecError(f"--retry-rates: {NO_CELLS}")
+    return (tuning, retry) if tuning or retry else (scale.tuning, scale.retry)
+
+
+def check_tuning(study: StudySpec, tuning: TuningSpec | None, seeds: tuple[int, ...]) -> None:
+    """Raises SpecError for seeds that claims rest on, and where no records are set aside."""
+    if tuning is None:
+        return
+    if shared := set(seeds) & set(tuning.seeds):
+        raise SpecError(
+            f"tuning.seeds: seed {min(shared)} is also one that the claims rest on; rates chosen on it would favour "
+            "their arm, so give others"
+        )
+    if isinstance(study.base.data, DataSpec) and not study.base.data.tuning_fraction:
+        raise SpecError(
+            "tuning: rates are chosen on records that no claim sees, and data.tuning_fraction = 0 sets none aside; "
+            "set it, for example data.tuning_fraction=0.05"
+        )

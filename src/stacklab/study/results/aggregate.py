@@ -1,0 +1,61 @@
+"""The study's aggregates: one robust number per arm over several metrics on one scale."""
+
+from collections.abc import Sequence
+
+from stacklab.base.spec import Items, Spec
+from stacklab.run.metrics import is_share
+from stacklab.stats.result import Result
+from stacklab.stats.robust import interquartile_mean
+from stacklab.study.planning.plan import Plan
+from stacklab.study.results.collect import Row
+from stacklab.study.spec.study import AggregateSpec
+
+LEVEL = 0.05
+"""Of the intervals: 95 % confidence."""
+
+
+class ArmAggregate(Spec):
+    """An arm's scores by metric, one per finished seed, and the interquartile mean of them all."""
+
+    arm: str
+    label: str
+    scores: dict[str, Items[float]]
+    estimate: Result
+
+
+class Aggregate(Spec):
+    """One number over several metrics on one scale. `absent`: why this scale has it for no arm; empty where it has."""
+
+    name: str
+    label: str
+    metrics: Items[str]
+    arms: Items[ArmAggregate]
+    absent: str
+
+
+def aggregates(plan: Plan, rows: Sequence[Row]) -> list[Aggregate]:
+    """All that the study asks for."""
+    finished = [row for row in rows if row.status == "finished"]
+    return [_aggregate(plan, spec, finished) for spec in plan.study.aggregates]
+
+
+def _aggregate(plan: Plan, spec: AggregateSpec, finished: list[Row]) -> Aggregate:
+    absent = _absent(plan, spec, finished)
+    arms = () if absent else tuple(_arm(plan, spec, arm.name, finished) for arm in plan.arms)
+    return Aggregate(name=spec.name, label=spec.label, metrics=spec.metrics, arms=arms, absent=absent)
+
+
+def _absent(plan: Plan, spec: AggregateSpec, finished: list[Row]) -> str:
+    if not plan.study.base.evaluate.problems and any(map(is_share, spec.metrics)):
+        return "this scale asks no problems (evaluate.problems: 0)"
+    if not finished:
+        return "no run has finished"
+    missing = [metric for metric in spec.metrics if all(metric not in row.metrics for row in finished)]
+    return f"no run has {', '.join(missing)}" if missing else ""
+
+
+def _arm(plan: Plan, spec: AggregateSpec, arm: str, finished: list[Row]) -> ArmAggregate:
+    own = [row.metrics for row in finished if row.arm == arm]
+    scores = {metric: tuple(found[metric] for found in own if metric in found) for metric in spec.metrics}
+    estimate = interquartile_mean(scores, level=LEVEL)
+    return ArmAggregate(arm=arm, label=plan.arm(arm).label, scores=scores, estimate=estimate)

@@ -1,0 +1,150 @@
+"""Rows -> estimates -> verdicts, claim by claim."""
+
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from stacklab.base.spec import Items, Spec
+from stacklab.stats.comparison import COMPARISONS, Comparison, Pairing
+from stacklab.stats.describe import mean_t
+from stacklab.stats.needed import seeds_needed
+from stacklab.stats.result import Result, SeedsNeeded, Tested, Undefined
+from stacklab.stats.verdict import judge
+from stacklab.study.planning.plan import Contrast, Plan
+from stacklab.study.results.collect import Row, same_batches
+from stacklab.study.results.evidence import Evidence, adjusted, claim_test, gather
+from stacklab.study.results.ledger import Entry, afterthought
+
+Verdict = Literal["supported", "refuted", "equivalent", "inconclusive", "invalid"]
+
+
+class Pair(Spec):
+    """The metric of both arms at one seed."""
+
+    seed: int
+    arm: float
+    against: float
+
+
+class ClaimResult(Spec):
+    """A verdict with all that it rests on. difference is arm minus against.
+
+    pairing: by seed, unless the two arms differ in what moves the batches; then both are groups of runs, and `pairs`
+    are no more than their values listed by seed.
+    """
+
+    id: str
+    statement: str
+    metric: str
+    arm: str
+    against: str
+    pairing: Pairing
+    pairs: Items[Pair]
+    arm_mean: Result
+    against_mean: Result
+    difference: Result
+    bootstrap: Result
+    evidence: Evidence
+    verdict: Verdict
+    reason: str
+    seeds_needed: SeedsNeeded | None = Field(None, description="for the claim's power, where it is inconclusive")
+    afterthought: str = Field("", description="why the claim does not count as made before the data; empty: it does")
+
+
+def analyse(plan: Plan, rows: list[Row], entries: list[Entry]) -> list[ClaimResult]:
+    """The result of every contrast of the plan; `entries` of the ledger tell which were made before the data."""
+    by_run = {(row.arm, row.seed): row for row in rows}
+    cases = [_case(plan, contrast, by_run) for contrast in plan.contrasts]
+    tests = adjusted([_tested(case) for case in cases])
+    return [_judge(plan, case, test, entries) for case, test in zip(cases, tests, strict=True)]
+
+
+class Case(NamedTuple):
+    """A contrast with the values of both arms, in the same order of seeds. `problem`: why it cannot be judged."""
+
+    contrast: Contrast
+    pairs: list[Pair]
+    problem: str
+
+    @property
+    def by(self) -> Comparison:
+        return COMPARISONS[self.contrast.pairing]
+
+    @property
+    def values(self) -> tuple[list[float], list[float]]:
+        return [pair.arm for pair in self.pairs], [pair.against for pair in self.pairs]
+
+
+def _case(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> Case:
+    return Case(contrast, _pairs(plan, contrast, rows), _problem(plan, contrast, rows))
+
+
+def _tested(case: Case) -> Tested:
+    """An invalid comparison has no p value."""
+    return Undefined(reason=case.problem) if case.problem else claim_test(case.contrast.claim, case.by, *case.values)
+
+
+def _judge(plan: Plan, case: Case, tests: tuple[Tested, Tested, Tested], entries: list[Entry]) -> ClaimResult:
+    contrast, claim, by = case.contrast, case.contrast.claim, case.by
+    arm, against = case.values
+    verdict: Verdict
+    verdict, reason = judge(arm, against, by=by, direction=claim.direction, margin=claim.margin, level=claim.level)
+    if case.problem:
+        verdict, reason = "invalid", case.problem
+    needed = None
+    if verdict == "inconclusive":
+        needed = seeds_needed(by, arm, against, margin=claim.margin, level=claim.level, power=claim.power)
+    return ClaimResult(
+        id=contrast.id,
+        statement=_statement(plan, contrast),
+        metric=claim.metric,
+        arm=claim.arm,
+        against=contrast.against,
+        pairing=by.pairing,
+        pairs=tuple(case.pairs),
+        arm_mean=mean_t(arm, level=claim.level),
+        against_mean=mean_t(against, level=claim.level),
+        difference=by.difference(arm, against, level=claim.level),
+        bootstrap=by.bootstrap(arm, against, level=claim.level),
+        evidence=gather(claim, by, arm, against, tests),
+        verdict=verdict,
+        reason=reason,
+        seeds_needed=needed,
+        afterthought=afterthought(contrast, entries),
+    )
+
+
+def _statement(plan: Plan, contrast: Contrast) -> str:
+    """The claim's sentence, with {arm} and {against} replaced by the arms' labels."""
+    labels = {"{arm}": plan.arm(contrast.claim.arm).label, "{against}": plan.arm(contrast.against).label}
+    text = contrast.claim.statement
+    for mark, label in labels.items():
+        text = text.replace(mark, label)
+    return text
+
+
+def _pairs(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> list[Pair]:
+    metric, pairs = contrast.claim.metric, []
+    for seed in plan.seeds:
+        left = rows[contrast.claim.arm, seed].metrics.get(metric)
+        right = rows[contrast.against, seed].metrics.get(metric)
+        if left is not None and right is not None:
+            pairs.append(Pair(seed=seed, arm=left, against=right))
+    return pairs
+
+
+def _problem(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> str:
+    """Why the contrast cannot be judged: a run that did not finish, a metric nobody has, other batches."""
+    for name in (contrast.claim.arm, contrast.against):
+        for seed in plan.seeds:
+            row = rows[name, seed]
+            if row.status != "finished":
+                return f"{name} seed {seed}: {row.status}" + (f" ({row.reason})" if row.reason else "")
+            if contrast.claim.metric not in row.metrics:
+                return f"{name} seed {seed} has no metric {contrast.claim.metric}; it has {', '.join(row.metrics)}"
+    if contrast.pairing == "unpaired":
+        return ""
+    for seed in plan.seeds:
+        if not same_batches(rows[contrast.claim.arm, seed], rows[contrast.against, seed]):
+            return f"seed {seed}: the two arms did not see the same batches"
+    return ""

@@ -1,0 +1,90 @@
+"""Run folders -> one row per run. A run that is missing, failed or diverged is a row that says so."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from stacklab.base.files import read_json, read_jsonl
+from stacklab.base.spec import Spec
+from stacklab.run.paths import OutPaths, RunPaths
+from stacklab.study.planning.plan import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Row(Spec):
+    """One run. `metrics` is empty unless it finished; `batches` is the hash of its order of batches, `marks` those of
+    its beginnings, by step, where a run may end early."""
+
+    arm: str
+    seed: int
+    run_id: str
+    status: Literal["finished", "diverged", "failed", "unfinished", "missing"]
+    reason: str = ""
+    step: int = 0
+    batches: str = ""
+    marks: dict[str, str] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    timing: dict[str, float | None] = Field(default_factory=dict)
+
+
+def same_batches(one: Row, other: Row) -> bool:
+    """Whether two runs saw the same batches, as long as both trained."""
+    shared = max((int(step) for step in one.marks if step in other.marks), default=None)
+    if shared is None:
+        return one.batches == other.batches
+    return one.marks[str(shared)] == other.marks[str(shared)]
+
+
+def collect(plan: Plan, out: Path) -> list[Row]:
+    """A row for every planned run, in the plan's order of arms."""
+    specs = {(arm.name, seed): spec for arm, seed, spec in plan.runs()}
+    return [
+        run_row(arm.name, seed, OutPaths(out).run(specs[arm.name, seed].run_id))
+        for arm in plan.arms
+        for seed in plan.seeds
+    ]
+
+
+def table(plan: Plan, rows: list[Row]) -> "pd.DataFrame":
+    """The rows as a data frame: who, how it ended, counts, metrics, seconds."""
+    import pandas as pd
+
+    records: list[dict[str, Any]] = []
+    for row in rows:
+        arm = plan.arm(row.arm)
+        counts = {
+            "total_parameters": arm.total_parameters,
+            "non_embedding_parameters": arm.non_embedding_parameters,
+            "train_flops": arm.train_flops,
+        }
+        head = {"arm": row.arm, "label": arm.label, "seed": row.seed, "status": row.status, "reason": row.reason}
+        records.append(head | {"run_id": row.run_id} | counts | row.metrics | row.timing)
+    return pd.DataFrame.from_records(records)
+
+
+def curves(plan: Plan, out: Path, file: Literal["metrics", "evals"]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """(arm, seed) -> the rows of metrics.jsonl or evals.jsonl, for runs that have them."""
+    found = {}
+    for arm, seed, spec in plan.runs():
+        path = getattr(OutPaths(out).run(spec.run_id), file)
+        if path.exists():
+            found[arm.name, seed] = read_jsonl(path)
+    return found
+
+
+def run_row(arm: str, seed: int, paths: RunPaths) -> Row:
+    """The row of one run folder, whatever state it is in."""
+    who: dict[str, Any] = {"arm": arm, "seed": seed, "run_id": paths.run_id}
+    if paths.result.exists():
+        result = read_json(paths.result)
+        timing = read_json(paths.timing) if paths.timing.exists() else {}
+        return Row(**who, **result, timing=timing)
+    if paths.error.exists():
+        return Row(**who, status="failed", reason=str(read_json(paths.error).get("error", "unknown")))
+    if paths.progress.exists():
+        step = int(read_json(paths.progress)["step"])
+        return Row(**who, status="unfinished", reason=f"stopped at step {step}", step=step)
+    return Row(**who, status="missing", reason="not run yet")

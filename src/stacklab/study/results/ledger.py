@@ -1,0 +1,87 @@
+"""What was claimed, and when: claims are entered before their runs are trained; changing one afterwards stays visible.
+
+One JSON line per entry in `ledger.jsonl` of the study's folder. Nothing is ever taken out.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stacklab.base.canon import canonical_json, fingerprint
+from stacklab.base.errors import DataError
+from stacklab.base.files import read_jsonl, write_text
+from stacklab.base.spec import Spec
+from stacklab.run.paths import OutPaths
+from stacklab.study.planning.plan import Contrast, Plan
+from stacklab.study.planning.tuning import MARK, tuned_contrasts
+
+FILE = "ledger.jsonl"
+
+
+class Entry(Spec):
+    """A claim's fingerprint and words at `entered` (UTC), when `finished_runs` of its arms' runs could be looked at."""
+
+    id: str
+    claim: str
+    stated: dict[str, Any]
+    entered: str
+    finished_runs: int
+
+
+def enter(plan: Plan, out: Path) -> None:
+    """Enter every claim of the plan that is new or differs from its last entry."""
+    entries = read_ledger(plan.folder(out))
+    last = {entry.id: entry.claim for entry in entries}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    for contrast in {one.id: one for one in (*tuned_contrasts(plan), *plan.contrasts)}.values():
+        stated = statement(contrast)
+        if last.get(contrast.id) != fingerprint(stated):
+            seen = _finished(plan, contrast, out)
+            entries.append(
+                Entry(id=contrast.id, claim=fingerprint(stated), stated=stated, entered=now, finished_runs=seen)
+            )
+    write_text(plan.folder(out) / FILE, "".join(canonical_json(entry.dump()) + "\n" for entry in entries))
+
+
+def read_ledger(folder: Path) -> list[Entry]:
+    """All entries, oldest first. Raises DataError for a file that is not a ledger."""
+    path = folder / FILE
+    if not path.exists():
+        return []
+    try:
+        return [Entry.model_validate(row) for row in read_jsonl(path)]
+    except ValueError as error:
+        raise DataError(
+            f"{path}: not a ledger of claims; move it away, and all claims count as made afterwards"
+        ) from error
+
+
+def afterthought(contrast: Contrast, entries: list[Entry]) -> str:
+    """Why the claim cannot count as made before the data; empty when it can."""
+    own = [entry for entry in entries if entry.id == contrast.id]
+    same = [entry for entry in own if entry.claim == fingerprint(statement(contrast))]
+    if any(entry.finished_runs == 0 for entry in same):
+        return ""
+    if not same:
+        return "not in the ledger, so it may have been made after seeing the data"
+    seen = f"on {same[0].entered[:10]}, after {same[0].finished_runs} of its runs had finished"
+    earlier = own[: own.index(same[0])]
+    if not earlier:
+        return f"made {seen}"
+    moved = sorted(key for key in same[0].stated if same[0].stated[key] != earlier[-1].stated.get(key))
+    changes = ", ".join(f"{key} from {earlier[-1].stated.get(key)} to {same[0].stated[key]}" for key in moved)
+    return f"changed {seen}: {changes}"
+
+
+def statement(contrast: Contrast) -> dict[str, Any]:
+    """What the fingerprint is of: the claim about this pair of arms, without the power, which decides nothing."""
+    stated = contrast.claim.dump() | {"against": contrast.against}
+    del stated["power"]
+    return stated
+
+
+def _finished(plan: Plan, contrast: Contrast, out: Path) -> int:
+    # At its own rate an arm has no run yet when the claim is entered, but those at the shared rate may have been seen.
+    arms = [name.removesuffix(MARK) for name in (contrast.claim.arm, contrast.against)]
+    specs = [spec for arm, _, spec in plan.runs() if arm.name.removesuffix(MARK) in arms]
+    return sum(OutPaths(out).run(spec.run_id).result.exists() for spec in specs)

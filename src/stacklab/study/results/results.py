@@ -1,0 +1,61 @@
+"""A study's outcome, read from its folders at any time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stacklab.base.errors import DataError
+from stacklab.study.planning.plan import Plan, load_plan
+from stacklab.study.planning.tuning import ArmTuning, read_tuning
+from stacklab.study.results.analyse import ClaimResult, analyse
+from stacklab.study.results.cell import Cell
+from stacklab.study.results.cells import read_cells, to_retry
+from stacklab.study.results.collect import Row, collect, table
+from stacklab.study.results.ledger import read_ledger
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The plan, a row per run, a result per claim. `out` is the folder that holds runs and studies."""
+
+    plan: Plan
+    out: Path
+    rows: list[Row]
+    claims: list[ClaimResult]
+    tuning: list[ArmTuning]
+    """What the arms came to over the grid of a study that tunes; empty for others."""
+    cells: list[Cell]
+    """Of a study whose arms are a grid; empty for others."""
+    retried: list[Row]
+    """Of the stacks that failed at their first learning rate, at each other one."""
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """One row per run."""
+        return table(self.plan, self.rows)
+
+    @property
+    def folder(self) -> Path:
+        return self.plan.folder(self.out)
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Claim -> verdict."""
+        return {claim.id: claim.verdict for claim in self.claims}
+
+
+def read_results(plan: Plan, out: Path) -> StudyResult:
+    rows = collect(plan, out)
+    claims = analyse(plan, rows, read_ledger(plan.folder(out)))
+    retried = collect(to_retry(plan, out), out)
+    return StudyResult(plan, out, rows, claims, read_tuning(plan, out), read_cells(plan, rows, out), retried)
+
+
+def open_results(folder: Path) -> StudyResult:
+    """The results of a study folder `<out>/studies/<name>-<scale>`. Raises DataError when it holds no plan."""
+    if not (folder / "plan.json").is_file():
+        raise DataError(f"{folder}: holds no plan.json, so it is not a study's folder")
+    return read_results(load_plan(folder), folder.resolve().parent.parent)

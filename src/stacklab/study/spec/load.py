@@ -1,0 +1,163 @@
+"""Study files -> StudySpec, with scale and overrides applied; errors name file and line."""
+
+import copy
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from stacklab.base.canon import fingerprint
+from stacklab.base.errors import SpecError
+from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
+from stacklab.run.spec import TASK, TEXT
+from stacklab.study.spec.expand import expand
+from stacklab.study.spec.rates import RetrySpec, TuningSpec
+from stacklab.study.spec.study import StudySpec
+
+SECTIONS = ("data", "model", "train", "evaluate", "sample")
+ALIKE = 0.65
+"""How alike a key must be for a suggestion (difflib): `warmup` to `warmup_steps` 0.67, `alphabet` to `label` 0.62."""
+
+
+def builtin_studies() -> dict[str, Path]:
+    folder = Path(str(files("stacklab.study") / "builtin"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def variant_of(overrides: Sequence[str], seeds: tuple[int, ...] | None, *rates: TuningSpec | RetrySpec | None) -> str:
+    """A short name for settings, seeds and grids of rates given beside the study; empty when there are none."""
+    grids = [grid.dump() for grid in rates if grid is not None]
+    if not overrides and seeds is None and not grids:
+        return ""
+    return fingerprint([sorted(overrides), seeds, *grids])[:8]
+
+
+def find_study(name: str) -> Path:
+    """The file of a built-in study, or the path given. Raises SpecError with the nearest name."""
+    known = builtin_studies()
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if path.is_file():
+            return path
+        raise SpecError(f"{path}: no such study file")
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"built-in studies: {', '.join(known)}; or give a .yaml file"
+    raise SpecError(f"no study is called {name!r}; {hint}")
+
+
+def load_tree(path: Path) -> tuple[dict[str, Any], Places]:
+    """A study file as plain values, with the arms of its grid written out."""
+    tree, places = load_yaml(path)
+    return expand(tree, places), places
+
+
+def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> StudySpec:
+    """The study at one scale: the scale's settings are merged into the base, then the overrides.
+
+    Raises SpecError naming file and line, or the override, of the first thing wrong.
+    """
+    tree, places = load_tree(find_study(name))
+    validate(tree, places)
+    scales = tree["scales"]
+    if scale not in scales:
+        raise SpecError(f"{places.of(('scales',))}: no scale {scale!r}; this study has {', '.join(scales)}")
+    for dotted, value in scales[scale].get("set", {}).items():
+        assign(tree["base"], dotted, value, where=places.of(("scales", scale, "set", dotted)))
+    study = validate(tree, places)
+    given = parse_overrides(overrides)
+    for dotted, value in given.items():
+        assign(tree["base"], dotted, value, where=f"override {dotted}")
+        _check_reach(study, scale, dotted)
+    return validate(tree, Overridden(given)) if given else study
+
+
+class Overridden(Places):
+    """Names the override that an error is about, or all of them where it may be any."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__(_overrides(given))
+        self._given = given
+
+    def of(self, path: Sequence[str | int]) -> str:
+        for length in range(len(path), 1, -1):
+            where = ".".join(map(str, path[1:length]))
+            near = {one: value for one, value in self._given.items() if _within(where, one) or _within(one, where)}
+            if near:
+                return _overrides(near)
+        return self.file
+
+
+def _overrides(given: Mapping[str, Any]) -> str:
+    return f"override {' '.join(f'{dotted}={value}' for dotted, value in given.items())}"
+
+
+def _check_reach(study: StudySpec, scale: str, dotted: str) -> None:
+    names = study.scales[scale].arms or tuple(study.arms)
+    own = [next((path for path in study.arms[name].change if _within(dotted, path)), None) for name in names]
+    if own and None not in own:
+        raise SpecError(f"override {dotted}: every arm of scale {scale} sets {own[0]} itself, so nothing would change")
+
+
+def _within(dotted: str, path: str) -> bool:
+    return dotted == path or dotted.startswith(f"{path}.")
+
+
+def assign(base: dict[str, Any], dotted: str, value: Any, *, where: str) -> None:
+    """Set `model.d_model` and the like in a tree of plain values. Mappings with the same `kind`, or none, are merged.
+    Steps take the place of epochs stated before.
+
+    Raises SpecError when the path does not start in a section of the base or passes through something not a mapping.
+    """
+    keys = dotted.split(".")
+    if keys[0] not in SECTIONS:
+        raise SpecError(f"{where}: {dotted!r} is not a setting; a path starts with {', '.join(SECTIONS)}")
+    node: Any = base
+    for key in keys[:-1]:
+        node = node.setdefault(key, {})
+        if not isinstance(node, dict):
+            raise SpecError(f"{where}: {key!r} in {dotted!r} is not a group of settings")
+    old = node.get(keys[-1])
+    if isinstance(old, dict) and isinstance(value, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
+        value = old | value
+    node[keys[-1]] = copy.deepcopy(value)
+    if dotted == "train.steps":
+        node["epochs"] = None
+
+
+def validate(tree: Mapping[str, Any], places: Places) -> StudySpec:
+    """Raises SpecError for the first thing wrong: place, path, what was expected."""
+    try:
+        return StudySpec.model_validate(tree)
+    except ValidationError as error:
+        raise SpecError(describe(error, places)) from error
+
+
+def describe(error: ValidationError, places: Places) -> str:
+    """One line for the first error of a validation, with the nearest name for an unknown key."""
+    first = error.errors(include_url=False)[0]
+    path = tuple(key for key in first["loc"] if key not in (TEXT, TASK))
+    dotted = ".".join(str(key) for key in path) or "study"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message, names = "unknown key", _field_names()
+        if path[-1] in names:
+            message += " here; it is one of other settings"
+        elif near := difflib.get_close_matches(str(path[-1]), names, n=1, cutoff=ALIKE):
+            message += f"; did you mean {near[0]}?"
+    elif first["type"] not in ("value_error", "missing"):
+        message += f", got {str(first['input'])[:60]!r}"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{places.of(path)}: {dotted}: {message}{more}"
+
+
+def _field_names() -> set[str]:
+    """Every field name of the study's specs, for suggestions."""
+    names: set[str] = set()
+    for definition in StudySpec.model_json_schema()["$defs"].values():
+        names.update(definition.get("properties", {}))
+    return names | set(StudySpec.model_fields)

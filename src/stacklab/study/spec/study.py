@@ -1,0 +1,247 @@
+"""A study: a question, a base configuration, arms, seeds and claims. No torch here."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+
+from stacklab.base.spec import Items, Spec, Text
+from stacklab.model.count import Quantity
+from stacklab.model.spec import ModelSpec
+from stacklab.run.metrics import check_metric, describe
+from stacklab.run.spec import RunData, RunSpec
+from stacklab.study.spec.checks import check_seeds
+from stacklab.study.spec.grid import GridSpec
+from stacklab.study.spec.rates import BOTH_RATES, NO_CELLS, RetrySpec, TuningSpec
+from stacklab.study.spec.trend import TrendSpec
+from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
+
+Changes = dict[Text, Any]
+"""Dotted path -> value, for example {model.num_layers: 12}."""
+
+
+class StudyTrainSpec(TrainSpec):
+    """epochs: passes over the training text; takes the place of `steps`, which then follow from the data."""
+
+    epochs: PositiveFloat | None = None
+
+    def as_run(self) -> TrainSpec:
+        return TrainSpec(**{name: getattr(self, name) for name in TrainSpec.model_fields})
+
+
+class BaseSpec(Spec):
+    """The configuration that all arms share."""
+
+    data: RunData
+    model: ModelSpec
+    train: StudyTrainSpec = StudyTrainSpec()
+    evaluate: EvaluateSpec = EvaluateSpec()
+    sample: SampleSpec = SampleSpec()
+
+    def with_model(self, model: ModelSpec) -> Self:
+        return self.model_validate(self.dump() | {"model": model.dump()})
+
+    @classmethod
+    def of_run(cls, spec: RunSpec) -> Self:
+        """The configuration that a run was made from."""
+        sections = spec.dump()
+        return cls.model_validate({name: sections[name] for name in cls.model_fields})
+
+    def as_run(self, data_fingerprint: str, *, seed: int) -> RunSpec:
+        sections = {name: getattr(self, name) for name in BaseSpec.model_fields} | {"train": self.train.as_run()}
+        return RunSpec(data_fingerprint=data_fingerprint, seed=seed, **sections)
+
+
+class MatchSpec(Spec):
+    """Solve `knob` so that `quantity` equals that of the arm `to`, within `tolerance` (a share of it).
+
+    step_seconds is the time of a training step, measured on this machine when the study is first planned.
+    tolerance: None means 0.02, and 0.05 for step_seconds, which is noisy.
+    The knob takes multiples of `multiple_of` only; d_model also those that every num_heads divides.
+    """
+
+    quantity: Literal[Quantity, "step_seconds"]
+    to: Text
+    knob: Literal["model.d_model", "model.d_ff", "model.num_layers"] = "model.d_model"
+    multiple_of: PositiveInt = 1
+    tolerance: float | None = Field(None, gt=0)
+
+    @property
+    def allowed(self) -> float:
+        """The tolerance that holds."""
+        if self.tolerance is not None:
+            return self.tolerance
+        return 0.05 if self.quantity == "step_seconds" else 0.02
+
+
+class ArmSpec(Spec):
+    """The base with `change`, and if it is a control, with a solved knob.
+
+    consequences: the paths that move along with the change and are meant to (a width solved to match, the d_ff that
+    follows it). A path that moves and is neither a knob of the study nor declared here is an error.
+    """
+
+    label: Text
+    change: Changes = Field(default_factory=dict)
+    match: MatchSpec | None = None
+    consequences: Items[Text] = ()
+
+    @model_validator(mode="after")
+    def _knob_is_free(self) -> Self:
+        if self.match is not None and self.match.knob in self.change:
+            raise ValueError(f"change sets {self.match.knob}, which match solves; leave one of the two out")
+        return self
+
+
+class ClaimSpec(Spec):
+    """Written before the run: `arm` does better on `metric` than each arm of `against`, or equally well.
+
+    direction: lower or higher says which way `arm` must differ. equivalent: the difference lies within +-margin.
+    level: two-sided; 0.05 means a 95 % interval. power: an inconclusive verdict names the seeds that would reach it; it
+    decides nothing.
+    """
+
+    id: Text = Field(pattern=r"^[a-z0-9-]+$")
+    statement: Text
+    metric: Text
+    arm: Text
+    against: Items[Text] = Field(min_length=1)
+    direction: Literal["lower", "higher", "equivalent"]
+    margin: float | None = Field(None, gt=0)
+    level: float = Field(0.05, gt=0, lt=0.5)
+    power: float = Field(0.8, gt=0, lt=1)
+
+    @field_validator("metric")
+    @classmethod
+    def _some_run_has_it(cls, metric: str) -> str:
+        return check_metric(metric)
+
+    @model_validator(mode="after")
+    def _margin_fits(self) -> Self:
+        if (self.direction == "equivalent") != (self.margin is not None):
+            found = "no margin" if self.margin is None else f"margin {self.margin:g}"
+            raise ValueError(
+                f"direction {self.direction} with {found}: a margin belongs to direction: equivalent, and to it alone"
+            )
+        if self.arm in self.against:
+            raise ValueError(f"the arm {self.arm!r} is compared with itself")
+        return self
+
+
+class AggregateSpec(Spec):
+    """One number over several metrics on one scale, such as the accuracy over tasks, for every arm."""
+
+    name: Text = Field(pattern=r"^[a-z0-9-]+$")
+    label: Text
+    metrics: Items[Text] = Field(min_length=2)
+
+    @field_validator("metrics")
+    @classmethod
+    def _some_run_has_them(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_metric(metric) for metric in metrics)
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if twice := {metric for metric in self.metrics if self.metrics.count(metric) > 1}:
+            raise ValueError(f"the metric {min(twice)} is named twice")
+        if len({describe(metric).scale for metric in self.metrics}) > 1:
+            scales = ", ".join(f"{metric} ({describe(metric).scale})" for metric in self.metrics)
+            raise ValueError(f"an aggregate needs metrics on one scale, not {scales}")
+        return self
+
+
+class ScaleSpec(Spec):
+    """How large the study is run: changes to the base, the arms and the claims kept (None: all), the seeds.
+
+    tuning: also state every claim with each arm at its own best learning rate.
+    retry: of a study with a grid, the learning rates that a stack gets before it counts as failing.
+    """
+
+    description: Text
+    expected_time: Text
+    set: Changes = Field(default_factory=dict)
+    arms: Items[Text] | None = None
+    claims: Items[Text] | None = None
+    seeds: Items[int]
+    tuning: TuningSpec | None = None
+    retry: RetrySpec | None = None
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        return check_seeds(seeds)
+
+    @model_validator(mode="after")
+    def _one_kind_of_rates(self) -> Self:
+        if self.tuning and self.retry:
+            raise ValueError(f"retry: {BOTH_RATES}")
+        return self
+
+
+class ReportedSpec(Spec):
+    """A number that the source printed: for an arm, a metric and a value in the metric's unit."""
+
+    arm: Text
+    metric: Text
+    value: float
+    note: Text = ""
+
+
+class SourceSpec(Spec):
+    """Where the study comes from, what was printed there, and why the numbers here may differ."""
+
+    title: Text
+    reported: Items[ReportedSpec] = ()
+    differences: Items[Text] = ()
+
+
+class StudySpec(Spec):
+    """The whole study. `knobs` are the paths that its arms may change: one, if the study asks one thing.
+
+    control: the arm that the report sets all others against, together at one level.
+    """
+
+    name: Text = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: Text
+    question: Text
+    background: Text = ""
+    knobs: Items[Text] = Field(min_length=1)
+    base: BaseSpec
+    arms: dict[Text, ArmSpec] = Field(min_length=1)
+    grid: GridSpec | None = None
+    control: Text | None = None
+    claims: Items[ClaimSpec] = ()
+    aggregates: Items[AggregateSpec] = ()
+    trend: TrendSpec | None = None
+    scales: dict[Text, ScaleSpec] = Field(min_length=1)
+    source: SourceSpec | None = None
+    limits: Items[Text] = ()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        for where, name in self._arm_references():
+            if name not in self.arms:
+                raise ValueError(f"{where} names the arm {name!r}; the arms are {', '.join(self.arms)}")
+        ids = [claim.id for claim in self.claims]
+        for key, scale in self.scales.items():
+            if unknown := set(scale.claims or ()) - set(ids):
+                raise ValueError(
+                    f"scales.{key}.claims names the claim {min(unknown)!r}; the claims are {', '.join(ids)}"
+                )
+            if scale.retry and self.grid is None:
+                raise ValueError(f"scales.{key}.retry: {NO_CELLS}")
+        if twice := {name for name in ids if ids.count(name) > 1}:
+            raise ValueError(f"the claim id {min(twice)!r} is used twice")
+        names = [aggregate.name for aggregate in self.aggregates]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"the aggregate name {min(twice)!r} is used twice")
+        return self
+
+    def _arm_references(self) -> list[tuple[str, str]]:
+        matches = [(f"arms.{name}.match.to", arm.match.to) for name, arm in self.arms.items() if arm.match]
+        claims = [(f"claim {claim.id}", name) for claim in self.claims for name in (claim.arm, *claim.against)]
+        scales = [(f"scales.{key}.arms", name) for key, scale in self.scales.items() for name in scale.arms or ()]
+        reported = [("source.reported", row.arm) for row in (self.source.reported if self.source else ())]
+        control = [("control", self.control)] if self.control else []
+        series = self.trend.series.items() if self.trend else ()
+        trend = [(f"trend.series.{key}", name) for key, names in series for name in names]
+        return matches + claims + scales + reported + control + trend

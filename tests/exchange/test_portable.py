@@ -1,0 +1,31 @@
+"""Which tokenizers go with which tables."""
+
+import pytest
+from tokenizers import Tokenizer, models
+
+from stacklab.base.errors import TokenizerError
+from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.exchange.portable import check_vocabulary
+from stacklab.model.spec import ModelSpec
+
+
+def tokenizer_of(ids: int) -> TokenizerFile:
+    vocabulary = {"first": 0, "last": ids - 1}
+    return TokenizerFile("x", Tokenizer(models.WordLevel(vocabulary, unk_token="first")).to_str(), {})
+
+
+@pytest.mark.parametrize(
+    ("ids", "rows"),
+    # GPT-2, Llama with a padded head, Qwen 2.5, then small ones.
+    [(50_257, 50_304), (32_000, 32_064), (151_665, 151_936), (1000, 1024), (7, 7), (8, 9), (900, 1010)],
+)
+def test_padded_tables_are_told_by_how_much(ids: int, rows: int) -> None:
+    assert check_vocabulary(tokenizer_of(ids), ModelSpec(vocab_size=rows)) == rows - ids
+
+
+@pytest.mark.parametrize(
+    ("ids", "rows"), [(400, 512), (2, 31), (7, 6), (6, 7), (896, 1024), (50_000, 50_520), (50_257, 151_936)]
+)
+def test_another_models_tokenizer_is_refused(ids: int, rows: int) -> None:
+    with pytest.raises(TokenizerError, match=f"has {ids} ids, the model's vocabulary has {rows}; this is not the"):
+        check_vocabulary(tokenizer_of(ids), ModelSpec(vocab_size=rows))

@@ -1,0 +1,60 @@
+"""Which runs can be trained together."""
+
+from typing import Any
+
+import pytest
+from tests.run.conftest import Bench
+from tests.run.tasks import DATA, task_spec
+
+from stacklab.model.positions.kinds import RotaryPositions
+from stacklab.model.spec import InitSpec, NormSpec
+from stacklab.run.stacking import group_key, why_alone
+
+SAME: list[dict[str, Any]] = [
+    {"seed": 2},
+    {"optimizer": {"learning_rate": 1e-2, "weight_decay": 0.0, "betas": (0.9, 0.99), "clip_norm": None}},
+    {"schedule": {"kind": "constant"}},
+    {"steps": 30, "checkpoint_every": 3},
+    {"stop": {"metric": "validation.accuracy", "at_least": 0.9}, "diverged_above": 5.0},
+    {"model": {"init": InitSpec(std=0.1)}},
+]
+OTHER: list[dict[str, Any]] = [
+    {"batch_size": 8},
+    {"model": {"num_heads": 2}},
+    {"model": {"mask": "full"}},
+    {"data": DATA.model_copy(update={"probe": 41})},
+]
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_what_changes_no_shape_shares_a_stack(change: dict[str, Any]) -> None:
+    assert group_key(task_spec(**change)) == group_key(task_spec())
+    assert why_alone(task_spec(**change)) is None
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_what_changes_shapes_or_sequences_does_not(change: dict[str, Any]) -> None:
+    assert group_key(task_spec(**change)) != group_key(task_spec())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"model": {"dropout": 0.1}}, "model.dropout = 0.1 is not supported in a stack"),
+        ({"model": {"attention_dropout": 0.1}}, "model.attention_dropout = 0.1 is not supported in a stack"),
+        ({"model": {"layer_drop": 0.5}}, "model.layer_drop = 0.5 is not supported in a stack"),
+        ({"model": {"d_model": 640}}, "3,292,160 parameters are more than 1,000,000"),
+        ({"model": {"norm": NormSpec(kind="rms")}}, "model.norm.kind = rms is not supported in a stack"),
+        ({"model": {"position": RotaryPositions()}}, "model.position.kind = rotary is not supported in a stack"),
+        ({"model": {"feed_forward": "gated"}}, "model.feed_forward = gated is not supported in a stack"),
+        ({"model": {"num_heads": 2, "num_kv_heads": 1}}, "model.num_kv_heads = 1 is not supported in a stack"),
+        ({"micro_batch_size": 8}, "micro-batches are not made in a stack"),
+        ({"precision": "bf16"}, "precision bf16 is not supported in a stack"),
+    ],
+)
+def test_what_a_stack_cannot_do_says_why(change: dict[str, Any], reason: str) -> None:
+    assert why_alone(task_spec(**change)) == reason
+
+
+def test_text_is_trained_run_by_run(bench: Bench) -> None:
+    assert why_alone(bench.spec(model={"dropout": 0.0})) == "text is trained run by run"

@@ -1,0 +1,173 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from stacklab.stats.result import Estimate, Needed, PValue, SeedsNeeded, Undefined
+from stacklab.stats.unpaired import welch, welch_tost
+from stacklab.study.planning.plan import Plan, make_plan
+from stacklab.study.results.analyse import ClaimResult, analyse
+from stacklab.study.results.collect import Row
+from stacklab.study.spec.load import read_study
+
+LOSSES = {"deep": [1.0, 1.2, 1.1, 1.3], "shallow": [2.0, 2.1, 2.2, 2.2], "wide": [1.1, 1.1, 1.2, 1.4]}
+
+
+@pytest.fixture
+def plan(tiny: Path) -> Plan:
+    return make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=tiny.parent / "out", seeds=(1, 2, 3, 4))
+
+
+def rows(plan: Plan, losses: dict[str, list[float]] = LOSSES, **change: Any) -> list[Row]:
+    return [
+        Row(
+            arm=arm.name,
+            seed=seed,
+            run_id="r",
+            **{"status": "finished", "batches": f"b{seed}", "metrics": {"train_probe.loss": value}} | change,
+        )
+        for arm in plan.arms
+        for seed, value in zip(plan.seeds, losses[arm.name], strict=True)
+    ]
+
+
+def judged(plan: Plan, rows: list[Row]) -> dict[str, ClaimResult]:
+    return {result.against: result for result in analyse(plan, rows, [])}
+
+
+def with_claim(plan: Plan, **change: Any) -> Plan:
+    tree = plan.dump()
+    for contrast in tree["contrasts"]:
+        contrast["claim"] |= change
+    return Plan.model_validate(tree)
+
+
+def test_a_clear_gap_is_supported_and_none_is_inconclusive(plan: Plan) -> None:
+    found = judged(plan, rows(plan))
+    assert found["shallow"].verdict == "supported"
+    assert found["shallow"].statement == "two layers fits better than one layer"
+    assert found["shallow"].seeds_needed is None
+    assert found["wide"].verdict == "inconclusive"
+    assert isinstance(found["wide"].seeds_needed, Needed)
+    assert [(pair.arm, pair.against) for pair in found["shallow"].pairs] == list(
+        zip(LOSSES["deep"], LOSSES["shallow"], strict=True)
+    )
+
+
+def test_an_inconclusive_claim_names_the_seeds_for_its_power(plan: Plan) -> None:
+    def needed(**change: Any) -> SeedsNeeded | None:
+        found = judged(with_claim(plan, **change), rows(plan))["wide"]
+        assert found.verdict == "inconclusive"
+        return found.seeds_needed
+
+    usual, more = needed(), needed(power=0.95)
+    assert isinstance(usual, Needed) and isinstance(more, Needed)
+    assert 4 < usual.seeds < more.seeds
+    assert (usual.power, more.power) == (0.8, 0.95)
+    tied = needed(direction="equivalent", margin=0.1)
+    assert isinstance(tied, Needed) and tied.seeds > 4
+    far = needed(direction="equivalent", margin=0.04)
+    assert far == Undefined(reason="the difference found, -0.05, does not lie within ±0.04")
+
+
+def moving(plan: Plan, path: str) -> Plan:
+    """The plan, if all its arms differed in `path` too."""
+    tree = plan.dump()
+    for contrast in tree["contrasts"]:
+        contrast["differences"].append({"path": path, "left": 1, "right": 2})
+    return Plan.model_validate(tree)
+
+
+def test_arms_that_move_the_batches_are_judged_unpaired_and_say_so(plan: Plan) -> None:
+    other = [row.model_copy(update={"batches": f"{row.arm} {row.seed}"}) for row in rows(plan)]
+    found = judged(moving(plan, "train.steps"), other)
+    near, far = found["wide"], found["shallow"]
+    assert {near.pairing, far.pairing} == {"unpaired"}
+    assert (far.verdict, far.reason.split(" of the ")[0]) == ("supported", "95% unpaired interval")
+    assert far.difference == welch(LOSSES["deep"], LOSSES["shallow"], level=0.05)
+    test = stats.ttest_ind(LOSSES["deep"], LOSSES["shallow"], equal_var=False)
+    evidence = far.evidence
+    assert isinstance(evidence.test, PValue) and evidence.test.p == pytest.approx(test.pvalue)
+    assert isinstance(evidence.permutation, PValue) and evidence.permutation.p == pytest.approx(2 / 70)
+    assert isinstance(evidence.effect, Estimate) and evidence.effect.method.startswith("Hedges g, unpaired")
+    assert isinstance(evidence.superiority, Estimate) and evidence.superiority.n == 8
+    assert evidence.correlation == Undefined(reason="the runs are not paired")
+    assert isinstance(far.bootstrap, Estimate) and "unpaired" in far.bootstrap.method
+    assert isinstance(near.seeds_needed, Needed) and near.seeds_needed.seeds > 4
+
+
+def test_unpaired_equivalence_is_two_one_sided_welch_tests(plan: Plan) -> None:
+    claim = with_claim(moving(plan, "train.batch_size"), direction="equivalent", margin=0.5)
+    found = judged(claim, rows(plan))
+    assert (found["wide"].verdict, found["shallow"].verdict) == ("equivalent", "refuted")
+    assert found["wide"].evidence.test == welch_tost(LOSSES["deep"], LOSSES["wide"], margin=0.5)
+
+
+def test_the_opposite_is_refuted_and_direction_counts(plan: Plan) -> None:
+    assert judged(with_claim(plan, direction="higher"), rows(plan))["shallow"].verdict == "refuted"
+    swapped = LOSSES | {"deep": LOSSES["shallow"], "shallow": LOSSES["deep"]}
+    assert judged(plan, rows(plan, swapped))["shallow"].verdict == "refuted"
+
+
+def test_equivalence_needs_the_whole_interval_within_the_margin(plan: Plan) -> None:
+    def verdict(margin: float, against: str) -> str:
+        return judged(with_claim(plan, direction="equivalent", margin=margin), rows(plan))[against].verdict
+
+    assert verdict(0.5, "wide") == "equivalent"
+    assert verdict(0.1, "wide") == "inconclusive"
+    assert verdict(0.1, "shallow") == "refuted"
+
+
+def test_a_run_that_did_not_finish_makes_the_claim_invalid_with_the_reason(plan: Plan) -> None:
+    broken = [
+        row.model_copy(update={"status": "diverged", "reason": "nan", "metrics": {}})
+        if (row.arm, row.seed) == ("shallow", 2)
+        else row
+        for row in rows(plan)
+    ]
+    found = judged(plan, broken)
+    assert (found["shallow"].verdict, found["shallow"].reason) == ("invalid", "shallow seed 2: diverged (nan)")
+    assert len(found["shallow"].pairs) == 3
+    assert found["wide"].verdict == "inconclusive"
+
+
+def test_other_batches_or_no_metric_make_the_claim_invalid(plan: Plan) -> None:
+    other = [row.model_copy(update={"batches": "x"}) if row.arm == "wide" else row for row in rows(plan)]
+    assert judged(plan, other)["wide"].reason == "seed 1: the two arms did not see the same batches"
+    assert judged(plan, other)["shallow"].verdict == "supported"
+    none = rows(plan, metrics={"validation.loss": 1.0})
+    assert "has no metric train_probe.loss; it has validation.loss" in judged(plan, none)["wide"].reason
+
+
+def test_arms_of_different_learning_rates_must_see_equal_batches_and_of_different_length_need_not(plan: Plan) -> None:
+    other = [row.model_copy(update={"batches": "x"}) if row.arm == "wide" else row for row in rows(plan)]
+
+    def verdict(path: str) -> str:
+        return judged(moving(plan, path), other)["wide"].verdict
+
+    assert verdict("train.optimizer.learning_rate") == "invalid"
+    assert [verdict(path) for path in ("train.steps", "train.batch_size", "data.block_size")] == ["inconclusive"] * 3
+
+
+def test_equal_values_are_no_evidence(plan: Plan) -> None:
+    flat = {"deep": [0.0] * 4, "shallow": [0.0] * 4, "wide": [0.0] * 4}
+    found = judged(plan, rows(plan, flat))["shallow"]
+    assert found.verdict == "inconclusive"
+    assert found.reason == "all 4 differences are 0: no spread to judge by"
+
+
+def test_p_values_are_corrected_for_all_claims_and_an_invalid_one_makes_none_easier(plan: Plan) -> None:
+    found = judged(plan, rows(plan))
+    p = {name: result.evidence.test.p for name, result in found.items()}
+    assert p["shallow"] < 0.05 < p["wide"]
+    assert found["shallow"].evidence.holm.p == pytest.approx(2 * p["shallow"])
+    broken = [row.model_copy(update={"status": "failed"}) if row.arm == "wide" else row for row in rows(plan)]
+    alone = judged(plan, broken)
+    assert alone["wide"].evidence.test.kind == "undefined"
+    assert alone["shallow"].evidence.holm.p == pytest.approx(2 * p["shallow"])
+
+
+def test_superiority_counts_the_seeds_at_which_the_claimed_direction_holds(plan: Plan) -> None:
+    assert judged(plan, rows(plan))["shallow"].evidence.superiority.value == 1.0
+    assert judged(with_claim(plan, direction="higher"), rows(plan))["shallow"].evidence.superiority.value == 0.0
