@@ -84,10 +84,13 @@ def trees() -> list[ast.Module]:
     return [ast.parse(path.read_text()) for path in FILES]
 
 
+SPEC_BASES = {"Spec", "PositionKind"}
+
+
 def spec_fields() -> Iterator[str]:
     for tree in trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Spec" for base in node.bases):
+            if isinstance(node, ast.ClassDef) and any(ast.unparse(base) in SPEC_BASES for base in node.bases):
                 for item in node.body:
                     if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
                         yield item.target.id

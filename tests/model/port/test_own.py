@@ -10,7 +10,8 @@ import pytest
 import torch
 from tests.model.port.conftest import IDS_BT, OWN_STACKS, filled, logits, stack, tensors_of
 
-from stacklab.base.errors import PortError
+import stacklab
+from stacklab.base.errors import MissingExtraError, PortError
 from stacklab.data.tokenizer_files import bytes_tokenizer
 from stacklab.exchange.export import write_files, write_tokenizer
 from stacklab.exchange.model_card import model_card
@@ -134,3 +135,14 @@ def test_the_file_that_travels_refuses_a_kind_that_it_does_not_know(field: str, 
     config = StacklabConfig(**OWN.write(stack(OWN_STACKS["per-layer"])) | change)
     with pytest.raises(ValueError, match=f"config: {field} is 'unheard-of', expected one of "):
         StacklabForCausalLM(config)
+
+
+def test_importing_stacklab_leaves_the_imports_of_python_alone() -> None:
+    code = "import sys; before = list(sys.meta_path); import stacklab; assert sys.meta_path == before"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_registering_without_transformers_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stacklab.api.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"transformers is not installed; pip install 'stacklab\[hf\]'"):
+        stacklab.register_with_transformers()
