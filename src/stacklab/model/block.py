@@ -70,7 +70,7 @@ class Block(nn.Module):
             self.add_module(f"{part}_{name}", build_norm(spec))
 
     def _norms(self, part: SubLayer) -> list[nn.Module]:
-        return [self.get_submodule(f"{part}_{name}") for name in self.placement.norms]
+        return [getattr(self, f"{part}_{name}") for name in self.placement.norms]
 
 
 def build_norm(spec: ModelSpec) -> nn.Module:
