@@ -23,6 +23,7 @@ from stacklab.study.planning.tuning import Trial, trials, with_tuned
 from stacklab.study.results.ledger import enter
 from stacklab.study.results.results import StudyResult, open_results
 from stacklab.study.spec.expand import expand
+from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import StudySpec
 
 MakeStudy = Callable[..., StudyResult]
@@ -236,7 +237,8 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
         monkeypatch.setattr("stacklab.study.planning.arms.make_ready", lambda spec, *, cache, ask: data)
         monkeypatch.setattr(attending, "measured", fake_attention)
         study = StudySpec.model_validate(tree or study_tree())
-        plan = attending.with_attention(planning.make_plan(study, scale=scale, out=out, seeds=seeds), out, threads=2)
+        plan = planning.make_plan(study, StudyRequest(scale=scale, out=out, seeds=seeds))
+        plan = attending.with_attention(plan, out, threads=2)
         enter(plan, out)
         for trial in trials(plan):
             write_trial(trial, OutPaths(out).run(trial.spec.run_id))

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from stacklab.api import load_study
 from stacklab.base.errors import DataError, MatchError, StacklabError
+from stacklab.cli.plan import plan as plan_command
 from stacklab.model.count import flops_per_token
 from stacklab.model.spec import ModelSpec
 from stacklab.run.paths import OutPaths
 from stacklab.study.planning import stopwatch
 from stacklab.study.planning.plan import Plan, load_plan, make_plan, save_plan
-from stacklab.study.spec.load import read_study
 
 BY_TIME = "match: {quantity: step_seconds, to: deep, knob: model.d_ff}\n    consequences: [model.d_ff]"
 BY_SIZE = "match: {quantity: total_parameters, to: deep, tolerance: 0.2}\n    consequences: [model.d_model, model.d_ff]"
@@ -47,9 +48,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     return fake
 
 
-def planned(file: Path, *overrides: str, scale: str = "smoke", **kwargs: Any) -> Plan:
-    study = read_study(str(file), scale=scale, overrides=overrides)
-    return make_plan(study, scale=scale, out=file.parent / "out", **kwargs)
+def planned(file: Path, *overrides: str, looks: int = 1, look: int = 1, **request: Any) -> Plan:
+    study = load_study(str(file), overrides=overrides, out=file.parent / "out", **request)
+    return make_plan(study.spec, study.request, looks=looks, look=look)
 
 
 def test_a_second_plan_has_the_same_runs_and_measures_nothing(
@@ -81,6 +82,19 @@ def test_it_is_measured_with_the_threads_of_a_run(timed: Path, machine: FakeMach
     calls = len(machine.calls)
     planned(timed, workers=1)
     assert {call["threads"] for call in machine.calls[calls:]} == {6}
+
+
+@pytest.mark.parametrize(("engine", "workers", "threads"), [("processes", 3, 2), ("replicas", 3, 2), ("inline", 1, 6)])
+def test_python_and_the_command_line_plan_for_the_threads_of_the_engine(
+    engine: str, workers: int, threads: int, timed: Path, machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stacklab.study.engines.inline.cores", lambda: 6)
+    monkeypatch.setattr("stacklab.api.run_study", lambda *_: None)
+    load_study(str(timed), out=timed.parent / "out").run(engine=engine, workers=workers)
+    assert {call["threads"] for call in machine.calls} == {threads}
+    calls = len(machine.calls)
+    plan_command(str(timed), engine=engine, workers=workers, calibrate=False, out=timed.parent / "out")
+    assert len(machine.calls) == calls, "the command line finds the measurement of Python"
 
 
 def test_a_later_look_finds_the_measurement_of_the_first(timed: Path, machine: FakeMachine) -> None:

@@ -8,7 +8,7 @@ from tests.study.conftest import TINY
 from stacklab.api import load_study
 from stacklab.base.errors import SpecError
 from stacklab.base.files import read_json, read_jsonl, write_json
-from stacklab.cli.options import parse_tuning
+from stacklab.cli.request import parse_request
 from stacklab.run.execute import execute
 from stacklab.run.paths import OutPaths
 from stacklab.study.execution.run import Todo, run_plan
@@ -162,4 +162,4 @@ def test_a_tuned_study_runs_its_grid_first_and_enters_all_claims_before_it(tmp_p
 )
 def test_a_bad_grid_is_refused(given: tuple[str | None, str | None, str | None], told: str) -> None:
     with pytest.raises(SpecError, match=told):
-        parse_tuning(*given)
+        parse_request(dict(zip(("learning_rates", "weight_decays", "tuning_seeds"), given, strict=True)))

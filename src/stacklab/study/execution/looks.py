@@ -8,11 +8,12 @@ from stacklab.stats.sequential import look_level
 from stacklab.study.planning.plan import Plan, load_plan, study_folder
 from stacklab.study.results.collect import collect
 from stacklab.study.spec.checks import check_seeds
+from stacklab.study.spec.request import StudyRequest
 
 
-def saved_plan(out: Path, name: str, scale: str, variant: str) -> Plan | None:
-    """The plan that the study's folder holds, if it was run before."""
-    folder = study_folder(out, name, scale, variant)
+def saved_plan(name: str, request: StudyRequest) -> Plan | None:
+    """The plan that the folder of the study `name` holds, if it was run before as requested."""
+    folder = study_folder(name, request)
     return load_plan(folder) if (folder / "plan.json").is_file() else None
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stacklab.base.errors import DataError, SpecError
+from stacklab.base.errors import DataError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec
 from stacklab.data.spec import DataSpec
@@ -15,16 +15,15 @@ from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.sequential import look_level
-from stacklab.study.engines.machine import threads_each
-from stacklab.study.engines.registry import worker_count
+from stacklab.study.engines.registry import make_engine
 from stacklab.study.planning.arms import ReadyOnce, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.contrast import differences, pairing
 from stacklab.study.planning.match import StepTimes, unmatched
 from stacklab.study.planning.rates import check_tuning, chosen_rates
 from stacklab.study.planning.stopwatch import stopwatch
-from stacklab.study.spec.checks import check_seeds
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
+from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import BaseSpec, ClaimSpec, StudySpec
 
 
@@ -118,60 +117,56 @@ class Plan(Spec):
         return [(arm, seed, self.run_spec(arm, seed)) for arm in arms for seed in self.seeds]
 
     def folder(self, out: Path) -> Path:
-        return study_folder(out, self.study.name, self.scale, self.variant)
+        return _folder(out, self.study.name, self.scale, self.variant)
 
 
-def study_folder(out: Path, name: str, scale: str, variant: str) -> Path:
+def study_folder(name: str, request: StudyRequest) -> Path:
+    """Where the study `name`, run as requested, keeps its plan and its results."""
+    return _folder(request.out, name, request.scale, request.variant)
+
+
+def _folder(out: Path, name: str, scale: str, variant: str) -> Path:
     return OutPaths(out).study(name, f"{scale}-{variant}" if variant else scale)
 
 
 def make_plan(
     study: StudySpec,
+    request: StudyRequest,
     *,
-    scale: str,
-    out: Path,
     seeds: tuple[int, ...] | None = None,
-    variant: str = "",
     looks: int = 1,
     look: int = 1,
-    tuning: TuningSpec | None = None,
-    retry: RetrySpec | None = None,
-    workers: int | None = None,
 ) -> Plan:
-    """Prepare the data, resolve and check the arms, pair them for the claims. tuning, retry: in place of the scale's.
-
-    workers: how many runs will train at once (None: as many as the machine takes), which decides with how many threads
-    a match of step times is measured.
+    """Prepare the data, resolve and check the arms, pair them for the claims. `study` is the study at the request's
+    scale, with its overrides. seeds: of a later look, in place of the request's.
 
     Raises DataError, TokenizerError, SpecError, ContrastError or MatchError for what cannot be run.
     """
-    settings = study.scales[scale]
-    try:
-        chosen = settings.seeds if seeds is None else check_seeds(seeds)
-    except ValueError as error:
-        raise SpecError(f"--seeds: {error}") from error
-    tuning, retry = chosen_rates(study, settings, tuning, retry)
+    settings, out = study.scales[request.scale], request.out
+    chosen = seeds or request.seeds or settings.seeds
+    tuning, retry = chosen_rates(study, settings, request)
     check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
     ready = ReadyOnce(OutPaths(out).cache)
     check_context("the base", study.base)
     data = ready(study.base)
-    # Of the first look, so that later ones find the same measurement.
-    slots = worker_count(workers, runs=len(names) * len(chosen) // look)
-    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads_each(slots))
+    # Matches of step times are measured with the threads of a run. Of the first look, so that later ones find them.
+    engine = make_engine(request.engine, workers=request.workers)
+    threads = engine.threads(len(names) * len(chosen) // look)
+    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads)
     arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
     contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
     return Plan(
         study=study,
-        scale=scale,
+        scale=request.scale,
         seeds=chosen,
         data_fingerprint=data.fingerprint,
         data=data.facts,
         arms=tuple(_arm_plan(with_data(study.base, data), arms, arm) for arm in arms.values()),
         contrasts=contrasts,
         not_asked=not_asked,
-        variant=variant,
+        variant=request.variant,
         looks=looks,
         look=look,
         tuning=tuning,

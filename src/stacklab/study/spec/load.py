@@ -9,12 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stacklab.base.canon import fingerprint
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
 from stacklab.run.spec import TASK, TEXT
 from stacklab.study.spec.expand import expand
-from stacklab.study.spec.rates import RetrySpec, TuningSpec
 from stacklab.study.spec.study import StudySpec
 
 SECTIONS = ("data", "model", "train", "evaluate", "sample")
@@ -25,14 +23,6 @@ ALIKE = 0.65
 def builtin_studies() -> dict[str, Path]:
     folder = Path(str(files("stacklab.study") / "builtin"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-
-
-def variant_of(overrides: Sequence[str], seeds: tuple[int, ...] | None, *rates: TuningSpec | RetrySpec | None) -> str:
-    """A short name for settings, seeds and grids of rates given beside the study; empty when there are none."""
-    grids = [grid.dump() for grid in rates if grid is not None]
-    if not overrides and seeds is None and not grids:
-        return ""
-    return fingerprint([sorted(overrides), seeds, *grids])[:8]
 
 
 def find_study(name: str) -> Path:
