@@ -22,7 +22,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Form:
-    """A way to write a stack down, exact both ways.
+    """A way to write a stack down, exact in both directions.
 
     name: for --format and messages. model_type, architecture: as the config names them.
     read: the stack of a config. Raises PortError for a key that is unknown or needs what a stack cannot do.

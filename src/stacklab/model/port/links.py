@@ -20,7 +20,7 @@ SHOWN = 3
 class Link:
     """One of our tensors and those of the other form that make it up, stacked by rows.
 
-    shape: of ours. rows: how many rows each of theirs has, when there are several.
+    shape: shape of our tensor. rows: how many rows each of theirs has, when there are several.
     turned: theirs are transposed (inputs by outputs).
     """
 

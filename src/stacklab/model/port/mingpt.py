@@ -67,4 +67,4 @@ def _tensor(name: str, value: object, where: str) -> Tensor:
                 raise PortError(f"{where}: {name} has {len(raw)} bytes, its shape {shown(shape)} needs 4 a number")
             return torch.frombuffer(bytearray(raw), dtype=torch.float32).reshape(shape)
         case _:
-            raise PortError(f'{where}: {name} is no tensor; expected {{"shape", "dtype": "torch.float32", "data"}}')
+            raise PortError(f'{where}: {name} is not a tensor; expected {{"shape", "dtype": "torch.float32", "data"}}')

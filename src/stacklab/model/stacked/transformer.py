@@ -22,7 +22,7 @@ from stacklab.model.stacked.ops import linear
 from stacklab.model.stacked.support import unsupported
 
 REPEATS = 2
-"""A batch must hold each pair of token and position so often, on average, before the table of all pairs pays."""
+"""How often a batch must hold each pair of token and position, on average, before the table of all pairs pays."""
 
 
 class StackedTransformer:
