@@ -24,6 +24,7 @@ TORCH_FREE = [
     "stacklab.interp.head_spec",
     "stacklab.model.count",
     "stacklab.model.parametrisation",
+    "stacklab.model.stacked.support",
     "stacklab.model.generation.sampling_spec",
     "stacklab.report.attention_view",
     "stacklab.report.coordinate_figure",
