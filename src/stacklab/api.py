@@ -14,7 +14,7 @@ from stacklab.study.execution.looks import declared_looks, more_seeds, saved_pla
 from stacklab.study.execution.run import Todo, run_plan
 from stacklab.study.planning.attention_cost import with_attention
 from stacklab.study.planning.plan import Plan, make_plan
-from stacklab.study.planning.tuning import count_runs, with_tuned
+from stacklab.study.planning.stages import count_runs
 from stacklab.study.results.results import StudyResult, open_results
 from stacklab.study.spec.load import read_study
 from stacklab.study.spec.request import StudyRequest, make_request
@@ -56,7 +56,7 @@ class Study:
         if more is not None:
             seeds = more_seeds(plan, more, self.request.out)
             plan = make_plan(self.spec, self.request, seeds=seeds, looks=looks, look=plan.look + 1)
-        return with_tuned(plan, self.request.out)
+        return plan
 
     def run(
         self, *, engine: str | None = None, workers: int | None = None, more_seeds: int | None = None

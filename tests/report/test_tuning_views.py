@@ -1,7 +1,8 @@
 from stacklab.report.facts import build_facts
 from stacklab.report.figures import figures
-from stacklab.report.tuning_views import at_edge, grid
-from stacklab.study.planning.tuning import ArmTuning, Point, Setting
+from stacklab.report.tuning_views import grid
+from stacklab.study.planning.tuning import Setting
+from stacklab.study.results.tuning import ArmTuning, Point, at_edge
 from tests.report.conftest import MakeStudy, tuned_tree
 
 

@@ -7,7 +7,7 @@ from stacklab.api import run_study
 from stacklab.study.engines.registry import make_engine
 from stacklab.study.planning.plan import Plan
 from stacklab.study.planning.project import calibrate, projected_seconds
-from stacklab.study.planning.tuning import count_runs
+from stacklab.study.planning.stages import count_runs
 from stacklab.study.spec.request import StudyRequest
 
 

@@ -41,14 +41,16 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     from stacklab.study.engines.registry import make_engine
     from stacklab.study.planning.fit import disk_bytes, free_disk
     from stacklab.study.planning.project import calibrate as calibrate_arms
-    from stacklab.study.planning.tuning import count_runs
+    from stacklab.study.planning.stages import count_runs
+    from stacklab.study.results.tuning import with_tuned
 
-    chosen, out = requested_study(study, request).plan(), request.out
-    slots = make_engine(request.engine, workers=request.workers).slots(count_runs(chosen))
-    disk, free = disk_bytes(chosen, workers=slots), free_disk(out)
-    misfit = _misfit(chosen, slots, free)
+    planned, out = requested_study(study, request).plan(), request.out
+    slots = make_engine(request.engine, workers=request.workers).slots(count_runs(planned))
+    disk, free = disk_bytes(planned, workers=slots), free_disk(out)
+    misfit = _misfit(planned, slots, free)
     # Measuring takes what a run takes, so what does not fit is not measured either.
-    costs = calibrate_arms(chosen, out, workers=slots) if calibrate and not misfit else {}
+    costs = calibrate_arms(planned, out, workers=slots) if calibrate and not misfit else {}
+    chosen = with_tuned(planned, out)
     attention = _attention(chosen, costs, out, slots)
     console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {chosen.scale}: {chosen.study.question}")
@@ -59,14 +61,14 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
             console.print(table)
     for line in chosen.not_asked:
         console.print(f"not asked: {line}")
-    for line in _run_lines(chosen):
+    for line in _run_lines(planned):
         console.print(line)
     level = min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)
     for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
         console.print(_power(pairing, len(chosen.seeds), level))
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
-        console.print(_time_line(chosen, costs, slots))
+        console.print(_time_line(planned, costs, slots))
     if misfit:
         raise misfit
 
@@ -141,13 +143,13 @@ def _run_lines(chosen: "Plan") -> list[str]:
 
 
 def _grid_line(chosen: "Plan", grid: "TuningSpec") -> str:
-    from stacklab.study.planning.tuning import trials
+    from stacklab.study.planning.tuning import tuning_plan
 
     decays = f" x weight decays {', '.join(map(_number, grid.weight_decays))}" if grid.weight_decays else ""
     return (
         f"tuning: learning rates {', '.join(map(_number, grid.learning_rates))}{decays} on seeds "
-        f"{', '.join(map(str, grid.seeds))}: {len(trials(chosen))} runs before the others; every claim is then also "
-        "stated with each arm at its own best"
+        f"{', '.join(map(str, grid.seeds))}: {len(tuning_plan(chosen).runs())} runs before the others; every claim is "
+        "then also stated with each arm at its own best"
     )
 
 

@@ -31,7 +31,7 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
     from stacklab.report.write import write_report
     from stacklab.study.engines.registry import make_engine
     from stacklab.study.planning.fit import check_fits, free_disk
-    from stacklab.study.planning.tuning import count_runs
+    from stacklab.study.planning.stages import count_runs
 
     plan = requested_study(study, request).plan(more=more_seeds)
     slots = make_engine(request.engine, workers=request.workers).slots(count_runs(plan))

@@ -11,13 +11,14 @@ from stacklab.data.novelty import Novelty
 from stacklab.run.metrics import Metric
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.result import Result, SeedsNeeded, Tested
-from stacklab.study.planning.plan import DifferencePlan, MatchPlan
-from stacklab.study.planning.tuning import ArmTuning
+from stacklab.study.planning.contrast import Difference
+from stacklab.study.planning.plan import MatchPlan
 from stacklab.study.results.aggregate import Aggregate
 from stacklab.study.results.cell import Cell as CellResult
 from stacklab.study.results.cells import Threshold
 from stacklab.study.results.evidence import Evidence
 from stacklab.study.results.trend import Trend
+from stacklab.study.results.tuning import ArmTuning
 from stacklab.study.spec.grid import GridSpec
 
 
@@ -76,7 +77,7 @@ class ArmFact(Spec):
     measures: Items[Measure]
     envelopes: Items[Envelope]
     match: MatchPlan | None
-    changes: Items[DifferencePlan]
+    changes: Items[Difference]
     architecture: Architecture
 
     def measure(self, metric: str) -> Measure | None:
@@ -165,7 +166,7 @@ class ContrastFact(Spec):
     """To reach `power`; None where the verdict is not inconclusive."""
     afterthought: str
     """Why the claim does not count as made before the data; empty when it does."""
-    settings: Items[DifferencePlan]
+    settings: Items[Difference]
 
 
 class ControlFact(Spec):

@@ -6,7 +6,7 @@ from stacklab.report.plot import Axis, Figure, Key, Line, Panel, Points, arm_key
 from stacklab.report.schema import ArmFact, Facts
 from stacklab.report.tables import Cell, Table
 from stacklab.report.text import NOTHING
-from stacklab.study.planning.tuning import ArmTuning, Point
+from stacklab.study.results.tuning import ArmTuning, Point
 
 UNIT = "nats per token, tuning split"
 
@@ -46,16 +46,6 @@ def grid(facts: Facts) -> Table | None:
     heads = ("Learning rate", "Weight decay", "Mean loss", "Losses by seed", "Diverged")
     notes = tuple(f"{facts.arm(one.arm).label}: no setting chosen, {one.reason}." for one in facts.tuning if one.reason)
     return Table(tuple(Cell(head) for head in heads), tuple(rows), tuple(sections), notes)
-
-
-def at_edge(tuning: ArmTuning) -> str:
-    """The sentence that a choice at the end of the grid calls for; empty for any other."""
-    rates = sorted({point.setting.learning_rate for point in tuning.points})
-    if tuning.chosen is None or len(rates) == 1 or rates[0] < tuning.chosen.learning_rate < rates[-1]:
-        return ""
-    end = "smallest" if tuning.chosen.learning_rate == rates[0] else "largest"
-    rate = f"{tuning.chosen.learning_rate:g}"
-    return f"its best learning rate, {rate}, is the {end} of the grid; the true best may lie beyond"
 
 
 def _row(tuning: ArmTuning, point: Point) -> tuple[Cell, ...]:

@@ -119,8 +119,8 @@ def test_cells_are_read_from_what_runs_measured(tmp_path: Path, monkeypatch: pyt
 def test_the_hops_are_predicted_as_the_rule_says() -> None:
     grid = read_study("hops", scale="laptop").grid
     assert grid is not None
-    for k in grid.axes["k"]["values"]:
-        assert predicted_depth(grid, {"k": str(k)}) == str(int(math.log2(k)) + 2)
+    for k in grid.values("k"):
+        assert predicted_depth(grid, {"k": k}) == str(int(math.log2(int(k))) + 2)
 
 
 def test_the_threshold_is_the_smallest_depth_that_a_majority_solves() -> None:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
-from stacklab.run.spec import TASK, TEXT
-from stacklab.study.spec.expand import expand
+from stacklab.study.spec.expand import with_arms
+from stacklab.study.spec.grid import GridSpec
 from stacklab.study.spec.study import StudySpec
 
 SECTIONS = ("data", "model", "train", "evaluate", "sample")
@@ -41,9 +41,15 @@ def find_study(name: str) -> Path:
 
 
 def load_tree(path: Path) -> tuple[dict[str, Any], Places]:
-    """A study file as plain values, with the arms of its grid written out."""
+    """A study file as plain values, with the arms of its grid written out. Raises SpecError for a bad grid."""
     tree, places = load_yaml(path)
-    return expand(tree, places), places
+    if tree.get("grid") is None:
+        return tree, places
+    try:
+        grid = GridSpec.model_validate(tree["grid"])
+    except ValidationError as error:
+        raise SpecError(describe(error, places, within=("grid",))) from error
+    return with_arms(tree, grid, places), places
 
 
 def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> StudySpec:
@@ -127,10 +133,12 @@ def validate(tree: Mapping[str, Any], places: Places) -> StudySpec:
         raise SpecError(describe(error, places)) from error
 
 
-def describe(error: ValidationError, places: Places) -> str:
-    """One line for the first error of a validation, with the nearest name for an unknown key."""
+def describe(error: ValidationError, places: Places, *, within: tuple[str, ...] = ()) -> str:
+    """One line for the first error of a validation, with the nearest name for an unknown key. within: the path of what
+    was validated."""
     first = error.errors(include_url=False)[0]
-    path = tuple(key for key in first["loc"] if key not in (TEXT, TASK))
+    # Tags of unions stand in parentheses.
+    path = (*within, *(key for key in first["loc"] if not str(key).startswith("(")))
     dotted = ".".join(str(key) for key in path) or "study"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
