@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacklab.base.env import apply_defaults
+from stacklab.base.errors import MissingExtraError
 from stacklab.study.engines.registry import make_engine
 from stacklab.study.execution.live import live
 from stacklab.study.execution.looks import declared_looks, more_seeds, saved_plan
@@ -22,7 +24,16 @@ if TYPE_CHECKING:
     from stacklab.exchange.generate import Generated, Piece
     from stacklab.exchange.import_ import Imported
 
-__all__ = ["Study", "export_model", "generate", "import_model", "load_study", "open_results", "stream"]
+__all__ = [
+    "Study",
+    "export_model",
+    "generate",
+    "import_model",
+    "load_study",
+    "open_results",
+    "register_with_transformers",
+    "stream",
+]
 
 
 @dataclass(frozen=True)
@@ -127,6 +138,21 @@ def export_model(
     from stacklab.exchange import export
 
     return export.export_model(name, folder, out=Path(out), format=format)
+
+
+def register_with_transformers() -> None:
+    """Let transformers open exported folders of the `stacklab` format without `trust_remote_code`, in this process.
+
+    Repeating it changes nothing. Raises MissingExtraError where transformers is not installed.
+
+    >>> register_with_transformers()  # doctest: +SKIP
+    >>> AutoModelForCausalLM.from_pretrained("my-model")  # doctest: +SKIP
+    """
+    if find_spec("transformers") is None:
+        raise MissingExtraError("transformers is not installed; pip install 'stacklab[hf]'")
+    from stacklab.model.port.register import register
+
+    register()
 
 
 def generate(

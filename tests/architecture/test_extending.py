@@ -19,6 +19,9 @@ MOST_FILES = {
     "An engine": 2,
     "An option of run": 3,
     "An optimiser": 2,
+    "A position kind that acts in attention": 3,
+    "A mask": 1,
+    "A norm placement": 1,
 }
 """By heading. The page's table promises the same."""
 

@@ -6,7 +6,7 @@ import pytest
 from tests.run.conftest import Bench
 from tests.run.tasks import DATA, task_spec
 
-from stacklab.model.components import RotaryPositions
+from stacklab.model.positions.kinds import RotaryPositions
 from stacklab.model.spec import InitSpec, NormSpec
 from stacklab.run.stacking import group_key, why_alone
 from stacklab.train.optimizer_spec import AdamWSpec, OptimizerSpec

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stacklab.model.decode import generate
+from stacklab.model.generation.decode import generate
 from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy_rows
 from stacklab.model.transformer import Transformer
 from stacklab.train.replicas import Replicas

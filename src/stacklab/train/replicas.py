@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
-from stacklab.model.stacked import StackedTransformer
+from stacklab.model.stacked.transformer import StackedTransformer
 from stacklab.train.optimizer_spec import AdamWSpec
 from stacklab.train.schedule import learning_rate
 from stacklab.train.step import Trainer

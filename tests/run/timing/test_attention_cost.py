@@ -41,7 +41,7 @@ def test_the_layer_that_is_measured_is_the_models() -> None:
     form, _ = forms(num_kv_heads=[2, 8], position="rotary")
     layer = build(form.model, seed=0).blocks[0].attention
     assert layer.query_key_value.weight.shape == (48 + 2 * 2 * 12, 48)
-    assert layer.rotation is not None
+    assert layer.positions is not None
 
 
 @pytest.mark.trains

@@ -9,8 +9,8 @@ from stacklab.data.batches import batch_hash, batch_indices
 from stacklab.data.novelty import novelties
 from stacklab.data.prepared import PreparedData, bits_per_byte
 from stacklab.data.probes import probe_indices
-from stacklab.model.decode import generate
-from stacklab.model.sampling_spec import SamplingSpec
+from stacklab.model.generation.decode import generate
+from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.model.transformer import Transformer
 from stacklab.run.questions import questions
 from stacklab.run.spec import RunSpec

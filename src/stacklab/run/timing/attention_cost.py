@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from stacklab.base.streams import stream_seed
+from stacklab.model.block import Block
 from stacklab.model.init import build
-from stacklab.model.layers import Block
 from stacklab.run.timing.attention_form import AttentionForm
 from stacklab.run.timing.rounds import TimedBlock, in_turn, sized
 from stacklab.train.precision import autocast, pick_device, resolve

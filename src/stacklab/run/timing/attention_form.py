@@ -1,7 +1,7 @@
 """What the time of an attention layer depends on, beside the machine. No torch here."""
 
 from stacklab.base.spec import Spec
-from stacklab.model.components import PlainPositions, RotaryPositions
+from stacklab.model.positions.kinds import LearnedPositions
 from stacklab.model.spec import ModelSpec
 from stacklab.train.spec import Precision
 
@@ -22,8 +22,8 @@ def attention_forms(
     model: ModelSpec, *, micro_batch: int, context: int, precision: Precision
 ) -> tuple[AttentionForm, ...]:
     """The form of every layer, bottom first. Layers that take equally long have equal forms."""
-    # Other positions are added to the stream before the layers, and the base of rotary ones moves no time.
-    position = RotaryPositions() if model.position.kind == "rotary" else PlainPositions()
+    # Other positions are added to the stream before the layers.
+    position = model.position.same_cost() if model.position.acts_in_attention else LearnedPositions()
     return tuple(
         AttentionForm(
             model=ModelSpec(

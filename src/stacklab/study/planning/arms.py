@@ -11,6 +11,7 @@ from stacklab.base.errors import MatchError, SpecError
 from stacklab.base.yamlfile import Places
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import measure
+from stacklab.model.masks import MASKS
 from stacklab.model.spec import ModelSpec
 from stacklab.run.metrics import at_evaluations
 from stacklab.run.resolve_data import ResolvedData, resolve_data
@@ -126,7 +127,7 @@ def _changed(name: str, arm: ArmSpec, base: BaseSpec) -> BaseSpec:
 
 
 def _check_mask(name: str, config: BaseSpec) -> None:
-    if config.model.mask != "causal" and isinstance(config.data, DataSpec):
+    if not MASKS[config.model.mask].causal and isinstance(config.data, DataSpec):
         raise SpecError(
             f"arm {name}: model.mask = {config.model.mask} shows each position the next token, which it is trained to "
             "predict; use causal"

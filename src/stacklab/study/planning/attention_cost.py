@@ -80,7 +80,7 @@ def attention_costs(arms: Mapping[str, Configured], out: Path, *, threads: int) 
 
 
 def attention_differs(configs: Iterable[BaseSpec]) -> bool:
-    """Whether arms have layers of other heads, windows, rotary positions or kinds of attention."""
+    """Whether arms have layers of other heads, windows, positions that act in attention or kinds of attention."""
     return len({frozenset(_kinds(config)) for config in configs}) > 1
 
 
@@ -98,8 +98,8 @@ def _kinds(config: BaseSpec) -> Iterable[str]:
 def _beside_attention(config: BaseSpec) -> dict[str, Any]:
     whole = work(config)
     model = {name: value for name, value in whole["model"].items() if name not in ATTENTION_FIELDS}
-    # Positions of other kinds are added to what goes into the first layer.
-    added = None if config.model.position.kind in ("rotary", "none") else whole["model"]["position"]
+    # Rows are added to the stream before the first layer.
+    added = whole["model"]["position"] if config.model.position.adds_rows else None
     return whole | {"model": model, "added": added}
 
 

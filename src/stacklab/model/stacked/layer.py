@@ -1,4 +1,4 @@
-"""One layer of many equal-shaped small stacks. See stacked.py; R replicas stand in front."""
+"""One layer of many equal-shaped small stacks. See transformer.py; R replicas stand in front."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,13 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stacklab.model.layers import ACTIVATIONS
-from stacklab.model.ops.stacked import attend, linear, linear_onto_rows, read, with_columns
-from stacklab.model.ops.visibility import Visibility
+from stacklab.model.feed_forward import ACTIVATIONS
+from stacklab.model.masks import Visibility
+from stacklab.model.residual import PlacementName
 from stacklab.model.spec import LayerSpec, ModelSpec
+from stacklab.model.stacked.ops import attend, linear, linear_onto_rows, read, with_columns
 
 Parameters = Mapping[str, Tensor]
 """Transformer's parameters by name, each with the replicas in front."""
+
+NORMS: dict[PlacementName, tuple[bool, bool]] = {"pre": (True, False), "post": (False, True), "none": (False, False)}
+"""Of each supported placement: whether a norm stands before each sub-layer, and whether one stands after the sum."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Rows:
         return y_RNO.reshape(-1, y_RNO.shape[-1] // heads).index_select(0, row_RBHT.flatten()).view(*row_RBHT.shape, -1)
 
     def plus(self, y_RND: Tensor, o_RNI: Tensor, weight_RDI: Tensor) -> Tensor:
-        """Of what was made row by row, at all places, the sum with a linear map of o."""
+        """What was made row by row, spread to all places, plus a linear map of o."""
         if self.row_RBT is None:
             return linear(o_RNI, weight_RDI, onto=y_RND)
         return linear_onto_rows(o_RNI, weight_RDI, y_RND, self.row_RBT.flatten())
@@ -52,9 +56,9 @@ class Rows:
         """These rows, to be used in their place from now on, and those of some columns."""
         if self.row_RBT is not None:
             return self, replace(self, columns_T=columns_C, row_RBT=self.row_RBT.index_select(2, columns_C))
-        x_RBTD, asked_RBCD = with_columns(self.spread(self.x_RND), columns_C)
-        asked = Rows(asked_RBCD.flatten(1, 2), self.batch, columns_C)
-        return replace(self, x_RND=x_RBTD.flatten(1, 2)), asked
+        x_RBTD, columns_RBCD = with_columns(self.spread(self.x_RND), columns_C)
+        chosen = Rows(columns_RBCD.flatten(1, 2), self.batch, columns_C)
+        return replace(self, x_RND=x_RBTD.flatten(1, 2)), chosen
 
 
 class Maps(NamedTuple):
@@ -69,29 +73,30 @@ class StackedLayer:
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec, prefix: str) -> None:
         self.spec, self.layer, self.prefix = spec, layer, prefix
+        self.norm_before, self.norm_after = NORMS[spec.norm.placement]
         self.scale = (spec.d_model // layer.num_heads) ** -0.5 if spec.attention_scale == "inverse_sqrt" else 1.0
 
     def __call__(self, given: Parameters, rows: Rows) -> Rows:
-        """All places through the layer."""
+        """The output of the layer at all places."""
         return self._through(given, rows, rows)
 
     def at(self, given: Parameters, rows: Rows, columns_C: Tensor) -> Rows:
-        """Some columns through the layer; they attend to all that they may see."""
+        """The output of the layer at some columns, which attend to all that they may see."""
         return self._through(given, *rows.fork(columns_C))
 
-    def _through(self, given: Parameters, rows: Rows, asked: Rows) -> Rows:
+    def _through(self, given: Parameters, rows: Rows, queries: Rows) -> Rows:
         own = {name.removeprefix(self.prefix): value for name, value in given.items() if name.startswith(self.prefix)}
-        seen = self._before(own, rows)
-        asking = seen if asked is rows else self._before(own, asked)
-        hidden_QS = self._hidden(asked.columns_T, rows.columns_T).to(rows.x_RND.dtype)
-        attend_or_read = self._read if self._reading_pays(asked, rows) else self._attend
-        x_RND = attend_or_read(own, seen, asking, asked, hidden_QS)
+        key_rows = self._before(own, rows)
+        query_rows = key_rows if queries is rows else self._before(own, queries)
+        hidden_QS = self._hidden(queries.columns_T, rows.columns_T).to(rows.x_RND.dtype)
+        attend_or_read = self._read if self._reading_pays(queries, rows) else self._attend
+        x_RND = attend_or_read(own, key_rows, query_rows, queries, hidden_QS)
         x_RND = self._fed_forward(own, self._after(own, x_RND, "attention_norm."))
-        return Rows(x_RND, asked.batch, asked.columns_T)
+        return Rows(x_RND, queries.batch, queries.columns_T)
 
     def _before(self, own: Parameters, rows: Rows) -> Rows:
         """What queries, keys and values are made from; the norm's weight and bias are left to the maps."""
-        if self.spec.norm.placement != "pre":
+        if not self.norm_before:
             return rows
         x_RND = normed(rows.x_RND, self.spec.norm.epsilon)
         if self.spec.attention_identity is not None:
@@ -99,43 +104,43 @@ class StackedLayer:
         return replace(rows, x_RND=x_RND)
 
     def _maps(self, own: Parameters) -> Maps:
-        plain = self.spec.norm.placement != "pre" or self.spec.attention_identity is not None
+        plain = not self.norm_before or self.spec.attention_identity is not None
         name = "attention.query_key_value."
         weight, bias = folded(own, None if plain else "attention_norm.", own[name + "weight"], own.get(name + "bias"))
         return Maps(weight.chunk(3, 1), (None,) * 3 if bias is None else bias.chunk(3, 2))
 
-    def _reading_pays(self, asked: Rows, rows: Rows) -> bool:
+    def _reading_pays(self, queries: Rows, rows: Rows) -> bool:
         if self.layer.num_heads == 1:
             return True
-        few = 2 * len(asked.columns_T) * self.layer.num_heads <= len(rows.columns_T)
+        few = 2 * len(queries.columns_T) * self.layer.num_heads <= len(rows.columns_T)
         return few and self.spec.attention_identity is None
 
-    def _attend(self, own: Parameters, seen: Rows, asking: Rows, residual: Rows, hidden_QS: Tensor) -> Tensor:
+    def _attend(self, own: Parameters, key_rows: Rows, query_rows: Rows, residual: Rows, hidden_QS: Tensor) -> Tensor:
         """Queries, keys and values at all places, as in Attention; added to the residual."""
         q, k, v = (
             rows.spread_heads(linear(rows.x_RND, weight, onto=bias), self.layer.num_heads)
-            for rows, weight, bias in zip((asking, seen, seen), *self._maps(own), strict=True)
+            for rows, weight, bias in zip((query_rows, key_rows, key_rows), *self._maps(own), strict=True)
         )
         if "attention.identity_H" in own:
             weight_RHD = (own["attention.identity_H"] / self.scale)[:, None, :, None, None]
-            q = torch.cat((q, weight_RHD * self._same_for_heads(asking)), -1)
-            k = torch.cat((k, self._same_for_heads(seen)), -1)
+            q = torch.cat((q, weight_RHD * self._same_for_heads(query_rows)), -1)
+            k = torch.cat((k, self._same_for_heads(key_rows)), -1)
         o_GQK = attend(*(one.flatten(0, 2) for one in (q, k, v)), hidden_QS=hidden_QS, scale=self.scale)
         o_RBQD = o_GQK.view(*v.shape[:3], *o_GQK.shape[1:]).transpose(2, 3).flatten(3)
         return self._out(own, o_RBQD, residual, weight_RDD=own["attention.output.weight"])
 
-    def _read(self, own: Parameters, seen: Rows, asking: Rows, residual: Rows, hidden_QS: Tensor) -> Tensor:
+    def _read(self, own: Parameters, key_rows: Rows, query_rows: Rows, residual: Rows, hidden_QS: Tensor) -> Tensor:
         """The same without keys and values: <q, W x> = <W^T q, x>, and a mean of W x is W times the mean of x.
 
         The keys' bias would move all scores of a query alike, and so is without effect.
         """
-        x_GSD = seen.spread(seen.x_RND).flatten(0, 1)
+        x_GSD = key_rows.spread(key_rows.x_RND).flatten(0, 1)
         if self.layer.num_heads == 1:
-            return self._read_one(own, x_GSD, asking, residual, hidden_QS)
+            return self._read_one(own, x_GSD, query_rows, residual, hidden_QS)
         heads = self.layer.num_heads
         maps = self._maps(own)
         _, key_RHKD, value_RHKD = (weight.view(len(weight), heads, -1, weight.shape[2]) for weight in maps.weights_RDD)
-        q_RBHQK = asking.spread_heads(linear(asking.x_RND, maps.weights_RDD[0], onto=maps.biases_R1D[0]), heads)
+        q_RBHQK = query_rows.spread_heads(linear(query_rows.x_RND, maps.weights_RDD[0], onto=maps.biases_R1D[0]), heads)
         q_RBHQD = torch.einsum("rbhqk,rhkd->rbhqd", q_RBHQK, key_RHKD)
         mean_GPD = read(
             q_RBHQD.flatten(2, 3).flatten(0, 1), x_GSD, hidden_QS=hidden_QS.repeat(heads, 1), scale=self.scale
@@ -145,14 +150,14 @@ class StackedLayer:
             o_RBQD = o_RBQD + value_bias[:, None]
         return self._out(own, o_RBQD, residual, weight_RDD=own["attention.output.weight"])
 
-    def _read_one(self, own: Parameters, x_GSD: Tensor, asking: Rows, residual: Rows, hidden_QS: Tensor) -> Tensor:
+    def _read_one(self, own: Parameters, x_GSD: Tensor, query_rows: Rows, residual: Rows, hidden_QS: Tensor) -> Tensor:
         """With one head, the maps to queries and keys are one, and so are those to values and to the output."""
         (query, key, value), (query_bias, _, value_bias) = self._maps(own)
         weight_RDD = torch.bmm(key.transpose(1, 2), query)
         if "attention.identity_H" in own:
             weight_RDD = weight_RDD + own["attention.identity_H"][:, :, None] / self.scale * torch.eye(x_GSD.shape[-1])
         bias_R1D = None if query_bias is None else torch.bmm(query_bias, key)
-        q_RBQD = asking.spread(linear(asking.x_RND, weight_RDD, onto=bias_R1D))
+        q_RBQD = query_rows.spread(linear(query_rows.x_RND, weight_RDD, onto=bias_R1D))
         mean_GQD = read(q_RBQD.flatten(0, 1), x_GSD, hidden_QS=hidden_QS, scale=self.scale)
         output = own["attention.output.weight"]
         moved_R1D = None if value_bias is None else torch.bmm(value_bias, output.transpose(1, 2))
@@ -170,10 +175,10 @@ class StackedLayer:
     def _fed_forward(self, own: Parameters, x_RND: Tensor) -> Tensor:
         if self.layer.d_ff == 0:
             return x_RND
-        pre, name = self.spec.norm.placement == "pre", "feed_forward.expand."
-        norm = "feed_forward_norm." if pre else None
+        name = "feed_forward.expand."
+        norm = "feed_forward_norm." if self.norm_before else None
         weight, bias = folded(own, norm, own[name + "weight"], own.get(name + "bias"))
-        before_RND = normed(x_RND, self.spec.norm.epsilon) if pre else x_RND
+        before_RND = normed(x_RND, self.spec.norm.epsilon) if self.norm_before else x_RND
         inner_RNF = ACTIVATIONS[self.spec.activation](linear(before_RND, weight, onto=bias))
         output_bias = own.get("feed_forward.output.bias")
         onto_RND = x_RND if output_bias is None else x_RND + output_bias[:, None]
@@ -182,7 +187,7 @@ class StackedLayer:
         )
 
     def _after(self, own: Parameters, x_RND: Tensor, norm: str) -> Tensor:
-        if self.spec.norm.placement != "post":
+        if not self.norm_after:
             return x_RND
         return moved(own, norm, normed(x_RND, self.spec.norm.epsilon))
 

@@ -7,10 +7,10 @@ import torch
 from tests.model.test_transformer import CAUSAL, SMALL
 
 from stacklab.base.errors import SpecError
-from stacklab.model.cached import CachedForward
-from stacklab.model.decode import Continuation, generate, stream
+from stacklab.model.generation.cached import CachedForward
+from stacklab.model.generation.decode import Continuation, generate, stream
+from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.model.init import build
-from stacklab.model.sampling_spec import SamplingSpec
 from stacklab.model.spec import ModelSpec, MupSpec
 from stacklab.model.transformer import Transformer
 

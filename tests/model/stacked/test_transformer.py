@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from stacklab.model.components import FactoredPositions
 from stacklab.model.init import build
+from stacklab.model.positions.kinds import FactoredPositions
 from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
-from stacklab.model.stacked import StackedTransformer
+from stacklab.model.stacked.transformer import StackedTransformer
 from stacklab.model.transformer import Transformer
 
 BASE: dict[str, Any] = {

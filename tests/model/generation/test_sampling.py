@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 
 from stacklab.base.errors import CheckpointError
-from stacklab.model.sampling import Sampler, warped
-from stacklab.model.sampling_spec import SamplingSpec
+from stacklab.model.generation.sampling import Sampler, warped
+from stacklab.model.generation.sampling_spec import SamplingSpec
 
 
 def kept(logits: list[float], **spec: float) -> list[int]:

@@ -7,9 +7,10 @@ from typing import Literal, NamedTuple
 import torch
 
 from stacklab.base.errors import SpecError
-from stacklab.model.cached import CachedForward
-from stacklab.model.sampling import Sampler
-from stacklab.model.sampling_spec import GREEDY, SamplingSpec
+from stacklab.model.generation.cached import CachedForward
+from stacklab.model.generation.sampling import Sampler
+from stacklab.model.generation.sampling_spec import GREEDY, SamplingSpec
+from stacklab.model.masks import MASKS
 from stacklab.model.transformer import Transformer
 
 Stop = Literal["end token", "token count", "context full"]
@@ -64,9 +65,9 @@ def stream(
     A sequence stops before `end_id`, after `max_tokens` new tokens, or when prompt and new tokens fill the context and
     one more is known, which is not fed back and so needs no position.
 
-    Raises SpecError for a model whose mask is not causal: what it says of a position depends on what follows.
+    Raises SpecError for a model whose mask is not causal: what it says of a position depends on what follows it.
     """
-    if model.spec.mask != "causal":
+    if not MASKS[model.spec.mask].causal:
         raise SpecError(
             f"model.mask = {model.spec.mask}: text can only be generated with mask = causal, since here each position "
             "depends on later ones; leave out prompts and problems, or make the mask causal"
@@ -82,7 +83,7 @@ def stream(
 
 
 def _limit(room: int, max_tokens: int) -> tuple[int, Stop]:
-    """How many tokens a sequence may get, and why no more; `room`: how many its context allows."""
+    """The largest number of new tokens of a sequence, and why it ends there; `room`: how many its context allows."""
     return (max_tokens, "token count") if max_tokens <= room else (max(room, 0), "context full")
 
 
@@ -94,7 +95,7 @@ def _steps(
     end_id: int | None,
     sampling: SamplingSpec,
 ) -> Iterator[New]:
-    """The prompts that have a limit, together."""
+    """The tokens after the prompts that have a limit, which are continued together; see `stream`."""
     rows = list(limits)
     going = [prompts[row] for row in rows]
     steps = max(tokens for tokens, _ in limits.values())

@@ -127,6 +127,6 @@ class _WithColumns(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_x_RBTD: Tensor, grad_asked_RBCD: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad_x_RBTD: Tensor, grad_columns_RBCD: Tensor) -> tuple[Tensor, None]:
         (columns_C,) = ctx.saved_tensors
-        return grad_x_RBTD.index_add_(2, columns_C, grad_asked_RBCD), None
+        return grad_x_RBTD.index_add_(2, columns_C, grad_columns_RBCD), None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from stacklab.model.layers import LayerCache
+from stacklab.model.cache import Decoding, LayerCache
 from stacklab.model.transformer import Transformer
 
 
@@ -13,7 +13,7 @@ class CachedForward:
     """Prompts of any lengths and what is appended to them, one token a sequence at a time.
 
     Shorter prompts are padded on the left. Padding is hidden from attention and from positions, so that the logits of a
-    sequence are those of the sequence alone, up to rounding. Room is taken once, for `steps` appended tokens.
+    sequence are those of the sequence alone, up to rounding. Memory is reserved once, for `steps` appended tokens.
     """
 
     def __init__(self, model: Transformer, prompts: Sequence[Sequence[int]], *, steps: int) -> None:
@@ -46,5 +46,5 @@ class CachedForward:
         # A padding query sees itself, lest its softmax be over nothing.
         itself_TS = keys_S == queries_T[:, None]
         visible_BTS = ((keys_S <= queries_T[:, None]) & self.real_BS[:, None, : self.seen]) | itself_TS
-        hidden_BTD = self.model.decode(new_BT, positions_BT, self.caches, visible_BTS)
+        hidden_BTD = self.model(new_BT, decoding=Decoding(positions_BT, visible_BTS, self.caches))
         return self.model.logits(hidden_BTD[:, -1])

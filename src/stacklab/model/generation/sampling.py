@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stacklab.base.errors import CheckpointError
 from stacklab.base.streams import numpy_stream
-from stacklab.model.sampling_spec import SamplingSpec
+from stacklab.model.generation.sampling_spec import SamplingSpec
 
 
 class Sampler:
