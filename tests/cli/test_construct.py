@@ -46,8 +46,8 @@ def test_what_it_writes_is_the_model_itself(tmp_path: Path) -> None:
     load_weights(model, read_weights(tmp_path / "model.safetensors"), tmp_path)
     plan = blueprint("template-matching", {"templates": ("AA", "AB")})
     batch = draw(plan, 50)
-    answers_N = asked_logits(model, batch.tokens_BT, batch.asked_BT).argmax(1)
-    assert torch.equal(answers_N, torch.from_numpy(batch.targets_BT[batch.asked_BT]))
+    answers_N = asked_logits(model, batch.tokens_BT, batch.target_mask_BT).argmax(1)
+    assert torch.equal(answers_N, torch.from_numpy(batch.targets_BT[batch.target_mask_BT]))
 
 
 def test_a_wrong_answer_is_told_and_exits_with_3() -> None:

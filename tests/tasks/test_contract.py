@@ -59,7 +59,7 @@ def test_what_is_asked_can_be_answered_from_the_past(task: SyntheticTask) -> Non
     batch = task.draw(stream(), 24)
     answers_BT = np.full_like(batch.targets_BT, -1)
     for place in range(task.length):
-        asked_B = batch.asked_BT[:, place]
+        asked_B = batch.target_mask_BT[:, place]
         if asked_B.any():
             answers_BT[asked_B, place] = task.oracle(batch.tokens_BT[asked_B, : place + 1])[:, place]
     np.testing.assert_array_equal(answers_BT, batch.targets_BT)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from stacklab.tasks.batch import IGNORE, TaskBatch, ask_last
+from stacklab.tasks.batch import IGNORE, TaskBatch, target_last
 from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent, one_of
 
 BATCH = TaskBatch(
@@ -29,6 +29,6 @@ def test_ties_of_the_heaviest_are_shared() -> None:
 
 
 def test_asking_the_last_position_asks_no_other() -> None:
-    batch = ask_last(np.array([[7, 8, 9]]), np.array([4]), np.array([2]))
+    batch = target_last(np.array([[7, 8, 9]]), np.array([4]), np.array([2]))
     assert batch.targets_BT.tolist() == [[IGNORE, IGNORE, 4]]
     assert batch.slice_BT.tolist() == [[IGNORE, IGNORE, 2]]

@@ -144,9 +144,9 @@ def _matching(a_BHTT: Tensor, batch: TaskBatch) -> Found | None:
     answer_BTT = (batch.targets_BT[:, :, None] == batch.tokens_BT[:, None, :]) & np.tri(
         batch.tokens_BT.shape[1], dtype=bool
     )
-    asked_BT = batch.scored_BT & answer_BTT.any(axis=2)
-    if not asked_BT.any():
+    target_mask_BT = batch.scored_BT & answer_BTT.any(axis=2)
+    if not target_mask_BT.any():
         return None
     share_BHT = (a_BHTT * torch.from_numpy(answer_BTT)[:, None]).sum(-1)
-    value_H = share_BHT.transpose(1, 2)[torch.from_numpy(asked_BT)].mean(0)
+    value_H = share_BHT.transpose(1, 2)[torch.from_numpy(target_mask_BT)].mean(0)
     return value_H, [""] * len(value_H)

@@ -131,7 +131,7 @@ class Together:
     def _measure(self, asking: list[Member]) -> None:
         # The fixed sets belong to the task, so that all members have the same.
         scores: dict[str, list[Scores]] = {
-            name: stacked_scores(self.replicas, drawn.tokens_BT, drawn.targets_BT, asked_BT=drawn.asked_BT)
+            name: stacked_scores(self.replicas, drawn.tokens_BT, drawn.targets_BT, target_mask_BT=drawn.target_mask_BT)
             for name, drawn in asking[0].feed.sets.items()
         }
         for place, member in enumerate(self.members):

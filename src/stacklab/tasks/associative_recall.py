@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, nothing_asked
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets
 from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import most_frequent, one_of
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
@@ -94,7 +94,7 @@ class AssociativeRecall(Spec):
         tokens_BT[:, 0 : 2 * self.pairs : 2] = key_BP
         tokens_BT[:, 1 : 2 * self.pairs : 2] = value_BP
         np.put_along_axis(tokens_BT, place_BP, key_BP, axis=1)
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
         np.put_along_axis(targets_BT, place_BP, value_BP, axis=1)
         distance_BP = place_BP - 2 * np.arange(self.pairs)
         np.put_along_axis(slice_BT, place_BP, np.log2(distance_BP).astype(np.int64), axis=1)
@@ -112,7 +112,7 @@ class AssociativeRecall(Spec):
         return rng.permuted(first_BP, axis=1) + 2 * self.pairs
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, tokens in enumerate(tokens_BT.tolist()):
             value: dict[int, int] = {}
             for place, token in enumerate(tokens):

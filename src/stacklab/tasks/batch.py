@@ -25,7 +25,7 @@ class TaskBatch(NamedTuple):
     slice_BT: Ids
 
     @property
-    def asked_BT(self) -> Flags:
+    def target_mask_BT(self) -> Flags:
         return np.not_equal(self.targets_BT, IGNORE)
 
     @property
@@ -40,13 +40,13 @@ class TaskBatch(NamedTuple):
         return TaskBatch(self.tokens_BT[rows_B], targets_BT[rows_B], slice_BT[rows_B])
 
 
-def nothing_asked(tokens_BT: Ids) -> Ids:
+def no_targets(tokens_BT: Ids) -> Ids:
     """IGNORE at every position, in the shape of the tokens."""
     return np.full(tokens_BT.shape, IGNORE, dtype=np.int64)
 
 
-def ask_last(tokens_BT: Ids, answers_B: Ids, slice_B: Ids) -> TaskBatch:
+def target_last(tokens_BT: Ids, answers_B: Ids, slice_B: Ids) -> TaskBatch:
     """A batch in which only the last position is asked."""
-    targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+    targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
     targets_BT[:, -1], slice_BT[:, -1] = answers_B, slice_B
     return TaskBatch(tokens_BT, targets_BT, slice_BT)

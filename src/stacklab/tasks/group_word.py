@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, nothing_asked
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets
 from stacklab.tasks.fields import MOST
 from stacklab.tasks.groups import GroupName, elements, table, then
 from stacklab.tasks.guessing import hit_rate, most_frequent
@@ -79,14 +79,14 @@ class GroupWord(Spec):
         product_BT = tokens_BT.copy()
         for place in range(1, self.length):
             product_BT[:, place] = table(self.group)[product_BT[:, place - 1], tokens_BT[:, place]]
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
         asked = np.s_[:, self._first_asked :]
         targets_BT[asked] = product_BT[asked]
         slice_BT[asked] = np.arange(1, self.length + 1)[self._first_asked :]
         return TaskBatch(tokens_BT, targets_BT, slice_BT)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         group = elements(self.group)
         for row, word in enumerate(tokens_BT.tolist()):
             for place in range(self._first_asked, len(word)):

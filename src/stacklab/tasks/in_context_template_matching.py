@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
+from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
 from stacklab.tasks.curriculum import AnnealedIdentity
 from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent, one_of
@@ -114,14 +114,14 @@ class InContextTemplateMatching(Spec):
     def _asked(self, tokens_BT: Ids, template_BM: Ids, label_BM: Ids) -> TaskBatch:
         came_BMM = np.tril(template_BM[:, :, None] == template_BM[:, None, :], k=-1)
         came_BM = came_BMM.any(axis=2)
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
         ends = np.s_[:, self._period - 2 :: self._period]
         targets_BT[ends] = np.where(came_BM, label_BM, IGNORE)
         slice_BT[ends] = np.where(came_BM, np.arange(self.strings), IGNORE)
         return TaskBatch(tokens_BT, targets_BT, slice_BT)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, tokens in enumerate(tokens_BT.tolist()):
             label: dict[str, int] = {}
             for start in range(0, len(tokens) - self._period + 2, self._period):

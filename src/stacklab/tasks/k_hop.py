@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec
-from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
+from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
 from stacklab.tasks.fields import MOST, Ascending
 from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
@@ -90,7 +90,7 @@ class KHop(Spec):
         x_BN = np.cumsum(strides_BN, axis=1) % self.symbols
         asked_B = rng.integers(len(self.hops), size=size)
         tokens_BT = np.concatenate([asked_B[:, None] + self._none + 1, x_BN], axis=1)
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
         k_B = np.array(self.hops)[asked_B]
         place_BN = self._places(x_BN, k_B)
         found_BN = place_BN >= 0
@@ -108,7 +108,7 @@ class KHop(Spec):
         return place_BN
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (hop, *x) in enumerate(tokens_BT.tolist()):
             for start in range(len(x)):
                 place: int | None = start

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
 from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
@@ -93,11 +93,11 @@ class Lego(Spec):
         asked_B = rng.integers(order_BE.shape[1], size=size)
         tokens_BT = np.concatenate([clause_BE3.reshape(size, -1), pick(drawn, asked_B)[:, None]], axis=1)
         value_BE = (np.cumsum(minus_BCL, axis=2) % 2).reshape(size, -1)
-        return ask_last(tokens_BT, self.readout[pick(value_BE, asked_B)], asked_B % self.clauses + 1)
+        return target_last(tokens_BT, self.readout[pick(value_BE, asked_B)], asked_B % self.clauses + 1)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         plus, minus = self.readout.tolist()
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*clauses, asked) in enumerate(tokens_BT.tolist()):
             value = {self._one: plus}
             while asked not in value:

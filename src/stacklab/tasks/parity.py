@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
 from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
@@ -64,10 +64,10 @@ class Parity(Spec):
         tokens_BT = np.full((size, self.length), 2, dtype=np.int64)
         tokens_BT[:, :-1] = rng.integers(2, size=(size, self.bits))
         ones_B = tokens_BT[:, :-1].sum(axis=1)
-        return ask_last(tokens_BT, ones_B % 2, ones_B)
+        return target_last(tokens_BT, ones_B % 2, ones_B)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*bits, _) in enumerate(tokens_BT.tolist()):
             odd = False
             for bit in bits:

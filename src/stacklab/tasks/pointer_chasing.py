@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
 from stacklab.tasks.fields import MOST, Ascending
 from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
@@ -88,7 +88,7 @@ class PointerChasing(Spec):
         tokens_BT = np.empty((size, self.length), dtype=np.int64)
         tokens_BT[:, 0:-1:2], tokens_BT[:, 1:-1:2] = source_BFP.reshape(size, -1), end_BFP.reshape(size, -1)
         tokens_BT[:, -1] = start_B
-        return ask_last(tokens_BT, self._follow(value_BFP.reshape(size, -1), start_B, steps_B), steps_B)
+        return target_last(tokens_BT, self._follow(value_BFP.reshape(size, -1), start_B, steps_B), steps_B)
 
     def _follow(self, value_BN: Ids, start_B: Ids, steps_B: Ids) -> Ids:
         rows, place_B = np.arange(len(start_B)), start_B
@@ -98,7 +98,7 @@ class PointerChasing(Spec):
         return place_B
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*pairs, point) in enumerate(tokens_BT.tolist()):
             leads_to = dict(zip(pairs[0::2], pairs[1::2], strict=True))
             while point in leads_to:

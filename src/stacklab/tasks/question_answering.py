@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
 from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import hit_rate, most_frequent, one_of
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
@@ -79,10 +79,10 @@ class QuestionAnswering(Spec):
         tokens_BT[:, 0:-1:2] = distinct(rng, size, count=self.pairs, pool=self.questions)
         tokens_BT[:, 1:-1:2] = distinct(rng, size, count=self.pairs, pool=self.answers) + self.questions
         tokens_BT[:, -1] = pick(tokens_BT, 2 * asked_B)
-        return ask_last(tokens_BT, pick(tokens_BT, 2 * asked_B + 1), self.pairs - asked_B)
+        return target_last(tokens_BT, pick(tokens_BT, 2 * asked_B + 1), self.pairs - asked_B)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*context, question) in enumerate(tokens_BT.tolist()):
             targets_BT[row, -1] = dict(zip(context[0::2], context[1::2], strict=True))[question]
         return targets_BT

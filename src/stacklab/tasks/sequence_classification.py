@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.base.streams import numpy_stream
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
 from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
@@ -84,12 +84,12 @@ class SequenceClassification(Spec):
         sequences_NT, classes_N = _table(self)
         rounds = [rng.permutation(self.sequences) for _ in range(-(-size // self.sequences))]
         chosen_B = np.concatenate(rounds)[:size]
-        return ask_last(sequences_NT[chosen_B], classes_N[chosen_B], np.zeros(size, dtype=np.int64))
+        return target_last(sequences_NT[chosen_B], classes_N[chosen_B], np.zeros(size, dtype=np.int64))
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         sequences_NT, classes_N = _table(self)
         known = {tuple(sequence): answer for sequence, answer in zip(sequences_NT.tolist(), classes_N, strict=True)}
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, sequence in enumerate(tokens_BT.tolist()):
             targets_BT[row, -1] = known[tuple(sequence)]
         return targets_BT

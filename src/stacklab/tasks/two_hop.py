@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
 from stacklab.tasks.fields import MOST
 from stacklab.tasks.guessing import hit_rate, most_frequent, one_of
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
@@ -86,10 +86,10 @@ class TwoHop(Spec):
         tokens_BT[:, -1] = node_BCH[:, 0, 0]  # chains are exchangeable, so asking for the first is no hint
         place_BCH = np.argsort(order_BE, axis=1).reshape(size, self.chains, self.hops)
         backward_B = (np.diff(place_BCH[:, 0], axis=1) < 0).sum(axis=1)
-        return ask_last(tokens_BT, node_BCH[:, 0, -1], backward_B)
+        return target_last(tokens_BT, node_BCH[:, 0, -1], backward_B)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*links, node) in enumerate(tokens_BT.tolist()):
             leads_to = dict(zip(links[0::2], links[1::2], strict=True))
             while node in leads_to:

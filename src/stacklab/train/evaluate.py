@@ -37,23 +37,25 @@ def mean_loss(model: Transformer, blocks: np.ndarray, *, chunk_rows: int) -> flo
 
 
 @torch.inference_mode()
-def asked_scores(model: Transformer, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, asked_BT: np.ndarray) -> Scores:
+def asked_scores(
+    model: Transformer, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, target_mask_BT: np.ndarray
+) -> Scores:
     """Cross-entropy in nats of the N asked positions in float64, and where the likeliest id is the target [B, T].
 
     Whole rows of logits are made, so this is for the small vocabularies of tasks.
     """
     device = model.token_embedding.weight.device
     hidden_BTD = torch.cat([model(torch.from_numpy(part).to(device)) for part in _batches(inputs_BT)])
-    asked = torch.from_numpy(asked_BT).to(device)
+    asked = torch.from_numpy(target_mask_BT).to(device)
     return _judged(hidden_BTD[asked] @ model.head_weight_VD.T, torch.from_numpy(targets_BT).to(device), asked)
 
 
 @torch.inference_mode()
 def stacked_scores(
-    replicas: Replicas, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, asked_BT: np.ndarray
+    replicas: Replicas, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, target_mask_BT: np.ndarray
 ) -> list[Scores]:
     """`asked_scores` of every replica on the same sequences."""
-    asked, targets = torch.from_numpy(asked_BT), torch.from_numpy(targets_BT)
+    asked, targets = torch.from_numpy(target_mask_BT), torch.from_numpy(targets_BT)
     columns_C = asked.any(0).nonzero()[:, 0]
     logits_RBCV = torch.cat([replicas.logits(torch.from_numpy(part), columns_C) for part in _batches(inputs_BT)], 1)
     return [_judged(logits_BCV[asked[:, columns_C]], targets, asked) for logits_BCV in logits_RBCV]

@@ -120,8 +120,10 @@ def test_each_layer_is_needed() -> None:
             model = compiled(plan)
             with torch.no_grad():
                 model.blocks[gone].attention.output.weight.zero_()
-                logits_NV = model.logits(model(torch.from_numpy(batch.tokens_BT))[torch.from_numpy(batch.asked_BT)])
-            right = (logits_NV.argmax(1).numpy() == batch.targets_BT[batch.asked_BT]).mean()
+                logits_NV = model.logits(
+                    model(torch.from_numpy(batch.tokens_BT))[torch.from_numpy(batch.target_mask_BT)]
+                )
+            right = (logits_NV.argmax(1).numpy() == batch.targets_BT[batch.target_mask_BT]).mean()
             assert right < 0.6, f"{name} without layer {gone + 1}"
 
 
@@ -168,7 +170,7 @@ def test_right_answers_are_those_of_float32_and_changed_ones_are_told(monkeypatc
     target_BT = plan.exercise.oracle(draw(plan, 10).tokens_BT)
     right_N = torch.from_numpy(target_BT[target_BT >= 0])
 
-    def logits(model: Transformer, tokens_BT: np.ndarray, asked_BT: np.ndarray) -> torch.Tensor:
+    def logits(model: Transformer, tokens_BT: np.ndarray, target_mask_BT: np.ndarray) -> torch.Tensor:
         double = next(model.parameters()).dtype == torch.float64
         return torch.nn.functional.one_hot((right_N + double) % 16, 16).double()
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from stacklab.base.spec import Spec
 from stacklab.base.streams import numpy_stream
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
-from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
+from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
 from stacklab.tasks.fields import MOST
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.show import letters, numbered
@@ -56,7 +56,7 @@ class Mapping(Spec):
     ) -> TaskBatch:
         require_split(self, split)
         tokens_BT = rng.integers(self.symbols, size=(size, self.length))
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
         targets_BT[:, self.symbols :] = self.symbols + self.table[tokens_BT[:, self.symbols :]]
         slice_BT[:, self.symbols :] = 0
         return TaskBatch(tokens_BT, targets_BT, slice_BT)

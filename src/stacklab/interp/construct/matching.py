@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
 from stacklab.tasks.fields import MOST
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 from stacklab.tasks.sampling import distinct, pick
@@ -66,10 +66,10 @@ class Matching(Spec):
         last_B = self._both + pick(question_BM, asked_B)
         tokens_BT = np.column_stack((question_BM * self.answers + answer_BM, last_B))
         answers_B = self._both + self.questions + pick(answer_BM, asked_B)
-        return ask_last(tokens_BT, answers_B, np.zeros(size, dtype=np.int64))
+        return target_last(tokens_BT, answers_B, np.zeros(size, dtype=np.int64))
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*pairs, question) in enumerate(tokens_BT.tolist()):
             known = dict(divmod(pair, self.answers) for pair in pairs)
             targets_BT[row, -1] = self._both + self.questions + known[question - self._both]

@@ -77,8 +77,8 @@ def least_sharpness(build: Callable[[float], Blueprint], *, sequences: int, seed
 
 def _all_right(plan: Blueprint, split: Split, *, sequences: int, seed: int) -> bool:
     batch = draw(plan, sequences, split=split, seed=seed)
-    logits_NV = asked_logits(compiled(plan), batch.tokens_BT, batch.asked_BT)
-    return bool((logits_NV.argmax(1).numpy() == batch.targets_BT[batch.asked_BT]).all())
+    logits_NV = asked_logits(compiled(plan), batch.tokens_BT, batch.target_mask_BT)
+    return bool((logits_NV.argmax(1).numpy() == batch.targets_BT[batch.target_mask_BT]).all())
 
 
 def draw(plan: Blueprint, size: int, *, split: Split = "train", seed: int = 0) -> TaskBatch:
@@ -86,6 +86,6 @@ def draw(plan: Blueprint, size: int, *, split: Split = "train", seed: int = 0) -
 
 
 @torch.inference_mode()
-def asked_logits(model: Transformer, tokens_BT: Ids, asked_BT: np.ndarray) -> torch.Tensor:
+def asked_logits(model: Transformer, tokens_BT: Ids, target_mask_BT: np.ndarray) -> torch.Tensor:
     """[N, V] the logits of the asked positions."""
-    return model.logits(model(torch.from_numpy(tokens_BT))[torch.from_numpy(asked_BT)])
+    return model.logits(model(torch.from_numpy(tokens_BT))[torch.from_numpy(target_mask_BT)])
