@@ -15,7 +15,7 @@ from stacklab.base.errors import DataError
 from stacklab.cli.generate import generate
 from stacklab.cli.main import main
 from stacklab.cli.port import import_
-from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.data.tokenizers.files import bytes_tokenizer
 from stacklab.model.port import mingpt
 from stacklab.model.port.gpt2 import GPT2
 from stacklab.run.export import write_files, write_tokenizer

@@ -22,7 +22,7 @@ from tests.run.tasks import make_runs, task_spec
 from stacklab.base.errors import DataError, DiskError, MissingExtraError, PortError
 from stacklab.base.files import read_json
 from stacklab.data.prepare import prepare
-from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.data.tokenizers.files import bytes_tokenizer
 from stacklab.model.port.gpt2 import GPT2
 from stacklab.model.port.gpt2 import write as write_gpt2
 from stacklab.model.transformer import Transformer

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, models
 
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
 from stacklab.cli.port import import_
-from stacklab.data.tokenizer_files import TokenizerFile, bytes_tokenizer
+from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer
 from stacklab.run.foreign import read_folder
 from stacklab.run.import_ import import_model, read_tokenizer_file
 from stacklab.run.open_model import open_model

@@ -12,7 +12,7 @@ from tests.model.port.conftest import GPT2_STACK, OWN_STACKS, filled, stack, ten
 from tests.run.test_foreign import small
 
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
-from stacklab.data.tokenizer_files import TokenizerFile, bytes_tokenizer, train_bpe
+from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer, train_bpe
 from stacklab.run.locate import locate
 from stacklab.run.model_folder import RECORD, load_model, save_model
 from stacklab.run.portable import Portable

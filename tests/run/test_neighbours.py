@@ -12,7 +12,7 @@ import pytest
 import torch
 from tests.model.port.conftest import GPT2_STACK, GPT_NEO_STACK, LLAMA_STACK, filled, logits, stack, tensors_of
 
-from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.data.tokenizers.files import bytes_tokenizer
 from stacklab.model.port.registry import form_for
 from stacklab.model.transformer import Transformer
 from stacklab.run.export import write_files, write_tokenizer

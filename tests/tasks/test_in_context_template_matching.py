@@ -7,7 +7,7 @@ from tests.tasks.contract import baselines_of, check_task, stream
 
 from stacklab.tasks.curriculum import AnnealedIdentity
 from stacklab.tasks.in_context_template_matching import InContextTemplateMatching
-from stacklab.tasks.templates import canonical
+from stacklab.tasks.parts.templates import canonical
 
 LISTS = st.lists(st.text("ABC", min_size=3, max_size=3), min_size=2, max_size=4, unique_by=canonical)
 

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from stacklab.audit.control import control_finding
-from stacklab.audit.log import Log
-from stacklab.audit.losses import gap_finding, noise_findings
-from stacklab.audit.order import order_finding
-from stacklab.audit.parameters import parameter_findings, size_findings
-from stacklab.audit.quality import quality_findings
-from stacklab.audit.read import read_source
-from stacklab.audit.seeds import seed_findings
+from stacklab.audit.findings.control import control_finding
+from stacklab.audit.findings.losses import gap_finding, noise_findings
+from stacklab.audit.findings.order import order_finding
+from stacklab.audit.findings.parameters import parameter_findings, size_findings
+from stacklab.audit.findings.quality import quality_findings
+from stacklab.audit.findings.seeds import seed_findings
+from stacklab.audit.findings.tokens import stated_steps, token_findings
+from stacklab.audit.findings.validation import apart_finding, best_finding, overfitting_finding
+from stacklab.audit.reading.log import Log
+from stacklab.audit.reading.source import read_source
+from stacklab.audit.reading.stated import merge, read_stated
 from stacklab.audit.spec import Audit, Finding, LogSummary, Stated
-from stacklab.audit.stated import merge, read_stated
-from stacklab.audit.tokens import stated_steps, token_findings
-from stacklab.audit.validation import apart_finding, best_finding, overfitting_finding
 from stacklab.base.errors import DataError
 
 

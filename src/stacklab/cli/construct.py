@@ -110,7 +110,7 @@ def _tell(checked: "tuple[Verified, ...]", *, sharpness: float, least: int | Non
 
 def _show(plan: "Blueprint", panels: "Sequence[AttentionPanel]", example: "TaskBatch") -> None:
     from stacklab.report.attention_view import KEY, panel_text
-    from stacklab.tasks.show import show
+    from stacklab.tasks.parts.show import show
 
     print("\n" + show(plan.exercise, example.tokens_BT[0], example.targets_BT[0]))
     print(f"\nattention: {KEY}")

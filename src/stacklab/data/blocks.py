@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stacklab.data.codec import Compact, Ids
-from stacklab.data.tokenfile import token_dtype
+from stacklab.data.sources.token_file import token_dtype
+from stacklab.data.tokenizers.codec import Compact, Ids
 
 CHUNK = 2**20
 

@@ -8,12 +8,12 @@ from typing import Any
 from stacklab.base.canon import fingerprint
 from stacklab.base.files import disk_error
 from stacklab.base.locks import exclusive
-from stacklab.data.build import build, given_tokenizer
-from stacklab.data.folder import damage_of
+from stacklab.data.integrity import damage_of
+from stacklab.data.pipeline.build import build, given_tokenizer
 from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
-from stacklab.data.sources import OpenSource, open_source
+from stacklab.data.sources.source import OpenSource, open_source
 from stacklab.data.spec import DataSpec, FileTokenizer, HubTokenizer
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.tokenizers.files import TokenizerFile
 
 FORMAT = 1
 """Raised whenever the same spec and source would give other tokens or other files."""

@@ -13,12 +13,12 @@ import numpy as np
 from stacklab.base.errors import DataError
 from stacklab.base.files import read_json
 from stacklab.data.blocks import Blocks
-from stacklab.data.codec import Codec, Compact
-from stacklab.data.folder import damage_of
+from stacklab.data.integrity import damage_of
 from stacklab.data.problems import Problem
+from stacklab.data.sources.token_file import token_dtype
 from stacklab.data.spec import HeldOut, Marker
-from stacklab.data.tokenfile import token_dtype
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.tokenizers.codec import Codec, Compact
+from stacklab.data.tokenizers.files import TokenizerFile
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from stacklab.base.errors import PortError, TokenizerError
 from stacklab.base.files import exists, read_json, write_json, write_text
 from stacklab.base.folders import write_folder
 from stacklab.base.spec import Spec, first_fault
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.tokenizers.files import TokenizerFile
 from stacklab.model.port.fields import read_stack
 from stacklab.model.port.own import OWN
 from stacklab.model.port.registry import import_tensors

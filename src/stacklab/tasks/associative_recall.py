@@ -7,17 +7,17 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import most_frequent, one_of
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import most_frequent, one_of
+from stacklab.tasks.parts.sampling import distinct
+from stacklab.tasks.parts.show import numbered
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import distinct
-from stacklab.tasks.show import numbered
 
 
 class AssociativeRecall(Spec):
     """Pairs of key and value first; then every key once more, at gaps filled with `-`: what was its value?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = AssociativeRecall(keys=4, values=4, pairs=2, sequence_length=9, gap_exponent=0.5)
     >>> print(answered(task, "k3 v1 k0 v2 - k0 - - k3"))
     tokens  k3 v1 k0 v2 - k0 - - k3

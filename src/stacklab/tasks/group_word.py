@@ -8,16 +8,16 @@ from pydantic import Field
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.groups import GroupName, elements, table, then
-from stacklab.tasks.guessing import hit_rate, most_frequent
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.groups import GroupName, elements, table, then
+from stacklab.tasks.parts.guessing import hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 
 
 class GroupWord(Spec):
     """Elements of a group; at each, the product of all up to it, the first applied first.
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> print(answered(GroupWord(group="S3", word_length=4), "102 021 102 012"))
     tokens  102 021 102 012
     targets 102 201 210 210

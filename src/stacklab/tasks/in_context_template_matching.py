@@ -8,18 +8,18 @@ from pydantic import Field, model_validator
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
 from stacklab.tasks.curriculum import AnnealedIdentity
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent, one_of
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import heaviest, hit_rate, most_frequent, one_of
+from stacklab.tasks.parts.sampling import distinct
+from stacklab.tasks.parts.show import numbered
+from stacklab.tasks.parts.templates import Templates, pattern_of, patterns, wildcards
 from stacklab.tasks.protocol import Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import distinct
-from stacklab.tasks.show import numbered
-from stacklab.tasks.templates import Templates, pattern_of, patterns, wildcards
 
 
 class InContextTemplateMatching(Spec):
     """Strings, each followed by the label of its template; the labels of the templates are drawn for every sequence.
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = InContextTemplateMatching(templates=("AAB", "ABA"), strings=3, train_symbols=6, unseen_symbols=6)
     >>> print(answered(task, "s0 s0 s3 l1 s5 s1 s5 l0 u4 u4 u2"))
     tokens  s0 s0 s3 l1 s5 s1 s5 l0 u4 u4 u2

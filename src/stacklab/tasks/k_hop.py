@@ -7,10 +7,10 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
-from stacklab.tasks.fields import MOST, Ascending
-from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent
+from stacklab.tasks.parts.fields import MOST, Ascending
+from stacklab.tasks.parts.guessing import heaviest, hit_rate, most_frequent
+from stacklab.tasks.parts.show import letters
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.show import letters
 
 Hops = Annotated[Items[Annotated[int, Field(ge=0, le=MOST)]], Field(min_length=1), Ascending]
 
@@ -18,7 +18,7 @@ Hops = Annotated[Items[Annotated[int, Field(ge=0, le=MOST)]], Field(min_length=1
 class KHop(Spec):
     """From each symbol back to what followed its last appearance, k times over; k is the first token.
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> print(answered(KHop(hops=(1, 2), symbols=3, sequence_length=8), "1-hop a b a c b a b c"))
     tokens  1-hop    a    b a    c b a b c
     targets     . none none b none a c a b

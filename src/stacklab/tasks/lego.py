@@ -7,17 +7,17 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import hit_rate, most_frequent
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import hit_rate, most_frequent
+from stacklab.tasks.parts.sampling import Order, distinct, interleaved, pick
+from stacklab.tasks.parts.show import letters
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import Order, distinct, interleaved, pick
-from stacklab.tasks.show import letters
 
 
 class Lego(Spec):
     """Clauses such as `b - a`, for b = -a, of several chains that begin at 1; then a variable: is it +1 or -1?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> print(answered(Lego(symbols=6, chains=2, clauses=2), "b - a e + f a + 1 f - 1 b"))
     tokens  b - a e + f a + 1 f - 1 b
     targets . . . . . . . . . . . . -

@@ -7,15 +7,15 @@ from pydantic import Field
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import hit_rate, most_frequent
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 
 
 class Parity(Spec):
     """Bits, then `?`: is the number of ones odd?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> print(answered(Parity(bits=5), "1 0 1 1 0 ?"))
     tokens  1 0 1 1 0 ?
     targets . . . . . 1

@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
-from stacklab.tasks.fields import MOST, Ascending
-from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent
+from stacklab.tasks.parts.fields import MOST, Ascending
+from stacklab.tasks.parts.guessing import heaviest, hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 
 Steps = Annotated[Items[Annotated[int, Field(gt=0, le=MOST)]], Field(min_length=1), Ascending]
@@ -17,7 +17,7 @@ Steps = Annotated[Items[Annotated[int, Field(gt=0, le=MOST)]], Field(min_length=
 class PointerChasing(Spec):
     """Functions from one level of points to the next, as pairs; then a point: where on the last level does it lead?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = PointerChasing(functions=2, points=3, steps=(1, 2))
     >>> print(answered(task, "0:2 1:1 0:0 1:0 0:1 1:1 1:1 2:0 1:2 2:2 1:0 2:2 0:2"))
     tokens  0:2 1:1 0:0 1:0 0:1 1:1 1:1 2:0 1:2 2:2 1:0 2:2 0:2

@@ -7,17 +7,17 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import hit_rate, most_frequent, one_of
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import hit_rate, most_frequent, one_of
+from stacklab.tasks.parts.sampling import distinct, pick
+from stacklab.tasks.parts.show import numbered
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import distinct, pick
-from stacklab.tasks.show import numbered
 
 
 class QuestionAnswering(Spec):
     """Pairs of question and answer, then one of the questions again: what was its answer?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = QuestionAnswering(questions=4, answers=3, pairs=3)
     >>> print(answered(task, "q2 a0 q1 a2 q3 a1 q1"))
     tokens  q2 a0 q1 a2 q3 a1 q1

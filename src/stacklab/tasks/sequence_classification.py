@@ -9,16 +9,16 @@ from pydantic import Field, model_validator
 from stacklab.base.spec import Spec
 from stacklab.base.streams import numpy_stream
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import most_frequent
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import most_frequent
+from stacklab.tasks.parts.show import letters, numbered
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.show import letters, numbered
 
 
 class SequenceClassification(Spec):
     """Fixed sequences with arbitrary classes, to be learned by heart; the class is read at the `?` that follows.
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = SequenceClassification(symbols=3, sequence_length=4, classes=2, sequences=3, table_seed=0)
     >>> print(answered(task, "c b b b ?"))
     tokens  c b b b  ?

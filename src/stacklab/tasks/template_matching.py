@@ -7,18 +7,18 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import most_frequent
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import most_frequent
+from stacklab.tasks.parts.sampling import distinct
+from stacklab.tasks.parts.show import numbered
+from stacklab.tasks.parts.templates import Templates, canonical, pattern_of, patterns, wildcards
 from stacklab.tasks.protocol import Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import distinct
-from stacklab.tasks.show import numbered
-from stacklab.tasks.templates import Templates, canonical, pattern_of, patterns, wildcards
 
 
 class TemplateMatching(Spec):
     """A string of symbols, then `?`: which template does it follow?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = TemplateMatching(templates=("AAB", "ABA", "ABB"), train_symbols=4, unseen_symbols=3)
     >>> print(answered(task, "s3 s0 s3 ?"))
     tokens  s3 s0 s3   ?

@@ -7,17 +7,17 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import hit_rate, most_frequent, one_of
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import hit_rate, most_frequent, one_of
+from stacklab.tasks.parts.sampling import Order, distinct, interleaved
+from stacklab.tasks.parts.show import letters
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import Order, distinct, interleaved
-from stacklab.tasks.show import letters
 
 
 class TwoHop(Spec):
     """Links from node to node of several chains, mixed; then the head of one chain: where does it end?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> print(answered(TwoHop(nodes=8, chains=2, hops=2), "c d a b h c b e a"))
     tokens  c d a b h c b e a
     targets . . . . . . . . e

@@ -13,7 +13,7 @@ from stacklab.interp.construct.mapping import Mapping
 from stacklab.interp.construct.registry import CONSTRUCTIONS, blueprint
 from stacklab.interp.construct.verify import Verified, draw, least_sharpness, verify
 from stacklab.model.transformer import Transformer
-from stacklab.tasks.templates import canonical
+from stacklab.tasks.parts.templates import canonical
 
 DEPTH = {
     "copying": 1,

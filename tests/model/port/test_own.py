@@ -11,7 +11,7 @@ import torch
 from tests.model.port.conftest import IDS_BT, OWN_STACKS, filled, logits, stack, tensors_of
 
 from stacklab.base.errors import PortError
-from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.data.tokenizers.files import bytes_tokenizer
 from stacklab.model.decode import generate
 from stacklab.model.port.own import OWN
 from stacklab.model.transformer import Transformer

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 from stacklab.base.spec import Spec
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
-from stacklab.tasks.fields import MOST
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.show import letters
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.show import letters
 
 
 class Copying(Spec):

@@ -9,9 +9,9 @@ from stacklab.base.spec import Spec
 from stacklab.base.streams import numpy_stream
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
-from stacklab.tasks.fields import MOST
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.show import letters, numbered
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.show import letters, numbered
 
 
 class Mapping(Spec):

@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 from stacklab.base.spec import Spec
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
-from stacklab.tasks.fields import MOST
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.sampling import distinct, pick
+from stacklab.tasks.parts.show import numbered
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import distinct, pick
-from stacklab.tasks.show import numbered
 
 
 class Matching(Spec):

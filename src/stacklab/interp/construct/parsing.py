@@ -9,9 +9,9 @@ from stacklab.base.spec import Spec
 from stacklab.interp.construct.blueprint import Blueprint, Floats, Head, Layer, Residual, Term, codes, copy, shared
 from stacklab.interp.construct.patterns import nearest
 from stacklab.tasks.batch import Ids, TaskBatch
-from stacklab.tasks.fields import MOST
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.show import letters
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.show import letters
 
 
 class Parsing(Spec):

@@ -4,7 +4,7 @@ import numpy as np
 
 from stacklab.base.errors import SpecError
 from stacklab.interp.construct.blueprint import Floats
-from stacklab.tasks.templates import patterns
+from stacklab.tasks.parts.templates import patterns
 
 
 def place_weights(places: int, *, ratio: float) -> Floats:

@@ -15,8 +15,8 @@ import numpy as np
 
 from stacklab.base.errors import SpecError
 from stacklab.interp.construct.blueprint import Blueprint, Floats, Head, Layer, Residual, Term, move
+from stacklab.tasks.parts.templates import patterns
 from stacklab.tasks.template_matching import TemplateMatching
-from stacklab.tasks.templates import patterns
 
 Pair = tuple[int, int]
 
