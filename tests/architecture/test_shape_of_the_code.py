@@ -21,7 +21,7 @@ TORCH_FREE = [
     "stacklab.data.novelty",
     "stacklab.data.prepare",
     "stacklab.interp.construct.registry",
-    "stacklab.interp.head_spec",
+    "stacklab.interp.spec",
     "stacklab.model.count",
     "stacklab.model.parametrisation",
     "stacklab.model.sampling_spec",
@@ -36,7 +36,7 @@ TORCH_FREE = [
     "stacklab.study.live",
     "stacklab.study.plan",
     "stacklab.study.results",
-    "stacklab.tasks.registry",
+    "stacklab.tasks.spec",
 ]
 
 

@@ -10,7 +10,7 @@ from stacklab.interp.construct.compile import compiled
 from stacklab.interp.construct.registry import blueprint
 from stacklab.interp.construct.verify import draw
 from stacklab.interp.head_scores import _copying, score_heads, summarise
-from stacklab.interp.head_spec import HeadScore, Subject
+from stacklab.interp.spec import HeadScore, Subject
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
 from stacklab.tasks.group_word import GroupWord

@@ -16,8 +16,7 @@ from tests.tasks.contract import baselines_of, check_task, stream
 import stacklab.tasks
 from stacklab.tasks.batch import TaskBatch
 from stacklab.tasks.protocol import SyntheticTask
-from stacklab.tasks.registry import TASKS
-from stacklab.tasks.spec import Task
+from stacklab.tasks.spec import TASKS, Task
 
 MODULES = [module.name for module in pkgutil.iter_modules(stacklab.tasks.__path__)]
 all_tasks = pytest.mark.parametrize("task", [task() for task in TASKS.values()], ids=list(TASKS))

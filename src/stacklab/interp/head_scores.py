@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stacklab.interp.head_spec import ROLES, HeadScore, Role, RoleRow, Subject
-from stacklab.interp.maps import attention_maps
+from stacklab.interp.attention_maps import attention_maps
+from stacklab.interp.spec import ROLES, HeadScore, Role, RoleRow, Subject
 from stacklab.model.transformer import Transformer
 from stacklab.stats.describe import mean_t
 from stacklab.tasks.batch import TaskBatch

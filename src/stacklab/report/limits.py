@@ -6,9 +6,9 @@ from typing import Any
 from stacklab.data.spec import DataSpec
 from stacklab.report.schema import ContrastFact, OrderFact, OriginRow, RunFact
 from stacklab.report.tuning_views import at_edge
-from stacklab.stats.group_permutation import smallest_permutation_p
 from stacklab.stats.paired import smallest_sign_flip_p
 from stacklab.stats.result import PValue
+from stacklab.stats.unpaired import smallest_permutation_p
 from stacklab.study.plan import Plan
 from stacklab.study.tuning import ArmTuning
 

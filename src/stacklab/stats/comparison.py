@@ -16,14 +16,27 @@ from stacklab.stats.effect import (
     unpaired_effect_size,
     unpaired_superiority,
 )
-from stacklab.stats.equivalence import tost
-from stacklab.stats.group_permutation import group_permutation, smallest_permutation_p
-from stacklab.stats.paired import paired_bootstrap, paired_t, smallest_sign_flip_p, t_bounds
+from stacklab.stats.paired import (
+    paired_bootstrap,
+    paired_t,
+    paired_t_test,
+    sign_flip,
+    smallest_sign_flip_p,
+    t_bounds,
+    tost,
+)
 from stacklab.stats.power import Design, paired_design, unpaired_design
 from stacklab.stats.result import Result, Tested, Undefined
-from stacklab.stats.sign_flip import sign_flip
-from stacklab.stats.t_test import paired_t_test
-from stacklab.stats.unpaired import groups_problem, unpaired_bootstrap, welch, welch_bounds, welch_test, welch_tost
+from stacklab.stats.unpaired import (
+    group_permutation,
+    groups_problem,
+    smallest_permutation_p,
+    unpaired_bootstrap,
+    welch,
+    welch_bounds,
+    welch_test,
+    welch_tost,
+)
 
 if TYPE_CHECKING:
     import numpy as np

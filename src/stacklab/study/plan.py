@@ -14,7 +14,7 @@ from stacklab.run.metrics import SHARE, scale_of
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
-from stacklab.stats.sequential import look_level
+from stacklab.stats.multiplicity import look_level
 from stacklab.study.arms import ReadyOnce, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.attention import AttentionCosts
 from stacklab.study.checks import check_seeds

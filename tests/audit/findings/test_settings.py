@@ -9,8 +9,7 @@ from stacklab.audit.findings.control import control_finding
 from stacklab.audit.findings.parameters import parameter_findings, size_findings
 from stacklab.audit.findings.settings import Setting, build, counted_arms, reproductions
 from stacklab.audit.findings.tokens import token_findings
-from stacklab.audit.reading.prose import find_stated
-from stacklab.audit.reading.stated import merge, read_stated
+from stacklab.audit.reading.stated import find_stated, merge, read_stated
 from stacklab.audit.spec import Kind, Printed, Stated, StatedModel, parse_printed
 from stacklab.base.errors import SpecError
 from stacklab.model.count import count_parameters

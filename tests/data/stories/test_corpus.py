@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import ValidationError
 
-from stacklab.data.pipeline.split import Sieve
+from stacklab.data.pipeline.reading import Sieve
 from stacklab.data.procedural.draw import Draw
 from stacklab.data.sources.source import open_source
 from stacklab.data.spec import DataSpec

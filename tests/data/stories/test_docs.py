@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stacklab.data.pipeline.split import Sieve
+from stacklab.data.pipeline.reading import Sieve
 from stacklab.data.record import Record
 from stacklab.data.stories.corpus import PLOTS, Story, generate
 from stacklab.data.stories.spec import StoriesSpec

@@ -6,7 +6,7 @@ from pathlib import Path
 from stacklab.audit.reading.events import event_files, is_event_file, read_events
 from stacklab.audit.reading.lines import read_lines
 from stacklab.audit.reading.log import Log
-from stacklab.audit.reading.prose import find_stated
+from stacklab.audit.reading.stated import find_stated
 from stacklab.audit.reading.table import parse_header, read_table
 from stacklab.audit.spec import Stated
 from stacklab.base.errors import DataError

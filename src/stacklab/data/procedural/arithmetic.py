@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from stacklab.base.errors import DataError
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.problem import Problem, lay_out, patterns, read
+from stacklab.data.procedural.problem import RenderedProblem, lay_out, patterns, read
 from stacklab.data.procedural.words import COLOURS, COUNTED, LETTERS, PEOPLE
 
 LARGEST = 99
@@ -38,7 +38,7 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class ArithmeticWording:
     owners: tuple[str, ...]
     start: tuple[str, ...]
     change: dict[str, tuple[str, ...]]
@@ -46,7 +46,7 @@ class Wording:
 
 
 WORDINGS = (
-    Wording(
+    ArithmeticWording(
         owners=PEOPLE,
         start=("{who} has {n} {things}.", "{who} starts with {n} {things}."),
         change={
@@ -59,7 +59,7 @@ WORDINGS = (
             "At the end, how many {things} does {who} have?",
         ),
     ),
-    Wording(
+    ArithmeticWording(
         owners=COLOURS,
         start=("The {who} box holds {n} {things}.", "There are {n} {things} in the {who} box."),
         change={
@@ -72,7 +72,7 @@ WORDINGS = (
             "At the end, how many {things} does the {who} box hold?",
         ),
     ),
-    Wording(
+    ArithmeticWording(
         owners=LETTERS,
         start=("Let {who} be {n}.", "Set {who} to {n}."),
         change={
@@ -86,7 +86,7 @@ WORDINGS = (
 STEPS = ("{c.before} {c.sign} {c.amount} = {c.after}.", "Now {c.before} {c.sign} {c.amount} = {c.after}.")
 
 
-def sample(rng: Draw, hops: int) -> Problem:
+def sample(rng: Draw, hops: int) -> RenderedProblem:
     ledger = draw_ledger(rng, hops)
     wording = rng.pick(WORDINGS)
     owners = rng.some(wording.owners, 2)
@@ -102,7 +102,7 @@ def sample(rng: Draw, hops: int) -> Problem:
     ask = rng.pick(wording.ask).format(who=owners[0], things=things)
     own = [change for owner, change in ledger.changes if owner == 0]
     step = rng.pick(STEPS)
-    return Problem(lay_out(rng, facts, ask), tuple(step.format(c=c) for c in own), str(own[-1].after))
+    return RenderedProblem(lay_out(rng, facts, ask), tuple(step.format(c=c) for c in own), str(own[-1].after))
 
 
 def draw_ledger(rng: Draw, hops: int) -> Ledger:

@@ -15,10 +15,19 @@ from typing import Any
 
 from stacklab.base.errors import DataError
 from stacklab.base.streams import stream_seed
+from stacklab.data.procedural import arithmetic, kinship, ordering, pointers, state
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.families import FAMILIES
-from stacklab.data.procedural.problem import Problem
-from stacklab.data.procedural.spec import ProceduralSpec
+from stacklab.data.procedural.problem import Family, RenderedProblem
+from stacklab.data.procedural.spec import FamilyName, ProceduralSpec
+
+FAMILIES: dict[FamilyName, Family] = {
+    "arithmetic": arithmetic,
+    "ordering": ordering,
+    "kinship": kinship,
+    "pointers": pointers,
+    "state": state,
+}
+
 
 SYSTEM_PROMPTS = (
     "Think first. Then give the answer.",
@@ -83,7 +92,7 @@ def _plain(answer: str) -> str:
     return " ".join(answer.casefold().split()).removesuffix(".").rstrip()
 
 
-def _messages(rng: Draw, problem: Problem) -> list[dict[str, str]]:
+def _messages(rng: Draw, problem: RenderedProblem) -> list[dict[str, str]]:
     steps = "\n".join(problem.steps)
     ending = rng.pick(ANSWERS).format(answer=problem.answer)
     return [

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from stacklab.base.errors import DataError
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.problem import Problem, lay_out, patterns, read
+from stacklab.data.procedural.problem import RenderedProblem, lay_out, patterns, read
 from stacklab.data.procedural.words import MEN, PEOPLE, WOMEN
 
 ROLES = ("mother", "father")
@@ -38,7 +38,7 @@ class Tree:
     parents: dict[tuple[str, str], str]
 
 
-def sample(rng: Draw, hops: int) -> Problem:
+def sample(rng: Draw, hops: int) -> RenderedProblem:
     tree = draw_tree(rng, hops)
     facts = [
         rng.pick(FACTS).format(child=child, role=role, parent=parent)
@@ -51,7 +51,7 @@ def sample(rng: Draw, hops: int) -> Problem:
         parent = tree.parents[person, role]
         steps.append(f"{person}'s {role} is {parent}.")
         person = parent
-    return Problem(lay_out(rng, facts, question), tuple(steps), person)
+    return RenderedProblem(lay_out(rng, facts, question), tuple(steps), person)
 
 
 def draw_tree(rng: Draw, hops: int) -> Tree:

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from stacklab.base.errors import DataError
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.problem import Problem, lay_out, patterns, read
+from stacklab.data.procedural.problem import RenderedProblem, lay_out, patterns, read
 from stacklab.data.procedural.words import ORDINALS, PEOPLE
 
 
@@ -56,7 +56,7 @@ class Line:
     top: bool
 
 
-def sample(rng: Draw, hops: int) -> Problem:
+def sample(rng: Draw, hops: int) -> RenderedProblem:
     line = draw_line(rng, hops)
     pairs = [(line.trait, a, b) for a, b in pairwise(line.people)]
     pairs += [(line.other_trait, a, b) for a, b in line.other_pairs]
@@ -69,7 +69,7 @@ def sample(rng: Draw, hops: int) -> Problem:
     walk = (line.people if line.top else line.people[::-1])[: line.place]
     steps = [f"Nobody is {comparative} than {walk[0]}."]
     steps += [f"{a} is {comparative} than {b}." for a, b in pairwise(walk)]
-    return Problem(lay_out(rng, facts, question), tuple(steps), walk[-1])
+    return RenderedProblem(lay_out(rng, facts, question), tuple(steps), walk[-1])
 
 
 def draw_line(rng: Draw, hops: int) -> Line:

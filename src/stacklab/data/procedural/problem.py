@@ -21,7 +21,7 @@ _SENTENCE = re.compile(r"\s*([^.?]+)[.?]")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RenderedProblem:
     """A rendered problem: the user's text, one sentence of reasoning per hop, and the answer, a single word."""
 
     question: str
@@ -32,7 +32,7 @@ class Problem:
 class Family(Protocol):
     """A kind of problem. Each family is a module with these two functions."""
 
-    def sample(self, rng: Draw, hops: int) -> Problem:
+    def sample(self, rng: Draw, hops: int) -> RenderedProblem:
         """A problem that takes `hops` steps."""
 
     def solve(self, text: str) -> str:

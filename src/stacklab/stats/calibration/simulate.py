@@ -11,8 +11,8 @@ from stacklab.base.streams import numpy_stream
 from stacklab.stats.bootstrap import bca_bounds
 from stacklab.stats.calibration.noise import NOISES, draw_groups, draw_pairs
 from stacklab.stats.comparison import COMPARISONS, Comparison
+from stacklab.stats.multiplicity import look_level
 from stacklab.stats.paired import t_bounds
-from stacklab.stats.sequential import look_level
 from stacklab.stats.verdict import Direction, verdicts
 
 Floats = NDArray[np.float64]

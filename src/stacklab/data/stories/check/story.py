@@ -7,7 +7,6 @@ out of the sentences. It judges consistency, not grammar, and only what is told 
 import re
 
 from stacklab.data.stories.check.people import People, introductions
-from stacklab.data.stories.check.sentences import narrated, speech_faults
 from stacklab.data.stories.check.things import Things
 
 _MORAL = re.compile(r"(?:learned|knew|never forgot|moral of the story is) that (.+)")
@@ -56,3 +55,30 @@ def _ending_faults(text: str) -> list[str]:
         if not re.search(rf"(?:afraid|scared) of (?:[a-z ]+, and that was )?{fear}\b", text[: match.start()]):
             found.append(f"nobody was afraid of {fear}")
     return found
+
+
+_QUOTE = re.compile(r'"([^"]*)"')
+_END = re.compile(r'(?<=[.!?])\s+|(?<=[.!?]")\s+(?=[A-Z"])')
+_SPEECH = re.compile(r'"([^"]*)" (?:said|asked|cried|shouted|thought|called) ([A-Z][a-z]+)')
+_ADDRESSED = re.compile(r", ([A-Z][a-z]+)[.!?,]")
+
+
+def narrated(text: str) -> list[str]:
+    """The sentences, each quotation cut down to its marks and its last sign: `"?" asked Mia.`
+
+    >>> narrated('Mia ran. "Where is it?" asked Tom.')
+    ['Mia ran.', '"?" asked Tom.']
+    """
+    bare = _QUOTE.sub(lambda quote: f'"{quote[1][-1:]}"', text)
+    return [sentence for sentence in _END.split(bare.strip()) if sentence]
+
+
+def speech_faults(text: str) -> list[str]:
+    """Marks that do not close, and speakers who call themselves by name."""
+    faults = []
+    if text.count('"') % 2:
+        faults.append("a quotation is not closed")
+    for quote, speaker in _SPEECH.findall(text):
+        if speaker in _ADDRESSED.findall(quote):
+            faults.append(f"{speaker} speaks to {speaker}")
+    return faults

@@ -1,6 +1,6 @@
 import dataclasses
 
-from stacklab.data.pipeline.split import Sieve, split_of
+from stacklab.data.pipeline.reading import Sieve, split_of
 from stacklab.data.record import Record, Turn
 
 

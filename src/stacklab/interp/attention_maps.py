@@ -1,13 +1,30 @@
-"""Attention maps of one sequence as plain tables, to be printed and drawn."""
+"""Attention maps: which positions each position attends to, as tensors and as plain tables to be shown."""
 
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
-from stacklab.interp.maps import attention_maps
-from stacklab.interp.panel_spec import AttentionPanel
+from stacklab.interp.spec import AttentionPanel
+from stacklab.model.layers import Block
 from stacklab.model.transformer import Transformer
 from stacklab.tasks.batch import Ids
+
+
+@torch.no_grad()
+def attention_maps(model: Transformer, ids_BT: Tensor) -> list[Tensor]:
+    """One a_BHTT per layer, bottom first: a[b, h, t, s] is the share that position t gives position s in head h.
+
+    Rows sum to 1 and hidden positions have 0. They are computed plainly beside the ordinary pass, without dropout.
+    """
+    x_BTD = model.embed(ids_BT)
+    maps = []
+    for block in model.blocks:
+        assert isinstance(block, Block)
+        maps.append(block.attention_map(x_BTD))
+        x_BTD = block(x_BTD, None)
+    return maps
+
 
 FEW_HEADS = 2
 """Up to so many heads in a layer have a map each."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stacklab.interp.maps import attention_maps
+from stacklab.interp.attention_maps import attention_maps
 from stacklab.model.init import build
 from stacklab.model.layers import Attention
 from stacklab.model.spec import ModelSpec

@@ -1,4 +1,4 @@
-"""What heads do, in numbers. No torch here."""
+"""Scores of heads and tables of attention as storable values. No torch here."""
 
 from typing import Literal
 
@@ -64,3 +64,12 @@ class HeadReport(Spec):
     constructed: Items[HeadScore]
     absent: dict[Role, Text]
     seeds: Items[Subject]
+
+
+class AttentionPanel(Spec):
+    """shares[r][c]: how much of the attention of row r goes to column c. Rows are positions or heads."""
+
+    title: Text
+    rows: Items[Text]
+    columns: Items[Text]
+    shares: Items[Items[float]]
