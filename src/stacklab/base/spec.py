@@ -1,4 +1,4 @@
-"""The base of every spec: frozen, closed to unknown keys, one canonical dump."""
+"""The base of every spec: frozen, without unknown keys, with one canonical dump."""
 
 from typing import Annotated, Any, TypeVar
 
@@ -25,7 +25,7 @@ def _list_to_tuple(value: Any) -> Any:
 
 
 Items = Annotated[tuple[T, ...], BeforeValidator(_list_to_tuple)]
-"""A sequence: written as a list, kept as a tuple. Its elements are as strict as any field."""
+"""A sequence: a list in YAML, a tuple in Python. Its elements are validated as strictly as any field."""
 
 
 class Spec(BaseModel):
@@ -39,11 +39,12 @@ class Spec(BaseModel):
 
     @property
     def fingerprint(self) -> str:
+        """16 hex digits of the dump (see `base.canon`)."""
         return fingerprint(self.dump())
 
 
 def first_fault(error: ValidationError) -> str:
-    """The first of the faults: which field, and what is wrong with it."""
+    """The first error: which field, and what is wrong with it."""
     first = error.errors(include_url=False)[0]
     place = cut(".".join(map(str, first["loc"])))
     return f"{place + ': ' if place else ''}{cut(first['msg'].removeprefix('Value error, '), 2 * LONGEST)}"

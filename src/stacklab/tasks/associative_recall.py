@@ -23,7 +23,7 @@ class AssociativeRecall(Spec):
     tokens  k3 v1 k0 v2 - k0 - - k3
     targets  .  .  .  . . v2 . . v1
 
-    Keys are all different within a sequence, values too. A place at distance d after the pairs is taken with a weight
+    Keys are distinct within a sequence, values too. A position at distance d after the pairs is drawn with a weight
     of d^gap_exponent - (d - 1)^gap_exponent: the smaller the exponent, the sooner the queries. Slices: the distance of
     a query from its key, in octaves.
     """
@@ -101,9 +101,9 @@ class AssociativeRecall(Spec):
         return TaskBatch(tokens_BT, targets_BT, slice_BT)
 
     def _places(self, rng: np.random.Generator, size: int) -> Ids:
-        """[B, P] where each pair is asked: places drawn one by one by weight, and given to the pairs in that order.
+        """[B, P] the position of each pair's query: drawn by weight without replacement, in random order.
 
-        The largest of log weight plus Gumbel noise are such a draw without replacement.
+        The largest of log weight plus Gumbel noise are such a draw (Gumbel top-k).
         """
         room = self.length - 2 * self.pairs
         distance = np.arange(room + 1)

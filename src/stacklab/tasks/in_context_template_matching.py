@@ -16,10 +16,10 @@ from stacklab.tasks.protocol import Layout, Split, periodic, require_split
 
 
 class AnnealedIdentity(Spec):
-    """A share of the sequences has the fixed map from template to label, falling linearly from `start` to 0.
+    """A share of the training sequences has a fixed map from template to label, falling linearly from `start` to 0.
 
-    It helps in-context template matching off its plateau. It changes what training sees, so it must be the same for all
-    depths.
+    It helps training off its plateau. It changes what training sees, so it must be the same for all depths; evaluation
+    never uses it.
     """
 
     kind: Literal["annealed-identity"] = "annealed-identity"
@@ -44,9 +44,9 @@ class InContextTemplateMatching(Spec):
     tokens  s0 s0 s3 l1 s5 s1 s5 l0 u4 u4 u2
     targets  .  .  .  .  .  .  .  .  .  . l1
 
-    Asked at the last symbol of every string whose template came before. No symbol stands in two strings, so only the
-    pattern can be compared. The label comes after its string, and the mask must be causal: both are part of the task.
-    Slices: how many strings came before.
+    The last symbol of a string has a target if the string's template came before. No symbol stands in two strings, so
+    only patterns can be compared. The label comes after its string, and the mask must be causal: both are part of the
+    task. Slices: how many strings came before.
     """
 
     kind: Literal["in-context-template-matching"] = "in-context-template-matching"
@@ -120,23 +120,23 @@ class InContextTemplateMatching(Spec):
         whole_BMP[:, :, :-1] = np.take_along_axis(symbols_BMW + first, patterns(self.templates)[template_BM], axis=2)
         whole_BMP[:, :, -1] = label_BM
         tokens_BT = np.ascontiguousarray(whole_BMP.reshape(size, -1)[:, :-1])
-        return self._asked(tokens_BT, template_BM, label_BM)
+        return self._with_targets(tokens_BT, template_BM, label_BM)
 
     def _maps(self, rng: np.random.Generator, size: int, step: int | None) -> Ids:
-        """[B, K] the label number of each template; drawn alike at every step, so that the stream stays in place."""
+        """[B, K] the label number of each template; every step draws equally much, so that the stream stays aligned."""
         identity_K = np.arange(len(self.templates))
         maps_BK = rng.permuted(np.tile(identity_K, (size, 1)), axis=1)
         share = 0.0 if step is None or self.curriculum is None else self.curriculum.share(step)
         maps_BK[rng.random(size) < share] = identity_K
         return maps_BK
 
-    def _asked(self, tokens_BT: Ids, template_BM: Ids, label_BM: Ids) -> TaskBatch:
-        came_BMM = np.tril(template_BM[:, :, None] == template_BM[:, None, :], k=-1)
-        came_BM = came_BMM.any(axis=2)
+    def _with_targets(self, tokens_BT: Ids, template_BM: Ids, label_BM: Ids) -> TaskBatch:
+        earlier_BMM = np.tril(template_BM[:, :, None] == template_BM[:, None, :], k=-1)
+        seen_BM = earlier_BMM.any(axis=2)
         targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
         ends = np.s_[:, self._period - 2 :: self._period]
-        targets_BT[ends] = np.where(came_BM, label_BM, IGNORE)
-        slice_BT[ends] = np.where(came_BM, np.arange(self.strings), IGNORE)
+        targets_BT[ends] = np.where(seen_BM, label_BM, IGNORE)
+        slice_BT[ends] = np.where(seen_BM, np.arange(self.strings), IGNORE)
         return TaskBatch(tokens_BT, targets_BT, slice_BT)
 
     def oracle(self, tokens_BT: Ids) -> Ids:

@@ -36,7 +36,7 @@ class Parity(Spec):
 
     @property
     def makeup(self) -> str:
-        return f"{self.bits} bits + the place that asks"
+        return f"{self.bits} bits + the query position"
 
     @property
     def names(self) -> tuple[str, ...]:

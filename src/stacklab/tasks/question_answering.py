@@ -23,8 +23,8 @@ class QuestionAnswering(Spec):
     tokens  q2 a0 q1 a2 q3 a1 q1
     targets  .  .  .  .  .  . a2
 
-    Questions and answers are drawn anew for every sequence, so weights cannot store them. Both are all different within
-    a sequence: a repeated answer would be worth guessing. Slices: how many pairs back the answer stands.
+    Questions and answers are drawn anew for every sequence, so weights cannot store them. Both are distinct within a
+    sequence: a repeated answer would be worth guessing. Slices: how many pairs back the answer stands.
     """
 
     kind: Literal["question-answering"] = "question-answering"
@@ -74,12 +74,12 @@ class QuestionAnswering(Spec):
         self, rng: np.random.Generator, size: int, *, split: Split = "train", step: int | None = None
     ) -> TaskBatch:
         require_split(self, split)
-        asked_B = rng.integers(self.pairs, size=size)
+        query_B = rng.integers(self.pairs, size=size)
         tokens_BT = np.empty((size, self.length), dtype=np.int64)
         tokens_BT[:, 0:-1:2] = distinct(rng, size, count=self.pairs, pool=self.questions)
         tokens_BT[:, 1:-1:2] = distinct(rng, size, count=self.pairs, pool=self.answers) + self.questions
-        tokens_BT[:, -1] = pick(tokens_BT, 2 * asked_B)
-        return target_last(tokens_BT, pick(tokens_BT, 2 * asked_B + 1), self.pairs - asked_B)
+        tokens_BT[:, -1] = pick(tokens_BT, 2 * query_B)
+        return target_last(tokens_BT, pick(tokens_BT, 2 * query_B + 1), self.pairs - query_B)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         targets_BT = no_targets(tokens_BT)

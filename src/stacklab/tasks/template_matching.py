@@ -58,7 +58,7 @@ class TemplateMatching(Spec):
 
     @property
     def makeup(self) -> str:
-        return f"{self.length - 1} symbols + the place that asks"
+        return f"{self.length - 1} symbols + the query position"
 
     @property
     def names(self) -> tuple[str, ...]:

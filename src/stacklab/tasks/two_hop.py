@@ -22,9 +22,9 @@ class TwoHop(Spec):
     tokens  c d a b h c b e a
     targets . . . . . . . . e
 
-    Nodes are all different. `order: forward` writes each chain's links in theirs, which leaves a second way to the
-    answer, from the end back to the head; `shuffled` removes it. Slices: how many links of the asked chain stand
-    before the link that leads to them.
+    Nodes are all different. `order: forward` keeps the links of each chain in order, which leaves a second way to
+    the answer, from the end back to the head; `shuffled` removes it. Slices: the number of links of the queried chain
+    that stand before the link leading to them.
     """
 
     kind: Literal["two-hop"] = "two-hop"

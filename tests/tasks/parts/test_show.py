@@ -10,7 +10,7 @@ def test_what_names_no_token_is_refused() -> None:
 
 
 def test_a_sequence_of_the_wrong_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="parity: 2 words are given; a sequence has 3"):
+    with pytest.raises(ValueError, match="parity: 2 words, expected 3"):
         answered(Parity(bits=2), "0 ?")
 
 

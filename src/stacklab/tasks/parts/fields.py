@@ -3,7 +3,7 @@
 from pydantic import AfterValidator
 
 MOST = 1_000_000
-"""More of anything is a slip, which is refused before memory is asked for."""
+"""The largest size that a task takes: more is a mistake, refused before memory is allocated."""
 
 
 def _check(numbers: tuple[int, ...]) -> tuple[int, ...]:

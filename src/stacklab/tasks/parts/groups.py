@@ -13,7 +13,7 @@ Permutation = tuple[int, ...]
 
 
 def then(first: Permutation, second: Permutation) -> Permutation:
-    """What `first` and after it `second` do to each point.
+    """The composition of `first` and then `second`.
 
     >>> then((1, 0, 2), (0, 2, 1))
     (2, 0, 1)
@@ -23,7 +23,7 @@ def then(first: Permutation, second: Permutation) -> Permutation:
 
 @functools.cache
 def elements(group: GroupName) -> tuple[Permutation, ...]:
-    """All elements, the neutral one first: S3 and A5 by value, Z6 and Z60 as powers of one element."""
+    """All elements, the identity first: S3 and A5 in lexicographic order, Z6 and Z60 as powers of one element."""
     match group:
         case "S3":
             return tuple(permutations(range(3)))
@@ -48,7 +48,7 @@ def _powers(generator: Permutation) -> tuple[Permutation, ...]:
 
 @functools.cache
 def table(group: GroupName) -> Ids:
-    """[G, G] the number of the element that is row, then column; read-only, since it is shared."""
+    """[G, G] the number of the product: row first, then column. Read-only, since it is shared."""
     known = {each: number for number, each in enumerate(elements(group))}
     products = np.array([[known[then(a, b)] for b in elements(group)] for a in elements(group)], dtype=np.int64)
     products.flags.writeable = False

@@ -1,4 +1,4 @@
-"""Accuracies of guesses that use the context but do not solve the task."""
+"""Accuracies of guesses that may use the context but do not solve the task."""
 
 import numpy as np
 
@@ -6,18 +6,18 @@ from stacklab.tasks.batch import Ids, TaskBatch
 
 
 def most_frequent(batch: TaskBatch) -> float:
-    """Always the answer that is right most often in the batch itself."""
+    """Accuracy of always giving the most frequent answer of the batch itself."""
     scored_N = batch.targets_BT[batch.scored_BT]
     return float(np.bincount(scored_N).max() / scored_N.size)
 
 
 def hit_rate(batch: TaskBatch, guess_BT: Ids) -> float:
-    """The share of scored positions where the guess is right."""
+    """Accuracy of the guess over the scored positions."""
     return float((guess_BT == batch.targets_BT)[batch.scored_BT].mean())
 
 
 def one_of(answers_N: Ids, candidates_NC: Ids) -> float:
-    """Any of the different candidates of the row, each equally likely; negative candidates are none.
+    """Accuracy of picking one of the row's distinct candidates at random; negative candidates do not count.
 
     >>> one_of(np.array([3, 3]), np.array([[3, 4, 4], [5, 6, -1]]))
     0.25
@@ -29,7 +29,7 @@ def one_of(answers_N: Ids, candidates_NC: Ids) -> float:
 
 
 def heaviest(answers_N: Ids, weight_NV: np.ndarray) -> float:
-    """An id of the greatest weight in the row; among equals each equally likely. Answers index the columns.
+    """Accuracy of the id with the greatest weight in the row, ties broken at random. Answers index the columns.
 
     >>> heaviest(np.array([0, 2]), np.array([[2, 2, 0], [0, 1, 3]]))
     0.75

@@ -12,9 +12,9 @@ Order = Literal["forward", "shuffled"]
 def distinct(rng: np.random.Generator, size: int, *, count: int, pool: int) -> Ids:
     """[size, count] whole numbers below `pool`, all different within a row, every ordered choice equally likely.
 
-    The first `count` rounds of Fisher and Yates' shuffle, all rows in step.
+    The first `count` rounds of Fisher and Yates' shuffle, for all rows at once.
     """
-    # A deck of all rows' cards, place by place, so that a place is contiguous: this is drawn at every training step.
+    # The rows' decks are stored place by place, so that each place is contiguous: this runs at every training step.
     deck_PB = np.repeat(np.arange(pool, dtype=np.int64), size)
     others_PB = rng.integers(np.arange(count)[:, None], pool, size=(count, size)) * size + np.arange(size)
     for place, other in enumerate(others_PB):
@@ -28,7 +28,7 @@ def distinct(rng: np.random.Generator, size: int, *, count: int, pool: int) -> I
 def interleaved(rng: np.random.Generator, size: int, *, chains: int, links: int, order: Order) -> Ids:
     """[size, chains * links] an order in which to write the links; link l of chain c is number c * links + l.
 
-    `shuffled`: any order. `forward`: any order that keeps each chain's links in theirs.
+    `shuffled`: any order. `forward`: any order that keeps the links of each chain in order.
     """
     when_BCL = rng.random((size, chains, links))
     if order == "forward":
