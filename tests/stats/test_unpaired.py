@@ -118,7 +118,7 @@ def test_many_runs_are_sampled_and_it_says_so() -> None:
     ("arm", "against", "reason"),
     [
         ([1.0], [1.0, 2.0], "the arm needs 2 values, has 1"),
-        ([2.0, 2.0], [2.0, 2.0], "all 4 values are 2: dealing them anew changes nothing"),
+        ([2.0, 2.0], [2.0, 2.0], "all 4 values are 2: reassigning them changes nothing"),
         ([1.0, float("nan")], [2.0, 2.0], "the arm: value 2 of 2 is nan"),
     ],
 )

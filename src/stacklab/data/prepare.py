@@ -22,14 +22,14 @@ from stacklab.data.tokenizers.codec import Codec, Compact
 from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer, read_tokenizer, train_bpe
 
 FORMAT = 1
-"""Raised whenever the same spec and source would give other tokens or other files."""
+"""Increased whenever the same spec and source would lead to other tokens or other files."""
 
 
 def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
-    """The data of `spec`, built under `cache` unless it is there already, whole and undamaged.
+    """The data of `spec`, built under `cache` unless it is there already, complete and undamaged.
 
-    Two processes may ask at once: one builds, the other waits. Raises DataError and TokenizerError for what cannot be
-    used, DiskError when the cache cannot be written.
+    Of two processes that need it at once, one builds and the other waits. Raises DataError and TokenizerError for what
+    cannot be used, DiskError when the cache cannot be written.
     """
     opened = open_source(spec)
     given = given_tokenizer(spec)
@@ -50,7 +50,7 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
 def _build_aside(
     folder: Path, spec: DataSpec, opened: OpenSource, given: TokenizerFile | None, head: dict[str, Any]
 ) -> None:
-    """Build beside and rename; what a killed builder left is removed, which the lock makes safe."""
+    """Build beside and rename. Leftovers of a killed builder are removed, which the lock makes safe."""
     for leftover in folder.parent.glob(f".{folder.name}.*.part"):
         shutil.rmtree(leftover, ignore_errors=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
@@ -65,10 +65,10 @@ def _build_aside(
 
 
 def _without_paths(spec: DataSpec, opened: OpenSource, given: TokenizerFile | None) -> dict[str, Any]:
-    """What fixes the tokens: a path is replaced by the content found there."""
+    """What determines the tokens: paths are replaced by hashes of their content."""
     plain = spec.dump()
     if not spec.tuning_fraction:
-        # Such data, and the probe that their fingerprint draws, are what they were before there were tuning splits.
+        # Keeps the fingerprint, and the probe drawn from it, as before tuning splits were introduced.
         del plain["tuning_fraction"]
     plain["source"] = {key: value for key, value in plain["source"].items() if key != "path"} | opened.identity
     if isinstance(spec.tokenizer, HubTokenizer | FileTokenizer):
@@ -108,7 +108,7 @@ def build(folder: Path, spec: DataSpec, opened: OpenSource, given: TokenizerFile
 
 
 def _train_tokenizer(spec: DataSpec, opened: OpenSource) -> TokenizerFile:
-    """On the training split alone: validation text must not shape the ids that it is measured with."""
+    """Trained on the training split alone: validation text must not influence the ids it is evaluated with."""
     assert isinstance(spec.tokenizer, BpeTokenizer)
     texts = (
         piece

@@ -1,6 +1,6 @@
-"""How the values of two arms are set against each other: paired by seed, or as two groups.
+"""Comparisons of two arms: paired by seed, or as two groups.
 
-Both ways answer the same questions, so that verdicts, evidence and the calibration are written once.
+Both have the same interface, so that verdicts, evidence and the calibration are written once.
 """
 
 from collections.abc import Sequence
@@ -49,42 +49,46 @@ Values = Sequence[float]
 
 
 class Comparison(Protocol):
-    """Statistics of `arm` minus `against`. `word` goes before "interval" where the interval is not a paired one."""
+    """Statistics of `arm` minus `against`. `word` precedes "interval" in sentences: empty, or `unpaired `.
+
+    level: the error level; intervals have confidence 1 - level. Every result may be `Undefined`, with the reason.
+    """
 
     pairing: Pairing
     word: str
 
     def problem(self, arm: Values, against: Values) -> str:
-        """Why the values allow no interval; empty if they do."""
+        """Why the values allow no interval; empty if they allow one."""
 
     def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
-        """Ends of the interval that decides, of confidence 1 - level, row by row; NaN where nothing varies."""
+        """Ends of the interval that decides, for each of R rows; NaN where nothing varies."""
 
     def samples(self, arm_RN: "Floats", against_RN: "Floats") -> "tuple[Floats, ...]":
-        """What a bootstrap draws from, each on its own."""
+        """The samples that a bootstrap resamples independently."""
 
     def difference(self, arm: Values, against: Values, *, level: float) -> Result: ...
     def bootstrap(self, arm: Values, against: Values, *, level: float) -> Result: ...
     def test(self, arm: Values, against: Values) -> Tested:
-        """Of the interval that decides."""
+        """The test that agrees with the interval that decides."""
 
     def equivalence(self, arm: Values, against: Values, *, margin: float) -> Tested: ...
     def permutation(self, arm: Values, against: Values) -> Tested: ...
     def effect(self, arm: Values, against: Values, *, level: float) -> Result: ...
     def superiority(self, arm: Values, against: Values, *, level: float) -> Result:
-        """How often `arm` is the lower one."""
+        """The probability that `arm` is lower than `against`."""
 
     def correlation(self, arm: Values, against: Values, *, level: float) -> Result: ...
     def unit(self, arm: Values, against: Values) -> float:
-        """The standard deviation in which an effect is counted; the values must have no problem."""
+        """The standard deviation that is the unit of effects. Call it only where `problem` is empty."""
 
     def design(self, seeds: int) -> Design: ...
     def smallest_p(self, seeds: int) -> float:
-        """That the exact permutation test can reach."""
+        """The smallest p value that the exact permutation test can reach."""
 
 
 class Paired:
-    """By seed: same batches, same named random streams. `arm` and `against` are in the same order of seeds."""
+    """Pairs by seed, with the same batches and named random streams. Both arms list the same seeds in the same
+    order."""
 
     pairing: Pairing = "paired"
     word = ""
@@ -138,7 +142,7 @@ class Paired:
 
 
 class Unpaired:
-    """Two groups of runs: for arms that do not see the same batches at the same seed."""
+    """Two groups of runs, for arms that do not see the same batches at the same seed."""
 
     pairing: Pairing = "unpaired"
     word = "unpaired "

@@ -12,8 +12,8 @@ def adjust(p_values: Sequence[float | None], *, method: Method) -> list[float | 
     """Adjusted p values in the same order; at most `level` means significant at `level` within the family.
 
     holm (Holm 1979) bounds the probability of any false finding, benjamini-hochberg (Benjamini and Hochberg 1995) the
-    expected share of false ones among the findings. None (no p value could be had) stays None and still counts in the
-    family, as 1: a claim that failed makes it no easier for the others. Raises ValueError for a p outside [0, 1].
+    expected share of false ones among the findings. None (no p value) stays None and still counts in the family, as
+    1: a claim without a p value makes it no easier for the others. Raises ValueError for a p outside [0, 1].
 
     >>> adjust([0.01, None, 0.04], method="holm")
     [0.03, None, 0.08]
@@ -27,18 +27,18 @@ def adjust(p_values: Sequence[float | None], *, method: Method) -> list[float | 
 
     name = {"holm": "holm", "benjamini-hochberg": "fdr_bh"}[method]
     adjusted = multipletests([1.0 if p is None else p for p in p_values], method=name)[1]
-    return [None if p is None else float(found) for p, found in zip(p_values, adjusted, strict=True)]
+    return [None if p is None else float(value) for p, value in zip(p_values, adjusted, strict=True)]
 
 
 def look_level(level: float, looks: int, max_looks: int) -> float:
-    """The level to judge at, at the `looks`-th look (1, 2, ...) of a design that declared `max_looks` beforehand.
+    """The level of the `looks`-th look (1, 2, ...) of a design that declared `max_looks` beforehand.
 
     An equal share of `level` for every look (Bonferroni; fixed shares of the level for repeated looks are due to Slud
     and Wei 1982). The shares sum to `level`, so the probability that any look errs is at most `level`, however the
     looks depend on each other and however many seeds each adds, as long as the numbers of seeds do not depend on the
-    results. To add seeds as the results bid, declare the numbers of seeds beforehand and pass the place and the length
-    of that list: any choice among declared numbers is covered too, a free choice is not (docs/statistics.md). Raises
-    SpecError past the last declared look and for a level outside (0, 1).
+    results. To add seeds depending on the results, declare the numbers of seeds beforehand and pass the place and the
+    length of that list: any choice among declared numbers is covered too, a free choice is not (docs/statistics.md).
+    Raises SpecError past the last declared look and for a level outside (0, 1).
 
     >>> look_level(0.05, 2, 5)
     0.01

@@ -42,8 +42,8 @@ def paired_t(differences: Sequence[float], *, level: float) -> Result:
 def paired_bootstrap(differences: Sequence[float], *, level: float) -> Result:
     """Mean difference with a bias-corrected accelerated bootstrap interval (Efron 1987).
 
-    With eight pairs or fewer it is too narrow by far (docs/statistics.md); read it beside the t interval. The
-    resampling stream is fixed, so the same differences give the same interval.
+    With eight pairs or fewer it is far too narrow (docs/statistics.md); read it beside the t interval. The resampling
+    stream is fixed, so equal differences have equal intervals.
     """
     if reason := differences_problem(differences):
         return Undefined(reason=reason)

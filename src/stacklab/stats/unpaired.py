@@ -44,9 +44,9 @@ def welch(arm: Sequence[float], against: Sequence[float], *, level: float) -> Re
 
 
 def unpaired_bootstrap(arm: Sequence[float], against: Sequence[float], *, level: float) -> Result:
-    """Difference of the means; both groups are resampled, the interval is bias-corrected accelerated (Efron 1987).
+    """Difference of the means, resampling both groups, with a bias-corrected accelerated interval (Efron 1987).
 
-    As narrow with few runs as the paired one, and from a fixed stream as well.
+    Too narrow with few runs, like the paired one; its stream is fixed as well.
     """
     if reason := groups_problem(arm, against):
         return Undefined(reason=reason)
@@ -78,7 +78,7 @@ def welch_tost(arm: Sequence[float], against: Sequence[float], *, margin: float)
 
 
 def _compared(arm: Any, against: Any) -> Any:
-    """Of statsmodels, since scipy's ttest_ind warns where one of the arms does not vary."""
+    """The comparison by statsmodels, since scipy's ttest_ind warns where one of the arms does not vary."""
     from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
     return CompareMeans(DescrStatsW(arm), DescrStatsW(against))
@@ -92,13 +92,13 @@ def _estimate(
 
 
 MOST_EXACT = 50_000
-"""Ways to split the runs between the arms up to which all are gone through: nine against nine."""
+"""The largest number of ways to split the runs between the arms that is enumerated: nine against nine."""
 DRAWS = 99_999
 BATCH = 10_000
 
 
 def group_permutation(arm: Sequence[float], against: Sequence[float]) -> Tested:
-    """Two-sided p value of the difference of the means when the runs are dealt anew to the two arms (Fisher 1935).
+    """Two-sided p value of the difference of the means when the runs are reassigned to the two arms (Fisher 1935).
 
     Exact over all splits up to MOST_EXACT. Beyond, over 99,999 random ones and the observed one, from a fixed stream
     (Phipson and Smyth 2010); `method` says which.
@@ -110,11 +110,11 @@ def group_permutation(arm: Sequence[float], against: Sequence[float]) -> Tested:
         return Undefined(reason=reason)
     count = len(arm) + len(against)
     if no_spread([*arm, *against]):
-        return Undefined(reason=f"all {count} values are {arm[0]:g}: dealing them anew changes nothing")
+        return Undefined(reason=f"all {count} values are {arm[0]:g}: reassigning them changes nothing")
     from scipy import stats
 
     exact = math.comb(count, len(arm)) <= MOST_EXACT
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (arm, against),
         mean_or_gap,
         vectorized=True,
@@ -123,7 +123,7 @@ def group_permutation(arm: Sequence[float], against: Sequence[float]) -> Tested:
         rng=numpy_stream(0, "permutation", count),
     )
     how = "exact" if exact else f"Monte Carlo of {DRAWS}"
-    return PValue(p=float(found.pvalue), n=count, method=f"permutation of unpaired runs, {how}")
+    return PValue(p=float(test.pvalue), n=count, method=f"permutation of unpaired runs, {how}")
 
 
 def smallest_permutation_p(runs: int) -> float:

@@ -1,4 +1,4 @@
-"""Records as ids that end with an end id, with the bytes of text they stand for."""
+"""Records as ids, each with its end id and the number of bytes of its text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Encoded:
 
 @dataclass
 class TextEncoder:
-    """`spelled` counts records whose text spells a marker; it is encoded as the text it is."""
+    """`spelled` counts records whose text spells a marker; such text is encoded as plain text."""
 
     codec: Codec
     template: Template
@@ -36,7 +36,7 @@ class TextEncoder:
 
     @property
     def end_id(self) -> int:
-        """The id after which a model has said all, known once every record was encoded."""
+        """The id that ends a generated text or answer; known once every record is encoded."""
         return self.codec.full_id(end_marker(self.template, conversations=self.conversations > 0))
 
     def encode(self, records: Sequence[Record]) -> list[Encoded]:
@@ -50,7 +50,7 @@ class TextEncoder:
 
 
 class TokenEncoder:
-    """Ids of a token file as they are; its end id, if it has one, is put back behind every record.
+    """Ids of a token file as they are; its end id, if it has one, is put back at the end of every record.
 
     Raises DataError when the file holds an id that the vocabulary does not have.
     """

@@ -1,4 +1,4 @@
-"""What is told about prepared data: counts, warnings, and the refusal of what cannot be trained on."""
+"""The manifest of prepared data: counts and warnings; and the refusal of data that cannot be trained on."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from stacklab.data.tokenizers.files import TokenizerFile
 FEW_BLOCKS = 8
 SMALL_SHARE = 0.01
 SIDES = {"train": "training"}
-"""How a split is called in a sentence, where that is not its name."""
+"""The name of a split in a sentence, where it differs from its key."""
 
 
 def check_splits(corpus: Corpus, spec: DataSpec) -> None:
@@ -24,7 +24,7 @@ def check_splits(corpus: Corpus, spec: DataSpec) -> None:
             f"{corpus.name}: the corpus is empty ({sieve.read} records read, {sieve.empty} of them without text); "
             "expected at least a block of text per split"
         )
-    smaller = "give more records, lower data.block_size"
+    smaller = "add records, lower data.block_size"
     cures = {
         "train": f"{smaller} or lower data.validation_fraction",
         "validation": f"{smaller}, raise data.validation_fraction or change data.split_seed",
@@ -40,7 +40,7 @@ def check_splits(corpus: Corpus, spec: DataSpec) -> None:
 
 
 def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compact | None) -> dict[str, Any]:
-    """The manifest's part that follows from the pass. Call it before ids are renumbered on disk."""
+    """The part of the manifest that the pass determines. Call it before ids are renumbered on disk."""
     encoder = corpus.encoder
     vocab_size = encoder.vocab_size if compact is None else compact.unknown_id + 1
     markers = {marker.value: _number(encoder.codec.full_id(marker), compact) for marker in file.markers}
@@ -94,29 +94,31 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
     blocks = (validation.tokens - 1) // spec.block_size
     share = validation.tokens / (train.tokens + validation.tokens)
     shared = corpus.collector.shared_questions
-    found = []
+    warnings = []
     if blocks < FEW_BLOCKS:
-        found.append(f"the validation split has only {blocks} blocks; its loss is noisy")
+        warnings.append(f"the validation split has only {blocks} blocks; its loss is noisy")
     if share < SMALL_SHARE:
-        found.append(f"the validation split has {share:.2%} of the tokens, less than {SMALL_SHARE:.0%}")
+        warnings.append(f"the validation split has {share:.2%} of the tokens, less than {SMALL_SHARE:.0%}")
     if shared:
-        found.append(f"{shared} validation records ask a question of the training split; they are no held-out problems")
+        warnings.append(
+            f"{shared} validation records ask a question of the training split; they are no held-out problems"
+        )
     if isinstance(corpus.encoder, TextEncoder) and corpus.encoder.spelled:
         cure = "; if it stands between records, give it as source.separator" if _is_unseparated(spec) else ""
-        found.append(
+        warnings.append(
             f"{corpus.encoder.spelled} records spell a marker such as <|endoftext|>; it is encoded as text{cure}"
         )
     if isinstance(spec.tokenizer, BpeTokenizer) and corpus.encoder.vocab_size < spec.tokenizer.vocab_size:
-        found.append(
+        warnings.append(
             f"the training split gave {corpus.encoder.vocab_size} of the {spec.tokenizer.vocab_size} ids asked for in "
             "data.tokenizer.vocab_size"
         )
     if compact is not None:
-        found.append("the vocabulary is compact: losses are not comparable with those over the full vocabulary")
-    return found
+        warnings.append("the vocabulary is compact: losses are not comparable with those over the full vocabulary")
+    return warnings
 
 
 def _is_unseparated(spec: DataSpec) -> bool:
-    """Whether blank lines divide the records, and something else might have been meant to."""
+    """Whether records are divided by blank lines only because no separator was named."""
     source = spec.source
     return isinstance(source, FileSpec) and source.separator is None and "txt" in (source.format, source.path[-3:])

@@ -22,9 +22,9 @@ Split = Literal["train", "validation", "tuning"]
 
 
 def split_of(key: str, *, validation: float, tuning: float, split_seed: int) -> Split:
-    """A function of one record's `split_key`, so that a duplicate cannot straddle and a new record moves no other.
+    """The split of a record, from its `split_key` alone: duplicates share a split, and a new record moves no other.
 
-    The shares are cut from the two ends, so that a tuning split takes records from the training split alone.
+    The shares are taken from opposite ends, so that a tuning split takes records from the training split alone.
     """
     place = stream_seed(split_seed, "data", "split", key) / 2**63
     if place < validation:
@@ -46,7 +46,7 @@ class Sieve(Generic[R]):
     _seen: set[str] = field(default_factory=set, repr=False)
 
     def sift(self, records: Iterable[R]) -> Iterator[tuple[Split, R]]:
-        """(its split, record) of every record kept; the first of several duplicates is."""
+        """(split, record) of every record kept; of duplicates the first is kept."""
         for record in records:
             self.read += 1
             if record.is_empty:
@@ -81,7 +81,7 @@ BATCH = 512
 
 @dataclass(frozen=True)
 class Corpus:
-    """What the pass leaves behind; ids are still the tokenizer's own."""
+    """The result of the pass; ids are still the tokenizer's own."""
 
     name: str
     sieve: Sieve[Any]
@@ -92,6 +92,7 @@ class Corpus:
 
 
 def sieve_for(spec: DataSpec) -> Sieve[Any]:
+    """A fresh sieve with the spec's shares."""
     return Sieve(spec.validation_fraction, spec.tuning_fraction, spec.split_seed)
 
 

@@ -1,12 +1,12 @@
-"""Arithmetic chains: two amounts change in turn, one of them is asked for.
+"""Arithmetic chains: two amounts change in turn; the question is about one of them.
 
     user    Ana has 12 coins. Ben has 5 coins. Ana finds 4 more. Ben loses 3. Ana now has 2 times as many.
             How many coins does Ana have at the end?
     hop 1   12 + 4 = 16.        (Ana finds 4 more)
     hop 2   16 * 2 = 32.        (Ana now has 2 times as many)
-    answer  32                  Ben's change is no hop: it does not touch the amount asked for
+    answer  32                  Ben's change is no hop: it does not touch the queried amount
 
-A hop is one change of the amount asked for. All amounts stay within 0..99.
+A hop is one change of the queried amount. All amounts stay within 0..99.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Two amounts, the first of which is asked for; `changes` holds (which amount, its change) in time order."""
+    """Two amounts, the first of which is queried; `changes` holds (which amount, its change) in time order."""
 
     starts: tuple[int, int]
     changes: tuple[tuple[int, Change], ...]
@@ -163,22 +163,23 @@ _SENTENCES = patterns(
 
 
 def solve(text: str) -> str:
-    asked = ""
+    """The final amount, by applying every change. Raises DataError for other text."""
+    queried = ""
     amounts: dict[str, int] = {}
-    for kind, found in read(text, _SENTENCES):
-        who = found["who"]
+    for kind, groups in read(text, _SENTENCES):
+        who = groups["who"]
         if kind == "question":
-            asked = who
+            queried = who
         elif kind == "start":
-            amounts[who] = int(found["n"])
+            amounts[who] = int(groups["n"])
         elif who not in amounts:
-            raise DataError(f"problem text: the amount of {who} changes before it is given")
+            raise DataError(f"problem text: the amount of {who} changes before it is stated")
         elif kind == "more":
-            amounts[who] += int(found["n"])
+            amounts[who] += int(groups["n"])
         elif kind == "less":
-            amounts[who] -= int(found["n"])
+            amounts[who] -= int(groups["n"])
         else:
-            amounts[who] *= int(found["n"])
-    if asked not in amounts:
-        raise DataError("problem text: no question about an amount that is given")
-    return str(amounts[asked])
+            amounts[who] *= int(groups["n"])
+    if queried not in amounts:
+        raise DataError("problem text: no question about an amount that is stated")
+    return str(amounts[queried])

@@ -72,7 +72,7 @@ def draw_walk(rng: Draw, pool: tuple[str, ...], hops: int) -> Walk:
     visited = tuple(places[: hops + 1])
     target = dict(pairwise(visited))
     for place in places[hops:]:
-        # The answer and the places off the way point anywhere else, so that nothing marks the end.
+        # The answer and the places off the path point anywhere else, so that nothing marks the end.
         target[place] = rng.pick([other for other in places if other != place])
     return Walk(visited, target)
 
@@ -95,13 +95,14 @@ _SENTENCES = patterns(
 
 
 def solve(text: str) -> str:
+    """The place after the stated number of steps. Raises DataError for other text."""
     target: dict[str, str] = {}
     place, count = "", 0
-    for kind, found in read(text, _SENTENCES):
+    for kind, groups in read(text, _SENTENCES):
         if kind == "question":
-            place, count = found["a"], NUMBERS.index(found["k"]) + 1
+            place, count = groups["a"], NUMBERS.index(groups["k"]) + 1
         else:
-            target[found["a"]] = found["b"]
+            target[groups["a"]] = groups["b"]
     for _ in range(count):
         if place not in target:
             raise DataError(f"problem text: {place!r} points nowhere")

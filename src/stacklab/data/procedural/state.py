@@ -6,7 +6,7 @@
     hop 2   key from Ben to Ida.      (Ida trades with Ben)
     answer  Ida                       the swaps with Tom do not touch the key
 
-A hop is one event that moves the thing asked for.
+A hop is one event that moves the queried thing.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ HOLDERS = 4
 
 @dataclass(frozen=True, slots=True)
 class StateWording:
-    """How holders are told; `swaps` says whether an event exchanges two contents or moves one into the other."""
+    """Sentences about holders; `swaps`: an event exchanges two contents, else it moves one into the other."""
 
     holders: tuple[str, ...]
     start: tuple[str, ...]
@@ -66,7 +66,7 @@ STEPS = ("{x} from {a} to {b}.", "{x}: {a} to {b}.")
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Who holds what at first (the first holder's thing is asked for), all events in turn, and the thing's own path."""
+    """Who holds what at first (the question is about the first holder's thing), all events in turn, and its path."""
 
     holders: tuple[str, ...]
     things: tuple[str, ...]
@@ -131,19 +131,19 @@ _SENTENCES = patterns(
 
 
 def solve(text: str) -> str:
-    """Plays every event on every holder, then looks the thing up."""
-    asked = ""
+    """Applies every event to all holders, then looks the thing up."""
+    queried = ""
     contents: dict[str, set[str]] = {}
-    for kind, found in read(text, _SENTENCES):
+    for kind, groups in read(text, _SENTENCES):
         if kind == "question":
-            asked = found["x"]
+            queried = groups["x"]
         elif kind == "start":
-            contents.setdefault(found["a"], set()).add(found["x"])
+            contents.setdefault(groups["a"], set()).add(groups["x"])
         else:
-            a, b = found["a"], found["b"]
+            a, b = groups["a"], groups["b"]
             at_a, at_b = contents.get(a, set()), contents.get(b, set())
             contents[a], contents[b] = (at_b, at_a) if kind == "swap" else (set(), at_a | at_b)
-    holders = [holder for holder, things in contents.items() if asked in things]
+    holders = [holder for holder, things in contents.items() if queried in things]
     if len(holders) != 1:
-        raise DataError(f"problem text: {len(holders)} holders of {asked!r}; expected one")
+        raise DataError(f"problem text: {len(holders)} holders of {queried!r}; expected one")
     return holders[0]

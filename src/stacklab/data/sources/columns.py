@@ -1,4 +1,4 @@
-"""Rows with named columns become records: which columns hold them is told by the first row, or by the spec."""
+"""Rows with named columns -> records. The spec, or else the first row, decides which columns are read."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class Form:
     unread: tuple[str, ...]
 
 
-def records_of(rows: Iterable[PlacedRow], columns: Columns, found: Callable[[Form], None]) -> Iterator[Record]:
-    """One record per row; `found` is told the form once.
+def records_of(rows: Iterable[PlacedRow], columns: Columns, on_form: Callable[[Form], None]) -> Iterator[Record]:
+    """One record per row; `on_form` is called with the form once it is known.
 
     Raises DataError naming the row's place when columns are missing or hold something else than text or turns.
     """
@@ -44,13 +44,13 @@ def records_of(rows: Iterable[PlacedRow], columns: Columns, found: Callable[[For
     for place, row in rows:
         if form is None:
             form = _form_of(row, columns, place)
-            found(form)
+            on_form(form)
         yield form.to_record(row, place)
 
 
 def _form_of(row: Row, columns: Columns, place: str) -> Form:
     names = {name.lower(): name for name in row}
-    chosen, to_record = _choose(names, columns, place, found=", ".join(row) or "none")
+    chosen, to_record = _choose(names, columns, place, present=", ".join(row) or "none")
     facts = _fact_columns(names, columns, chosen, place)
 
     def with_facts(row: Row, place: str) -> Record:
@@ -61,29 +61,29 @@ def _form_of(row: Row, columns: Columns, place: str) -> Form:
 
 
 def _choose(
-    names: Mapping[str, str], columns: Columns, place: str, *, found: str
+    names: Mapping[str, str], columns: Columns, place: str, *, present: str
 ) -> tuple[tuple[str, ...], Callable[[Row, str], Record]]:
-    """The columns of the first form that the row has, and the function that reads them."""
+    """The columns of the first form that fits the row, and the function that reads them."""
     turn_names = (columns.messages,) if columns.messages else TURN_COLUMNS
     pairs = ((columns.prompt, columns.response),) if columns.prompt and columns.response else PAIRS
     text_names = (columns.text,) if columns.text else TEXT_COLUMNS
-    told = columns.messages or columns.prompt or columns.text
-    if not told or columns.messages:
+    named = columns.messages or columns.prompt or columns.text
+    if not named or columns.messages:
         for name in turn_names:
             if column := names.get(name.lower()):
                 return (column,), lambda row, place: Record(turns=_turns(row, column, place))
-    if not told or columns.prompt:
+    if not named or columns.prompt:
         for one, other in pairs:
             prompt, response = names.get(one.lower()), names.get(other.lower())
             if prompt and response:
                 return _pair(prompt, response, names.get("input") if one == "instruction" else None)
-    if not told or columns.text:
+    if not named or columns.text:
         for name in text_names:
             if column := names.get(name.lower()):
                 return (column,), lambda row, place: Record(text=_text(row, column, place))
-    expected = f"{columns.prompt} and {columns.response}" if columns.prompt else told
+    expected = f"{columns.prompt} and {columns.response}" if columns.prompt else named
     raise DataError(
-        f"{place}: found the columns {found}; expected {expected or 'messages, prompt and response, or text'}; "
+        f"{place}: found the columns {present}; expected {expected or 'messages, prompt and response, or text'}; "
         "name them in source.columns"
     )
 
@@ -120,7 +120,7 @@ def _turns(row: Row, column: str, place: str) -> tuple[Turn, ...]:
 def _text(row: Mapping[str, Any], column: str, place: str) -> str:
     value = row.get(column)
     if not isinstance(value, str):
-        raise DataError(f"{place}: {column} is {_kind(value)}, expected a text")
+        raise DataError(f"{place}: {column} is {_kind(value)}, expected text")
     return value
 
 
@@ -136,7 +136,7 @@ def _fact_columns(names: Mapping[str, str], columns: Columns, chosen: Sequence[s
 def _add_facts(record: Record, row: Row, facts: Mapping[str, str], place: str) -> Record:
     values = {fact: row.get(column) for fact, column in facts.items()}
     hops = values.get("hops")
-    if isinstance(hops, str) and hops.strip().isdigit():  # a CSV knows only texts
+    if isinstance(hops, str) and hops.strip().isdigit():  # in a CSV everything is text
         hops = int(hops)
     if hops is not None and (isinstance(hops, bool) or not isinstance(hops, int)):
         raise DataError(f"{place}: {facts['hops']} is {_kind(hops)}, expected a whole number")

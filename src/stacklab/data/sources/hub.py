@@ -21,7 +21,7 @@ _ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 def hub_rows(spec: HubSpec) -> Iterator[PlacedRow]:
     """(place, row) of a data set of the hub, in its own order.
 
-    Raises DataError at once when the id is not one, or is neither cached nor reachable; and when the hub has no such
+    Raises DataError at once when the id is not valid, or neither cached nor reachable; and when the hub has no such
     data set, configuration or split.
     """
     data = _load(spec)
@@ -30,7 +30,8 @@ def hub_rows(spec: HubSpec) -> Iterator[PlacedRow]:
 
 
 def hub_tokenizer_file(repository: str) -> Path:
-    """The tokenizer.json of a hub id, from the cache or downloaded into it. Raises TokenizerError."""
+    """The tokenizer.json of a hub id, from the cache or downloaded into it. Raises TokenizerError when there is
+    none."""
     if not _ID.fullmatch(repository):
         raise TokenizerError(f"tokenizer.id: {repository!r} is not a hub id; expected name or owner/name")
     _quieten()
@@ -47,14 +48,14 @@ def hub_tokenizer_file(repository: str) -> Path:
     try:
         return Path(hf_hub_download(repository, "tokenizer.json", cache_dir=_hub_cache()))
     except (OSError, ValueError) as error:
-        raise TokenizerError(f"{repository}: the hub gives no tokenizer.json ({_one_line(error)})") from error
+        raise TokenizerError(f"{repository}: no tokenizer.json from the hub ({_one_line(error)})") from error
 
 
 @functools.cache
 def online() -> bool:
-    """Whether the hub answers, asked once per process and for at most a second.
+    """Whether the hub can be reached, checked once per process and for at most a second.
 
-    HF_HUB_OFFLINE is honoured. The question is asked in a thread because a name lookup has no timeout of its own.
+    HF_HUB_OFFLINE is honoured. The check runs in a thread, since a name lookup has no timeout of its own.
     """
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return False
@@ -73,7 +74,7 @@ def _answers() -> bool:
             return True
     except urllib.error.HTTPError as error:
         error.close()
-        return True  # a refusal is an answer
+        return True  # a refusal shows that the hub can be reached
     except (OSError, ValueError):
         return False
 
@@ -91,14 +92,14 @@ def _load(spec: HubSpec) -> Any:
     import datasets
     from huggingface_hub import constants
 
-    if not reachable:  # else every request is retried for 20 seconds
+    if not reachable:  # otherwise every request is retried for 20 seconds
         datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
     datasets.disable_progress_bars()
     try:
         return datasets.load_dataset(spec.id, name=spec.config, split=spec.split)
     except (OSError, ValueError, KeyError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         where = "the hub" if reachable else f"the copy in {_datasets_cache()}"
-        raise DataError(f"{spec.id} ({spec.split}): {where} does not give it ({_one_line(error)})") from error
+        raise DataError(f"{spec.id} ({spec.split}): cannot be loaded from {where} ({_one_line(error)})") from error
 
 
 def _dataset_is_cached(repository: str) -> bool:
@@ -122,7 +123,7 @@ def _datasets_cache() -> Path:
 
 
 def _quieten() -> None:
-    """`datasets` reports every load to a counter unless told not to; the user's own value wins."""
+    """Turn off the download counter of `datasets` and telemetry; the user's own values win."""
     os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 

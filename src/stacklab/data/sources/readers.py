@@ -17,28 +17,28 @@ CSV_FIELD_LIMIT = 2**31 - 1  # the module's own default refuses a field of 128 K
 
 
 def rows_of(spec: FileSpec) -> Iterator[PlacedRow]:
-    """(place, row) of a file in order; a txt file gives rows with the one key `text`.
+    """(place, row) of a file in order; a txt file yields rows with the one key `text`.
 
     Raises DataError naming file and line: unknown format, bad UTF-8, broken JSON, a CSV row of the wrong length.
     """
     path = existing_file(spec.path, what="source")
-    told = format_of(spec, path)
-    return _txt(path, spec.separator) if told == "txt" else READERS[told](path)
+    name = format_of(spec, path)
+    return _txt(path, spec.separator) if name == "txt" else READERS[name](path)
 
 
 def format_of(spec: FileSpec, path: Path) -> str:
-    """What the spec says, else the file's ending. Raises DataError for an unknown ending."""
-    told = spec.format or path.suffix.lower().lstrip(".")
-    if told != "txt" and told not in READERS:
+    """The format of the spec, else that of the file's ending. Raises DataError for an unknown ending."""
+    name = spec.format or path.suffix.lower().lstrip(".")
+    if name != "txt" and name not in READERS:
         raise DataError(
-            f"{path}: cannot tell the format from the ending {path.suffix!r}; "
+            f"{path}: unknown format for the ending {path.suffix!r}; "
             f"set source.format to one of {', '.join((*READERS, 'txt'))}"
         )
-    return told
+    return name
 
 
 def existing_file(text: str, *, what: str) -> Path:
-    """Raises DataError when there is no such file, or it is a folder."""
+    """The path of an existing file. Raises DataError when there is no such file, or it is a folder."""
     path = Path(text).expanduser()
     if path.is_dir():
         names = sorted(entry.name for entry in path.iterdir() if entry.is_file())
@@ -82,7 +82,7 @@ def _csv(path: Path) -> Iterator[PlacedRow]:
         header = next(reader, [])
         for name in header:
             if header.count(name) > 1:
-                raise DataError(f"{path}:1: the column {name!r} stands twice in the header; rename one")
+                raise DataError(f"{path}:1: the column {name!r} occurs twice in the header; rename one")
         start = reader.line_num + 1
         for fields in reader:
             if fields and len(fields) != len(header):

@@ -1,4 +1,4 @@
-"""A source opened: its records in order, as often as asked, and the hash of its content."""
+"""An open source: its records in order, which may be read repeatedly, and the hash of its content."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ Item = Record | TokenRecord
 
 @dataclass
 class OpenSource:
-    """`identity` holds what fixes the records, whatever the path; `form` is known once a row was read."""
+    """`identity` determines the records, whatever the path; `form` is known once a row was read."""
 
     name: str
     identity: dict[str, str]
@@ -32,7 +32,7 @@ class OpenSource:
 
 
 def open_source(spec: DataSpec) -> OpenSource:
-    """Raises DataError when there is no such source, or its hash cannot be taken because a record is broken."""
+    """Open the source of a spec. Raises DataError when there is none, or a broken record prevents hashing it."""
     source = spec.source
     if isinstance(source, TokensSpec):
         path = existing_file(source.path, what="source")
@@ -76,7 +76,7 @@ def _file_hash(path: Path) -> str:
 
 
 def _records_hash(records: Iterable[Record]) -> str:
-    """Of the records as they are, not as they are compared: a changed blank changes the tokens."""
+    """Hash of the records without normalisation, since a changed blank changes the tokens."""
     digest = hashlib.sha256()
     for record in records:
         turns = [[turn.role, turn.content] for turn in record.turns]

@@ -1,4 +1,4 @@
-"""Files of token ids: little-endian uint16 or uint32 and nothing else, the form that nanoGPT made common."""
+"""Files of token ids: little-endian uint16 or uint32 only, as nanoGPT writes them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from stacklab.data.spec import TokensSpec
 DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
 
 PIECE = 1024
-"""Ids per record of a file without an end id: long enough that seams are rare, short enough to be split fairly."""
+"""Ids per record of a file without an end id: long enough for few cuts, short enough for fair shares of the splits."""
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
@@ -22,7 +22,7 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 
 
 def token_records(path: Path, spec: TokensSpec) -> Iterator[TokenRecord]:
-    """The records between end ids, or pieces of PIECE ids. Raises DataError for a torn last id."""
+    """The records between end ids, or pieces of PIECE ids. Raises DataError for an incomplete last id."""
     ids = _open(path, spec)
     if spec.end_id is None:
         for start in range(0, len(ids), PIECE):
@@ -44,7 +44,7 @@ def check_ids(path: Path, spec: TokensSpec, vocab_size: int) -> None:
     if len(wrong):
         raise DataError(
             f"{path}: token {wrong[0]} is id {ids[wrong[0]]}, expected ids below {vocab_size}; "
-            "is this the tokenizer, source.width and source.vocab_size that the file was written with?"
+            "use the tokenizer, source.width and source.vocab_size that the file was written with"
         )
 
 
@@ -52,6 +52,7 @@ def _open(path: Path, spec: TokensSpec) -> np.ndarray:
     dtype, size = DTYPES[spec.width], path.stat().st_size
     if size % dtype.itemsize:
         raise DataError(
-            f"{path}: {size} bytes are no whole number of {spec.width} ids; is source.width right, or the file cut off?"
+            f"{path}: {size} bytes are not a whole number of {spec.width} ids; correct source.width, or restore the "
+            "file if it is cut off"
         )
     return np.memmap(path, dtype=dtype, mode="r") if size else np.empty(0, dtype)

@@ -18,9 +18,9 @@ Ids = NDArray[np.uint32]
 
 @dataclass(frozen=True)
 class Compact:
-    """The ids that a corpus uses, renumbered in order; everything else is the one id after them.
+    """The ids that a corpus uses, renumbered in order; all others become the one unknown id after them.
 
-    `kept` [n] holds the tokenizer's ids in rising order.
+    `kept` [n] holds the tokenizer's ids in ascending order.
     """
 
     kept: Ids
@@ -30,6 +30,7 @@ class Compact:
         return len(self.kept)
 
     def number(self, full: int) -> int:
+        """The compact id of one id of the tokenizer."""
         return int(self.from_full(np.array([full]))[0])
 
     def from_full(self, ids: np.ndarray) -> Ids:
@@ -40,7 +41,7 @@ class Compact:
 
 
 class Codec:
-    """A loaded tokenizer. Ids are the tokenizer's own, or the compact ones when `compact` is given."""
+    """A loaded tokenizer. Ids are the tokenizer's own, or the compact ones where there is `compact`."""
 
     def __init__(self, file: TokenizerFile, compact: Compact | None = None) -> None:
         self._tokenizer = file.load()
@@ -52,13 +53,13 @@ class Codec:
         self._by_token = {token: marker for marker, token in file.markers.items()}
         self._split = re.compile("(" + "|".join(re.escape(token) for token in self._by_token) + ")")
         self.full_size: int = max(vocabulary.values()) + 1
-        """Ids of the tokenizer, added tokens and gaps included."""
+        """The number of the tokenizer's ids, including added tokens and gaps."""
 
     def full_id(self, marker: Marker) -> int:
         """The tokenizer's id of a marker. Raises TokenizerError when it has none."""
         if marker not in self._full_ids:
             raise TokenizerError(
-                f"tokenizer {self._name} has no token {marker.value}, which template chatml puts around every turn; "
+                f"tokenizer {self._name} has no token {marker.value}, which chatml puts around every turn; "
                 "set data.template=plain or choose another tokenizer"
             )
         return self._full_ids[marker]
@@ -95,7 +96,7 @@ class Codec:
         return tuple(self._by_token)
 
     def size(self, ids: np.ndarray) -> int:
-        """UTF-8 bytes of the text that the tokenizer's ids [T] stand for; markers count none."""
+        """UTF-8 bytes of the text of the tokenizer's ids [T]; markers count no bytes."""
         text_ids = ids[~np.isin(ids, list(self._full_ids.values()))]
         return len(self._tokenizer.decode(text_ids.tolist()).encode())
 

@@ -1,4 +1,4 @@
-"""Where a tokenizer comes from: a file, the hub, training on texts, or bytes. Each is one tokenizer.json."""
+"""Tokenizers from a file, from the hub, trained on texts, or of bytes. Each is one tokenizer.json."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ class TokenizerFile:
 
 
 def read_tokenizer(spec: HubTokenizer | FileTokenizer) -> TokenizerFile:
-    """Raises TokenizerError when there is no such tokenizer, it cannot be had, or the file is not one."""
+    """The tokenizer of a spec. Raises TokenizerError when it is missing, unreachable, or not a tokenizer."""
     path, name = _locate(spec)
     try:
         text = path.read_text(encoding="utf-8")
@@ -59,7 +59,8 @@ def bytes_tokenizer() -> TokenizerFile:
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int) -> TokenizerFile:
-    """Byte-level byte-pair encoding of `texts` (Sennrich et al. 2016), markers first. Equal texts give equal files."""
+    """Byte-level byte-pair encoding of `texts` (Sennrich et al. 2016), markers first. Equal texts lead to equal
+    files."""
     tokenizer = _byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
@@ -72,7 +73,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> TokenizerFile:
 
 
 def known_end(tokenizer: Tokenizer, candidates: Sequence[str] = KNOWN_ENDS) -> str | None:
-    """The first of the candidates, usual names of the token that ends a text, that it has; None when it has none."""
+    """The first candidate that is a token, by default among usual names of the end of a text; None without one."""
     return next((token for token in candidates if tokenizer.token_to_id(token) is not None), None)
 
 
@@ -103,12 +104,12 @@ def _parse(text: str, place: str) -> Tokenizer:
 
 
 def _end_of_text(tokenizer: Tokenizer, path: Path) -> str:
-    """The token that ends a record: what tokenizer_config.json says, else a usual name."""
+    """The token that ends a record: that of tokenizer_config.json, else a usual name."""
     candidates = list(KNOWN_ENDS)
     config = path.with_name("tokenizer_config.json")
     if config.is_file():
-        told: Any = read_json(config).get("eos_token")
-        candidates.insert(0, told.get("content", "") if isinstance(told, dict) else str(told))
+        end_token: Any = read_json(config).get("eos_token")
+        candidates.insert(0, end_token.get("content", "") if isinstance(end_token, dict) else str(end_token))
     if (end := known_end(tokenizer, candidates)) is not None:
         return end
     raise TokenizerError(

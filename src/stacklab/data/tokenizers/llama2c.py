@@ -1,4 +1,4 @@
-"""llama2.c's tokenizer.bin (github.com/karpathy/llama2.c, tokenizer.py) as a tokenizer.json that gives the same ids.
+"""llama2.c's tokenizer.bin (github.com/karpathy/llama2.c, tokenizer.py) as a tokenizer.json with the same ids.
 
 The file: the longest piece's bytes (int32), then for each piece its score (float32), its bytes (int32 and the text).
 Ids 0 to 2 are the unknown, the start and the end, then come the 256 bytes, then pieces with a blank for a word's start.
@@ -19,7 +19,7 @@ PIECE = struct.Struct("<fi")
 
 
 def read_llama2c_tokenizer(path: Path) -> TokenizerFile:
-    """Raises TokenizerError when the file is not one."""
+    """The tokenizer in the file. Raises TokenizerError when it is not a llama2.c tokenizer."""
     scored = _pieces(path)
     content = {
         "version": "1.0",
@@ -56,7 +56,7 @@ def read_llama2c_tokenizer(path: Path) -> TokenizerFile:
 
 
 def _merges(scored: list[tuple[str, float]]) -> list[list[str]]:
-    """run.c joins the two neighbours whose whole has the highest score, again and again: merges in that order."""
+    """run.c repeatedly joins the two neighbours whose join has the highest score: merges in that order."""
     known = {piece for piece, _ in scored}
     whole = sorted(scored[FIRST_PIECE:], key=lambda each: -each[1])
     return [
@@ -69,20 +69,20 @@ def _merges(scored: list[tuple[str, float]]) -> list[list[str]]:
 
 def _pieces(path: Path) -> list[tuple[str, float]]:
     """(text, score) by id."""
-    raw, found, place = path.read_bytes(), [], 4
+    raw, pieces, place = path.read_bytes(), [], 4
     try:
         while place < len(raw):
             score, size = PIECE.unpack_from(raw, place)
             place += PIECE.size
             if size < 1 or place + size > len(raw):
                 raise ValueError(f"a piece of {size} bytes")
-            found.append((raw[place : place + size].decode().replace(" ", BLANK), score))
+            pieces.append((raw[place : place + size].decode().replace(" ", BLANK), score))
             place += size
     except (struct.error, ValueError) as error:
         raise TokenizerError(f"{path}: not a llama2.c tokenizer (at byte {place}: {error})") from error
-    if len(found) <= FIRST_PIECE or found[3][0] != "<0x00>":
-        raise TokenizerError(f"{path}: not a llama2.c tokenizer ({len(found)} pieces, without the 256 bytes)")
-    return [(name, 0.0) for name in SPECIAL] + found[len(SPECIAL) :]
+    if len(pieces) <= FIRST_PIECE or pieces[3][0] != "<0x00>":
+        raise TokenizerError(f"{path}: not a llama2.c tokenizer ({len(pieces)} pieces, without the 256 bytes)")
+    return [(name, 0.0) for name in SPECIAL] + pieces[len(SPECIAL) :]
 
 
 def _special(index: int, name: str) -> dict[str, Any]:

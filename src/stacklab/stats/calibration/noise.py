@@ -1,8 +1,8 @@
-"""Noise between seeds, as runs show it: what the calibration judges.
+"""Simulated noise between seeds, for the calibration.
 
 Paired arms share a normal part (same batches, same seed) and add parts of their own. Runs have mean 0 and, unless one
-arm has all the noise, variance 1 and correlation CORRELATION. Differences always have variance 1. Unpaired arms share
-nothing.
+arm has all the noise, variance 1 and correlation CORRELATION. Differences always have variance 1. Unpaired arms are
+independent.
 """
 
 import math
@@ -23,13 +23,14 @@ BAD_SHARE, BAD_SHIFT = 0.05, 5.0
 
 
 class Noise(NamedTuple):
-    """How the runs of each arm scatter about the part that they share."""
+    """The distribution of each arm's own part of the noise."""
 
     arm: Draw
     against: Draw
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
+    """Standard normal."""
     return rng.standard_normal(shape)
 
 
@@ -68,7 +69,7 @@ NOISES: dict[str, Noise] = {
     "bad seeds in one arm": Noise(bad_seed, normal),
     "one arm has it all": Noise(_all_skewed, _none),
 }
-"""By name. In the first four both arms scatter alike; the last is the worst case, all noise skewed and in one arm."""
+"""By name. In the first four both arms have the same noise; the last is the worst case, skewed and in one arm only."""
 
 
 def draw_pairs(noise: Noise, rng: np.random.Generator, repeats: int, seeds: int) -> tuple[Floats, Floats]:

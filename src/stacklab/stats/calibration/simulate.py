@@ -1,4 +1,4 @@
-"""The verdict machine on planted effects and planted nulls: how often it errs, and how often it finds what is there.
+"""The rule for verdicts on simulated studies with and without an effect: its error rates and its power.
 
 Effects and margins are in standard deviations of a paired difference, and of a run where the arms are not paired.
 """
@@ -25,14 +25,14 @@ EFFECTS = (1.0, 2.0)
 MARGIN = 2.0
 BCA_REPEATS, BCA_RESAMPLES = 1_000, 999
 CLOSE = 0.45
-"""Share of the critical t from which on a first look counts as close, for a user who adds seeds as the data bid."""
+"""Share of the critical t from which a first look counts as close, for a user who adds seeds depending on the data."""
 
 
 class Cell(Spec):
     """Rates for one noise and one number of seeds per arm.
 
     false_lower, false_higher: "supported" without an effect, for a claim of each direction. covered, covered_bca: the
-    intervals that decide and the bootstrap intervals that hold the planted difference. power: "supported" at each of
+    share of deciding and of bootstrap intervals that hold the true difference. power: "supported" at each of
     EFFECTS. false_equivalent: "equivalent" at a difference of +margin and of -margin, the higher of the two.
     power_equivalent: "equivalent" without an effect.
     """
@@ -52,8 +52,8 @@ class Looks(Spec):
     """Rates for repeated looks at growing numbers of seeds, at one noise, stopping at the first clear verdict.
 
     false: a clear verdict without an effect, either way, under the sequential rule. false_naive: the same when each
-    look is judged at the full level. false_chosen: two looks under the rule, the second placed as the first bids.
-    power: "supported" at the first of EFFECTS under the rule.
+    look is judged at the full level. false_chosen: two looks under the rule, where the result of the first decides the
+    size of the second. power: "supported" at the first of EFFECTS under the rule.
     """
 
     noise: str
@@ -109,8 +109,8 @@ def above(rate: float, bound: float, repeats: int) -> bool:
 
 def _rate(by: Comparison, arm_RN: Floats, against_RN: Floats, direction: Direction, wanted: str) -> float:
     margin = MARGIN if direction == "equivalent" else None
-    found_R = verdicts(arm_RN, against_RN, by=by, direction=direction, margin=margin, level=LEVEL)
-    return float(np.mean(found_R == wanted))
+    verdict_R = verdicts(arm_RN, against_RN, by=by, direction=direction, margin=margin, level=LEVEL)
+    return float(np.mean(verdict_R == wanted))
 
 
 def _cell(noise: str, by: Comparison, drawn: tuple[Floats, Floats], seeds: int, seed: int) -> Cell:
@@ -147,12 +147,12 @@ def _looks(noise: str, arm_RN: Floats, against_RN: Floats) -> Looks:
 
 def _first_clear(arm_RN: Floats, against_RN: Floats, levels: list[float]) -> NDArray[np.str_]:
     """The verdict at which each row stops that looks at each of SEEDS until one is clear."""
-    found_R = np.full(len(arm_RN), "inconclusive")
+    verdict_R = np.full(len(arm_RN), "inconclusive")
     for count, level in zip(SEEDS, levels, strict=True):
         seen = arm_RN[:, :count], against_RN[:, :count]
         now_R = verdicts(*seen, by=PAIRED, direction="lower", margin=None, level=level)
-        found_R = np.where(found_R == "inconclusive", now_R, found_R)
-    return found_R
+        verdict_R = np.where(verdict_R == "inconclusive", now_R, verdict_R)
+    return verdict_R
 
 
 def _chosen(gaps_RN: Floats) -> float:

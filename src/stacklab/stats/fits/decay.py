@@ -34,7 +34,7 @@ class CurvePoint(Spec):
 class Decay(Spec):
     """limit + height * exp(-x / scale) through `n` points at `distinct` different x, with `degrees` of freedom left.
 
-    spread: standard deviation of the points around the curve. note: what the fit cannot say; empty where nothing.
+    spread: standard deviation of the points around the curve. note: what the fit cannot say, or empty.
     """
 
     kind: Literal["decay"] = "decay"
@@ -50,7 +50,7 @@ class Decay(Spec):
     note: str
 
     def at(self, x: float) -> CurvePoint:
-        """Raises StopIteration for an x that the curve was not asked at."""
+        """The curve at one of the x it was evaluated at. Raises StopIteration for any other x."""
         return next(point for point in self.curve if point.x == x)
 
 
@@ -58,7 +58,7 @@ DecayFit = Annotated[Decay | Undefined, Field(discriminator="kind")]
 
 
 def fit_decay(x: Sequence[float], y: Sequence[float], *, at: Sequence[float], level: float = 0.05) -> Decay | Undefined:
-    """Least squares over all points, each seed one of them; the curve and its band at every x of `at`.
+    """Fit by least squares over all points (one per seed and x); evaluate the curve and its band at every x of `at`.
 
     Intervals of parameters are by profile likelihood (F test), those of the curve by the delta method with Student's t
     (lmfit: Newville et al. 2014). Undefined, with the reason, where no degree of freedom is left or no scale is best.
@@ -84,7 +84,7 @@ def _problem(x: Sequence[float], y: Sequence[float]) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Trial parameters overflow, and lmfit warns of intervals without an end: results here, not accidents."""
+    """Silence warnings: trial parameters overflow, and unbounded intervals are results here, not mistakes."""
     import numpy as np
 
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -95,8 +95,8 @@ def _quiet() -> Iterator[None]:
 def _curve(x: "NDArray[np.float64]", limit: float, height: float, scale: float) -> "NDArray[np.float64]":
     import numpy as np
 
-    found: NDArray[np.float64] = limit + height * np.exp(-x / scale)
-    return found
+    curve: NDArray[np.float64] = limit + height * np.exp(-x / scale)
+    return curve
 
 
 def _fit(x: Sequence[float], y: Sequence[float], *, at: Sequence[float], level: float) -> Decay | Undefined:
@@ -108,19 +108,19 @@ def _fit(x: Sequence[float], y: Sequence[float], *, at: Sequence[float], level: 
     if candidates.unbounded:
         return Undefined(reason=candidates.unbounded)
     xs, ys = np.asarray(x, float), np.asarray(y, float)
-    found = lmfit.Model(_curve).fit(ys, x=xs, max_nfev=MOST_EVALUATIONS, **candidates.start())
-    if not found.success:
+    result = lmfit.Model(_curve).fit(ys, x=xs, max_nfev=MOST_EVALUATIONS, **candidates.start())
+    if not result.success:
         return Undefined(reason=f"the fit did not converge in {MOST_EVALUATIONS} evaluations")
-    spread = math.sqrt(found.redchi)
+    spread = math.sqrt(result.redchi)
     if spread <= ROUNDING * max(map(abs, y)):
         return Undefined(reason="the points lie on a curve: no spread to judge by")
-    band = _band(found, at, level)
+    band = _band(result, at, level)
     if isinstance(band, Undefined):
         return band
-    quantile, distinct = float(stats.t.ppf(1 - level / 2, found.nfree)), len(set(x))
-    ends = candidates.intervals(found.chisqr * (1 + quantile**2 / found.nfree))
+    quantile, distinct = float(stats.t.ppf(1 - level / 2, result.nfree)), len(set(x))
+    ends = candidates.intervals(result.chisqr * (1 + quantile**2 / result.nfree))
     parameters = {
-        name: Parameter(value=found.best_values[name], low=low, high=high) for name, (low, high) in ends.items()
+        name: Parameter(value=result.best_values[name], low=low, high=high) for name, (low, high) in ends.items()
     }
     untested = f"{distinct} different x: the curve goes through their means, so its form is not tested"
     return Decay(
@@ -128,7 +128,7 @@ def _fit(x: Sequence[float], y: Sequence[float], *, at: Sequence[float], level: 
         height=parameters["height"],
         scale=parameters["scale"],
         n=len(x),
-        degrees=found.nfree,
+        degrees=result.nfree,
         distinct=distinct,
         level=1 - level,
         spread=spread,
@@ -137,18 +137,18 @@ def _fit(x: Sequence[float], y: Sequence[float], *, at: Sequence[float], level: 
     )
 
 
-def _band(found: Any, at: Sequence[float], level: float) -> tuple[CurvePoint, ...] | Undefined:
+def _band(result: Any, at: Sequence[float], level: float) -> tuple[CurvePoint, ...] | Undefined:
     """The curve of a lmfit result at every x of `at`."""
     import numpy as np
     from scipy import stats
 
-    if not found.errorbars or not all(0 < parameter.stderr < math.inf for parameter in found.params.values()):
+    if not result.errorbars or not all(0 < parameter.stderr < math.inf for parameter in result.params.values()):
         return Undefined(reason="the parameters are not bounded: others fit as well")
     places = np.asarray(at, float)
-    values, halves = found.eval(x=places), found.eval_uncertainty(x=places, sigma=1 - level)
+    values, halves = result.eval(x=places), result.eval_uncertainty(x=places, sigma=1 - level)
     if not np.isfinite(values + halves).all():
         return Undefined(reason="the band is not bounded: the points hardly tell the parameters apart")
-    quantile = float(stats.t.ppf(1 - level / 2, found.nfree))
+    quantile = float(stats.t.ppf(1 - level / 2, result.nfree))
     return tuple(
         CurvePoint(x=place, value=value, error=half / quantile, low=value - half, high=value + half)
         for place, value, half in zip(map(float, at), map(float, values), map(float, halves), strict=True)

@@ -1,7 +1,7 @@
-"""How far one exponential fit lies above or below another at one x, as a share of the other.
+"""The relative gap between two exponential fits at one x.
 
-Runs of one seed share their batches, and so what these do to the loss. Where both curves have the same seeds, what a
-seed adds to all of its runs stands in both and is taken out, as by pairing.
+Runs of one seed share their batches, and so the effect of these on the loss. Where both curves have the same seeds, the
+level of each seed is removed from both, as pairing does.
 """
 
 import math
@@ -25,7 +25,7 @@ class SeedPoint(NamedTuple):
 
 
 class _Term(NamedTuple):
-    """One source of error of a gap: what it adds to the variance, and the degrees of freedom that it is known with."""
+    """One source of error of a gap: its variance, and the degrees of freedom of that estimate."""
 
     variance: float
     degrees: float
@@ -35,7 +35,7 @@ def relative_gap(fit: Decay | Undefined, reference: Decay | Undefined, *, x: flo
     """(fit - reference) / reference at x, with Student's interval by propagated standard errors.
 
     The two curves are taken as independent; degrees of freedom after Welch and Satterthwaite. Both curves must have
-    been asked at x. Undefined, with the reason, where either curve is, or the reference is 0 at x.
+    been evaluated at x. Undefined, with the reason, where either curve is, or the reference is 0 at x.
     """
     if isinstance(fit, Undefined) or isinstance(reference, Undefined):
         return _unfitted(fit, reference)
@@ -51,20 +51,20 @@ def relative_gap(fit: Decay | Undefined, reference: Decay | Undefined, *, x: flo
 
 
 def share_seeds(points: Sequence[SeedPoint], reference: Sequence[SeedPoint]) -> bool:
-    """Whether every seed, two at least, stands as often as any other at every x of both curves."""
+    """Whether there are two seeds or more and each has equally many points at every x of both curves."""
     per_seed = [_places(points), _places(reference)]
     same = all(len(set(places.values())) == 1 for places in per_seed)
     return same and per_seed[0].keys() == per_seed[1].keys() and len(per_seed[0]) > 1
 
 
 def shared_gap(points: Sequence[SeedPoint], reference: Sequence[SeedPoint], *, x: float, level: float = 0.05) -> Result:
-    """(curve - reference) / reference at x of points that `share_seeds`, as if the seeds' levels were known.
+    """(curve - reference) / reference at x of points that `share_seeds`, with the levels of the seeds removed.
 
-    Both curves are fitted anew to what is left of the points without the levels of their seeds (fixed effects in a
-    balanced design, which leaves the curves where they were); S - 1 degrees of freedom go for them, shared out by the
-    points of each curve. It takes the effect of a seed as the same on all of its runs. The level of the reference
-    itself stays uncertain by that of the seeds, which counts as far as the gap does. Raises ValueError for points that
-    do not share their seeds; undefined as `relative_gap` is.
+    Both curves are refitted to the points minus the levels of their seeds (fixed effects in a balanced design, which
+    leaves the curves where they were). This spends S - 1 degrees of freedom, divided in proportion to the points of
+    each curve. The effect of a seed is taken as the same on all of its runs. The seeds still make the level of the
+    reference uncertain, which enters in proportion to the gap. Raises ValueError for points that do not share their
+    seeds; undefined as `relative_gap` is.
     """
     if not share_seeds(points, reference):
         raise ValueError("the two curves do not have the same seeds at every x")
@@ -98,7 +98,7 @@ def _unfitted(fit: Decay | Undefined, reference: Decay | Undefined) -> Undefined
 
 
 def _left(error: float, fit: Decay, spent: float) -> _Term:
-    """The term of a fit that did not know how many degrees of freedom its values had already spent."""
+    """The term of a fit to values that had already spent degrees of freedom unknown to the fit."""
     degrees = fit.degrees - spent
     return _Term(error**2 * fit.degrees / degrees, degrees)
 
@@ -115,15 +115,15 @@ def _estimate(gap: float, terms: Sequence[_Term], *, n: int, level: float, metho
 
 def _places(points: Sequence[SeedPoint]) -> Mapping[int, tuple[float, ...]]:
     """The x of every seed, in rising order."""
-    found: defaultdict[int, list[float]] = defaultdict(list)
+    by_seed: defaultdict[int, list[float]] = defaultdict(list)
     for point in points:
-        found[point.seed].append(point.x)
-    return {seed: tuple(sorted(places)) for seed, places in found.items()}
+        by_seed[point.seed].append(point.x)
+    return {seed: tuple(sorted(places)) for seed, places in by_seed.items()}
 
 
 def _levels(points: Sequence[SeedPoint]) -> Mapping[int, float]:
     """The mean over the points of each seed."""
-    found: defaultdict[int, list[float]] = defaultdict(list)
+    by_seed: defaultdict[int, list[float]] = defaultdict(list)
     for point in points:
-        found[point.seed].append(point.y)
-    return {seed: math.fsum(values) / len(values) for seed, values in found.items()}
+        by_seed[point.seed].append(point.y)
+    return {seed: math.fsum(values) / len(values) for seed, values in by_seed.items()}

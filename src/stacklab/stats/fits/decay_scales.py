@@ -1,4 +1,4 @@
-"""Every scale b that y = c + a exp(-x / b) may have, and how well each fits: with b fixed the rest is a linear fit."""
+"""The profile of y = c + a exp(-x / b) over the scale b: with b fixed, c and a are a linear fit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CURVED, STRAIGHT = 1 / 7, 10.0
-"""Scales looked at: from this share of the first step between two x, after which nothing is left of the curve but its
-limit (e^-7 is a thousandth), to this multiple of the span of x, over which the curve is all but a straight line."""
+"""Range of scales: from this share of the first distance between two x, after which the curve has reached its limit
+(e^-7 is a thousandth), to this multiple of the span of x, over which the curve is nearly a straight line."""
 CANDIDATES = 2000
 
 
 class Parameter(Spec):
-    """`low` and `high` are the ends of its interval by profile likelihood; None: not bounded on that side."""
+    """A fitted value with its profile likelihood interval; an end that is None is unbounded."""
 
     value: float
     low: float | None
@@ -26,7 +26,7 @@ class Parameter(Spec):
 
 @dataclass(frozen=True)
 class Scales:
-    """S scales in rising order, and at each the sum of squares that is left, the limit c, the height at the smallest x,
+    """S scales in ascending order, and at each the residual sum of squares, the limit c, the height at the smallest x,
     and the variances of both for a unit variance of the points."""
 
     first: float
@@ -43,7 +43,7 @@ class Scales:
 
     @property
     def unbounded(self) -> str:
-        """Why no scale is the best; empty where one is."""
+        """Why no scale fits best; empty where one does."""
         if self.best == 0:
             return f"the scale is not bounded: no slower change fits better than a step from {self.first:g} on"
         if self.best == len(self.scale_S) - 1:
@@ -51,7 +51,7 @@ class Scales:
         return ""
 
     def start(self) -> dict[str, float]:
-        """limit, height and scale of the best, the height at x = 0."""
+        """Limit, height at x = 0, and scale of the best fit, to start the optimiser from."""
         at = self.best
         return {
             "limit": float(self.limit_S[at]),
@@ -60,7 +60,7 @@ class Scales:
         }
 
     def intervals(self, most: float) -> dict[str, tuple[float | None, float | None]]:
-        """Of limit, height and scale: what leaves a sum of squares of at most `most`."""
+        """The ranges of limit, height and scale whose residual sum of squares is at most `most`."""
         import numpy as np
 
         kept = self.left_S <= most
@@ -68,7 +68,7 @@ class Scales:
         heights = [self.height_S + sign * room_S * np.sqrt(self.height_variance_S) for sign in (-1, 1)]
         limits = [self.limit_S + sign * room_S * np.sqrt(self.limit_variance_S) for sign in (-1, 1)]
         step, straight = bool(kept[0]), bool(kept[-1])
-        # Towards a step the height at x = 0 grows without end, towards a line the limit runs off against it as well.
+        # Towards a step the height at x = 0 grows without bound; towards a line the limit diverges against it as well.
         rises = (step and self.first > 0 and heights[1][0] > 0) or (straight and heights[1][-1] > 0)
         falls = (step and self.first > 0 and heights[0][0] < 0) or (straight and heights[0][-1] < 0)
         sinks, climbs = straight and heights[1][-1] > 0, straight and heights[0][-1] < 0
@@ -87,7 +87,7 @@ class Scales:
 
 
 def scales(x: Sequence[float], y: Sequence[float]) -> Scales:
-    """`x` must have three different values at least, `y` more than one."""
+    """Fit at every scale. `x` must have at least three distinct values, `y` two."""
     import numpy as np
 
     first, second, *_, last = sorted(set(x))

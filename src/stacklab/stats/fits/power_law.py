@@ -1,4 +1,4 @@
-"""Powers: how fast one quantity grows with another."""
+"""Power laws: how fast one quantity grows with another."""
 
 import math
 from collections.abc import Sequence
