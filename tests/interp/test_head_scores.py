@@ -72,7 +72,7 @@ def test_even_attention_scores_what_is_to_be_expected() -> None:
     assert by_role["copying"].where == "slot 1, 1 back"
     assert by_role["gathering"].value == pytest.approx(one_back, abs=1e-5)
     assert by_role["matching"].value == pytest.approx(1 / 9, abs=1e-5)
-    assert found.absent == {"parsing": "no symbol stands twice in a group"}
+    assert found.absent == {"parsing": "no symbol occurs twice in a group"}
 
     strings = InContextTemplateMatching(templates=("ABA", "AAB"), strings=2)
     even = build(small(strings, norm={"placement": "none"}, init={"std": 1e-6}), seed=0)

@@ -1,4 +1,4 @@
-"""Runs in stacks against one process per run, at the usual size of the tasks, taken in turn in one run."""
+"""Runs in stacks against one process per run, at the usual size of the tasks, interleaved."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ from stacklab.train.spec import EvaluateSpec, OptimizerSpec, SampleSpec, Schedul
 
 PROCESSES = 2
 STEPS = {"alone": 40, "together": 24}
-"""Steps of each run that are timed at a time: some seconds, so that both feel the same neighbours."""
+"""Steps of each run per measurement: a few seconds, so that both see the same load of the machine."""
 
 Workers = list["subprocess.Popen[str]"]
 
@@ -63,14 +63,14 @@ def summarise(heads: int, rows: dict[str, list[dict[str, float]]]) -> dict[str, 
     pairs = list(zip(rows["together"], rows["alone"], strict=True))
     ratios = {key: [own[key] / peer[key] for own, peer in pairs] for key in ("rate", "cpu_rate")}
     medians = {
-        name: {key: statistics.median(row[key] for row in found) for key in found[0]} for name, found in rows.items()
+        name: {key: statistics.median(row[key] for row in timed) for key in timed[0]} for name, timed in rows.items()
     }
-    found = {f"{key}_ratio": statistics.median(values) for key, values in ratios.items()}
-    return {"heads": heads, **found, "ratios": ratios, **medians}
+    overall = {f"{key}_ratio": statistics.median(values) for key, values in ratios.items()}
+    return {"heads": heads, **overall, "ratios": ratios, **medians}
 
 
 def render(result: dict[str, Any]) -> str:
-    """The figures as text: ratios first, since single times depend on the machine's mood."""
+    """The figures as text: ratios first, since absolute times vary with the load of the machine."""
     lines = [
         f"medians of {result['pairs']} interleaved pairs on {PROCESSES} processes of one thread: {result['seeds']} "
         "seeds in stacks against a process per run",
@@ -102,10 +102,10 @@ def _measure(heads: int, pairs: int, seeds: int) -> dict[str, Any]:
             for name in sorted(stacks, reverse=number % 2 == 0):
                 runs = sum(len(own) for own in stacks[name])
                 rows[name].append(_timed(workers[name], STEPS[name], runs))
-            rates = ", ".join(f"{name} {found[-1]['rate']:.0f}" for name, found in rows.items())
+            rates = ", ".join(f"{name} {timed[-1]['rate']:.0f}" for name, timed in rows.items())
             what = "warm-up" if number == 0 else f"pair {number}/{pairs}"
             sys.stderr.write(f"{heads} heads, {what}: {rates} steps x seeds per second\n")
-    return summarise(heads, {name: found[1:] for name, found in rows.items()})
+    return summarise(heads, {name: timed[1:] for name, timed in rows.items()})
 
 
 def _timed(workers: Workers, steps: int, runs: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Runs in a process of their own, for `bench replicas`: so many steps of each per line of standard input."""
+"""Runs in a process of their own, for `bench replicas`: each line of standard input is a number of steps to take."""
 
 import json
 import sys
@@ -43,9 +43,9 @@ class Stopwatch:
     def on(self, function: Callable[[int], Batch]) -> Callable[[int], Batch]:
         def timed(step: int) -> Batch:
             began = time.perf_counter()
-            found = function(step)
+            batch = function(step)
             self.seconds += time.perf_counter() - began
-            return found
+            return batch
 
         return timed
 

@@ -15,7 +15,7 @@ from stacklab.tasks.batch import Ids
 def attention_maps(model: Transformer, ids_BT: Tensor) -> list[Tensor]:
     """One a_BHTT per layer, bottom first: a[b, h, t, s] is the share that position t gives position s in head h.
 
-    Rows sum to 1 and hidden positions have 0. They are computed plainly beside the ordinary pass, without dropout.
+    Rows sum to 1 and hidden positions have 0. They are computed beside the ordinary forward pass, without dropout.
     """
     x_BTD = model.embed(ids_BT)
     maps = []
@@ -27,13 +27,14 @@ def attention_maps(model: Transformer, ids_BT: Tensor) -> list[Tensor]:
 
 
 FEW_HEADS = 2
-"""Up to so many heads in a layer have a map each."""
+"""The largest number of heads in a layer for which each head has its own map."""
 
 
 def attention_panels(
     model: Transformer, tokens_T: Ids, names: Sequence[str], *, titles: Sequence[str], few: int = FEW_HEADS
 ) -> tuple[AttentionPanel, ...]:
-    """A panel for each head, or for each layer of more than `few` heads: what the last position looks at, a row a head.
+    """A panel for each head, or for each layer of more than `few` heads: the attention of the last position, with a row
+    per head.
 
     names: of the ids. titles: of the layers.
     """

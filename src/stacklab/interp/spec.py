@@ -9,14 +9,14 @@ Role = Literal["copying", "gathering", "parsing", "matching"]
 ROLES: dict[Role, str] = {
     "copying": "attention to the position a fixed number of places back, at the best slot and number (over all "
     "positions where the sequence is one group)",
-    "gathering": "attention to the earlier positions of the own group, at the best slot",
-    "parsing": "where a symbol stood in its group before: attention to its equals there, of what leaves the position",
-    "matching": "attention to positions that hold the right answer, where one is asked",
+    "gathering": "attention to the earlier positions of its own group, at the best slot",
+    "parsing": "where a symbol occurred in its group before: attention to it there, out of what leaves the position",
+    "matching": "attention to positions that hold the right answer, at scored positions",
 }
 
 
 class HeadScore(Spec):
-    """The share of a role in what one head does, from 0 to 1. `where`: the slot, and how far back, if any.
+    """How much one head plays a role, from 0 to 1. `where`: the slot, and how far back, if any.
 
     Layers and heads are counted from 0.
     """
@@ -37,9 +37,12 @@ class Subject(Spec):
 
 
 class RoleRow(Spec):
-    """A role in a layer, over models. best: of the head that scores most in each model, since a head's number means
-    nothing across seeds; mean: of all heads. Their values stand beside them, since one model has those and no interval.
-    `where`: of the best heads, the most frequent first."""
+    """A role in a layer, over models.
+
+    best: of the head with the highest score in each model, since the index of a head means nothing across seeds; mean:
+    of all heads. Their values stand beside them, since a single model has no interval. `where`: of the best heads, most
+    frequent first.
+    """
 
     layer: int
     role: Role
@@ -53,7 +56,7 @@ class RoleRow(Spec):
 class HeadReport(Spec):
     """Trained models of one arm beside untrained ones of the same spec and, where there is one, the construction.
 
-    constructed: of the constructed model, for each role the head that scores most.
+    constructed: the best head of the constructed model for each role.
     """
 
     task: Text
@@ -67,7 +70,7 @@ class HeadReport(Spec):
 
 
 class AttentionPanel(Spec):
-    """shares[r][c]: how much of the attention of row r goes to column c. Rows are positions or heads."""
+    """shares[r][c]: the share of the attention of row r that goes to column c. Rows are positions or heads."""
 
     title: Text
     rows: Items[Text]

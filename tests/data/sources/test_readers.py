@@ -56,10 +56,10 @@ def test_txt_is_cut_at_blank_lines_or_at_a_separator(tmp_path: Path) -> None:
         ("a.json", b'[{"text": "x"},\n}', r"a\.json:2:1: not JSON"),
         ("a.json", b'{"text": "x"}', r"a\.json: expected a list of objects, found an object"),
         ("a.csv", b"q,a\n1,2\n3\n", r"a\.csv:3: found 1 fields, the header has 2"),
-        ("a.csv", b"q,q\n1,2\n", r"a\.csv:1: the column 'q' stands twice"),
+        ("a.csv", b"q,q\n1,2\n", r"a\.csv:1: the column 'q' occurs twice"),
         ("a.csv", b'q,a\n1,"2\n', r"a\.csv:2: not CSV .*is a quote left open"),
         ("a.parquet", b"PAR1 no", r"a\.parquet: not a readable parquet file"),
-        ("a.doc", b"x", r"a\.doc: cannot tell the format .* jsonl, json, csv, parquet, txt"),
+        ("a.doc", b"x", r"a\.doc: unknown format .* jsonl, json, csv, parquet, txt"),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -59,5 +59,5 @@ def test_ids_must_fit(tmp_path: Path, ids: list[int], source: dict[str, int], me
 def test_a_torn_file_is_named(tmp_path: Path) -> None:
     torn = spec(tmp_path, [1, 2, 3])
     (tmp_path / "a.bin").write_bytes(b"\x01\x00\x02")
-    with pytest.raises(DataError, match=r"a\.bin: 3 bytes are no whole number of uint16 ids"):
+    with pytest.raises(DataError, match=r"a\.bin: 3 bytes are not a whole number of uint16 ids"):
         prepare(torn, cache=tmp_path / "cache")

@@ -150,7 +150,7 @@ REFUSED: list[tuple[str, dict[str, Any], int | None, str]] = [
     ("question-answering", {}, 7, "a layer moves 6 coordinates, too few to give each head one"),
     ("copying", {"offset": 12}, None, "12 back is outside of every sequence of length 12"),
     ("matching", {"questions": 3}, None, "6 pairs need 6 different questions; questions is 3"),
-    ("sequence-classification", {}, 11, "there are 10 places to look at"),
+    ("sequence-classification", {}, 11, "at most one per place of the sequence, 10"),
     ("sequence-classification", {}, 1, r"1 x 49 \+ 1 = 50 features do not hold 512 sequences: \d+ are misread"),
     ("template-matching-one-layer", {}, 4, "4 places \\+ 6 pairs = 10 heads"),
     ("template-matching", {"templates": ("AAB", "BBA")}, None, "are one pattern"),
@@ -174,6 +174,6 @@ def test_right_answers_are_those_of_float32_and_changed_ones_are_told(monkeypatc
         double = next(model.parameters()).dtype == torch.float64
         return torch.nn.functional.one_hot((right_N + double) % 16, 16).double()
 
-    monkeypatch.setattr("stacklab.interp.construct.verify.asked_logits", logits)
+    monkeypatch.setattr("stacklab.interp.construct.verify.target_logits", logits)
     (found,) = verify(plan, sequences=10)
     assert (found.right, found.changed, found.margin) == (found.answers, found.answers, 1.0)

@@ -1,4 +1,4 @@
-"""The width that makes the shallowest arm as large or as costly as the deepest."""
+"""The width at which the shallowest arm is as large or as costly as the deepest."""
 
 from stacklab.audit.findings.parameters import chosen_setting
 from stacklab.audit.findings.settings import Setting, build
@@ -10,14 +10,14 @@ from stacklab.model.count import QUANTITIES, Quantity, measure
 WORDS: dict[Quantity, str] = {
     "total_parameters": "total parameters",
     "non_embedding_parameters": "non-embedding parameters",
-    "flops_per_token": "FLOPs a token",
+    "flops_per_token": "FLOPs per token",
 }
 LARGEST_WIDTH = 2**20
 TOLERANCE = 0.05
 
 
 def control_finding(stated: Stated) -> Finding | None:
-    """d_model of an equal control by each convention, and what a proposed d_model would make.
+    """d_model of an equal control by each convention, and the size of a proposed one.
 
     None unless two depths and their counts are stated.
     """
@@ -47,7 +47,7 @@ def control_finding(stated: Stated) -> Finding | None:
         )
         excess = made / measure(target, "total_parameters", context=1) - 1
         numbers |= {"proposed_d_model": stated.control_width, "proposed_parameters": made, "proposed_excess": excess}
-        sentence += f" The proposed {stated.control_width:,} makes {count(made)} parameters, {excess:+.1%} in total."
+        sentence += f" The proposed {stated.control_width:,} has {count(made)} parameters, {excess:+.1%} in total."
         severity = "contradiction" if abs(excess) > TOLERANCE else "agreement"
     return Finding(
         kind="control-width",

@@ -19,12 +19,12 @@ def noise_findings(log: Log, metric: Metric) -> list[Finding]:
         return []
     noise = detrend(*_columns(readings))
     if isinstance(noise, Undefined):
-        sentence = f"The noise of the {metric} loss cannot be told: {noise.reason}."
+        sentence = f"The noise of the {metric} loss cannot be estimated: {noise.reason}."
         return [_finding("noise", log.name, sentence, {"points": len(readings)}, severity="note", result=noise)]
     low, high = spread_range(*_columns(readings))
     sentence = (
         f"The logged {metric} loss scatters by {noise.spread:.2g} nats around its trend "
-        f"({low:.2g} to {high:.2g} by other trends): one logged value is known no better than that."
+        f"({low:.2g} to {high:.2g} by other trends); a single logged value is no more precise."
     )
     numbers: Numbers = {
         "spread": noise.spread,
@@ -67,14 +67,15 @@ def gap_finding(first: Log, second: Log, metric: Metric) -> Finding:
     numbers |= {"gap_spread": noise.spread, "mean_gap_low": mean.low, "mean_gap_high": mean.high}
     apart = abs(gaps[-1]) > 1.25 * abs(smooth) or last.low <= 0 <= last.high
     sentence = (
-        f"{words} Single differences scatter by {noise.spread:.2g}: the last one "
-        f"says [{nats(last.low)}, {nats(last.high)}], the mean [{nats(mean.low)}, {nats(mean.high)}]."
+        f"{words} Single differences scatter by {noise.spread:.2g}: the interval of the last one "
+        f"is [{nats(last.low)}, {nats(last.high)}], that of the mean [{nats(mean.low)}, {nats(mean.high)}]."
     )
     return _finding("last-gap", subject, sentence, numbers, severity="caution" if apart else "agreement", result=last)
 
 
 def nats(value: float) -> str:
-    """
+    """A difference in nats, signed, with two digits.
+
     >>> nats(-0.7512), nats(0.00432)
     ('-0.75', '+0.0043')
     """

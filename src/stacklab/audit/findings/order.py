@@ -1,4 +1,4 @@
-"""Whether two logs can have seen the same batches in the same order."""
+"""Whether two runs may have seen the same batches in the same order."""
 
 import math
 
@@ -18,9 +18,9 @@ def order_finding(first: Log, second: Log, metric: Metric) -> Finding:
     in common, if both are equally noisy. A bump that both curves have for another reason correlates as well.
     """
     common = at_common_steps(first, second, metric)
-    found = _correlation(common)
-    severity, words = _reading(found)
-    shown = "" if isinstance(found, Undefined) else _shown(found, metric)
+    correlation = _correlation(common)
+    severity, words = _reading(correlation)
+    shown = "" if isinstance(correlation, Undefined) else _shown(correlation, metric)
     return Finding(
         kind="data-order",
         group="data",
@@ -28,24 +28,24 @@ def order_finding(first: Log, second: Log, metric: Metric) -> Finding:
         subject=f"{first.name} and {second.name}",
         sentence=words + shown,
         numbers={"common_points": len(common.steps)},
-        result=found,
+        result=correlation,
     )
 
 
-def _reading(found: Result) -> tuple[Severity, str]:
-    if isinstance(found, Undefined):
-        return "note", f"Whether the logs share one order of the data cannot be told: {found.reason}."
-    if found.low > 0:
+def _reading(correlation: Result) -> tuple[Severity, str]:
+    if isinstance(correlation, Undefined):
+        return "note", f"Whether the logs share one order of the data cannot be determined: {correlation.reason}."
+    if correlation.low > 0:
         return "agreement", "The logs move together: consistent with one order of the data."
-    if found.high < 0.5:
-        return "caution", "The logs do not move together: shared batches make less than half of their noise."
+    if correlation.high < 0.5:
+        return "caution", "The logs do not move together: shared batches account for less than half of their noise."
     return "note", "The logs neither show nor exclude one order of the data."
 
 
-def _shown(found: Estimate, metric: Metric) -> str:
+def _shown(correlation: Estimate, metric: Metric) -> str:
     return (
-        f" The {metric} losses correlate around their trends by {found.value:+.2f} "
-        f"[{found.low:+.2f}, {found.high:+.2f}], over {found.n} common steps."
+        f" The {metric} losses correlate around their trends by {correlation.value:+.2f} "
+        f"[{correlation.low:+.2f}, {correlation.high:+.2f}], over {correlation.n} common steps."
     )
 
 
@@ -64,11 +64,11 @@ def _correlation(common: Common) -> Result:
     from scipy import stats
 
     points = len(left.residuals)
-    # Only lingering counts: taking out a trend makes neighbours of few points look opposed.
+    # Only positive correlation counts: removing a trend makes neighbours among few points negatively correlated.
     both = max(0.0, left.neighbours) * max(0.0, right.neighbours)
     effective = points * (1 - both) / (1 + both) - 3 - DEGREE
     if effective < 1:
-        return Undefined(reason=f"{points} common points, and neighbours too alike to tell them apart")
+        return Undefined(reason=f"{points} common points, whose neighbours are too strongly correlated")
     value = float(np.corrcoef(left.residuals, right.residuals)[0, 1])
     middle = math.atanh(min(max(value, SILENT - 1), 1 - SILENT))
     half = float(stats.norm.ppf(1 - LEVEL / 2)) / math.sqrt(effective)

@@ -17,12 +17,12 @@ from stacklab.base.units import count
 
 SHOWN = 3
 WIDTHS = (1, 2, 4, 8, 12, 16)
-"""Bytes a parameter: 8, 16 and 32-bit weights, 64-bit ones, 32-bit weights with two moments, and with gradients."""
+"""Bytes per parameter: 8, 16 and 32-bit weights, 64-bit ones, 32-bit weights with two moments, and with gradients."""
 CLOSE = 0.005
 
 
 def chosen_setting(stated: Stated) -> Reproduction | None:
-    """What the audit takes the models to be: what reproduces the printed counts, else the nearest as stated."""
+    """The setting that the audit assumes: one that reproduces the printed counts, else the nearest as stated."""
     arms = counted_arms(stated)
     if not arms:
         return None
@@ -31,21 +31,21 @@ def chosen_setting(stated: Stated) -> Reproduction | None:
 
 
 def parameter_findings(stated: Stated) -> list[Finding]:
-    """Whether the stated settings give the printed counts, and if not, which of the variations do."""
+    """Whether the stated settings reproduce the printed counts, and if not, which variations do."""
     arms = counted_arms(stated)
     if not arms:
         return []
     as_stated = _as_stated(stated, arms)
     agrees = admits(as_stated, arms)
-    verb = "give the printed counts" if agrees else "do not give the printed counts"
+    verb = "reproduce the printed counts" if agrees else "do not reproduce the printed counts"
     printed = _list(_text(arm.parameters) for arm in arms if arm.parameters is not None)
     finding = Finding(
         kind="parameters-stated",
         group="size",
         severity="agreement" if agrees else "contradiction",
         subject="parameters",
-        sentence=f"The stated settings ({as_stated.setting.words()}) {verb}: they make "
-        f"{_list(map(count, as_stated.counts))}; printed are {printed}.",
+        sentence=f"The stated settings ({as_stated.setting.words()}) {verb}: they have "
+        f"{_list(map(count, as_stated.counts))} parameters; printed are {printed}.",
         numbers=_counts(as_stated, arms) | {f"printed_{arm.num_layers}_layers": _printed(arm) for arm in arms},
     )
     return [finding] if agrees else [finding, _reproduced(stated, arms)]
@@ -62,23 +62,23 @@ def size_findings(stated: Stated) -> list[Finding]:
 def _as_stated(stated: Stated, arms: Sequence[StatedArm]) -> Reproduction:
     """Where the text leaves a choice open, the one nearer to the printed counts."""
     tried = [with_counts(setting, stated, arms) for setting in stated_settings(stated)]
-    return min(tried, key=lambda found: sum(abs(a - _printed(b)) for a, b in zip(found.counts, arms, strict=True)))
+    return min(tried, key=lambda one: sum(abs(a - _printed(b)) for a, b in zip(one.counts, arms, strict=True)))
 
 
 def _reproduced(stated: Stated, arms: Sequence[StatedArm]) -> Finding:
-    found, tried = reproductions(stated, arms), len(variations(stated))
-    if not found:
+    matches, tried = reproductions(stated, arms), len(variations(stated))
+    if not matches:
         return Finding(
             kind="parameters-reproduced",
             group="size",
             severity="caution",
             subject="parameters",
-            sentence=f"None of {tried} variations (tokenizer lengths, padding, positions, biases, tying, norms) gives "
-            "the printed counts.",
+            sentence=f"None of {tried} variations (tokenizer lengths, padding, positions, biases, tying, norms) "
+            "reproduces the printed counts.",
             numbers={"tried": tried, "matches": 0},
         )
-    best, others = found[0], found[1:]
-    numbers: Numbers = _counts(best, arms) | {"tried": tried, "matches": len(found)}
+    best, others = matches[0], matches[1:]
+    numbers: Numbers = _counts(best, arms) | {"tried": tried, "matches": len(matches)}
     numbers |= {"vocab_size": best.setting.vocab_size, "positions": best.setting.positions}
     sentence = (
         f"{best.setting.words().capitalize()} reproduce every printed count: "
@@ -87,10 +87,10 @@ def _reproduced(stated: Stated, arms: Sequence[StatedArm]) -> Finding:
     if best.setting.tied:
         low, high = _rows(best, stated, arms)
         numbers |= {"rows_low": low, "rows_high": high}
-        sentence += f" So would any two tables of {low:,} to {high:,} rows together."
+        sentence += f" Any two tables with {low:,} to {high:,} rows in total would too."
     if others:
         shown = "; ".join(other.setting.words() for other in others[:SHOWN])
-        sentence += f" Of {tried} variations {len(others)} more {'does' if len(others) == 1 else 'do'}: {shown}."
+        sentence += f" {len(others)} more of {tried} variations {'does' if len(others) == 1 else 'do'}: {shown}."
     return Finding(
         kind="parameters-reproduced",
         group="size",
@@ -101,13 +101,13 @@ def _reproduced(stated: Stated, arms: Sequence[StatedArm]) -> Finding:
     )
 
 
-def _rows(found: Reproduction, stated: Stated, arms: Sequence[StatedArm]) -> tuple[int, int]:
+def _rows(match: Reproduction, stated: Stated, arms: Sequence[StatedArm]) -> tuple[int, int]:
     """Rows of the token and position tables together that the printed digits leave open."""
     width = stated.model.d_model
     assert width is not None, "counted arms have a width"
-    rows = found.setting.vocab_size + found.setting.positions
+    rows = match.setting.vocab_size + match.setting.positions
     low, high = [], []
-    for total, arm in zip(found.counts, arms, strict=True):
+    for total, arm in zip(match.counts, arms, strict=True):
         assert arm.parameters is not None, "counted arms have a count"
         low.append(rows + (arm.parameters.value - arm.parameters.half - total) / width)
         high.append(rows + (arm.parameters.value + arm.parameters.half - total) / width)
@@ -132,10 +132,10 @@ def _size(arm: StatedArm, parameters: int) -> Finding:
     if fits:
         sentence = (
             f"{printed} are {parameters:,} parameters of {width} bytes ({width * parameters / 1e6:.2f} MB) and "
-            f"{excess / 1e3:+,.0f} kB (printed to {arm.file_size.half / 1e3:,.0f} kB)."
+            f"{excess / 1e3:+,.0f} kB (printed to within {arm.file_size.half / 1e3:,.0f} kB)."
         )
     else:
-        sentence = f"{printed} are {each:.2f} bytes for each of {parameters:,} parameters: no usual width of a number."
+        sentence = f"{printed} are {each:.2f} bytes per parameter ({parameters:,}): no usual width of a number."
     return Finding(
         kind="file-size",
         group="size",
@@ -146,8 +146,8 @@ def _size(arm: StatedArm, parameters: int) -> Finding:
     )
 
 
-def _counts(found: Reproduction, arms: Sequence[StatedArm]) -> Numbers:
-    return {f"count_{arm.num_layers}_layers": total for total, arm in zip(found.counts, arms, strict=True)}
+def _counts(match: Reproduction, arms: Sequence[StatedArm]) -> Numbers:
+    return {f"count_{arm.num_layers}_layers": total for total, arm in zip(match.counts, arms, strict=True)}
 
 
 def _printed(arm: StatedArm) -> float:
@@ -156,7 +156,7 @@ def _printed(arm: StatedArm) -> float:
 
 
 def _text(printed: Printed) -> str:
-    """With the digits that were printed."""
+    """The count with the digits that were printed."""
     if not printed.half:
         return f"{printed.value:,.0f}"
     return f"{printed.value / 1e6:.{max(0, round(-math.log10(2 * printed.half / 1e6)))}f} M"

@@ -1,4 +1,4 @@
-"""What is wrong with a log itself: missing steps, values that are no numbers, torn and damaged lines."""
+"""Problems of a log itself: missing steps, values that are not finite, incomplete and damaged lines."""
 
 import statistics
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ WORDS: dict[TroubleKind, str] = {
     "log-not-finite": "values are not finite and are left out",
     "log-truncated": "",
     "log-damaged": "lines lack losses that others have",
-    "log-repeated": "readings come again at a step already logged; the last one counts",
+    "log-repeated": "readings repeat a step already logged; the last one counts",
 }
 
 
 def quality_findings(logs: Sequence[Log], *, stated_steps: int | None) -> list[Finding]:
-    """Missing stretches of steps, an early end, and each kind of trouble that the reader met."""
+    """Missing stretches of steps, an early end, and each kind of trouble of the reader."""
     findings = []
     for log in logs:
         findings += _missing(log)
@@ -41,7 +41,7 @@ def _missing(log: Log) -> list[Finding]:
         return []
     shown = ", ".join(f"{a} to {b}" for a, b in list(gaps)[:SHOWN])
     more = f" and {len(gaps) - SHOWN} more" if len(gaps) > SHOWN else ""
-    sentence = f"Nothing is logged between steps {shown}{more}, where every {usual} is usual."
+    sentence = f"No readings between steps {shown}{more}; the usual spacing is {usual}."
     numbers: Numbers = {
         "gaps": len(gaps),
         "usual_spacing": usual,
@@ -68,15 +68,15 @@ def _last_spacing(log: Log) -> int:
 def _troubles(log: Log) -> list[Finding]:
     findings = []
     for kind, words in WORDS.items():
-        found = [trouble for trouble in log.troubles if trouble.kind == kind]
-        if not found:
+        troubles = [trouble for trouble in log.troubles if trouble.kind == kind]
+        if not troubles:
             continue
-        places = "; ".join(_place(trouble, log) for trouble in found[:SHOWN])
-        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        sentence = f"{len(found)} {words}: {places}{more}." if words else f"The log breaks off: {places}{more}."
-        numbers: Numbers = {"count": len(found), "first_line": found[0].line}
-        if found[0].step is not None:
-            numbers["first_step"] = found[0].step
+        places = "; ".join(_place(trouble, log) for trouble in troubles[:SHOWN])
+        more = f"; and {len(troubles) - SHOWN} more" if len(troubles) > SHOWN else ""
+        sentence = f"{len(troubles)} {words}: {places}{more}." if words else f"The log breaks off: {places}{more}."
+        numbers: Numbers = {"count": len(troubles), "first_line": troubles[0].line}
+        if troubles[0].step is not None:
+            numbers["first_step"] = troubles[0].step
         findings.append(_finding(kind, log, sentence, numbers))
     return findings
 

@@ -1,4 +1,4 @@
-"""What so many runs per arm can support."""
+"""What the number of runs per arm can support."""
 
 from collections.abc import Sequence
 
@@ -32,16 +32,16 @@ def _limit(runs: int, arms: int, stated: int | None) -> Finding:
     result = Undefined(reason=f"needs 2 runs per arm, has {runs}") if runs < 2 else None
     if runs < 2:
         sentence = (
-            "One run per arm: no interval over seeds and no p value can be had. The noise within a run is all the logs "
-            f"show, and seeds add to it. A sign-flip test reaches p <= {LEVEL:g} from {needed} pairs of runs."
+            "One run per arm: no interval over seeds and no p value is possible. The logs show the noise within a run "
+            f"only, and seeds add to it. A sign-flip test reaches p <= {LEVEL:g} from {needed} pairs of runs."
         )
     else:
         sentence = (
-            f"{runs} runs per arm at least: the smallest two-sided p that a sign-flip test can reach is {smallest:.3g}"
+            f"At least {runs} runs per arm: the smallest two-sided p that a sign-flip test can reach is {smallest:.3g}"
             f" ({needed} pairs would reach {smallest_sign_flip_p(needed):.3g})."
         )
     if stated is not None and stated != runs:
-        sentence += f" {stated} seeds are stated; the logs of {runs} are here."
+        sentence += f" {stated} seeds are stated; there are logs of {runs}."
     numbers: Numbers = {"arms": arms, "runs_per_arm": runs, "smallest_sign_flip_p": smallest, "pairs_needed": needed}
     return Finding(
         kind="seeds",

@@ -1,4 +1,4 @@
-"""Settings that could have given the printed parameter counts: those stated, and a few plausible others."""
+"""Settings that may have led to the printed parameter counts: those stated, and plausible variations."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -60,7 +60,7 @@ class Reproduction(NamedTuple):
 def build(setting: Setting, stated: Stated, num_layers: int, *, d_model: int | None = None) -> ModelSpec:
     """The stack of one arm. The heads do not enter any count. Another `d_model` keeps the ratio of d_ff to it."""
     width = stated.model.d_model
-    assert width is not None, "callers look first"
+    assert width is not None, "callers check first"
     wide, biases = d_model or width, setting.linear_bias
     return ModelSpec(
         vocab_size=setting.vocab_size,
@@ -84,7 +84,7 @@ def counted_arms(stated: Stated) -> tuple[StatedArm, ...]:
 
 
 def stated_settings(stated: Stated) -> list[Setting]:
-    """The settings as stated, once for each choice that was left open for linear biases."""
+    """The settings as stated, with both choices of linear biases where none is stated."""
     model = stated.model
     vocab = model.vocab_size or _vocabularies(stated)[0]
     positions = model.context_length or stated.training.block_size or 0
@@ -99,7 +99,7 @@ def with_counts(setting: Setting, stated: Stated, arms: Sequence[StatedArm]) -> 
 
 
 def variations(stated: Stated) -> list[Setting]:
-    """Vocabularies of the tokenizer and of usual padding; positions of the context and of the block; every flag."""
+    """All combinations of vocabularies (tokenizer, usual padding), positions (context, block, none) and flags."""
     model = stated.model
     positions = dict.fromkeys([model.context_length or 0, stated.training.block_size or 0, 0])
     flags = (False, True)
@@ -109,11 +109,12 @@ def variations(stated: Stated) -> list[Setting]:
 def reproductions(stated: Stated, arms: Sequence[StatedArm]) -> list[Reproduction]:
     """The variations whose counts round to every printed one, fewest departures first."""
     tried = (with_counts(setting, stated, arms) for setting in variations(stated))
-    return sorted((found for found in tried if admits(found, arms)), key=lambda found: found.departures)
+    return sorted((one for one in tried if admits(one, arms)), key=lambda one: one.departures)
 
 
-def admits(found: Reproduction, arms: Sequence[StatedArm]) -> bool:
-    pairs = zip(found.counts, arms, strict=True)
+def admits(candidate: Reproduction, arms: Sequence[StatedArm]) -> bool:
+    """Whether every count rounds to the printed one."""
+    pairs = zip(candidate.counts, arms, strict=True)
     return all(arm.parameters is None or arm.parameters.admits(count) for count, arm in pairs)
 
 

@@ -8,12 +8,12 @@ from stacklab.audit.spec import Finding, Numbers, Severity, Stated
 
 def token_findings(stated: Stated, logs: Sequence[Log]) -> list[Finding]:
     """steps x batch x block / epochs, from the stated numbers, and the steps of an epoch as the logs count them."""
-    found = [_tokens(stated, logs), *(_epochs(log, stated) for log in logs)]
-    return [finding for finding in found if finding is not None]
+    findings = [_tokens(stated, logs), *(_epochs(log, stated) for log in logs)]
+    return [finding for finding in findings if finding is not None]
 
 
 def stated_steps(stated: Stated, logs: Sequence[Log]) -> int | None:
-    """Optimiser steps of a run: as stated, as planned in a log, or none."""
+    """Optimiser steps of a run: as stated, else as planned in a log, else None."""
     planned = (log.planned_steps for log in logs if log.planned_steps)
     return stated.training.steps or next(planned, None)
 
@@ -28,7 +28,7 @@ def _tokens(stated: Stated, logs: Sequence[Log]) -> Finding | None:
     numbers: Numbers = {"tokens_seen": seen, "tokens_per_epoch": epoch}
     words = (
         f"{steps:,} steps of {training.batch_size} x {block:,} tokens over {training.epochs} epochs are {epoch:,.0f} "
-        "tokens an epoch"
+        "tokens per epoch"
     )
     severity: Severity = "note"
     corpus = training.corpus_tokens
@@ -48,7 +48,7 @@ def _tokens(stated: Stated, logs: Sequence[Log]) -> Finding | None:
 
 
 def _others(stated: Stated, epoch: float, block: int) -> dict[str, float]:
-    """What other readings of the stated numbers would give."""
+    """Tokens per epoch under other readings of the stated numbers."""
     others = {}
     if stated.training.devices and stated.training.devices > 1:
         others["if_batch_is_per_device"] = epoch * stated.training.devices
@@ -59,12 +59,12 @@ def _others(stated: Stated, epoch: float, block: int) -> dict[str, float]:
 
 def _explain(numbers: Numbers) -> str:
     readings = {"if_batch_is_per_device": "a batch per device", "if_block_is_context": "blocks of the stated context"}
-    near = [f"{words} {numbers[name]:,.0f}" for name, words in readings.items() if name in numbers]
-    return f" ({', '.join(near)} would give)" if near else ""
+    near = [f"{numbers[name]:,.0f} with {words}" for name, words in readings.items() if name in numbers]
+    return f" ({', '.join(near)})" if near else ""
 
 
 def _epochs(log: Log, stated: Stated) -> Finding | None:
-    """Steps an epoch that agree with every logged pair of step and epoch, counted from 1: epoch = ceil(step / n)."""
+    """Steps per epoch that agree with every logged pair of step and epoch, counted from 1: epoch = ceil(step / n)."""
     pairs = [(step, epoch) for step, epoch in log.epochs if epoch >= 1 and step >= 1]
     if len(pairs) < 2 or pairs[-1][1] < 2:
         return None
@@ -75,9 +75,9 @@ def _epochs(log: Log, stated: Stated) -> Finding | None:
     training = stated.training
     expected = training.steps / training.epochs if training.steps and training.epochs else None
     agrees = expected is None or low <= expected < high
-    words = f"The logged epochs mean {low:.4g} to {high:.4g} steps an epoch"
+    words = f"The logged epochs imply {low:.4g} to {high:.4g} steps per epoch"
     if expected is not None:
-        words += f"; the stated steps and epochs make {expected:.4g}"
+        words += f"; the stated numbers imply {expected:.4g}"
     numbers: Numbers = {"low": low, "high": high}
     if expected is not None:
         numbers["stated"] = expected

@@ -1,4 +1,4 @@
-"""What remains of a loss curve when its trend is taken out."""
+"""Residuals of a loss curve around its trend."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple

@@ -1,13 +1,13 @@
-"""Validation losses: best against final, of one log and of two, and train and validation apart."""
+"""Validation losses: best against final, of one log and of two; and training against validation gaps."""
 
 from stacklab.audit.findings.trend import Noise, detrend
 from stacklab.audit.reading.log import Log, Reading, at_common_steps
 from stacklab.audit.spec import Finding, Numbers
 
-# A validation curve bends for longer than the noise of a training loss would let one see.
+# Validation curves bend for longer than training losses, whose noise hides the bend.
 START = 0.4
 TIED = 0.01
-"""Nats. Less than this is called tied where the noise of the logs cannot be told."""
+"""Nats. Less than this counts as tied where the noise of the logs is unknown."""
 
 
 def overfitting_finding(log: Log) -> Finding | None:
@@ -103,7 +103,7 @@ def _best(log: Log) -> Reading:
 
 
 def _noise(first: Log, second: Log) -> float:
-    """Two spreads of a difference of two validation losses, or a fixed margin."""
+    """Twice the spread of a difference of two validation losses, or a fixed margin."""
     noises = []
     for log in (first, second):
         steps, values = zip(*log.series["validation"], strict=True)

@@ -16,7 +16,7 @@ STRING = 7  # DataType.DT_STRING: texts and images, which are no losses
 
 
 def is_event_file(path: Path) -> bool:
-    """Whether the first record names TensorBoard's format. False for what cannot be read."""
+    """Whether the first record names TensorBoard's format. False for a file that cannot be read."""
     try:
         with path.open("rb") as handle:
             return MARK in handle.read(64)
@@ -25,11 +25,11 @@ def is_event_file(path: Path) -> bool:
 
 
 def event_files(folder: Path) -> list[Path]:
-    """Raises DataError when the folder holds none."""
-    found = sorted(path for path in folder.rglob(NAME) if path.is_file() and is_event_file(path))
-    if not found:
+    """All event files below a folder. Raises DataError when there are none."""
+    files = sorted(path for path in folder.rglob(NAME) if path.is_file() and is_event_file(path))
+    if not files:
         raise DataError(f"{folder}: a folder without TensorBoard event files; name a file")
-    return found
+    return files
 
 
 def read_events(paths: Sequence[Path], *, root: Path) -> list[Log]:

@@ -1,4 +1,5 @@
-"""Training logs printed as lines: `step 25/500 train 10.7 val 10.6`, nanoGPT's `step` and `iter` lines, their kin."""
+"""Training logs printed as lines: `step 25/500 train 10.7 val 10.6`, nanoGPT's `step` and `iter` lines, and similar
+ones."""
 
 import re
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ class Row(NamedTuple):
 
 
 def parse_row(line: str) -> Row | None:
-    """None for a line that is no log line."""
+    """The row of a log line; None for any other line."""
     line = line[:LONGEST_LINE]
     step = STEP.search(line)
     if step is None or not HEAD.fullmatch(line[: step.start()]):
@@ -44,9 +45,9 @@ def parse_row(line: str) -> Row | None:
     losses: dict[Metric, float] = {}
     end = step.end()
     last = ""
-    for found in LOSS.finditer(line, step.end()):
-        losses.setdefault(_metric(found[1], keyword), float(found[2]))
-        end, last = found.end(), found[2]
+    for loss in LOSS.finditer(line, step.end()):
+        losses.setdefault(_metric(loss[1], keyword), float(loss[2]))
+        end, last = loss.end(), loss[2]
     epoch = EPOCH.search(line)
     return Row(
         keyword=keyword,
@@ -60,7 +61,7 @@ def parse_row(line: str) -> Row | None:
 
 
 def read_lines(lines: Sequence[tuple[int, str]], *, source: str, stem: str, whole: bool) -> tuple[list[Log], list[str]]:
-    """The logs of a text, and its other lines. `whole` says that the text ends with a line's end."""
+    """The logs of a text, and its other lines. `whole`: the text ends with a line break."""
     reader = _Reader(source=source, stem=stem)
     rest = []
     for number, line in lines:
@@ -93,7 +94,7 @@ class _Reader:
             self.above = [*self.above[1 - HEADING_REACH :], line.strip()]
 
     def take(self, row: Row, number: int, *, cut: bool) -> None:
-        # A step without losses settles nothing: it may be the torn end of the log before it.
+        # A step without losses decides nothing: it may be the incomplete end of the log before it.
         if row.losses and (not self.builders or self._starts_over(row) or self._named_anew()):
             self._settle(last=True)
             self._begin()
@@ -121,7 +122,7 @@ class _Reader:
             builder.add(metric, row.step, value, line=number)
 
     def _settle(self, *, last: bool) -> None:
-        """A damaged line at the end of its log is a truncated one and is left out; elsewhere it gives what it has."""
+        """A damaged line at the end of its log counts as truncated and is left out; elsewhere its losses are kept."""
         if self.damaged is None:
             return
         number, row = self.damaged
@@ -154,7 +155,7 @@ def _metric(word: str | None, keyword: str) -> Metric:
 
 
 def _lacks(row: Row, before: Row, *, cut: bool) -> bool:
-    """A loss that the line before has is missing, or the text stops within a number or before what follows it."""
+    """Whether a loss of the previous line is missing, or the text stops within a number or before what follows it."""
     if row.losses.keys() < before.losses.keys():
         return True
     return cut and not row.tail and (bool(before.tail) or row.decimals < before.decimals)

@@ -1,4 +1,4 @@
-"""A training log in memory: finite readings by kind of loss, and what was wrong with the rest."""
+"""A training log in memory: finite readings by kind of loss, and problems with the others."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Reading(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Something that could not be used as it stands. `line` is 0 where the file has no lines."""
+    """Something that cannot be used as it is. `line` is 0 where the file has no lines."""
 
     kind: TroubleKind
     line: int
@@ -29,7 +29,7 @@ class Trouble(NamedTuple):
 
 
 def shown(text: str) -> str:
-    """A name out of a file as it may be printed: one short line without control characters.
+    """A name from a file made safe to print: one short line without control characters.
 
     >>> shown("a\\x1b[31m")
     'a?[31m'
@@ -39,7 +39,7 @@ def shown(text: str) -> str:
 
 @dataclass(frozen=True)
 class Log:
-    """Readings ascend in step and are finite. `arm` is shared by the runs of one arm with different seeds."""
+    """Readings are finite and ascend in step. `arm` is shared by runs with different seeds."""
 
     name: str
     arm: str
@@ -105,6 +105,7 @@ class Common(NamedTuple):
 
 
 def at_common_steps(first: Log, second: Log, metric: Metric) -> Common:
+    """The two logs at the steps that have this loss in both."""
     left, right = dict(first.series.get(metric, ())), dict(second.series.get(metric, ()))
     steps = tuple(sorted(left.keys() & right.keys()))
     return Common(steps, tuple(left[step] for step in steps), tuple(right[step] for step in steps))

@@ -1,4 +1,4 @@
-"""A file, told by its content -> logs and stated numbers. Whatever the file holds is only data."""
+"""A file, recognised by its content -> logs and stated numbers. The file is treated as data only."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ FORMS = "lines such as 'step 25/500 train 3.1 val 3.2', a CSV with a step column
 
 @dataclass(frozen=True)
 class Source:
-    """What one file gave."""
+    """The logs and stated numbers of one file."""
 
     logs: tuple[Log, ...]
     stated: Stated
@@ -58,7 +58,7 @@ def _read_prose(text: str, path: Path) -> Source:
 def _read_text(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_TEXT:
-            raise DataError(f"{path}: larger than {LARGEST_TEXT // 2**20} MiB; give the part with the log")
+            raise DataError(f"{path}: larger than {LARGEST_TEXT // 2**20} MiB; pass only the part with the log")
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot read ({error.strerror})") from error

@@ -17,7 +17,7 @@ S = TypeVar("S", bound=Spec)
 
 
 def read_stated(path: Path) -> Stated:
-    """Raises SpecError naming file and line of the first thing wrong."""
+    """The stated numbers of a YAML file. Raises SpecError naming file and line of the first error."""
     tree, places = load_yaml(path)
     try:
         return Stated.model_validate(tree)
@@ -31,7 +31,7 @@ def read_stated(path: Path) -> Stated:
 
 
 def merge(sources: Sequence[Stated]) -> Stated:
-    """Setting by setting the first source that states it; the arms come whole from the first source that has any."""
+    """Each setting from the first source that states it; all arms from the first source that has any."""
     return Stated(
         model=_first_of([source.model for source in sources]),
         training=_first_of([source.training for source in sources]),
@@ -112,8 +112,8 @@ def find_stated(lines: Sequence[str]) -> Stated:
 
 
 def _first(lines: Sequence[str], pattern: re.Pattern[str], convert: Callable[[re.Match[str]], T | None]) -> T | None:
-    found = (convert(match) for line in lines for match in pattern.finditer(line))
-    return next((value for value in found if value), None)
+    values = (convert(match) for line in lines for match in pattern.finditer(line))
+    return next((value for value in values if value), None)
 
 
 def _integer(match: re.Match[str]) -> int:
@@ -125,8 +125,8 @@ def _text(match: re.Match[str]) -> str:
 
 
 def _amount(match: re.Match[str]) -> Printed | None:
-    found = parse_printed(match[1] + match[2])
-    return found if found is not None and found.value else None
+    amount = parse_printed(match[1] + match[2])
+    return amount if amount is not None and amount.value else None
 
 
 def _arms(lines: Sequence[str]) -> tuple[StatedArm, ...]:

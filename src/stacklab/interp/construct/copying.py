@@ -1,4 +1,4 @@
-"""Copying in one layer: every position takes over what stands a fixed number of places before it."""
+"""Copying in one layer: every position copies what stands a fixed number of places before it."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require
 
 
 class Copying(Spec):
-    """Random symbols: which one stands `offset` places back? Asked wherever there is such a place."""
+    """Random symbols: which one stands `offset` places back? Every position that has one has a target."""
 
     kind: Literal["copying"] = "copying"
     symbols: int = Field(default=16, ge=2, le=MOST)

@@ -1,4 +1,4 @@
-"""Matching in one layer: a token finds the one that holds the same content in another subspace."""
+"""Matching in one layer: a token attends to the one that holds the same content in another subspace."""
 
 from typing import Literal
 
@@ -62,10 +62,10 @@ class Matching(Spec):
         require_split(self, split)
         question_BM = distinct(rng, size, count=self.pairs, pool=self.questions)
         answer_BM = rng.integers(self.answers, size=question_BM.shape)
-        asked_B = rng.integers(self.pairs, size=size)
-        last_B = self._both + pick(question_BM, asked_B)
+        query_B = rng.integers(self.pairs, size=size)
+        last_B = self._both + pick(question_BM, query_B)
         tokens_BT = np.column_stack((question_BM * self.answers + answer_BM, last_B))
-        answers_B = self._both + self.questions + pick(answer_BM, asked_B)
+        answers_B = self._both + self.questions + pick(answer_BM, query_B)
         return target_last(tokens_BT, answers_B, np.zeros(size, dtype=np.int64))
 
     def oracle(self, tokens_BT: Ids) -> Ids:
@@ -90,16 +90,16 @@ def matching(task: Matching, *, sharpness: float, heads: int | None) -> Blueprin
     head = Head(
         "the question looks at the token that holds the same question and takes its answer over",
         (Term(("asks",), ("holds",), sharpness),),
-        (copy("value", "found", answers.shape[1]),),
+        (copy("value", "result", answers.shape[1]),),
     )
     return Blueprint(
         exercise=task,
         residual=Residual(
-            asks=questions.shape[1], holds=questions.shape[1], value=answers.shape[1], found=answers.shape[1]
+            asks=questions.shape[1], holds=questions.shape[1], value=answers.shape[1], result=answers.shape[1]
         ),
         tokens={"asks": asks, "holds": holds, "value": value},
         positions={},
         layers=shared((Layer("matching", (head,)),), heads),
-        readout={"found": readout},
+        readout={"result": readout},
         sharpness=sharpness,
     )

@@ -1,4 +1,4 @@
-"""Parsing in one layer: every symbol finds its equals in its own segment and keeps where they stand."""
+"""Parsing in one layer: every symbol attends to its equals in its own segment and keeps where they stand."""
 
 from typing import Literal
 
@@ -17,7 +17,8 @@ from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require
 class Parsing(Spec):
     """Segments of random symbols: at which slots of its segment has a symbol stood so far, this one included?
 
-    Asked everywhere. The answer 1+3 names slots 1 and 3. Symbols come back in other segments, which must not count.
+    Every position has a target. The answer 1+3 names slots 1 and 3. Symbols recur in other segments, which must not
+    count.
     """
 
     kind: Literal["parsing"] = "parsing"
