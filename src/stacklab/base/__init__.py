@@ -1,4 +1,4 @@
-"""What every other floor stands on; it imports no floor and never torch.
+"""The foundation of every other floor; it imports no floor and never torch.
 
 errors     every exception, and the exit code of each
 spec       `Spec`, the frozen and closed base of all settings; canon: canonical JSON and fingerprints

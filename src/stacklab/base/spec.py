@@ -34,7 +34,7 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def dump(self) -> dict[str, Any]:
-        """Plain JSON values; loading it back gives an equal spec."""
+        """Plain JSON values; loading them again yields an equal spec."""
         return self.model_dump(mode="json")
 
     @property

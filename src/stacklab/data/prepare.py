@@ -32,8 +32,8 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
     cannot be used, DiskError when the cache cannot be written.
     """
     opened = open_source(spec)
-    given = given_tokenizer(spec)
-    described = _without_paths(spec, opened, given)
+    tokenizer = _existing_tokenizer(spec)
+    described = _without_paths(spec, opened, tokenizer)
     key = fingerprint(described)
     folder = prepared_folder(cache, key)
     if damage_of(folder, read_contents=True) is not None:
@@ -41,14 +41,14 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
         try:
             with exclusive(folder.parent / ".locks" / key, what="prepared data", give_up=lambda: False):
                 if damage_of(folder, read_contents=True) is not None:
-                    _build_aside(folder, spec, opened, given, head)
+                    _build_aside(folder, spec, opened, tokenizer, head)
         except OSError as error:
             raise disk_error(folder, error) from error
     return load_prepared(folder)
 
 
 def _build_aside(
-    folder: Path, spec: DataSpec, opened: OpenSource, given: TokenizerFile | None, head: dict[str, Any]
+    folder: Path, spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None, head: dict[str, Any]
 ) -> None:
     """Build beside and rename. Leftovers of a killed builder are removed, which the lock makes safe."""
     for leftover in folder.parent.glob(f".{folder.name}.*.part"):
@@ -56,7 +56,7 @@ def _build_aside(
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
         aside.chmod(0o755)
-        build(aside, spec, opened, given, head)
+        _build(aside, spec, opened, tokenizer, head)
         if folder.exists():
             shutil.rmtree(folder)
         aside.rename(folder)
@@ -64,7 +64,7 @@ def _build_aside(
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _without_paths(spec: DataSpec, opened: OpenSource, given: TokenizerFile | None) -> dict[str, Any]:
+def _without_paths(spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None) -> dict[str, Any]:
     """What determines the tokens: paths are replaced by hashes of their content."""
     plain = spec.dump()
     if not spec.tuning_fraction:
@@ -72,12 +72,12 @@ def _without_paths(spec: DataSpec, opened: OpenSource, given: TokenizerFile | No
         del plain["tuning_fraction"]
     plain["source"] = {key: value for key, value in plain["source"].items() if key != "path"} | opened.identity
     if isinstance(spec.tokenizer, HubTokenizer | FileTokenizer):
-        assert given is not None
-        plain["tokenizer"] = {"hash": given.hash}
+        assert tokenizer is not None
+        plain["tokenizer"] = {"hash": tokenizer.hash}
     return {"spec": plain, "format": FORMAT}
 
 
-def given_tokenizer(spec: DataSpec) -> TokenizerFile | None:
+def _existing_tokenizer(spec: DataSpec) -> TokenizerFile | None:
     """The tokenizer, or None when it is still to be trained. Raises TokenizerError."""
     if isinstance(spec.tokenizer, BpeTokenizer):
         return None
@@ -86,9 +86,11 @@ def given_tokenizer(spec: DataSpec) -> TokenizerFile | None:
     return read_tokenizer(spec.tokenizer)
 
 
-def build(folder: Path, spec: DataSpec, opened: OpenSource, given: TokenizerFile | None, head: dict[str, Any]) -> None:
+def _build(
+    folder: Path, spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None, head: dict[str, Any]
+) -> None:
     """Fill `folder`; its manifest begins with `head` and is written last. Raises DataError and TokenizerError."""
-    file = given or _train_tokenizer(spec, opened)
+    file = tokenizer or _train_tokenizer(spec, opened)
     corpus = read_corpus(folder, spec, opened, Codec(file))
     check_splits(corpus, spec)
     compact = _compact(corpus) if spec.vocabulary == "compact" else None

@@ -13,7 +13,7 @@ from stacklab.tasks.batch import Ids
 
 @torch.no_grad()
 def attention_maps(model: Transformer, ids_BT: Tensor) -> list[Tensor]:
-    """One a_BHTT per layer, bottom first: a[b, h, t, s] is the share that position t gives position s in head h.
+    """One a_BHTT per layer, bottom first: a[b, h, t, s] is the attention of position t to position s in head h.
 
     Rows sum to 1 and hidden positions have 0. They are computed beside the ordinary forward pass, without dropout.
     """

@@ -147,14 +147,14 @@ REFUSED: list[tuple[str, dict[str, Any], int | None, str]] = [
     ("nothing", {}, None, "no construction is called 'nothing'; there are copying"),
     ("question-answering", {"pairs": 40}, None, "40 pairs need 40 different questions"),
     ("question-answering", {"pair": 4}, None, "pair: no such setting; it has questions, answers, pairs"),
-    ("question-answering", {}, 7, "a layer moves 6 coordinates, too few to give each head one"),
+    ("question-answering", {}, 7, "a layer moves 6 coordinates, too few for 7 heads"),
     ("copying", {"offset": 12}, None, "12 back is outside of every sequence of length 12"),
     ("matching", {"questions": 3}, None, "6 pairs need 6 different questions; questions is 3"),
     ("sequence-classification", {}, 11, "at most one per place of the sequence, 10"),
     ("sequence-classification", {}, 1, r"1 x 49 \+ 1 = 50 features do not hold 512 sequences: \d+ are misread"),
     ("template-matching-one-layer", {}, 4, "4 places \\+ 6 pairs = 10 heads"),
     ("template-matching", {"templates": ("AAB", "BBA")}, None, "are one pattern"),
-    ("in-context-template-matching", {"templates": FIVE_PLACES, "strings": 2}, None, "give fewer templates"),
+    ("in-context-template-matching", {"templates": FIVE_PLACES, "strings": 2}, None, "use fewer templates"),
 ]
 
 

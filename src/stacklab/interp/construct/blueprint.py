@@ -142,7 +142,7 @@ def shared(layers: tuple[Layer, ...], heads: int | None) -> tuple[Layer, ...]:
 def _parts(head: Head, count: int) -> list[Head]:
     moved = sum(len(each.read) for each in head.moves)
     if moved < count:
-        raise SpecError(f"--heads {count}: a layer moves {moved} coordinates, too few to give each head one")
+        raise SpecError(f"--heads {count}: a layer moves {moved} coordinates, too few for {count} heads")
     return [
         replace(
             head,

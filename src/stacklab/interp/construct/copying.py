@@ -14,7 +14,7 @@ from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require
 
 
 class Copying(Spec):
-    """Random symbols: which one stands `offset` places back? Every position that has one has a target."""
+    """Random symbols: which one stands `offset` places back? Every position with such a place has a target."""
 
     kind: Literal["copying"] = "copying"
     symbols: int = Field(default=16, ge=2, le=MOST)

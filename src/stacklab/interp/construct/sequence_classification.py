@@ -66,7 +66,7 @@ def _votes(task: SequenceClassification, scores_TH: Floats) -> Floats:
         heads = scores_TH.shape[1]
         raise SpecError(
             f"heads x (symbols - 1) + 1 = {heads} x {task.symbols - 1} + 1 = {heads * (task.symbols - 1) + 1} features "
-            f"do not hold {task.sequences} sequences: {wrong} are misread; give fewer sequences or more heads"
+            f"do not hold {task.sequences} sequences: {wrong} are misread; use fewer sequences or more heads"
         )
     votes_HVC: Floats = votes_FC.reshape(scores_TH.shape[1], task.vocab_size, task.classes)
     return votes_HVC

@@ -84,5 +84,5 @@ def _readout(task: TemplateMatching, pairs: tuple[Pair, ...]) -> tuple[Floats, F
                 weight_KG[template, [i, j]] += 2.0 * len(pairs)
                 weight_KG[template, places + number] -= 4.0 * len(pairs)
                 wants_K1[template] += 1
-    # Every template gets 1 more, so that the right one stands above ids that are no template.
+    # Every template gets 1 more, so that the right one exceeds ids that are no template.
     return weight_KG, wants_K1 + 1
