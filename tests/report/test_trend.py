@@ -17,8 +17,8 @@ from stacklab.report.plotly_view import plotly_panel
 from stacklab.report.schema import Facts
 from stacklab.report.trend_tables import fit_table, gap_table, point_table
 from stacklab.report.trend_view import trend_figure
-from stacklab.stats.decay import Decay, fit_decay
-from stacklab.stats.decay_gap import INDEPENDENT, SeedPoint, relative_gap, shared_gap
+from stacklab.stats.fits.decay import Decay, fit_decay
+from stacklab.stats.fits.decay_gap import INDEPENDENT, SeedPoint, relative_gap, shared_gap
 from stacklab.stats.result import Estimate, Undefined
 from stacklab.study.results.results import StudyResult
 from stacklab.study.results.trend import Trend, trend

@@ -1,8 +1,9 @@
-"""Numbers as people read them."""
+"""Numbers formatted for reading."""
 
 
 def count(value: float) -> str:
-    """
+    """A count with a decimal suffix.
+
     >>> count(60_207_744)
     '60.21 M'
     """
@@ -13,7 +14,8 @@ def count(value: float) -> str:
 
 
 def size(value: float) -> str:
-    """
+    """Bytes with a binary suffix.
+
     >>> size(3 * 2**30)
     '3.00 GiB'
     """
@@ -24,7 +26,8 @@ def size(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """
+    """Seconds as a duration.
+
     >>> duration(3725)
     '1 h 02 min'
     """

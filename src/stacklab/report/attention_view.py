@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from stacklab.base.files import write_atomically, write_text
-from stacklab.interp.panel_spec import AttentionPanel
+from stacklab.interp.spec import AttentionPanel
 from stacklab.report.matplotlib_view import render, style
 
 if TYPE_CHECKING:

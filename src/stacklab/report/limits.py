@@ -5,9 +5,9 @@ from typing import Any
 
 from stacklab.data.spec import DataSpec
 from stacklab.report.schema import ContrastFact, OrderFact, OriginRow, RunFact
-from stacklab.stats.group_permutation import smallest_permutation_p
 from stacklab.stats.paired import smallest_sign_flip_p
 from stacklab.stats.result import PValue
+from stacklab.stats.unpaired import smallest_permutation_p
 from stacklab.study.planning.plan import Plan
 from stacklab.study.results.tuning import ArmTuning, at_edge
 

@@ -8,7 +8,7 @@ from stacklab.report.palette import color, symbol
 from stacklab.report.plot import Axis, Band, Figure, Key, LabelSide, Line, Panel, Points
 from stacklab.report.schema import Facts
 from stacklab.run.metrics import describe
-from stacklab.stats.decay import Decay
+from stacklab.stats.fits.decay import Decay
 from stacklab.stats.result import Estimate
 from stacklab.study.results.trend import Trend, TrendPoint
 
