@@ -24,8 +24,7 @@ from stacklab.study.planning.tuning import setting_of, tuning_plan
 from stacklab.study.results.ledger import enter
 from stacklab.study.results.results import StudyResult, open_results
 from stacklab.study.results.tuning import with_tuned
-from stacklab.study.spec.expand import with_arms
-from stacklab.study.spec.grid import GridSpec
+from stacklab.study.spec.grid import GridSpec, with_arms
 from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import StudySpec
 

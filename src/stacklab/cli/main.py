@@ -1,6 +1,7 @@
 """The `stacklab` command. Commands import what they need when they run, so that --help is quick and torch-free."""
 
 import os
+import pkgutil
 import signal
 import sys
 from typing import NoReturn
@@ -10,27 +11,35 @@ import typer
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import DiskError, Interrupted, StacklabError, UserError
 from stacklab.base.text import cut, visible
-from stacklab.cli import (
-    audit,
-    bench,
-    calibrate,
-    compare,
-    construct,
-    coordinates,
-    diff,
-    doctor,
-    generate,
-    heads,
-    plan,
-    port,
-    report,
-    run,
-    status,
-    studies,
-)
 
 EXIT_CODES = """Exit codes: 0 done; 1 a fault of stacklab; 2 what was given cannot be used; 3 some runs failed;
 130 stopped by the user, the same command resumes."""
+
+COMMANDS = {
+    "studies": "studies:studies",
+    "plan": "plan:plan",
+    "run": "run:run",
+    "status": "status:status",
+    "report": "report:report",
+    "diff": "diff:diff",
+    "compare": "compare:compare",
+    "generate": "generate:generate",
+    "import": "port:import_",
+    "export": "port:export",
+    "construct": "construct:construct",
+    "heads": "heads:heads",
+    "audit": "audit:audit",
+    "calibrate": "calibrate:calibrate",
+    "coordinates": "coordinates:coordinates",
+    "doctor": "doctor:doctor",
+}
+BENCH_COMMANDS = {
+    "step": "bench:step",
+    "plan": "bench:plan",
+    "replicas": "bench:replicas",
+    "generate": "bench:generation",
+}
+"""Name of a command -> its function in this package, in the order of the help."""
 
 app = typer.Typer(
     name="stacklab",
@@ -41,27 +50,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("studies")(studies.studies)
-app.command("plan")(plan.plan)
-app.command("run")(run.run)
-app.command("status")(status.status)
-app.command("report")(report.report)
-app.command("diff")(diff.diff)
-app.command("compare")(compare.compare)
-app.command("generate")(generate.generate)
-app.command("import")(port.import_)
-app.command("export")(port.export)
-app.command("construct")(construct.construct)
-app.command("heads")(heads.heads)
-app.command("audit")(audit.audit)
-app.command("calibrate")(calibrate.calibrate)
-app.command("coordinates")(coordinates.coordinates)
-app.command("doctor")(doctor.doctor)
 bench_app = typer.Typer(help="Measured comparisons with named peers.", no_args_is_help=True, rich_markup_mode=None)
-bench_app.command("step")(bench.step)
-bench_app.command("plan")(bench.plan)
-bench_app.command("replicas")(bench.replicas)
-bench_app.command("generate")(bench.generation)
+for group, commands in ((app, COMMANDS), (bench_app, BENCH_COMMANDS)):
+    for name, path in commands.items():
+        group.command(name)(pkgutil.resolve_name(f"stacklab.cli.{path}"))
 app.add_typer(bench_app, name="bench")
 
 

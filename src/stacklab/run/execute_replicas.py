@@ -16,8 +16,7 @@ from stacklab.base.files import read_json
 from stacklab.base.locks import exclusive
 from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution
-from stacklab.run.feeds.prefetch import Prefetch
-from stacklab.run.feeds.task import TaskFeed
+from stacklab.run.feeds.task import Prefetch, TaskFeed
 from stacklab.run.paths import RunPaths
 from stacklab.run.recorder import PROGRESS_SECONDS
 from stacklab.run.store import read_spec

@@ -7,8 +7,7 @@ import torch
 from tests.model.test_transformer import CAUSAL, SMALL
 
 from stacklab.base.errors import SpecError
-from stacklab.model.generation.cached import CachedForward
-from stacklab.model.generation.decode import Continuation, generate, stream
+from stacklab.model.generation.decode import CachedForward, Continuation, generate, stream
 from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec, MupSpec

@@ -1,6 +1,6 @@
 import numpy as np
 
-from stacklab.run.feeds.prefetch import STEPS, Prefetch
+from stacklab.run.feeds.task import STEPS, Prefetch
 from stacklab.train.loop import Batch
 
 

@@ -6,8 +6,7 @@ from tests.study.cells import AXES, GRID
 
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places
-from stacklab.study.spec.expand import with_arms
-from stacklab.study.spec.grid import GridSpec
+from stacklab.study.spec.grid import GridSpec, with_arms
 from stacklab.study.spec.load import builtin_studies, read_study
 
 

@@ -1,5 +1,6 @@
 """Text: prepared blocks, held-out losses, problems answered in words, samples."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,12 @@ from numpy.typing import NDArray
 from stacklab.data.batches import batch_hash, batch_indices, probe_indices
 from stacklab.data.novelty import novelties
 from stacklab.data.prepared import PreparedData, bits_per_byte
+from stacklab.data.procedural.corpus import is_correct
 from stacklab.model.generation.decode import generate
 from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.model.transformer import Transformer
-from stacklab.run.questions import questions
 from stacklab.run.spec import RunSpec
-from stacklab.train.evaluate import answer_accuracy, mean_loss
+from stacklab.train.evaluate import Question, answer_accuracy, mean_loss
 from stacklab.train.loop import Batch
 
 
@@ -65,3 +66,22 @@ class TextFeed:
             {"prompt": prompt, "text": self.data.decode(own), "novelty": novelty.dump()}
             for prompt, own, novelty in zip(spec.prompts, ids, copied, strict=True)
         ]
+
+
+def questions(data: PreparedData, *, per_hops: int) -> list[Question]:
+    """The first `per_hops` problems of each number of hops in the validation split; the same for every run.
+
+    Problems of a corpus that does not count hops are one group.
+    """
+    taken: dict[int | None, int] = {}
+    chosen = []
+    for problem in data.problems:
+        if taken.get(problem.hops, 0) < per_hops:
+            taken[problem.hops] = taken.get(problem.hops, 0) + 1
+            judge = partial(_judge, data, problem.answer)
+            chosen.append(Question(data.encode(problem.prompt_text), problem.hops, judge))
+    return chosen
+
+
+def _judge(data: PreparedData, answer: str, ids: list[int]) -> bool:
+    return is_correct(data.decode(ids), answer)

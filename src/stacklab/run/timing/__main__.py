@@ -7,18 +7,13 @@ AttentionForms -> seconds of a micro-batch through each layer, by round.
 
 import json
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from stacklab.run.environment import prepare_process
-from stacklab.run.timing import attention_cost, calibrate, step_time
 
-MEASUREMENTS: dict[str, Callable[[Any, Path], Any]] = {
-    "calibrate": calibrate.answer,
-    "step_time": step_time.answer,
-    "attention_cost": attention_cost.answer,
-}
+MEASUREMENTS = ("calibrate", "step_time", "attention_cost")
+"""One file per measurement, beside this one, each with a function `answer`."""
 
 
 def main(measurement: str, out: str, threads: str) -> None:
@@ -26,7 +21,8 @@ def main(measurement: str, out: str, threads: str) -> None:
     if measurement not in MEASUREMENTS:
         raise SystemExit(f"no measurement {measurement!r}; there are {', '.join(MEASUREMENTS)}")
     prepare_process(int(threads))
-    sys.stdout.write(json.dumps(MEASUREMENTS[measurement](json.load(sys.stdin), Path(out))))
+    answer = import_module(f"stacklab.run.timing.{measurement}").answer
+    sys.stdout.write(json.dumps(answer(json.load(sys.stdin), Path(out))))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 from stacklab.base.errors import SpecError
 from stacklab.base.spec import is_tag
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
-from stacklab.study.spec.expand import with_arms
-from stacklab.study.spec.grid import GridSpec
+from stacklab.study.spec.grid import GridSpec, with_arms
 from stacklab.study.spec.study import StudySpec
 
 SECTIONS = ("data", "model", "train", "evaluate", "sample")

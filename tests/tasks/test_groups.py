@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from stacklab.tasks.parts.groups import GroupName, elements, table
+from stacklab.tasks.group_word import GroupName, elements, table
 
 ORDERS: dict[GroupName, dict[int, int]] = {
     "S3": {1: 1, 2: 3, 3: 2},
