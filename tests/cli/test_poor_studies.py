@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from stacklab.base.files import read_json
 from stacklab.cli.main import app
-from stacklab.report.schema import Facts
+from stacklab.report.facts.schema import Facts
 
 AGGREGATES = """\
 aggregates:

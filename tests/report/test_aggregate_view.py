@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from stacklab.report.aggregate_view import aggregate_figure, aggregates
-from stacklab.report.csv_files import csv_files
-from stacklab.report.facts import build_facts
-from stacklab.report.markdown import render_markdown
+from stacklab.report.facts.build import build_facts
+from stacklab.report.pages.csv_files import csv_files
+from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.sections.aggregates import aggregate_figure, aggregates
 from stacklab.stats.result import Estimate
 from tests.report.conftest import HOPS, MakeStudy, study_tree
 

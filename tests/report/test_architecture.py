@@ -4,7 +4,7 @@ import pytest
 
 from stacklab.model.count import count_parameters
 from stacklab.model.spec import ModelSpec
-from stacklab.report.architecture import architecture
+from stacklab.report.facts.architecture import architecture
 
 SMALL: dict[str, Any] = {"vocab_size": 97, "d_model": 32, "num_layers": 3, "context_length": 24, "dropout": 0.0}
 

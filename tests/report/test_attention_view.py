@@ -3,7 +3,7 @@ from io import StringIO
 from pathlib import Path
 
 from stacklab.interp.panel_spec import AttentionPanel
-from stacklab.report.attention_view import draw_panels, panel_text, panels_csv, write_panels
+from stacklab.report.pages.attention_maps import draw_panels, panel_text, panels_csv, write_panels
 
 SQUARE = AttentionPanel(
     title="layer 1",

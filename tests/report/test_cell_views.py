@@ -1,10 +1,10 @@
-from stacklab.report.cell_views import cell_table, maps, steps_to_solve, threshold_table
-from stacklab.report.csv_files import csv_files
-from stacklab.report.facts import build_facts
-from stacklab.report.figure_csv import figure_csv
-from stacklab.report.matplotlib_view import draw
-from stacklab.report.plotly_view import plotly_panel
-from stacklab.report.schema import Facts
+from stacklab.report.drawing.csv import figure_csv
+from stacklab.report.drawing.matplotlib import draw
+from stacklab.report.drawing.plotly import plotly_panel
+from stacklab.report.facts.build import build_facts
+from stacklab.report.facts.schema import Facts
+from stacklab.report.pages.csv_files import csv_files
+from stacklab.report.sections.grid import cell_table, maps, steps_to_solve, threshold_table
 from stacklab.study.results.cell import Cell, SeedOutcome
 from stacklab.study.results.cells import Threshold
 from tests.report.conftest import MakeStudy, gridded_tree

@@ -1,7 +1,7 @@
 import csv
 from pathlib import Path
 
-from stacklab.report.coordinate_figure import coordinate_figure, write_coordinates
+from stacklab.report.pages.coordinates import coordinate_figure, write_coordinates
 from stacklab.run.coordinates import KINDS, Reading, Sweep
 
 PARTS = ("embedding", "after block 1", "after the last block", "logits")

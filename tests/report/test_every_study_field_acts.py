@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from stacklab.base.errors import StacklabError
 from stacklab.cli import studies as listing
-from stacklab.report import control
-from stacklab.report.csv_files import csv_files
-from stacklab.report.facts import build_facts
-from stacklab.report.figure_csv import figure_csv
-from stacklab.report.figures import figures
-from stacklab.report.markdown import render_markdown
+from stacklab.report.drawing.csv import figure_csv
+from stacklab.report.facts import control
+from stacklab.report.facts.build import build_facts
+from stacklab.report.pages.csv_files import csv_files
+from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.sections.figures import figures
 from stacklab.stats import bootstrap, many_to_one, robust
 from stacklab.study.spec.load import read_study
 from stacklab.study.spec.study import StudySpec

@@ -4,13 +4,13 @@ import csv
 
 import pytest
 
-from stacklab.report.facts import build_facts
-from stacklab.report.figure_csv import figure_csv
-from stacklab.report.figures import figures
-from stacklab.report.matplotlib_view import draw
-from stacklab.report.plot import CUT, Axis, Figure, Line, Panel, decade_ticks, spanning_counts
-from stacklab.report.plotly_view import plotly_panel
-from stacklab.report.strips import nice_ticks, strip_groups
+from stacklab.report.drawing.csv import figure_csv
+from stacklab.report.drawing.figure import CUT, Axis, Figure, Line, Panel, decade_ticks, spanning_counts
+from stacklab.report.drawing.matplotlib import draw
+from stacklab.report.drawing.plotly import plotly_panel
+from stacklab.report.facts.build import build_facts
+from stacklab.report.sections.figures import figures
+from stacklab.report.sections.forest_plot import nice_ticks, strip_groups
 from stacklab.stats.power import difference_power, paired_design
 from tests.report.conftest import MakeStudy, gridded_tree, study_tree
 

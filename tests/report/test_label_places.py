@@ -5,9 +5,9 @@ from itertools import combinations
 import pytest
 from matplotlib.text import Annotation
 
-from stacklab.report.label_places import placed
-from stacklab.report.matplotlib_view import draw, style
-from stacklab.report.plot import Axis, Figure, LabelSide, Panel, Points, spanning
+from stacklab.report.drawing.figure import Axis, Figure, LabelSide, Panel, Points, spanning
+from stacklab.report.drawing.label_layout import placed
+from stacklab.report.drawing.matplotlib import draw, style
 
 X, Y = Axis("heads", 0, 240), Axis("nats per token", 3.0, 3.2)
 

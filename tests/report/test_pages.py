@@ -13,13 +13,13 @@ import pytest
 
 from stacklab.audit.examine import audit
 from stacklab.base.files import read_json, write_json
-from stacklab.report.facts import build_facts
-from stacklab.report.figures import figures
-from stacklab.report.html import ASSETS, BUNDLE, render_html, script_json
-from stacklab.report.markdown import escape, fenced, render_markdown
-from stacklab.report.page import orders_sentence
-from stacklab.report.plotly_view import CONFIG
-from stacklab.report.schema import OrderFact
+from stacklab.report.drawing.plotly import CONFIG
+from stacklab.report.facts.build import build_facts
+from stacklab.report.facts.schema import OrderFact
+from stacklab.report.pages.html import ASSETS, BUNDLE, render_html, script_json
+from stacklab.report.pages.markdown import escape, fenced, render_markdown
+from stacklab.report.sections.figures import figures
+from stacklab.report.sections.page import orders_sentence
 from stacklab.run.paths import OutPaths
 from stacklab.study.results.results import StudyResult, open_results
 from tests.report.conftest import MakeStudy, gridded_tree, study_tree
@@ -95,7 +95,7 @@ def test_the_page_asks_for_nothing_outside_itself(make_study: MakeStudy) -> None
     assert all(value is not None and value.startswith("#") for value in loaded)
     policy = next(attrs for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
     assert (policy["content"] or "").startswith("default-src 'none';")
-    style = (files("stacklab.report") / "templates" / "style.css").read_text()
+    style = (files("stacklab.report.pages") / "templates" / "style.css").read_text()
     assert "url(" not in style
     assert "@import" not in style
 

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from stacklab.report.facts import build_facts
-from stacklab.report.origin import data_facts
-from stacklab.report.tables import controls, data_summary
+from stacklab.report.facts.build import build_facts
+from stacklab.report.facts.provenance import data_facts
+from stacklab.report.sections.tables import controls, data_summary
 from stacklab.study.planning.match import StepTimes
 from stacklab.study.planning.plan import make_plan
 from stacklab.study.spec.load import read_study

@@ -3,7 +3,16 @@
 import pytest
 
 from stacklab.base.text import visible
-from stacklab.report.text import alone, compact, difference_text, interval_text, percent, plus_minus, signed, tick
+from stacklab.report.format.numbers import (
+    alone,
+    compact,
+    difference_text,
+    interval_text,
+    percent,
+    plus_minus,
+    signed,
+    tick,
+)
 from stacklab.run.metrics import Style
 from stacklab.stats.result import Estimate, Undefined
 

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stacklab.report.facts import build_facts
-from stacklab.report.figure_csv import figure_csv
-from stacklab.report.figures import figures
-from stacklab.report.html import render_html
-from stacklab.report.markdown import render_markdown
-from stacklab.report.matplotlib_view import draw, render
-from stacklab.report.plot import Points
-from stacklab.report.plotly_view import plotly_panel
-from stacklab.report.schema import Facts
-from stacklab.report.trend_tables import fit_table, gap_table, point_table
-from stacklab.report.trend_view import trend_figure
+from stacklab.report.drawing.csv import figure_csv
+from stacklab.report.drawing.figure import Points
+from stacklab.report.drawing.matplotlib import draw, render
+from stacklab.report.drawing.plotly import plotly_panel
+from stacklab.report.facts.build import build_facts
+from stacklab.report.facts.schema import Facts
+from stacklab.report.pages.html import render_html
+from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.sections.figures import figures
+from stacklab.report.sections.trend import trend_figure
+from stacklab.report.sections.trend_tables import fit_table, gap_table, point_table
 from stacklab.stats.decay import Decay, fit_decay
 from stacklab.stats.decay_gap import INDEPENDENT, SeedPoint, relative_gap, shared_gap
 from stacklab.stats.result import Estimate, Undefined
@@ -123,7 +123,7 @@ def test_labels_of_arms_at_one_place_do_not_print_over_each_other(
 ) -> None:
     """Rising and falling arms stand at the same numbers of heads, here with the same losses, and as the first and the
     fifth series do both would have their labels on the right."""
-    monkeypatch.setattr("stacklab.report.trend_view.SIDES", ("right",))
+    monkeypatch.setattr("stacklab.report.sections.trend.SIDES", ("right",))
     arms = tuple(
         arm.model_copy(update={"measures": facts.arm(arm.name.replace("falling", "rising")).measures})
         for arm in facts.arms

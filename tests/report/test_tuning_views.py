@@ -1,6 +1,6 @@
-from stacklab.report.facts import build_facts
-from stacklab.report.figures import figures
-from stacklab.report.tuning_views import at_edge, grid
+from stacklab.report.facts.build import build_facts
+from stacklab.report.sections.figures import figures
+from stacklab.report.sections.tuning import at_edge, grid
 from stacklab.study.planning.tuning import ArmTuning, Point, Setting
 from tests.report.conftest import MakeStudy, tuned_tree
 

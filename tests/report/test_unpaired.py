@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from stacklab.report.facts import build_facts
-from stacklab.report.figures import figures
-from stacklab.report.html import render_html
-from stacklab.report.markdown import render_markdown
-from stacklab.report.strips import strip_groups
-from stacklab.report.strips_view import draw_strips
-from stacklab.report.verdicts import verdict_table
-from stacklab.report.write import write_report
+from stacklab.report.facts.build import build_facts
+from stacklab.report.pages.html import render_html
+from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.pages.terminal import verdict_table
+from stacklab.report.pages.write import write_report
+from stacklab.report.sections.figures import figures
+from stacklab.report.sections.forest_drawing import draw_strips
+from stacklab.report.sections.forest_plot import strip_groups
 from stacklab.stats.result import Estimate
 from stacklab.study.results.results import StudyResult
 from tests.report.conftest import MakeStudy, study_tree

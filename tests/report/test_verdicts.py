@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from stacklab.report.verdicts import verdict_table
+from stacklab.report.pages.terminal import verdict_table
 from stacklab.study.results.results import StudyResult
 from tests.report.conftest import MakeStudy, gridded_tree, study_tree
 

@@ -7,21 +7,21 @@ import sys
 import pytest
 
 from stacklab.base.files import read_json, read_jsonl
-from stacklab.report.facts import build_facts
-from stacklab.report.figures import figures
-from stacklab.report.matplotlib_view import draw, render
-from stacklab.report.schema import Facts
-from stacklab.report.strips import strip_groups
-from stacklab.report.strips_view import draw_strips
-from stacklab.report.write import write_report
+from stacklab.report.drawing.matplotlib import draw, render
+from stacklab.report.facts.build import build_facts
+from stacklab.report.facts.schema import Facts
+from stacklab.report.pages.write import write_report
+from stacklab.report.sections.figures import figures
+from stacklab.report.sections.forest_drawing import draw_strips
+from stacklab.report.sections.forest_plot import strip_groups
 from stacklab.run.paths import OutPaths
 from tests.report.conftest import MakeStudy, study_tree
 
 NO_TORCH = """
 import sys
 from pathlib import Path
-from stacklab.report.verdicts import verdict_table
-from stacklab.report.write import write_report
+from stacklab.report.pages.terminal import verdict_table
+from stacklab.report.pages.write import write_report
 from stacklab.study.results.results import open_results
 result = open_results(Path(sys.argv[1]))
 write_report(result)

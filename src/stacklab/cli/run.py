@@ -72,8 +72,8 @@ def run(
 
     from stacklab.api import load_study, run_study
     from stacklab.base.errors import RunsFailedError
-    from stacklab.report.verdicts import verdict_table
-    from stacklab.report.write import write_report
+    from stacklab.report.pages.terminal import verdict_table
+    from stacklab.report.pages.write import write_report
     from stacklab.study.engines.registry import worker_count
     from stacklab.study.planning.fit import check_fits, free_disk
     from stacklab.study.planning.tuning import count_runs

@@ -1,0 +1,42 @@
+"""The data of a figure as CSV: what is drawn, a point a row."""
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+
+from stacklab.report.drawing.figure import Axis, Figure, Panel
+
+HEADS = ("panel", "series", "drawn_as", "x", "y", "low", "high")
+Value = float | str | None
+Row = tuple[str, str, str, Value, Value, float | None, float | None]
+
+
+def figure_csv(figure: Figure) -> str:
+    """Lines and points with their intervals, bands with their two edges. Undrawn values are empty cells."""
+    buffer = StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(HEADS)
+    for panel in figure.panels:
+        writer.writerows(_rows(panel))
+    return buffer.getvalue()
+
+
+def _rows(panel: Panel) -> Iterator[Row]:
+    for line in (*panel.lines, *panel.over):
+        for x, y in zip(line.x, line.y, strict=True):
+            yield (panel.title, line.name, "line", _named(panel.x, x), _named(panel.y, y), None, None)
+    for mark in panel.points:
+        lows, highs = (ends or (None,) * len(mark.x) for ends in (mark.low, mark.high))
+        for x, y, low, high in zip(mark.x, mark.y, lows, highs, strict=True):
+            yield (panel.title, mark.name, "points", _named(panel.x, x), _named(panel.y, y), low, high)
+    for band in panel.bands:
+        for x, low, high in zip(band.x, band.low, band.high, strict=True):
+            yield (panel.title, "", "band", x, None, low, high)
+
+
+def _named(axis: Axis, value: float) -> Value:
+    """What stands at the nearest tick of an axis whose places have names; the value itself on others."""
+    if not axis.labels:
+        return value
+    _, name = min(zip(axis.ticks, axis.labels, strict=True), key=lambda one: abs(one[0] - value))
+    return name

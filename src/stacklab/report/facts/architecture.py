@@ -1,0 +1,104 @@
+"""The stack as built, part by part from the tokens upwards, with the parameters of each."""
+
+from stacklab.model.components import FactoredPositions, RotaryPositions
+from stacklab.model.count import count_parameters
+from stacklab.model.spec import ModelSpec
+from stacklab.report.facts.schema import Architecture, Part
+
+NORMS = {"layer": "LayerNorm", "rms": "RMSNorm"}
+ADD = Part(name="add", detail="residual")
+
+
+def architecture(spec: ModelSpec) -> Architecture:
+    count = count_parameters(spec)
+    norm = spec.d_model * (2 if spec.norm.bias else 1)
+    final = (Part(name=NORMS[spec.norm.kind], detail="final", parameters=norm),) if spec.norm.has_final else ()
+    block = (*_attention_part(spec, count.attention, norm), *_feed_forward_part(spec, count.feed_forward, norm))
+    return Architecture(
+        before=_embeddings(spec, count.token_embedding, count.position_embedding),
+        block=block,
+        repeat=spec.num_layers,
+        block_parameters=sum(part.parameters or 0 for part in block),
+        after=(*final, _head(spec, count.head)),
+    )
+
+
+def by_layer(values: tuple[object, ...]) -> str:
+    """One value when all layers share it, else the list, bottom layer first.
+
+    >>> by_layer((8, 8, 8)), by_layer((8, 4, 2))
+    ('8', '8 / 4 / 2')
+    """
+    if len(set(values)) == 1:
+        return str(values[0])
+    return " / ".join(str(value) for value in values)
+
+
+def _embeddings(spec: ModelSpec, tokens: int, positions: int) -> tuple[Part, ...]:
+    table = f"{spec.vocab_size:,} × {spec.d_model}" + (", frozen" if spec.token_table == "frozen" else "")
+    parts = [Part(name="Token embedding", detail=table, parameters=tokens)]
+    if (detail := _positions(spec)) is not None:
+        parts.append(Part(name="Position embedding", detail=detail, parameters=positions or None))
+    if spec.dropout:
+        parts.append(Part(name="Dropout", detail=f"{spec.dropout:g}"))
+    return tuple(parts)
+
+
+def _positions(spec: ModelSpec) -> str | None:
+    position, length = spec.position, spec.context_length
+    if isinstance(position, FactoredPositions):
+        return f"factored, ({position.period:,} slots + {position.groups(length):,} groups) × {spec.d_model}"
+    details = {"learned": f"learned, {length:,} × {spec.d_model}", "sinusoidal": f"sinusoidal, {length:,} positions"}
+    return details.get(position.kind)
+
+
+def _attention_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Part, ...]:
+    """Attention with its norm and residual; parameters are those of all blocks together, `norm` is of one norm."""
+    if not spec.layers:
+        return ()
+    name = "Causal attention" if spec.mask == "causal" else "Attention to all positions"
+    return _with_norm(spec, Part(name=name, detail=_attention(spec), parameters=parameters), len(spec.layers) * norm)
+
+
+def _feed_forward_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Part, ...]:
+    widths = [layer.d_ff for layer in spec.layers]
+    having = sum(width > 0 for width in widths)
+    if not having:
+        return ()
+    shown = by_layer(tuple(width or "none" for width in widths))
+    inner = f"gated by {spec.activation}" if spec.feed_forward == "gated" else spec.activation
+    detail = f"{spec.d_model} → {shown} → {spec.d_model}, {inner}"
+    return _with_norm(spec, Part(name="Feed-forward", detail=detail, parameters=parameters), having * norm)
+
+
+def _with_norm(spec: ModelSpec, part: Part, parameters: int) -> tuple[Part, ...]:
+    norm = Part(name=NORMS[spec.norm.kind], detail=f"{spec.norm.placement}-norm", parameters=parameters)
+    if spec.norm.placement == "pre":
+        return norm, part, ADD
+    return (part, ADD, norm) if spec.norm.placement == "post" else (part, ADD)
+
+
+def _attention(spec: ModelSpec) -> str:
+    layers = spec.layers
+    heads = by_layer(tuple(layer.num_heads for layer in layers))
+    sizes = by_layer(tuple(spec.d_model // layer.num_heads for layer in layers))
+    parts = [f"{heads} heads of {sizes}"]
+    if any(layer.num_kv_heads < layer.num_heads for layer in layers):
+        parts.append(f"{by_layer(tuple(layer.num_kv_heads for layer in layers))} of keys and values")
+    if isinstance(spec.position, RotaryPositions):
+        parts.append(f"rotary positions, base {spec.position.base:,g}")
+    if any(layer.window is not None for layer in layers):
+        parts.append(f"window {by_layer(tuple(layer.window or 'all' for layer in layers))}")
+    if spec.attention_scale == "none":
+        parts.append("scores not scaled")
+    if spec.attention_identity is not None:
+        parts.append(f"identity term from {spec.attention_identity:g}")
+    if any(layer.layer_drop for layer in layers):
+        parts.append(f"layer drop {by_layer(tuple(f'{layer.layer_drop:g}' for layer in layers))}")
+    return ", ".join(parts)
+
+
+def _head(spec: ModelSpec, parameters: int) -> Part:
+    if spec.tie_embeddings:
+        return Part(name="Head", detail="tied to the token embedding")
+    return Part(name="Head", detail=f"{spec.d_model} × {spec.vocab_size:,}", parameters=parameters)

@@ -1,0 +1,51 @@
+"""Values of the finished runs, by arm and metric."""
+
+from collections.abc import Sequence
+
+from stacklab.report.facts.schema import Measure, RunFact
+from stacklab.stats.describe import mean_t
+from stacklab.stats.result import Estimate, Result, Undefined
+from stacklab.study.planning.plan import ArmPlan
+
+COUNTS = ("total_parameters", "non_embedding_parameters", "flops_per_token", "train_flops")
+"""Known before training, and the same for every seed."""
+
+LEVEL = 0.05
+"""Of the intervals of single arms: 95 % confidence."""
+
+COUNTED = Undefined(reason="a count, the same for every seed")
+
+
+def measures(runs: Sequence[RunFact]) -> tuple[Measure, ...]:
+    """One per metric that a finished run of the arm has, in the order of their first appearance."""
+    found: dict[str, dict[int, float]] = {}
+    for run in runs:
+        if run.status == "finished":
+            for name, value in (run.metrics | run.timing).items():
+                if value is not None:
+                    found.setdefault(name, {})[run.seed] = value
+    return tuple(_measure(name, by_seed) for name, by_seed in found.items())
+
+
+def counts(arm: ArmPlan) -> tuple[Measure, ...]:
+    values = [(name, float(getattr(arm, name))) for name in COUNTS]
+    return tuple(Measure(metric=name, seeds=(), values=(v,), mean=v, estimate=COUNTED) for name, v in values)
+
+
+def shifted(result: Result, by: float) -> Result:
+    """The same estimate with a constant taken off."""
+    if not isinstance(result, Estimate):
+        return result
+    moved = {"value": result.value - by, "low": result.low - by, "high": result.high - by}
+    return result.model_copy(update=moved)
+
+
+def _measure(name: str, by_seed: dict[int, float]) -> Measure:
+    values = list(by_seed.values())
+    return Measure(
+        metric=name,
+        seeds=tuple(by_seed),
+        values=tuple(values),
+        mean=sum(values) / len(values),
+        estimate=mean_t(values, level=LEVEL),
+    )

@@ -1,0 +1,57 @@
+"""What the source printed beside what was found here."""
+
+from collections.abc import Mapping
+
+from stacklab.report.facts.estimates import shifted
+from stacklab.report.facts.schema import ArmFact, ReportedFact, SourceFact
+from stacklab.study.planning.plan import Plan
+from stacklab.study.spec.study import ReportedSpec
+
+SOURCE_SCALE = "paper"
+
+
+def source_fact(plan: Plan, arms: Mapping[str, ArmFact]) -> SourceFact | None:
+    source = plan.study.source
+    if source is None:
+        return None
+    return SourceFact(
+        title=source.title,
+        rows=tuple(_row(plan, arms, row) for row in source.reported),
+        differences=source.differences,
+        settings_note=settings_note(plan.scale, plan.variant),
+    )
+
+
+def settings_note(scale: str, variant: str) -> str:
+    if scale == SOURCE_SCALE and not variant:
+        return f"Scale {scale} uses the source's settings, apart from the differences below and what the limits name."
+    what = f"Scale {scale} with other settings or seeds" if scale == SOURCE_SCALE else f"Scale {scale}"
+    return (
+        f"{what} does not use the source's settings (scale {SOURCE_SCALE} does): what the source reports is given for "
+        "orientation, and a difference is no failure to reproduce."
+    )
+
+
+def _row(plan: Plan, arms: Mapping[str, ArmFact], row: ReportedSpec) -> ReportedFact:
+    arm = arms.get(row.arm)
+    found = arm.measure(row.metric) if arm else None
+    mean = found.mean if found else None
+    return ReportedFact(
+        arm=row.arm,
+        label=plan.study.arms[row.arm].label,
+        metric=row.metric,
+        reported=row.value,
+        note=row.note,
+        reproduced=found,
+        difference=shifted(found.estimate, row.value) if found else None,
+        gap=None if mean is None else mean - row.value,
+        absent=_absence(plan, arm, row) if found is None else "",
+    )
+
+
+def _absence(plan: Plan, arm: ArmFact | None, row: ReportedSpec) -> str:
+    if arm is None:
+        return f"scale {plan.scale} runs without this arm"
+    if not arm.finished:
+        return "no run of this arm finished"
+    return f"the runs record no {row.metric}"

@@ -1,0 +1,93 @@
+"""The report's folder: <study>/report/ with index.html, report.md, figures/, tables/ and facts.json."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from stacklab.audit.spec import Audit
+from stacklab.base.files import write_atomically, write_json, write_text
+from stacklab.report.drawing.csv import figure_csv
+from stacklab.report.drawing.figure import Figure
+from stacklab.report.drawing.matplotlib import draw, render
+from stacklab.report.facts.build import build_facts
+from stacklab.report.facts.schema import Facts
+from stacklab.report.pages.csv_files import csv_files
+from stacklab.report.pages.html import render_html
+from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.sections.figures import figures
+from stacklab.report.sections.forest_drawing import draw_strips
+from stacklab.report.sections.forest_plot import strip_groups
+from stacklab.study.results.results import StudyResult
+
+KINDS: tuple[Literal["png", "svg"], ...] = ("png", "svg")
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    folder: Path
+
+    @property
+    def html(self) -> Path:
+        return self.folder / "index.html"
+
+    @property
+    def markdown(self) -> Path:
+        return self.folder / "report.md"
+
+    @property
+    def facts(self) -> Path:
+        return self.folder / "facts.json"
+
+    @property
+    def schema(self) -> Path:
+        return self.folder / "facts.schema.json"
+
+    @property
+    def figures(self) -> Path:
+        return self.folder / "figures"
+
+    @property
+    def tables(self) -> Path:
+        return self.folder / "tables"
+
+
+def write_report(result: StudyResult, audit: Audit | None = None) -> ReportPaths:
+    """Write the report anew beside the study's plan; index.html comes last, so that it never names a missing file.
+
+    audit: of the source's log, to stand beside what was reproduced.
+
+    Raises DataError for a damaged file of a run, DiskError when the disk is full.
+    """
+    paths = ReportPaths(result.folder / "report")
+    facts = build_facts(result, audit)
+    drawn = figures(facts)
+    write_json(paths.facts, facts.dump())
+    write_json(paths.schema, Facts.model_json_schema())
+    for name, text in csv_files(facts).items():
+        write_text(paths.tables / name, text)
+    _write_pictures(paths.figures, facts, drawn)
+    write_text(paths.markdown, render_markdown(facts, drawn))
+    write_text(paths.html, render_html(facts, drawn))
+    return paths
+
+
+def _write_pictures(folder: Path, facts: Facts, drawn: dict[str, Figure]) -> None:
+    """Pictures of an earlier report that this one does not have are removed."""
+    drawings = {name: draw(figure) for name, figure in drawn.items()}
+    if groups := strip_groups(facts):
+        drawings["claims"] = draw_strips(groups)
+    for name, drawing in drawings.items():
+        for kind in KINDS:
+            write_bytes(folder / f"{name}.{kind}", render(drawing, kind))
+    for name, figure in drawn.items():
+        write_text(folder / f"{name}.csv", figure_csv(figure))
+    for path in folder.glob("*.*") if folder.is_dir() else ():
+        if path.stem not in drawings:
+            path.unlink()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    def fill(temporary: Path) -> None:
+        temporary.write_bytes(content)
+
+    write_atomically(path, fill)

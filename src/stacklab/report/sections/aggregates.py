@@ -1,0 +1,83 @@
+"""The study's aggregates as a table and as a figure."""
+
+from dataclasses import replace
+
+from stacklab.report.drawing.figure import Axis, Figure, Panel, Points, arm_keys, spanning
+from stacklab.report.facts.schema import Facts
+from stacklab.report.format.numbers import NOTHING, alone
+from stacklab.report.sections.tables import Cell, Table
+from stacklab.stats.result import Estimate
+from stacklab.study.results.aggregate import Aggregate, ArmAggregate
+
+APART = 0.6
+"""The width of an arm, of which every metric has a column and the mean the last, so that it hides no score. Arms are 1
+apart."""
+
+
+def aggregates(facts: Facts) -> Table | None:
+    """Aggregates down, arms across; what cannot be had stands as a dash, and the notes say why."""
+    if not facts.aggregates:
+        return None
+    heads = (Cell(""), *(Cell(arm.label) for arm in facts.arms))
+    rows = tuple(
+        (Cell(found.label, _over(facts, found)), *(_cell(facts, found, arm.name) for arm in facts.arms))
+        for found in facts.aggregates
+    )
+    missing = [f"{found.label}: {found.absent}" for found in facts.aggregates if found.absent]
+    for found in facts.aggregates:
+        missing += [f"{arm.label}: {arm.estimate.reason}" for arm in found.arms if arm.estimate.kind == "undefined"]
+    return Table(heads, rows, notes=tuple(f"{NOTHING} {reason}" for reason in missing))
+
+
+def aggregate_figure(facts: Facts) -> Figure | None:
+    """A panel per aggregate: every score of every seed, and the interquartile mean with its interval."""
+    panels = tuple(_panel(facts, found) for found in facts.aggregates if any(_scores(arm) for arm in found.arms))
+    if not panels:
+        return None
+    return Figure(
+        name="aggregates",
+        title="Interquartile means over tasks",
+        caption="Outlines: the mean of the middle half of an arm's scores, with its stratified bootstrap interval. "
+        "Dots: the scores, one per task and seed, the tasks of an arm side by side; arms stand in the legend's order.",
+        panels=panels,
+        keys=arm_keys(facts.arms),
+        columns=min(3, len(panels)),
+    )
+
+
+def _over(facts: Facts, found: Aggregate) -> str:
+    return ", ".join(facts.metric(name).title for name in found.metrics)
+
+
+def _cell(facts: Facts, found: Aggregate, name: str) -> Cell:
+    arm = next((arm for arm in found.arms if arm.arm == name), None)
+    if arm is None or not isinstance(arm.estimate, Estimate):
+        return Cell(NOTHING)
+    style, estimate = facts.metric(found.metrics[0]).style, arm.estimate
+    ends = f"{alone(style, estimate.low)} to {alone(style, estimate.high)}"
+    return Cell(alone(style, estimate.value), f"{ends}, {estimate.n} scores")
+
+
+def _scores(arm: ArmAggregate) -> list[float]:
+    return [value for values in arm.scores.values() for value in values]
+
+
+def _panel(facts: Facts, found: Aggregate) -> Panel:
+    metric = facts.metric(found.metrics[0])
+    points: list[Points] = []
+    for place, arm in enumerate(found.arms, start=1):
+        fact = facts.arm(arm.arm)
+        columns = [place + APART * (column / len(arm.scores) - 0.5) for column in range(len(arm.scores) + 1)]
+        for at, (name, values) in zip(columns[:-1], arm.scores.items(), strict=True):
+            label = f"{fact.label}, {facts.metric(name).title}"
+            points.append(Points(label, (at,) * len(values), values, fact.color, "circle", size=5, opacity=0.6))
+        if isinstance(arm.estimate, Estimate):
+            middle = arm.estimate
+            name = f"{fact.label}, interquartile mean"
+            mean = Points(name, (columns[-1],), (middle.value,), fact.color, fact.symbol, size=12, hollow=True)
+            points.append(replace(mean, low=(middle.low,), high=(middle.high,)))
+    heights = [y for mark in points for y in (*mark.y, *mark.low, *mark.high)]
+    count = len(found.arms)
+    x = Axis("arm", 0.4, count + 0.6, ticks=tuple(float(place) for place in range(1, count + 1)))
+    y = spanning(metric.unit, heights, share=metric.style == "share")
+    return Panel(found.label, x, y, points=tuple(mark for mark in points if mark.x))

@@ -1,0 +1,111 @@
+"""How each arm depends on its learning rate: the grid as a figure and as a table."""
+
+from collections.abc import Sequence
+
+from stacklab.report.drawing.figure import Axis, Figure, Key, Line, Panel, Points, arm_keys, spanning
+from stacklab.report.facts.schema import ArmFact, Facts
+from stacklab.report.format.numbers import NOTHING
+from stacklab.report.sections.tables import Cell, Table
+from stacklab.study.planning.tuning import ArmTuning, Point
+
+UNIT = "nats per token, tuning split"
+
+
+def learning_rates(facts: Facts) -> Figure | None:
+    """Loss on the tuning split against the learning rate: a panel per weight decay, a line per arm, a dot per seed."""
+    points = [point for tuning in facts.tuning for point in tuning.points]
+    losses = [loss for point in points for loss in point.losses]
+    if not losses:
+        return None
+    x = spanning("learning rate", [point.setting.learning_rate for point in points], log=True)
+    y = spanning(UNIT, losses)
+    decays = sorted({point.setting.weight_decay for point in points})
+    return Figure(
+        name="learning_rates",
+        title="Learning-rate sensitivity",
+        caption="Final loss on the tuning split, which no claim sees. Dots: one tuning seed each; lines: their mean; "
+        "outlines: the setting chosen for an arm; crosses at the top: a seed diverged there.",
+        panels=tuple(
+            Panel(f"weight decay {decay:g}", x, y, lines=_lines(facts, decay), points=_points(facts, decay, y))
+            for decay in decays
+        ),
+        keys=(*arm_keys(_arms(facts)), Key("chosen", None, "ring"), Key("diverged", None, "x")),
+        columns=min(3, len(decays)),
+    )
+
+
+def grid(facts: Facts) -> Table | None:
+    """Every setting of every arm."""
+    if not facts.tuning:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    sections = []
+    for tuning in facts.tuning:
+        sections.append((len(rows), facts.arm(tuning.arm).label))
+        rows += [_row(tuning, point) for point in tuning.points]
+    heads = ("Learning rate", "Weight decay", "Mean loss", "Losses by seed", "Diverged")
+    notes = tuple(f"{facts.arm(one.arm).label}: no setting chosen, {one.reason}." for one in facts.tuning if one.reason)
+    return Table(tuple(Cell(head) for head in heads), tuple(rows), tuple(sections), notes)
+
+
+def at_edge(tuning: ArmTuning) -> str:
+    """The sentence that a choice at the end of the grid calls for; empty for any other."""
+    rates = sorted({point.setting.learning_rate for point in tuning.points})
+    if tuning.chosen is None or len(rates) == 1 or rates[0] < tuning.chosen.learning_rate < rates[-1]:
+        return ""
+    end = "smallest" if tuning.chosen.learning_rate == rates[0] else "largest"
+    rate = f"{tuning.chosen.learning_rate:g}"
+    return f"its best learning rate, {rate}, is the {end} of the grid; the true best may lie beyond"
+
+
+def _row(tuning: ArmTuning, point: Point) -> tuple[Cell, ...]:
+    setting = point.setting
+    mean = Cell(NOTHING if point.mean is None else f"{point.mean:.4f}", "chosen" if setting == tuning.chosen else "")
+    losses = ", ".join(f"{loss:.4f}" for loss in point.losses) or NOTHING
+    rate, decay = Cell(f"{setting.learning_rate:g}"), Cell(f"{setting.weight_decay:g}")
+    return rate, decay, mean, Cell(losses), Cell(str(point.diverged) if point.diverged else "")
+
+
+def _arms(facts: Facts) -> list[ArmFact]:
+    return [facts.arm(tuning.arm) for tuning in facts.tuning]
+
+
+def _of(tuning: ArmTuning, decay: float) -> list[Point]:
+    return sorted(
+        (point for point in tuning.points if point.setting.weight_decay == decay),
+        key=lambda point: point.setting.learning_rate,
+    )
+
+
+def _lines(facts: Facts, decay: float) -> tuple[Line, ...]:
+    found = []
+    for tuning, arm in zip(facts.tuning, _arms(facts), strict=True):
+        kept = [(point.setting.learning_rate, point.mean) for point in _of(tuning, decay) if point.mean is not None]
+        if kept:
+            x, y = zip(*kept, strict=True)
+            found.append(Line(arm.label, x, y, arm.color))
+    return tuple(found)
+
+
+def _points(facts: Facts, decay: float, y: Axis) -> tuple[Points, ...]:
+    found = []
+    for index, (tuning, arm) in enumerate(zip(facts.tuning, _arms(facts), strict=True)):
+        # One below the other, so that crosses of several arms do not hide one another.
+        top = y.high - (0.04 + 0.05 * index) * (y.high - y.low)
+        points = _of(tuning, decay)
+        dots = [(point.setting.learning_rate, loss) for point in points for loss in point.losses]
+        lost = [(point.setting.learning_rate, top) for point in points if point.diverged]
+        best = [(p.setting.learning_rate, p.mean) for p in points if p.setting == tuning.chosen and p.mean is not None]
+        found += _marks(arm.label, dots, arm.color, arm.symbol)
+        found += _marks(f"{arm.label}, diverged", lost, arm.color, "x")
+        found += _marks(f"{arm.label}, chosen", best, arm.color, "circle", size=14, hollow=True)
+    return tuple(found)
+
+
+def _marks(
+    name: str, at: Sequence[tuple[float, float]], color: str, symbol: str, *, size: float = 6, hollow: bool = False
+) -> list[Points]:
+    if not at:
+        return []
+    x, y = zip(*at, strict=True)
+    return [Points(name, x, y, color, symbol, size=size, hollow=hollow)]
