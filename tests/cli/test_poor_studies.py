@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from stacklab.base.files import read_json
 from stacklab.cli.main import app
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts
 
 AGGREGATES = """\
 aggregates:

@@ -1,8 +1,7 @@
 from stacklab.report.drawing.csv import figure_csv
 from stacklab.report.drawing.matplotlib import draw
 from stacklab.report.drawing.plotly import plotly_panel
-from stacklab.report.facts.build import build_facts
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.pages.csv_files import csv_files
 from stacklab.report.sections.grid import cell_table, maps, steps_to_solve, threshold_table
 from stacklab.study.results.cell import Cell, SeedOutcome

@@ -6,9 +6,8 @@ from statistics import mean
 import pytest
 
 from stacklab.base.files import read_json, write_json
-from stacklab.report.facts.build import build_facts
+from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.facts.history import MOST_BATCHES
-from stacklab.report.facts.schema import Facts
 from stacklab.run.paths import OutPaths
 from stacklab.stats.result import Estimate, Undefined
 from stacklab.study.results.results import open_results

@@ -9,6 +9,7 @@ from stacklab.report.drawing.figure import CUT, Axis, Figure, Line, Panel, decad
 from stacklab.report.drawing.matplotlib import draw
 from stacklab.report.drawing.plotly import plotly_panel
 from stacklab.report.facts.build import build_facts
+from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.report.sections.figures import figures
 from stacklab.report.sections.forest_plot import nice_ticks, strip_groups
 from stacklab.stats.power import difference_power, paired_design
@@ -21,7 +22,7 @@ def test_curves_show_every_seed_on_shared_axes(make_study: MakeStudy) -> None:
     assert [panel.title for panel in curves.panels] == ["1 layer", "12 layers", "1 layer, equal parameters"]
     assert len({(panel.x, panel.y) for panel in curves.panels}) == 1
     panel = curves.panels[1]
-    assert {line.color for line in panel.lines} == {facts.arm("layers-12").color}
+    assert {line.color for line in panel.lines} == {color_of(facts.arm("layers-12"))}
     validation = [line for line in panel.lines if line.name == "seed 3, validation"]
     assert validation[0].y == tuple(row.validation for row in facts.runs_of("layers-12")[2].log)
     assert len(panel.lines) == 3 * 3
@@ -49,9 +50,9 @@ def test_one_seed_has_lines_but_no_bands(make_study: MakeStudy) -> None:
 
 
 def test_an_arm_keeps_its_colour_and_marker_at_every_scale(make_study: MakeStudy, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    smoke = {arm.name: (arm.color, arm.symbol) for arm in build_facts(make_study()).arms}
+    smoke = {arm.name: (color_of(arm), symbol_of(arm)) for arm in build_facts(make_study()).arms}
     laptop = build_facts(make_study(scale="laptop", seeds=(1,), out=tmp_path / "other"))
-    everywhere = {arm.name: (arm.color, arm.symbol) for arm in laptop.arms}
+    everywhere = {arm.name: (color_of(arm), symbol_of(arm)) for arm in laptop.arms}
     assert smoke.items() <= everywhere.items()
     assert len({color for color, _ in everywhere.values()}) == 7
     assert len({symbol for _, symbol in everywhere.values()}) == 7

@@ -15,7 +15,7 @@ from stacklab.audit.examine import audit
 from stacklab.base.files import read_json, write_json
 from stacklab.report.drawing.plotly import CONFIG
 from stacklab.report.facts.build import build_facts
-from stacklab.report.facts.schema import OrderFact
+from stacklab.report.facts.provenance import OrderFact
 from stacklab.report.pages.html import ASSETS, BUNDLE, render_html, script_json
 from stacklab.report.pages.markdown import escape, fenced, render_markdown
 from stacklab.report.sections.figures import figures

@@ -10,8 +10,7 @@ from stacklab.report.drawing.csv import figure_csv
 from stacklab.report.drawing.figure import Points
 from stacklab.report.drawing.matplotlib import draw, render
 from stacklab.report.drawing.plotly import plotly_panel
-from stacklab.report.facts.build import build_facts
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.pages.html import render_html
 from stacklab.report.pages.markdown import render_markdown
 from stacklab.report.sections.figures import figures

@@ -1,7 +1,7 @@
 from stacklab.report.facts.build import build_facts
 from stacklab.report.sections.figures import figures
-from stacklab.report.sections.tuning import at_edge, grid
-from stacklab.study.planning.tuning import ArmTuning, Point, Setting
+from stacklab.report.sections.tuning import grid
+from stacklab.study.planning.tuning import ArmTuning, Point, Setting, at_edge
 from tests.report.conftest import MakeStudy, tuned_tree
 
 

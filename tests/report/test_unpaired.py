@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from stacklab.report.facts.build import build_facts
+from stacklab.report.format.verdicts import reason_text
 from stacklab.report.pages.html import render_html
 from stacklab.report.pages.markdown import render_markdown
 from stacklab.report.pages.terminal import verdict_table
@@ -108,4 +109,4 @@ def test_the_csv_files_say_so(result: StudyResult) -> None:
 def test_one_seed_is_inconclusive_with_the_reason(make_study: MakeStudy) -> None:
     claims = make_study(tree=longer(), seeds=(1,)).claims
     assert {claim.verdict for claim in claims} == {"inconclusive"}
-    assert claims[1].reason == "the arm needs 2 values, has 1"
+    assert reason_text(claims[1]) == "the arm needs 2 values, has 1"

@@ -8,8 +8,8 @@ import pytest
 
 from stacklab.base.files import read_json, read_jsonl
 from stacklab.report.drawing.matplotlib import draw, render
-from stacklab.report.facts.build import build_facts
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts, build_facts
+from stacklab.report.format.verdicts import reason_text
 from stacklab.report.pages.write import write_report
 from stacklab.report.sections.figures import figures
 from stacklab.report.sections.forest_drawing import draw_strips
@@ -70,7 +70,7 @@ def test_a_study_of_which_every_run_diverged_has_a_report(make_study: MakeStudy,
     outcomes = {(arm, seed): "diverged" for arm in ("layers-1", "layers-12", "wide-1-parameters") for seed in seeds}
     result = make_study(seeds=seeds, outcomes=outcomes)
     assert {claim.verdict for claim in result.claims} == {"invalid"}
-    assert "layers-12 seed 1: diverged (the training loss became nan at step 41)" in result.claims[0].reason
+    assert "layers-12 seed 1: diverged (the training loss became nan at step 41)" in reason_text(result.claims[0])
     paths = write_report(result)
     text = paths.markdown.read_text(encoding="utf-8")
     assert f"**{3 * len(seeds)} of {3 * len(seeds)} runs did not finish.**" in text
@@ -83,7 +83,9 @@ def test_a_study_of_which_every_run_diverged_has_a_report(make_study: MakeStudy,
 
 def test_a_study_of_one_seed_has_a_report_that_settles_nothing(make_study: MakeStudy) -> None:
     result = make_study(seeds=(4,))
-    assert {(claim.verdict, claim.reason) for claim in result.claims} == {("inconclusive", "needs 2 pairs, has 1")}
+    assert {(claim.verdict, reason_text(claim)) for claim in result.claims} == {
+        ("inconclusive", "needs 2 pairs, has 1")
+    }
     text = write_report(result).markdown.read_text(encoding="utf-8")
     assert "8 inconclusive" in text
     assert "One seed: no interval can be given" in text

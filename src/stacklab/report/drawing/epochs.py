@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from stacklab.report.drawing.figure import Axis, Figure, Panel
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts
 from stacklab.study.planning.contrast import MOVE_BATCHES
 
 EPOCHS = "epochs of the training text"

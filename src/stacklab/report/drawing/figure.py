@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from stacklab.report.facts.schema import ArmFact
+from stacklab.report.facts.arms import ArmFact
+from stacklab.report.format.palette import color_of, symbol_of
 
 Dash = Literal["solid", "dash"]
 LabelSide = Literal[
@@ -141,4 +142,4 @@ def spanning_counts(title: str, values: Sequence[float]) -> Axis:
 
 def arm_keys(arms: Sequence[ArmFact]) -> tuple[Key, ...]:
     """The legend of a figure that shows several arms: those with a finished run."""
-    return tuple(Key(arm.label, arm.color, arm.symbol) for arm in arms if arm.finished)
+    return tuple(Key(arm.label, color_of(arm), symbol_of(arm)) for arm in arms if arm.finished)

@@ -1,11 +1,32 @@
 """The stack as built, part by part from the tokens upwards, with the parameters of each."""
 
+from stacklab.base.spec import Items, Spec
 from stacklab.model.components import FactoredPositions, RotaryPositions
 from stacklab.model.count import count_parameters
 from stacklab.model.spec import ModelSpec
-from stacklab.report.facts.schema import Architecture, Part
 
 NORMS = {"layer": "LayerNorm", "rms": "RMSNorm"}
+
+
+class Part(Spec):
+    """A piece of the stack as built. `parameters` None: it has none of its own."""
+
+    name: str
+    detail: str
+    parameters: int | None = None
+
+
+class Architecture(Spec):
+    """From the tokens upwards: `before`, then `block` repeated, then `after`."""
+
+    before: Items[Part]
+    block: Items[Part]
+    repeat: int
+    block_parameters: int
+    """Of all blocks together."""
+    after: Items[Part]
+
+
 ADD = Part(name="add", detail="residual")
 
 

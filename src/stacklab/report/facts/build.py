@@ -1,35 +1,116 @@
-"""Plan and run folders -> facts: the one place where the report's numbers are gathered."""
+"""The facts of a study: everything that its report says, as one storable value, and how plan and run folders fill it.
 
-from collections.abc import Mapping, Sequence
+Tables, figures, HTML, Markdown and CSV are made from it. Every field comes from the plan and the run folders.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from stacklab.audit.spec import Audit
-from stacklab.report.facts.architecture import architecture
-from stacklab.report.facts.control import against_control
-from stacklab.report.facts.estimates import LEVEL, counts, measures
-from stacklab.report.facts.history import envelopes, run_fact
+from stacklab.base.spec import Items, Spec
+from stacklab.report.facts.arms import ArmFact, arm_fact
+from stacklab.report.facts.contrasts import ContrastFact, contrast_fact
+from stacklab.report.facts.control import ControlFact, against_control
+from stacklab.report.facts.estimates import LEVEL
+from stacklab.report.facts.history import RunFact, run_fact
 from stacklab.report.facts.limits import limits
-from stacklab.report.facts.provenance import data_facts, flatten, order_facts, origin_rows
-from stacklab.report.facts.reported import source_fact
-from stacklab.report.facts.schema import ArmFact, ContrastFact, Facts, PairFact, RunFact, ScaleFact
-from stacklab.report.format.palette import color, symbol
+from stacklab.report.facts.provenance import (
+    DataFact,
+    OrderFact,
+    ProvenanceFact,
+    data_facts,
+    flatten,
+    order_facts,
+    provenance_facts,
+)
+from stacklab.report.facts.reported import SourceFact, source_fact
 from stacklab.run.metrics import Metric, in_order
 from stacklab.run.paths import OutPaths
 from stacklab.study.planning.contrast import effective
-from stacklab.study.planning.plan import ArmPlan, Contrast, Plan
-from stacklab.study.results.aggregate import aggregates
-from stacklab.study.results.analyse import ClaimResult, Pair
-from stacklab.study.results.cells import thresholds
+from stacklab.study.planning.plan import Plan
+from stacklab.study.planning.tuning import ArmTuning
+from stacklab.study.results.aggregate import Aggregate, aggregates
+from stacklab.study.results.cell import Cell as CellResult
+from stacklab.study.results.cells import Threshold, thresholds
 from stacklab.study.results.results import StudyResult
-from stacklab.study.results.trend import trend
+from stacklab.study.results.trend import Trend, trend
+from stacklab.study.spec.grid import GridSpec
+
+
+class ScaleFact(Spec):
+    name: str
+    variant: str
+    description: str
+    expected_time: str
+
+
+class Facts(Spec):
+    """The whole report. `format` is raised when a field changes its meaning."""
+
+    format: Literal[2] = 2
+    study: str
+    title: str
+    question: str
+    background: str
+    scale: ScaleFact
+    seeds: Items[int]
+    level: float
+    """Confidence of the intervals of single arms; a contrast has its own."""
+    metrics: Items[Metric]
+    arms: Items[ArmFact]
+    runs: Items[RunFact]
+    contrasts: Items[ContrastFact]
+    not_asked: Items[str]
+    against_control: Items[ControlFact]
+    aggregates: Items[Aggregate]
+    trend: Trend | None
+    """Of a study that asks for one."""
+    base: dict[str, Any]
+    """Every setting of the base by dotted path."""
+    tuning: Items[ArmTuning]
+    """What every arm came to over the grid of learning rates; empty where the study has none."""
+    grid: GridSpec | None
+    cells: Items[CellResult]
+    thresholds: Items[Threshold]
+    """Of a study whose arms are a grid; None and empty for others."""
+    source: SourceFact | None
+    audit: Audit | None
+    """Of the source's log, where one was given."""
+    data_fingerprint: str
+    data: dict[str, Any]
+    """The manifest of the prepared data of the base by dotted path."""
+    datasets: Items[DataFact]
+    """All data that arms train on, in the order of the arms; of most studies those of the base alone."""
+    epochs: float | None
+    """Training tokens of a run as a multiple of the tokens of one epoch."""
+    provenance: Items[ProvenanceFact]
+    orders: Items[OrderFact]
+    limits: Items[str]
+
+    def arm(self, name: str) -> ArmFact:
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def metric(self, name: str) -> Metric:
+        return next(metric for metric in self.metrics if metric.name == name)
+
+    def by_claim(self) -> list[list[ContrastFact]]:
+        """The comparisons of each claim, in the study's order."""
+        groups: dict[str, list[ContrastFact]] = {}
+        for contrast in self.contrasts:
+            groups.setdefault(contrast.claim.id, []).append(contrast)
+        return list(groups.values())
+
+    def runs_of(self, arm: str) -> list[RunFact]:
+        return [run for run in self.runs if run.arm == arm]
 
 
 def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
     """Everything the report says. Raises DataError for a file of a run folder that is damaged."""
     plan, out = result.plan, OutPaths(result.out)
     runs = [run_fact(row, plan.arm(row.arm).label, out.run(row.run_id)) for row in result.rows]
-    arms = {arm.name: _arm(plan, arm, [run for run in runs if run.arm == arm.name]) for arm in plan.arms}
-    contrasts = [_contrast(plan, *pair) for pair in zip(plan.contrasts, result.claims, strict=True)]
-    origin, orders, data = origin_rows(runs, out), order_facts(plan, result.rows), flatten(plan.data)
+    arms = {arm.name: arm_fact(plan, arm, [run for run in runs if run.arm == arm.name]) for arm in plan.arms}
+    contrasts = [contrast_fact(plan, *pair) for pair in zip(plan.contrasts, result.claims, strict=True)]
+    provenance, orders, data = provenance_facts(runs, out), order_facts(plan, result.rows), flatten(plan.data)
     source = source_fact(plan, arms)
     study, scale = plan.study, plan.study.scales[plan.scale]
     return Facts(
@@ -64,71 +145,18 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         data=data,
         datasets=data_facts(plan),
         epochs=_epochs(plan, data),
-        provenance=origin,
+        provenance=provenance,
         orders=orders,
         limits=limits(
-            plan, runs=runs, contrasts=contrasts, orders=orders, origin=origin, data=data, tuning=result.tuning
+            plan,
+            runs=runs,
+            contrasts=contrasts,
+            orders=orders,
+            provenance=provenance,
+            data=data,
+            tuning=result.tuning,
         ),
     )
-
-
-def _arm(plan: Plan, arm: ArmPlan, runs: Sequence[RunFact]) -> ArmFact:
-    names = list(plan.study.arms)
-    # A tuned arm follows all others in the palette.
-    place = names.index(arm.origin or arm.name) + (len(names) if arm.origin else 0)
-    return ArmFact(
-        name=arm.name,
-        label=arm.label,
-        color=color(place),
-        symbol=symbol(place),
-        parameters=arm.parameters,
-        total_parameters=arm.total_parameters,
-        non_embedding_parameters=arm.non_embedding_parameters,
-        flops_per_token=arm.flops_per_token,
-        train_flops=arm.train_flops,
-        planned=len(runs),
-        finished=sum(run.status == "finished" for run in runs),
-        measures=(*counts(arm), *measures(runs)),
-        envelopes=envelopes(runs),
-        match=arm.match,
-        changes=arm.changes,
-        architecture=architecture(arm.config.model),
-    )
-
-
-def _contrast(plan: Plan, contrast: Contrast, found: ClaimResult) -> ContrastFact:
-    claim = contrast.claim
-    return ContrastFact(
-        id=found.id,
-        claim=claim.id,
-        statement=found.statement,
-        metric=found.metric,
-        arm=found.arm,
-        arm_label=plan.arm(found.arm).label,
-        against=found.against,
-        against_label=plan.arm(found.against).label,
-        direction=claim.direction,
-        margin=claim.margin,
-        level=claim.level,
-        power=claim.power,
-        verdict=found.verdict,
-        reason=found.reason,
-        pairing=found.pairing,
-        pairs=tuple(_pair(found, pair) for pair in found.pairs),
-        arm_mean=found.arm_mean,
-        against_mean=found.against_mean,
-        difference=found.difference,
-        bootstrap=found.bootstrap,
-        evidence=found.evidence,
-        seeds_needed=found.seeds_needed,
-        afterthought=found.afterthought,
-        settings=contrast.differences,
-    )
-
-
-def _pair(found: ClaimResult, pair: Pair) -> PairFact:
-    difference = pair.arm - pair.against if found.pairing == "paired" else None
-    return PairFact(seed=pair.seed, arm=pair.arm, against=pair.against, difference=difference)
 
 
 def _metrics(plan: Plan, arms: Mapping[str, ArmFact]) -> tuple[Metric, ...]:

@@ -2,11 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 
+from stacklab.base.spec import Spec
+from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.estimates import LEVEL
-from stacklab.report.facts.schema import ArmFact, ControlFact
 from stacklab.stats.many_to_one import dunnett
+from stacklab.stats.result import Result, Tested
 from stacklab.study.planning.plan import Plan
 from stacklab.study.planning.tuning import MARK
+
+
+class ControlFact(Spec):
+    """One arm minus the control, with the p value and interval of Dunnett's test over all arms of the metric."""
+
+    metric: str
+    arm: str
+    label: str
+    control: str
+    p: Tested
+    difference: Result
 
 
 def against_control(plan: Plan, arms: Sequence[ArmFact]) -> Iterator[ControlFact]:

@@ -1,8 +1,9 @@
-"""Values of the finished runs, by arm and metric."""
+"""Estimates of the arms: the values of their finished runs by metric, with mean and interval."""
 
 from collections.abc import Sequence
 
-from stacklab.report.facts.schema import Measure, RunFact
+from stacklab.base.spec import Items, Spec
+from stacklab.report.facts.history import RunFact
 from stacklab.stats.describe import mean_t
 from stacklab.stats.result import Estimate, Result, Undefined
 from stacklab.study.planning.plan import ArmPlan
@@ -11,9 +12,19 @@ COUNTS = ("total_parameters", "non_embedding_parameters", "flops_per_token", "tr
 """Known before training, and the same for every seed."""
 
 LEVEL = 0.05
-"""Of the intervals of single arms: 95 % confidence."""
+"""Level of the intervals of single arms: 95 % confidence."""
 
 COUNTED = Undefined(reason="a count, the same for every seed")
+
+
+class Measure(Spec):
+    """One metric of one arm over its finished runs. `mean` is None when there is no value at all."""
+
+    metric: str
+    seeds: Items[int]
+    values: Items[float]
+    mean: float | None
+    estimate: Result
 
 
 def measures(runs: Sequence[RunFact]) -> tuple[Measure, ...]:

@@ -1,4 +1,4 @@
-"""What one run left in its folder: evaluations, training batches, samples. Missing files are empty histories."""
+"""Histories of the runs: evaluations, training batches, samples. A missing file is an empty history."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -7,13 +7,57 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.files import read_json, read_jsonl
+from stacklab.base.spec import Items, Spec
 from stacklab.data.novelty import Novelty
-from stacklab.report.facts.schema import Envelope, LogRow, RunFact, Sample
 from stacklab.run.paths import RunPaths
 from stacklab.study.results.collect import Row
 
 MOST_BATCHES = 250
 """Training batches kept per run for the figures; the folder holds all of them."""
+
+
+class LogRow(Spec):
+    """One evaluation, and the training step just before it. Losses in nats per token, seconds since the start."""
+
+    step: int
+    learning_rate: float | None
+    batch_loss: float | None
+    train_probe: float | None
+    validation: float | None
+    seconds: float | None
+
+
+class Sample(Spec):
+    """`before` and `after` training; None where the run did not get so far. `novelty`: of the text after training."""
+
+    prompt: str
+    before: str | None
+    after: str | None
+    novelty: Novelty | None
+
+
+class RunFact(Row):
+    """One run: its row of the study, and its history. batch_steps, batch_losses: every `batch_stride`-th training
+    batch. best_loss: the lowest validation loss in nats per token, at `best_step`."""
+
+    label: str
+    best_step: int | None
+    best_loss: float | None
+    log: Items[LogRow]
+    batch_stride: int
+    batch_steps: Items[int]
+    batch_losses: Items[float]
+    samples: Items[Sample]
+
+
+class Envelope(Spec):
+    """Mean and range over the finished seeds of an arm, at the steps that all of them were evaluated at."""
+
+    metric: str
+    steps: Items[int]
+    mean: Items[float]
+    low: Items[float]
+    high: Items[float]
 
 
 def run_fact(row: Row, label: str, paths: RunPaths) -> RunFact:
@@ -24,16 +68,8 @@ def run_fact(row: Row, label: str, paths: RunPaths) -> RunFact:
     stride = max(1, -(-len(steps) // MOST_BATCHES))
     kept = steps[::stride]
     return RunFact(
-        arm=row.arm,
+        **dict(row),
         label=label,
-        seed=row.seed,
-        run_id=row.run_id,
-        status=row.status,
-        reason=row.reason,
-        step=row.step,
-        batches=row.batches,
-        metrics=row.metrics,
-        timing=row.timing,
         best_step=best[1],
         best_loss=best[0],
         log=log,

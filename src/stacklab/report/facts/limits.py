@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stacklab.data.spec import DataSpec
-from stacklab.report.facts.schema import ContrastFact, OrderFact, OriginRow, RunFact
-from stacklab.report.sections.tuning import at_edge
+from stacklab.report.facts.contrasts import ContrastFact
+from stacklab.report.facts.history import RunFact
+from stacklab.report.facts.provenance import OrderFact, ProvenanceFact
 from stacklab.stats.group_permutation import smallest_permutation_p
 from stacklab.stats.paired import smallest_sign_flip_p
 from stacklab.stats.result import PValue
 from stacklab.study.planning.plan import Plan
-from stacklab.study.planning.tuning import ArmTuning
+from stacklab.study.planning.tuning import ArmTuning, at_edge
 
 FEW_PAIRS = 5
 SAME_FOR_ALL = ("git", "processor", "gpu", "device", "precision", "threads")
@@ -22,7 +23,7 @@ def limits(
     runs: Sequence[RunFact],
     contrasts: Sequence[ContrastFact],
     orders: Sequence[OrderFact],
-    origin: Sequence[OriginRow],
+    provenance: Sequence[ProvenanceFact],
     data: Mapping[str, Any],
     tuning: Sequence[ArmTuning],
 ) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def limits(
         *_unfinished(runs),
         *_grids(plan, tuning),
     ]
-    return (*found, *_data(plan, data), *_orders(orders), *_machines(origin))
+    return (*found, *_data(plan, data), *_orders(orders), *_machines(provenance))
 
 
 def _seeds(number: int) -> Iterator[str]:
@@ -72,7 +73,7 @@ def _looks(plan: Plan) -> Iterator[str]:
 
 def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
     if len(contrasts) > 1:
-        chance = sum(contrast.level for contrast in contrasts)
+        chance = sum(contrast.claim.level for contrast in contrasts)
         yield (
             f"{len(contrasts)} comparisons are judged, each at its own level, without correction for their number: "
             f"up to about {chance:.2g} wrong verdicts are to be expected by chance. {_corrected(contrasts)}"
@@ -81,16 +82,16 @@ def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
 
 def _corrected(contrasts: Sequence[ContrastFact]) -> str:
     # The p value of an equivalence is that of being equal, so it does not speak of one that is refuted.
-    sided = [one for one in contrasts if one.margin is None and one.verdict in ("supported", "refuted")]
+    sided = [one for one in contrasts if one.claim.margin is None and one.verdict in ("supported", "refuted")]
     settled = [*sided, *(one for one in contrasts if one.verdict == "equivalent")]
-    held = [one for one in settled if isinstance(one.evidence.holm, PValue) and one.evidence.holm.p < one.level]
+    held = [one for one in settled if isinstance(one.evidence.holm, PValue) and one.evidence.holm.p < one.claim.level]
     return (
         f"Of {len(settled)} settled verdicts {len(held)} hold at their level after Holm's correction for all of them."
     )
 
 
 def _afterthoughts(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
-    if late := sorted({contrast.claim for contrast in contrasts if contrast.afterthought}):
+    if late := sorted({contrast.claim.id for contrast in contrasts if contrast.afterthought}):
         yield f"Made or changed when results could be seen, worth less than claims made before: {', '.join(late)}."
 
 
@@ -126,9 +127,9 @@ def _orders(orders: Sequence[OrderFact]) -> Iterator[str]:
         yield f"Arms that share their data did not see the same batches at seed {', '.join(unequal)}."
 
 
-def _machines(origin: Sequence[OriginRow]) -> Iterator[str]:
-    mixed = [row.key for row in origin if len(row.values) > 1]
+def _machines(provenance: Sequence[ProvenanceFact]) -> Iterator[str]:
+    mixed = [row.key for row in provenance if len(row.values) > 1]
     if mixed := [key for key in mixed if key in SAME_FOR_ALL or key.startswith("versions.")]:
         yield f"The runs differ in {', '.join(mixed)} (see provenance)."
-    if any(row.key == "git" and any(value.endswith("-dirty") for value in row.values) for row in origin):
+    if any(row.key == "git" and any(value.endswith("-dirty") for value in row.values) for row in provenance):
         yield "Some runs were made from a source tree with uncommitted changes."

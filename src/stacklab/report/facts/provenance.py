@@ -1,11 +1,12 @@
 """Where the numbers come from: versions, machine, data, the order of batches."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stacklab.base.files import read_json
-from stacklab.report.facts.schema import DataFact, OrderFact, OriginRow, RunFact
+from stacklab.base.spec import Items, Spec
+from stacklab.base.units import plain
+from stacklab.report.facts.history import RunFact
 from stacklab.run.paths import OutPaths
 from stacklab.study.planning.plan import Plan
 from stacklab.study.results.collect import Row, same_batches
@@ -15,7 +16,32 @@ PER_STUDY = "data"
 """The manifest is the same for all runs of a study and stands in the plan."""
 
 
-def origin_rows(runs: Iterable[RunFact], out: OutPaths) -> tuple[OriginRow, ...]:
+class ProvenanceFact(Spec):
+    """One fact of provenance: each distinct value with the number of runs that have it."""
+
+    key: str
+    values: dict[str, int]
+
+
+class OrderFact(Spec):
+    """Whether the arms saw the same batches at one seed; None when fewer than two arms have a recorded order."""
+
+    seed: int
+    arms: int
+    equal: bool | None
+    hashes: Items[str]
+
+
+class DataFact(Spec):
+    """Data that arms train on: the settings by dotted path, and the labels of the arms."""
+
+    data_fingerprint: str
+    name: str
+    settings: dict[str, Any]
+    arms: Items[str]
+
+
+def provenance_facts(runs: Iterable[RunFact], out: OutPaths) -> tuple[ProvenanceFact, ...]:
     """Each key of the runs' provenance with its distinct values, and how many runs have each."""
     counted: dict[str, dict[str, int]] = {}
     for run in runs:
@@ -26,7 +52,7 @@ def origin_rows(runs: Iterable[RunFact], out: OutPaths) -> tuple[OriginRow, ...]
             if key.split(".", 1)[0] != PER_STUDY:
                 values = counted.setdefault(key, {})
                 values[plain(value)] = values.get(plain(value), 0) + 1
-    return tuple(OriginRow(key=key, values=values) for key, values in counted.items())
+    return tuple(ProvenanceFact(key=key, values=values) for key, values in counted.items())
 
 
 def order_facts(plan: Plan, rows: Sequence[Row]) -> tuple[OrderFact, ...]:
@@ -70,22 +96,3 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[path] = value
     return flat
-
-
-def plain(value: Any) -> str:
-    """A setting or a fact as people write it.
-
-    >>> plain(None), plain(True), plain(0.0003), plain([1, 2]), plain("x")
-    ('none', 'yes', '0.0003', '[1, 2]', 'x')
-    """
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return json.dumps(value, ensure_ascii=False)

@@ -1,13 +1,39 @@
-"""What the source printed beside what was found here."""
+"""The source's numbers beside those of this study."""
 
 from collections.abc import Mapping
 
-from stacklab.report.facts.estimates import shifted
-from stacklab.report.facts.schema import ArmFact, ReportedFact, SourceFact
+from stacklab.base.spec import Items, Spec
+from stacklab.report.facts.arms import ArmFact
+from stacklab.report.facts.estimates import Measure, shifted
+from stacklab.stats.result import Result
 from stacklab.study.planning.plan import Plan
 from stacklab.study.spec.study import ReportedSpec
 
 SOURCE_SCALE = "paper"
+
+
+class ReportedFact(Spec):
+    """A number that the source printed, beside the one measured here. `absent`: why there is none."""
+
+    arm: str
+    label: str
+    metric: str
+    reported: float
+    note: str
+    reproduced: Measure | None
+    difference: Result | None
+    """Reproduced minus reported, with the interval over seeds."""
+    gap: float | None
+    """The same without interval, which one seed gives too."""
+    absent: str
+
+
+class SourceFact(Spec):
+    title: str
+    rows: Items[ReportedFact]
+    differences: Items[str]
+    settings_note: str
+    """Whether this scale uses the source's settings."""
 
 
 def source_fact(plan: Plan, arms: Mapping[str, ArmFact]) -> SourceFact | None:

@@ -2,7 +2,8 @@
 
 import math
 
-from stacklab.report.facts.schema import Measure
+from stacklab.base.units import BYTES, COUNTS, SECONDS, Ladder, unit
+from stacklab.report.facts.estimates import Measure
 from stacklab.run.metrics import Style
 from stacklab.stats.result import Estimate, Result
 
@@ -15,13 +16,8 @@ DECIMALS: dict[Style, int] = {"loss": 4, "plain": 2, "share": 1, "whole": 0, "st
 FINEST = 6
 """Decimals that an interval may get to show on which side of zero it ends."""
 
-LADDERS: dict[Style, tuple[tuple[float, str], ...]] = {
-    "seconds": ((3600, " h"), (60, " min"), (1, " s"), (1e-3, " ms")),
-    "rate": ((1e6, " M"), (1e3, " k"), (1, "")),
-    "bytes": ((2**30, " GiB"), (2**20, " MiB"), (2**10, " KiB"), (1, " B")),
-    "share": ((0.01, " %"),),
-}
-"""Units of a style, largest first: the first one that the value reaches is used."""
+LADDERS: dict[Style, Ladder] = {"seconds": SECONDS, "rate": COUNTS, "bytes": BYTES, "share": ((0.01, " %"),)}
+"""Units of a style; the others have none."""
 
 
 def alone(style: Style, value: float) -> str:
@@ -106,10 +102,7 @@ def compact(value: float) -> str:
     >>> compact(60_207_744), compact(512)
     ('60.2 M', '512')
     """
-    for size, suffix in ((1e15, " P"), (1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= size:
-            return _fixed(value / size, max(0, 2 - _magnitude(value / size))) + suffix
-    return f"{value:g}"
+    return alone("rate", value) if abs(value) >= 1000 else f"{value:g}"
 
 
 def percent(share: float) -> str:
@@ -122,8 +115,7 @@ def percent(share: float) -> str:
 
 
 def _unit(style: Style, value: float) -> tuple[float, str]:
-    ladder = LADDERS.get(style, ((1, ""),))
-    return next(((factor, suffix) for factor, suffix in ladder if abs(value) >= factor), ladder[-1])
+    return unit(LADDERS.get(style, ((1, ""),)), value)
 
 
 def _places(style: Style, half: float, value: float) -> int:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
-from stacklab.report.facts.schema import Facts, Measure
+from stacklab.report.facts.build import Facts
+from stacklab.report.facts.estimates import Measure
+from stacklab.report.format.verdicts import reason_text
 from stacklab.stats.result import Estimate, Needed, PValue, Result
 from stacklab.study.results.evidence import Evidence
 
@@ -103,12 +105,12 @@ def _claims(facts: Facts) -> Records:
             "metric": contrast.metric,
             "arm": contrast.arm,
             "against": contrast.against,
-            "direction": contrast.direction,
-            "margin": contrast.margin,
-            "level": contrast.level,
-            "power": contrast.power,
+            "direction": contrast.claim.direction,
+            "margin": contrast.claim.margin,
+            "level": contrast.claim.level,
+            "power": contrast.claim.power,
             "verdict": contrast.verdict,
-            "reason": contrast.reason,
+            "reason": reason_text(contrast),
             "pairing": contrast.pairing,
             "pairs": len(contrast.pairs),
             "difference": contrast.difference.value if isinstance(contrast.difference, Estimate) else None,

@@ -7,7 +7,7 @@ from typing import Any
 from stacklab.base.text import visible
 from stacklab.report.drawing.figure import Figure
 from stacklab.report.drawing.plotly import plotly_panel
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts
 from stacklab.report.format import numbers as text
 from stacklab.report.sections.page import context
 

@@ -4,7 +4,8 @@ import re
 
 from stacklab.base.text import visible
 from stacklab.report.drawing.figure import Figure
-from stacklab.report.facts.schema import Architecture, Facts, Part
+from stacklab.report.facts.architecture import Architecture, Part
+from stacklab.report.facts.build import Facts
 from stacklab.report.format import numbers as text
 from stacklab.report.sections.page import context
 from stacklab.report.sections.tables import Cell, Table

@@ -9,8 +9,7 @@ from stacklab.base.files import write_atomically, write_json, write_text
 from stacklab.report.drawing.csv import figure_csv
 from stacklab.report.drawing.figure import Figure
 from stacklab.report.drawing.matplotlib import draw, render
-from stacklab.report.facts.build import build_facts
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.pages.csv_files import csv_files
 from stacklab.report.pages.html import render_html
 from stacklab.report.pages.markdown import render_markdown

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from stacklab.report.drawing.figure import Axis, Figure, Panel, Points, arm_keys, spanning
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts
 from stacklab.report.format.numbers import NOTHING, alone
+from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.report.sections.tables import Cell, Table
 from stacklab.stats.result import Estimate
 from stacklab.study.results.aggregate import Aggregate, ArmAggregate
@@ -70,11 +71,11 @@ def _panel(facts: Facts, found: Aggregate) -> Panel:
         columns = [place + APART * (column / len(arm.scores) - 0.5) for column in range(len(arm.scores) + 1)]
         for at, (name, values) in zip(columns[:-1], arm.scores.items(), strict=True):
             label = f"{fact.label}, {facts.metric(name).title}"
-            points.append(Points(label, (at,) * len(values), values, fact.color, "circle", size=5, opacity=0.6))
+            points.append(Points(label, (at,) * len(values), values, color_of(fact), "circle", size=5, opacity=0.6))
         if isinstance(arm.estimate, Estimate):
             middle = arm.estimate
             name = f"{fact.label}, interquartile mean"
-            mean = Points(name, (columns[-1],), (middle.value,), fact.color, fact.symbol, size=12, hollow=True)
+            mean = Points(name, (columns[-1],), (middle.value,), color_of(fact), symbol_of(fact), size=12, hollow=True)
             points.append(replace(mean, low=(middle.low,), high=(middle.high,)))
     heights = [y for mark in points for y in (*mark.y, *mark.low, *mark.high)]
     count = len(found.arms)

@@ -1,6 +1,6 @@
 """What the source's own log shows, beside what was reproduced."""
 
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts
 from stacklab.report.sections.tables import Cell, Table
 
 SAID = {"contradiction": "contradicts", "caution": "caution", "agreement": "agrees", "note": "note"}

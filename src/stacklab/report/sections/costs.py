@@ -5,7 +5,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from stacklab.report.drawing.figure import Axis, Figure, Line, Panel, Points, arm_keys, spanning, spanning_counts
-from stacklab.report.facts.schema import ArmFact, Facts, Measure
+from stacklab.report.facts.arms import ArmFact
+from stacklab.report.facts.build import Facts
+from stacklab.report.facts.estimates import Measure
+from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.run.metrics import describe, hops_of
 from stacklab.stats.result import Estimate
 
@@ -53,8 +56,8 @@ def accuracy(facts: Facts) -> Figure | None:
             x = tuple(h + 0.04 * (index - (len(facts.arms) - 1) / 2) for h, _ in rows)
             y = tuple(_mean(found) for _, found in rows)
             low, high = zip(*(_ends(found) for _, found in rows), strict=True)
-            lines.append(Line(arm.label, x, y, arm.color, width=1.2, opacity=0.7))
-            points.append(Points(arm.label, x, y, arm.color, arm.symbol, size=8, low=low, high=high))
+            lines.append(Line(arm.label, x, y, color_of(arm), width=1.2, opacity=0.7))
+            points.append(Points(arm.label, x, y, color_of(arm), symbol_of(arm), size=8, low=low, high=high))
     highest = max(value for mark in points for value in (*mark.y, *mark.high))
     x_axis = Axis("reasoning hops", min(hops) - 0.4, max(hops) + 0.4, ticks=tuple(map(float, hops)))
     y_axis = Axis("exact answers", -0.02, min(1.02, highest + 0.05), share=True)
@@ -95,9 +98,11 @@ def _cost_panel(title: str, x_title: str, metric: str, places: Sequence[Place]) 
     for arm, found, at in places:
         low, high = _ends(found)
         centre = sum(at) / len(at)
-        mean = Points(f"{arm.label}, mean", (centre,), (_mean(found),), arm.color, arm.symbol, size=12, hollow=True)
+        mean = Points(
+            f"{arm.label}, mean", (centre,), (_mean(found),), color_of(arm), symbol_of(arm), size=12, hollow=True
+        )
         points.append(replace(mean, low=(low,), high=(high,)))
-        points.append(Points(arm.label, at, found.values, arm.color, "circle", size=5, opacity=0.8))
+        points.append(Points(arm.label, at, found.values, color_of(arm), "circle", size=5, opacity=0.8))
     heights = [y for mark in points for y in (*mark.y, *mark.low, *mark.high)]
     x = spanning_counts(x_title, [cost for place in places for cost in place.costs])
     return Panel(title, x, spanning(describe(metric).unit, heights), points=tuple(points))

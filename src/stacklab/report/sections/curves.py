@@ -4,7 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from stacklab.report.drawing.epochs import over_epochs
 from stacklab.report.drawing.figure import Axis, Band, Dash, Figure, Key, Line, Panel, Points, arm_keys, spanning
-from stacklab.report.facts.schema import ArmFact, Facts, RunFact
+from stacklab.report.facts.arms import ArmFact
+from stacklab.report.facts.build import Facts
+from stacklab.report.facts.history import RunFact
+from stacklab.report.format.palette import color_of, symbol_of
 
 STEP, NATS = "training step", "nats per token"
 PROBES: dict[str, tuple[str, Dash]] = {"validation": ("validation", "solid"), "train_probe": ("train probe", "dash")}
@@ -102,7 +105,7 @@ def _bands(arm: ArmFact) -> tuple[Band, ...]:
 def _band(arm: ArmFact, probe: str) -> Band | None:
     for found in arm.envelopes:
         if found.metric == probe and found.steps:
-            return Band(tuple(map(float, found.steps)), found.low, found.high, arm.color)
+            return Band(tuple(map(float, found.steps)), found.low, found.high, color_of(arm))
     return None
 
 
@@ -111,11 +114,11 @@ def _seed_lines(facts: Facts, arm: ArmFact) -> Iterator[Line]:
         who = f"seed {run.seed}" + ("" if run.status == "finished" else f" ({run.status})")
         steps = tuple(map(float, run.batch_steps))
         if steps:
-            yield Line(f"{who}, training batch", steps, run.batch_losses, arm.color, width=0.8, opacity=0.22)
+            yield Line(f"{who}, training batch", steps, run.batch_losses, color_of(arm), width=0.8, opacity=0.22)
         for probe, (name, dash) in PROBES.items():
             x, y = _points_of(run, probe)
             if x:
-                yield Line(f"{who}, {name}", x, y, arm.color, dash=dash, width=1.3)
+                yield Line(f"{who}, {name}", x, y, color_of(arm), dash=dash, width=1.3)
 
 
 def _points_of(run: RunFact, probe: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -127,10 +130,12 @@ def _mean_line(facts: Facts, arm: ArmFact, probe: str) -> Line | None:
     """The mean over seeds; of a single finished run, that run's own curve."""
     for found in arm.envelopes:
         if found.metric == probe and found.steps:
-            return Line(arm.label, tuple(map(float, found.steps)), found.mean, arm.color, width=2, symbol=arm.symbol)
+            return Line(
+                arm.label, tuple(map(float, found.steps)), found.mean, color_of(arm), width=2, symbol=symbol_of(arm)
+            )
     for run in _finished(facts.runs_of(arm.name)):
         x, y = _points_of(run, probe)
-        return Line(arm.label, x, y, arm.color, width=2, symbol=arm.symbol)
+        return Line(arm.label, x, y, color_of(arm), width=2, symbol=symbol_of(arm))
     return None
 
 
@@ -140,6 +145,6 @@ def _marks(facts: Facts, arm: ArmFact) -> Iterator[Points]:
         x, y = _points_of(run, "validation")
         if run.status == "finished" and run.best_step is not None and run.best_loss is not None:
             name = f"seed {run.seed}, best validation"
-            yield Points(name, (float(run.best_step),), (run.best_loss,), arm.color, "circle", size=8, hollow=True)
+            yield Points(name, (float(run.best_step),), (run.best_loss,), color_of(arm), "circle", size=8, hollow=True)
         elif x:
-            yield Points(f"seed {run.seed}, {run.status}", x[-1:], y[-1:], arm.color, "x", size=9)
+            yield Points(f"seed {run.seed}, {run.status}", x[-1:], y[-1:], color_of(arm), "x", size=9)

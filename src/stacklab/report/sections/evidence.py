@@ -1,6 +1,7 @@
 """What stands behind each verdict, as a table."""
 
-from stacklab.report.facts.schema import ContrastFact, Facts
+from stacklab.report.facts.build import Facts
+from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.format.numbers import NOTHING, difference_text
 from stacklab.report.sections.tables import Cell, Table
 from stacklab.stats.result import PValue, Result, Tested

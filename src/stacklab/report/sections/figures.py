@@ -1,7 +1,7 @@
 """Facts -> the report's figures, as plain data, in the order of the page."""
 
 from stacklab.report.drawing.figure import Figure
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts
 from stacklab.report.sections.aggregates import aggregate_figure
 from stacklab.report.sections.costs import accuracy, costs
 from stacklab.report.sections.curves import curves, overlay

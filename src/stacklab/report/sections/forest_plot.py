@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from stacklab.report.facts.schema import ContrastFact, Facts
+from stacklab.report.facts.build import Facts
+from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.format.numbers import alone, signed
 from stacklab.run.metrics import Metric, Style
 from stacklab.stats.result import Estimate, Result
@@ -63,10 +64,7 @@ class StripGroup:
 
 def strip_groups(facts: Facts) -> list[StripGroup]:
     """By claim, in the study's order."""
-    by_claim: dict[str, list[ContrastFact]] = {}
-    for contrast in facts.contrasts:
-        by_claim.setdefault(contrast.claim, []).append(contrast)
-    return [_group(facts.metric(found[0].metric), found) for found in by_claim.values()]
+    return [_group(facts.metric(contrasts[0].metric), contrasts) for contrasts in facts.by_claim()]
 
 
 def nice_ticks(low: float, high: float, *, most: int = 5) -> tuple[float, ...]:
@@ -84,7 +82,7 @@ def nice_ticks(low: float, high: float, *, most: int = 5) -> tuple[float, ...]:
 
 
 def _group(metric: Metric, contrasts: Sequence[ContrastFact]) -> StripGroup:
-    first = contrasts[0]
+    claim = contrasts[0].claim
     style = metric.style
     strips = tuple(
         Strip(
@@ -95,12 +93,12 @@ def _group(metric: Metric, contrasts: Sequence[ContrastFact]) -> StripGroup:
         )
         for contrast in contrasts
     )
-    low, high = _extent(strips, first.margin)
+    low, high = _extent(strips, claim.margin)
     return StripGroup(
-        claim=first.claim,
+        claim=claim.id,
         metric=metric,
-        direction=first.direction,
-        margin=first.margin,
+        direction=claim.direction,
+        margin=claim.margin,
         low=low,
         high=high,
         ticks=nice_ticks(low, high),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from stacklab.report.drawing.figure import Axis, Figure, Key, Line, Panel, Points, spanning
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts
 from stacklab.report.format.numbers import NOTHING
 from stacklab.report.format.palette import color, symbol
 from stacklab.report.sections.tables import Cell as TableCell

@@ -4,8 +4,11 @@ from typing import Any
 
 from stacklab.data.novelty import Novelty
 from stacklab.report.drawing.figure import Figure
-from stacklab.report.facts.schema import Facts, OrderFact, RunFact
+from stacklab.report.facts.build import Facts
+from stacklab.report.facts.history import RunFact
+from stacklab.report.facts.provenance import OrderFact
 from stacklab.report.format.numbers import alone
+from stacklab.report.format.palette import color_of
 from stacklab.report.format.verdicts import MARKS, values_text, why
 from stacklab.report.sections import tables
 from stacklab.report.sections.aggregates import aggregates
@@ -23,6 +26,8 @@ def context(facts: Facts, figures: dict[str, Figure]) -> dict[str, Any]:
     return {
         "facts": facts,
         "figures": figures,
+        "color_of": color_of,
+        "colors": [color_of(arm) for arm in facts.arms],
         "marks": MARKS,
         "why": why,
         "values_text": values_text,

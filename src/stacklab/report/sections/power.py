@@ -1,7 +1,10 @@
 """How many seeds would settle what the study asks."""
 
 from stacklab.report.drawing.figure import Axis, Figure, Key, Line, Panel
-from stacklab.report.facts.schema import ArmFact, ContrastFact, Facts
+from stacklab.report.facts.arms import ArmFact
+from stacklab.report.facts.build import Facts
+from stacklab.report.facts.contrasts import ContrastFact
+from stacklab.report.format.palette import color_of
 from stacklab.stats.comparison import COMPARISONS
 from stacklab.stats.power import difference_power
 from stacklab.stats.result import Estimate
@@ -14,37 +17,39 @@ LEAST_REACH, MOST_REACH = 12, 40
 def power(facts: Facts) -> Figure | None:
     """Power of the test that decides, for the effect found, by claim: a line per arm that it is compared with."""
     reach = min(MOST_REACH, max(LEAST_REACH, 4 * len(facts.seeds)))
-    by_claim: dict[str, list[ContrastFact]] = {}
-    for contrast in facts.contrasts:
-        if contrast.margin is None and isinstance(contrast.evidence.effect, Estimate):
-            by_claim.setdefault(contrast.claim, []).append(contrast)
-    if not by_claim:
+    claims = [shown for contrasts in facts.by_claim() if (shown := [one for one in contrasts if _has_power(one)])]
+    if not claims:
         return None
-    against = {contrast.against: facts.arm(contrast.against) for found in by_claim.values() for contrast in found}
+    against = {contrast.against: facts.arm(contrast.against) for contrasts in claims for contrast in contrasts}
     return Figure(
         name="power",
         title="Power against seeds",
         caption="Probability that the t interval that decides excludes zero, if the effect is as large as the one "
         "found here, which is itself uncertain. Dashes: the power that the claim names, and the number of seeds run.",
-        panels=tuple(_panel(facts, found, reach) for found in by_claim.values()),
-        keys=tuple(Key(f"against {arm.label}", arm.color, "solid") for arm in against.values()),
+        panels=tuple(_panel(facts, found, reach) for found in claims),
+        keys=tuple(Key(f"against {arm.label}", color_of(arm), "solid") for arm in against.values()),
     )
 
 
+def _has_power(contrast: ContrastFact) -> bool:
+    return contrast.claim.margin is None and isinstance(contrast.evidence.effect, Estimate)
+
+
 def _panel(facts: Facts, contrasts: list[ContrastFact], reach: int) -> Panel:
+    claim = contrasts[0].claim
     marks = (
-        Line("power of the claim", (2.0, float(reach)), (contrasts[0].power,) * 2, NEUTRAL, dash="dash", width=1.0),
+        Line("power of the claim", (2.0, float(reach)), (claim.power,) * 2, NEUTRAL, dash="dash", width=1.0),
         Line("seeds run", (float(len(facts.seeds)),) * 2, (0.0, 1.0), NEUTRAL, dash="dash", width=1.0),
     )
     lines = tuple(_line(contrast, facts.arm(contrast.against), reach) for contrast in contrasts)
     x = Axis("seeds", 1.5, reach + 0.5)
-    return Panel(contrasts[0].claim, x, Axis("power", -0.02, 1.02, share=True), lines=(*marks, *lines))
+    return Panel(claim.id, x, Axis("power", -0.02, 1.02, share=True), lines=(*marks, *lines))
 
 
 def _line(contrast: ContrastFact, against: ArmFact, reach: int) -> Line:
     effect = contrast.evidence.effect
     assert isinstance(effect, Estimate)
     seeds, design = range(2, reach + 1), COMPARISONS[contrast.pairing].design
-    y = tuple(difference_power(abs(effect.value), design(number), level=contrast.level) for number in seeds)
+    y = tuple(difference_power(abs(effect.value), design(number), level=contrast.claim.level) for number in seeds)
     name = f"against {against.label}" + (" (unpaired)" if contrast.pairing == "unpaired" else "")
-    return Line(name, tuple(map(float, seeds)), y, against.color)
+    return Line(name, tuple(map(float, seeds)), y, color_of(against))

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stacklab.base.units import duration
-from stacklab.report.facts.provenance import plain
-from stacklab.report.facts.schema import ArmFact, Facts, LogRow, RunFact
+from stacklab.base.units import duration, plain
+from stacklab.report.facts.arms import ArmFact
+from stacklab.report.facts.build import Facts
+from stacklab.report.facts.history import LogRow, RunFact
 from stacklab.report.format.numbers import (
     NOTHING,
     alone,

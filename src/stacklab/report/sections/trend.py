@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from stacklab.report.drawing.figure import Axis, Band, Figure, Key, LabelSide, Line, Panel, Points
 from stacklab.report.drawing.label_layout import placed
-from stacklab.report.facts.schema import Facts
+from stacklab.report.facts.build import Facts
 from stacklab.report.format.palette import color, symbol
 from stacklab.run.metrics import describe
 from stacklab.stats.decay import Decay

@@ -1,6 +1,7 @@
 """A study's trend in numbers: where every arm stands, the fits, the gaps between them."""
 
-from stacklab.report.facts.schema import ArmFact, Facts
+from stacklab.report.facts.arms import ArmFact
+from stacklab.report.facts.build import Facts
 from stacklab.report.format.numbers import MINUS, NOTHING, alone, measure_text
 from stacklab.report.sections.tables import Cell, Row, Table
 from stacklab.report.sections.trend import TITLES

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from stacklab.report.drawing.figure import Axis, Figure, Key, Line, Panel, Points, arm_keys, spanning
-from stacklab.report.facts.schema import ArmFact, Facts
+from stacklab.report.facts.arms import ArmFact
+from stacklab.report.facts.build import Facts
 from stacklab.report.format.numbers import NOTHING
+from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.report.sections.tables import Cell, Table
 from stacklab.study.planning.tuning import ArmTuning, Point
 
@@ -48,16 +50,6 @@ def grid(facts: Facts) -> Table | None:
     return Table(tuple(Cell(head) for head in heads), tuple(rows), tuple(sections), notes)
 
 
-def at_edge(tuning: ArmTuning) -> str:
-    """The sentence that a choice at the end of the grid calls for; empty for any other."""
-    rates = sorted({point.setting.learning_rate for point in tuning.points})
-    if tuning.chosen is None or len(rates) == 1 or rates[0] < tuning.chosen.learning_rate < rates[-1]:
-        return ""
-    end = "smallest" if tuning.chosen.learning_rate == rates[0] else "largest"
-    rate = f"{tuning.chosen.learning_rate:g}"
-    return f"its best learning rate, {rate}, is the {end} of the grid; the true best may lie beyond"
-
-
 def _row(tuning: ArmTuning, point: Point) -> tuple[Cell, ...]:
     setting = point.setting
     mean = Cell(NOTHING if point.mean is None else f"{point.mean:.4f}", "chosen" if setting == tuning.chosen else "")
@@ -83,7 +75,7 @@ def _lines(facts: Facts, decay: float) -> tuple[Line, ...]:
         kept = [(point.setting.learning_rate, point.mean) for point in _of(tuning, decay) if point.mean is not None]
         if kept:
             x, y = zip(*kept, strict=True)
-            found.append(Line(arm.label, x, y, arm.color))
+            found.append(Line(arm.label, x, y, color_of(arm)))
     return tuple(found)
 
 
@@ -96,9 +88,9 @@ def _points(facts: Facts, decay: float, y: Axis) -> tuple[Points, ...]:
         dots = [(point.setting.learning_rate, loss) for point in points for loss in point.losses]
         lost = [(point.setting.learning_rate, top) for point in points if point.diverged]
         best = [(p.setting.learning_rate, p.mean) for p in points if p.setting == tuning.chosen and p.mean is not None]
-        found += _marks(arm.label, dots, arm.color, arm.symbol)
-        found += _marks(f"{arm.label}, diverged", lost, arm.color, "x")
-        found += _marks(f"{arm.label}, chosen", best, arm.color, "circle", size=14, hollow=True)
+        found += _marks(arm.label, dots, color_of(arm), symbol_of(arm))
+        found += _marks(f"{arm.label}, diverged", lost, color_of(arm), "x")
+        found += _marks(f"{arm.label}, chosen", best, color_of(arm), "circle", size=14, hollow=True)
     return tuple(found)
 
 

@@ -104,6 +104,16 @@ def choose(arm: str, points: list[Point]) -> ArmTuning:
     return ArmTuning(arm=arm, points=tuple(points), chosen=chosen, reason=reason)
 
 
+def at_edge(tuning: ArmTuning) -> str:
+    """The sentence on a choice at the end of the grid; empty for any other."""
+    rates = sorted({point.setting.learning_rate for point in tuning.points})
+    if tuning.chosen is None or len(rates) == 1 or rates[0] < tuning.chosen.learning_rate < rates[-1]:
+        return ""
+    end = "smallest" if tuning.chosen.learning_rate == rates[0] else "largest"
+    rate = f"{tuning.chosen.learning_rate:g}"
+    return f"its best learning rate, {rate}, is the {end} of the grid; the true best may lie beyond"
+
+
 def with_tuned(plan: Plan, out: Path) -> Plan:
     """The plan with each arm once more at its own best setting and each claim once more about those.
 
