@@ -3,16 +3,16 @@ from typing import Any
 import pytest
 
 from stacklab.report.facts.build import build_facts
-from stacklab.report.pages.csv_files import csv_files
 from stacklab.report.pages.markdown import render_markdown
-from stacklab.report.sections.aggregates import aggregate_figure, aggregates
+from stacklab.report.sections.aggregates import aggregate_figure, aggregate_table
+from stacklab.report.sections.registry import csv_files, sections
 from stacklab.stats.result import Estimate
 from tests.report.conftest import HOPS, MakeStudy, study_tree
 
 
 def test_the_table_and_the_csv_hold_every_arm(make_study: MakeStudy) -> None:
     facts = build_facts(make_study())
-    table = aggregates(facts)
+    table = aggregate_table(facts)
     assert table is not None
     ((name, *cells),) = table.rows
     assert (name.text, name.note) == (
@@ -20,7 +20,7 @@ def test_the_table_and_the_csv_hold_every_arm(make_study: MakeStudy) -> None:
         "Exact answers, 1-hop problems, Exact answers, 2-hop problems, Exact answers, 4-hop problems",
     )
     assert [cell.note.rpartition(", ")[2] for cell in cells] == ["9 scores"] * 3
-    lines = csv_files(facts)["aggregates.csv"].splitlines()
+    lines = csv_files(sections(facts))["aggregates.csv"].splitlines()
     assert len(lines) == 1 + 3
     estimate = facts.aggregates[0].arms[1].estimate
     assert isinstance(estimate, Estimate)
@@ -59,16 +59,16 @@ def no_problems(tree: dict[str, Any]) -> dict[str, Any]:
 def test_a_scale_without_the_metrics_says_why(make_study: MakeStudy, study: dict[str, Any], told: str) -> None:
     facts = build_facts(make_study(**study))
     assert aggregate_figure(facts) is None
-    table = aggregates(facts)
+    table = aggregate_table(facts)
     assert table is not None
     assert table.notes == (f"– Exact answers over tasks: {told}",)
-    assert csv_files(facts)["aggregates.csv"].splitlines()[1].endswith(told)
-    assert "## Aggregates over tasks" in render_markdown(facts, {})
+    assert csv_files(sections(facts))["aggregates.csv"].splitlines()[1].endswith(told)
+    assert "## Aggregates over tasks" in render_markdown(facts, sections(facts))
 
 
 def test_one_seed_shows_its_scores_without_a_mean(make_study: MakeStudy) -> None:
     facts = build_facts(make_study(seeds=(1,)))
-    figure, table = aggregate_figure(facts), aggregates(facts)
+    figure, table = aggregate_figure(facts), aggregate_table(facts)
     assert figure is not None and table is not None
     assert not any(mark.hollow for mark in figure.panels[0].points)
     assert table.notes[0] == "– 1 layer: task accuracy.hops_1: needs 2 seeds, has 1"
@@ -78,5 +78,5 @@ def test_a_study_without_aggregates_has_no_such_part(make_study: MakeStudy) -> N
     tree = study_tree()
     del tree["aggregates"]
     facts = build_facts(make_study(tree=tree))
-    assert (aggregates(facts), aggregate_figure(facts)) == (None, None)
-    assert "Aggregates" not in render_markdown(facts, {})
+    assert (aggregate_table(facts), aggregate_figure(facts)) == (None, None)
+    assert "Aggregates" not in render_markdown(facts, sections(facts))

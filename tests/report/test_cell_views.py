@@ -2,8 +2,9 @@ from stacklab.report.drawing.csv import figure_csv
 from stacklab.report.drawing.matplotlib import draw
 from stacklab.report.drawing.plotly import plotly_panel
 from stacklab.report.facts.build import Facts, build_facts
-from stacklab.report.pages.csv_files import csv_files
-from stacklab.report.sections.grid import cell_table, maps, steps_to_solve, threshold_table
+from stacklab.report.sections.grid.maps import maps, steps_to_solve
+from stacklab.report.sections.grid.tables import cell_table, threshold_table
+from stacklab.report.sections.registry import csv_files, sections
 from stacklab.study.results.cell import Cell, SeedOutcome
 from stacklab.study.results.cells import Threshold
 from tests.report.conftest import MakeStudy, gridded_tree
@@ -66,7 +67,7 @@ def test_tables_name_seeds_and_thresholds(make_study: MakeStudy) -> None:
 
 
 def test_cells_are_rows_with_their_seeds(make_study: MakeStudy) -> None:
-    lines = csv_files(grown(make_study))["cells.csv"].splitlines()
+    lines = csv_files(sections(grown(make_study)))["cells.csv"].splitlines()
     assert lines[0] == "arm,layers,heads,learning_rate,shown,verdict,reason,guessing,seed,final,steps_to_solve,trained"
     assert len(lines) == 1 + 4 * 3 + 2
     assert lines[-1].startswith("layers-12-heads-4@tuned,12,4,0.002,True,solved,")

@@ -5,20 +5,20 @@ import csv
 import pytest
 
 from stacklab.report.drawing.csv import figure_csv
-from stacklab.report.drawing.figure import CUT, Axis, Figure, Line, Panel, decade_ticks, spanning_counts
+from stacklab.report.drawing.figure import CUT, Axis, Figure, Line, Panel, decade_ticks, round_ticks, spanning_counts
 from stacklab.report.drawing.matplotlib import draw
 from stacklab.report.drawing.plotly import plotly_panel
 from stacklab.report.facts.build import build_facts
 from stacklab.report.format.palette import color_of, symbol_of
-from stacklab.report.sections.figures import figures
-from stacklab.report.sections.forest_plot import nice_ticks, strip_groups
+from stacklab.report.sections.claims.forest_plot import forest_groups
+from stacklab.report.sections.registry import figures, sections
 from stacklab.stats.power import difference_power, paired_design
 from tests.report.conftest import MakeStudy, gridded_tree, study_tree
 
 
 def test_curves_show_every_seed_on_shared_axes(make_study: MakeStudy) -> None:
     facts = build_facts(make_study())
-    curves = figures(facts)["curves"]
+    curves = figures(sections(facts))["curves"]
     assert [panel.title for panel in curves.panels] == ["1 layer", "12 layers", "1 layer, equal parameters"]
     assert len({(panel.x, panel.y) for panel in curves.panels}) == 1
     panel = curves.panels[1]
@@ -33,7 +33,7 @@ def test_curves_show_every_seed_on_shared_axes(make_study: MakeStudy) -> None:
 
 def test_a_band_spans_the_finished_seeds_only(make_study: MakeStudy) -> None:
     facts = build_facts(make_study(outcomes={("layers-12", 3): "diverged"}))
-    curves = figures(facts)["curves"]
+    curves = figures(sections(facts))["curves"]
     band = curves.panels[1].bands[0]
     values = [[row.validation for row in run.log] for run in facts.runs_of("layers-12")[:2]]
     assert band.low == tuple(min(pair) for pair in zip(*values, strict=True))
@@ -44,7 +44,7 @@ def test_a_band_spans_the_finished_seeds_only(make_study: MakeStudy) -> None:
 
 
 def test_one_seed_has_lines_but_no_bands(make_study: MakeStudy) -> None:
-    drawn = figures(build_facts(make_study(seeds=(1,))))
+    drawn = figures(sections(build_facts(make_study(seeds=(1,)))))
     assert all(not panel.bands for panel in (*drawn["curves"].panels, *drawn["overlay"].panels))
     assert all(len(panel.lines) == 3 for panel in drawn["overlay"].panels)
 
@@ -60,7 +60,7 @@ def test_an_arm_keeps_its_colour_and_marker_at_every_scale(make_study: MakeStudy
 
 def test_costs_place_each_seed_and_the_mean(make_study: MakeStudy) -> None:
     facts = build_facts(make_study())
-    panels = {panel.title: panel for panel in figures(facts)["costs"].panels}
+    panels = {panel.title: panel for panel in figures(sections(facts))["costs"].panels}
     assert len(panels) == 6
     mean, seeds = panels["validation by total parameters"].points[2:4]
     arm = facts.arm("layers-12")
@@ -76,31 +76,31 @@ def test_costs_place_each_seed_and_the_mean(make_study: MakeStudy) -> None:
 
 def test_without_problems_there_is_no_accuracy_figure(make_study: MakeStudy) -> None:
     facts = build_facts(make_study(hops=()))
-    assert "accuracy" not in figures(facts)
+    assert "accuracy" not in figures(sections(facts))
     assert len(facts.not_asked) > 4, "the accuracy claims are told as not asked"
 
 
 def test_without_any_run_there_are_no_figures(make_study: MakeStudy) -> None:
     arms = ("layers-1", "layers-12", "wide-1-parameters")
     nothing = {(arm, seed): "missing" for arm in arms for seed in (1, 2, 3)}
-    assert figures(build_facts(make_study(outcomes=nothing))) == {}
+    assert figures(sections(build_facts(make_study(outcomes=nothing)))) == {}
 
 
 def test_strips_of_a_claim_share_an_axis_that_holds_zero_margin_and_dots(make_study: MakeStudy) -> None:
-    groups = {group.claim: group for group in strip_groups(build_facts(make_study()))}
+    groups = {group.claim: group for group in forest_groups(build_facts(make_study()))}
     tied = groups["best-validation-tied"]
     assert tied.margin == 0.05
-    assert [strip.contrast.against for strip in tied.strips] == ["layers-1", "wide-1-parameters"]
-    inside = [0.0, -0.05, 0.05, *(dot.place for strip in tied.strips for dot in strip.dots)]
+    assert [strip.contrast.against for strip in tied.rows] == ["layers-1", "wide-1-parameters"]
+    inside = [0.0, -0.05, 0.05, *(dot.place for strip in tied.rows for dot in strip.dots)]
     assert all(0 < tied.place(value) < 100 for value in inside)
-    pair = tied.strips[0].contrast.pairs[0]
-    assert tied.strips[0].dots[0].place == pair.arm - pair.against
+    pair = tied.rows[0].contrast.pairs[0]
+    assert tied.rows[0].dots[0].place == pair.arm - pair.against
 
 
 def test_a_huge_t_interval_is_cut_and_not_allowed_to_flatten_the_dots(make_study: MakeStudy) -> None:
-    group = strip_groups(build_facts(make_study(tree=study_tree(), seeds=(1, 2))))[0]
-    firsts = [strip.dots[0].place for strip in group.strips]
-    reach = max(abs(dot.place) for strip in group.strips for dot in strip.dots)
+    group = forest_groups(build_facts(make_study(tree=study_tree(), seeds=(1, 2))))[0]
+    firsts = [strip.dots[0].place for strip in group.rows]
+    reach = max(abs(dot.place) for strip in group.rows for dot in strip.dots)
     assert group.high - group.low < 5 * max(max(firsts) - min(firsts), reach)
     assert group.place(1e9) == 100.0
     assert group.beyond(1e9)
@@ -115,7 +115,7 @@ def test_a_huge_t_interval_is_cut_and_not_allowed_to_flatten_the_dots(make_study
     ],
 )
 def test_ticks_are_round(low: float, high: float, ticks: tuple[float, ...]) -> None:
-    assert nice_ticks(low, high) == pytest.approx(ticks)
+    assert round_ticks(low, high) == pytest.approx(ticks)
 
 
 def test_wide_spans_of_costs_are_logarithmic() -> None:
@@ -129,7 +129,7 @@ def test_wide_spans_of_costs_are_logarithmic() -> None:
 
 def test_power_grows_with_seeds_and_an_equivalence_has_none(make_study: MakeStudy) -> None:
     facts = build_facts(make_study())
-    figure = figures(facts)["power"]
+    figure = figures(sections(facts))["power"]
     assert [panel.title for panel in figure.panels] == ["train-probe", "validation", "accuracy"]
     (contrast,) = (one for one in facts.contrasts if one.id == "train-probe:layers-1")
     (line,) = (one for one in figure.panels[0].lines if one.name == "against 1 layer")
@@ -138,7 +138,7 @@ def test_power_grows_with_seeds_and_an_equivalence_has_none(make_study: MakeStud
 
 
 def test_what_is_drawn_is_in_the_csv(make_study: MakeStudy) -> None:
-    for figure in figures(build_facts(make_study())).values():
+    for figure in figures(sections(build_facts(make_study()))).values():
         rows = list(csv.DictReader(figure_csv(figure).splitlines()))
         drawn = [len(part.x) for panel in figure.panels for part in (*panel.lines, *panel.points, *panel.bands)]
         assert len(rows) == sum(drawn)
@@ -148,21 +148,21 @@ def test_what_is_drawn_is_in_the_csv(make_study: MakeStudy) -> None:
 
 
 def test_curves_are_drawn_over_epochs_where_the_study_states_them(make_study: MakeStudy, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    stated = figures(build_facts(make_study(out=tmp_path / "steps")))
+    stated = figures(sections(build_facts(make_study(out=tmp_path / "steps"))))
     assert "Step 80 is 0.78 epochs of the training text." in stated["curves"].caption, "80 x 8 x 128 of 104,960 tokens"
     assert stated["curves"].panels[0].x.title == stated["overlay"].panels[0].x.title == "training step"
     tree = study_tree()
     del tree["base"]["train"]["steps"]
     tree["base"]["train"]["epochs"] = 1.5
     facts = build_facts(make_study(tree=tree))
-    for figure in (figures(facts)["curves"], figures(facts)["overlay"]):
+    for figure in (figures(sections(facts))["curves"], figures(sections(facts))["overlay"]):
         assert "Step" not in figure.caption
         for panel in figure.panels:
             assert panel.x.title == "epochs of the training text"
             assert all(part.x[-1] == pytest.approx(1.5) for part in (*panel.bands, *panel.lines))
     tree["knobs"] += ["train.batch_size", "train.steps"]
     tree["arms"]["layers-1"]["change"]["train.batch_size"] = 4
-    assert figures(build_facts(make_study(tree=tree)))["curves"].panels[0].x.title == "training step"
+    assert figures(sections(build_facts(make_study(tree=tree))))["curves"].panels[0].x.title == "training step"
 
 
 def marked(figure: Figure) -> list[bool]:
@@ -177,7 +177,7 @@ def marked(figure: Figure) -> list[bool]:
 
 
 def test_every_axis_of_losses_and_times_that_leaves_zero_out_says_so(make_study: MakeStudy) -> None:
-    drawn = figures(build_facts(make_study(tree=gridded_tree())))
+    drawn = figures(sections(build_facts(make_study(tree=gridded_tree()))))
     for name in ("curves", "overlay", "costs", "trend", "learning_rates"):
         starts = [axes.get_ylim()[0] for axes in draw(drawn[name]).axes]
         told = marked(drawn[name])

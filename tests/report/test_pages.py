@@ -17,9 +17,10 @@ from stacklab.report.drawing.plotly import CONFIG
 from stacklab.report.facts.build import build_facts
 from stacklab.report.facts.provenance import OrderFact
 from stacklab.report.pages.html import ASSETS, BUNDLE, render_html, script_json
-from stacklab.report.pages.markdown import escape, fenced, render_markdown
-from stacklab.report.sections.figures import figures
-from stacklab.report.sections.page import orders_sentence
+from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.pages.markdown_blocks import escape, fenced
+from stacklab.report.sections.registry import sections
+from stacklab.report.sections.setup.provenance import orders_sentence
 from stacklab.run.paths import OutPaths
 from stacklab.study.results.results import StudyResult, open_results
 from tests.report.conftest import MakeStudy, gridded_tree, study_tree
@@ -50,12 +51,12 @@ class Page(HTMLParser):
 
 def html_of(result: StudyResult) -> str:
     facts = build_facts(result)
-    return render_html(facts, figures(facts))
+    return render_html(facts, sections(facts))
 
 
 def markdown_of(result: StudyResult) -> str:
     facts = build_facts(result)
-    return render_markdown(facts, figures(facts))
+    return render_markdown(facts, sections(facts))
 
 
 def hostile(make_study: MakeStudy) -> StudyResult:
@@ -168,7 +169,7 @@ def test_pages_bear_a_study_with_next_to_nothing(make_study: MakeStudy, seeds: t
         tree=tree, seeds=seeds, hops=(), manifest={"fingerprint": "f" * 16}, outcomes={("layers-1", 1): "missing"}
     )
     for page in (html_of(result), markdown_of(result)):
-        assert "asks no claim at this scale" in page
+        assert "makes no claim at this scale" in page
         assert "not run yet" in page
 
 
@@ -221,7 +222,7 @@ def test_the_audit_of_a_source_stands_in_both_pages_and_its_texts_stay_text(
     found = audit([log])
     hostile = found.findings[0].model_copy(update={"sentence": EVIL})
     facts = build_facts(make_study(), found.model_copy(update={"findings": (*found.findings, hostile)}))
-    html, markdown = render_html(facts, {}), str(render_markdown(facts, {}))
+    html, markdown = render_html(facts, sections(facts)), str(render_markdown(facts, sections(facts)))
     assert "What the source's own numbers show" in markdown and 'id="audit"' in html
     assert found.findings[0].sentence[:30] in html
     assert "<script>alert(1)</script>" not in html + markdown
@@ -261,5 +262,5 @@ def test_the_grid_tells_its_threshold_and_the_rule_of_twice_the_steps(make_study
 def test_samples_say_what_of_them_was_seen_in_training(make_study: MakeStudy) -> None:
     result = make_study()
     for page in (html_of(result), markdown_of(result).replace("\\", "")):
-        _, told = page.split("75.0 % of its 4-grams, and at most 6 of its 7 tokens on end", 1)
+        _, told = page.split("75.0 % of its 4-grams; longest copied span: 6 of its 7 tokens", 1)
         assert "Tom has 3" in told[:60]

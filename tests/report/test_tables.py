@@ -2,7 +2,8 @@ from pathlib import Path
 
 from stacklab.report.facts.build import build_facts
 from stacklab.report.facts.provenance import data_facts
-from stacklab.report.sections.tables import controls, data_summary
+from stacklab.report.sections.setup.configuration import control_table
+from stacklab.report.sections.setup.provenance import data_summary
 from stacklab.study.planning.match import StepTimes
 from stacklab.study.planning.plan import make_plan
 from stacklab.study.spec.load import read_study
@@ -15,7 +16,7 @@ def test_a_control_matched_by_time_says_by_what_it_was_measured(make_study: Make
     (wide,) = [arm for arm in facts.arms if arm.match]
     assert wide.match is not None
     match = wide.match.model_copy(update={"quantity": "step_seconds", "times": times})
-    table = controls(facts.model_copy(update={"arms": (wide.model_copy(update={"match": match}),)}))
+    table = control_table(facts.model_copy(update={"arms": (wide.model_copy(update={"match": match}),)}))
     assert table is not None
     assert table.rows[0][2].text == "time per step"
     (note,) = table.notes

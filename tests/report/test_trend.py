@@ -13,9 +13,10 @@ from stacklab.report.drawing.plotly import plotly_panel
 from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.pages.html import render_html
 from stacklab.report.pages.markdown import render_markdown
-from stacklab.report.sections.figures import figures
-from stacklab.report.sections.trend import trend_figure
-from stacklab.report.sections.trend_tables import fit_table, gap_table, point_table
+from stacklab.report.sections.registry import figures, sections
+from stacklab.report.sections.trend.figure import trend_figure
+from stacklab.report.sections.trend.tables import fit_table, gap_table, point_table
+from stacklab.report.sections.trend.trend import trend as trend_section
 from stacklab.stats.decay import Decay, fit_decay
 from stacklab.stats.decay_gap import INDEPENDENT, SeedPoint, relative_gap, shared_gap
 from stacklab.stats.result import Estimate, Undefined
@@ -122,7 +123,7 @@ def test_labels_of_arms_at_one_place_do_not_print_over_each_other(
 ) -> None:
     """Rising and falling arms stand at the same numbers of heads, here with the same losses, and as the first and the
     fifth series do both would have their labels on the right."""
-    monkeypatch.setattr("stacklab.report.sections.trend.SIDES", ("right",))
+    monkeypatch.setattr("stacklab.report.sections.trend.figure.SIDES", ("right",))
     arms = tuple(
         arm.model_copy(update={"measures": facts.arm(arm.name.replace("falling", "rising")).measures})
         for arm in facts.arms
@@ -136,11 +137,11 @@ def test_labels_of_arms_at_one_place_do_not_print_over_each_other(
 
 
 def test_both_pages_say_what_the_band_and_the_gap_take_for_granted(facts: Facts) -> None:
-    drawn = figures(facts)
-    assert "which takes runs of one seed as independent" in drawn["trend"].caption
-    for page in (render_html(facts, drawn), render_markdown(facts, drawn)):
+    drawn = figures(sections(facts))
+    assert "which treats runs of one seed as independent" in drawn["trend"].caption
+    for page in (render_html(facts, sections(facts)), render_markdown(facts, sections(facts))):
         assert "the band of a curve is too narrow" in page
-        assert "taken out of it where both curves have the same seeds" in page
+        assert "where both curves have the same seeds, what a seed adds to all of its runs is removed" in page
 
 
 def test_attention_is_the_sum_over_layers(facts: Facts) -> None:
@@ -159,14 +160,15 @@ def test_both_renderers_write_the_labels(facts: Facts) -> None:
 
 
 def test_tables_print_degrees_of_freedom_and_gaps(facts: Facts) -> None:
-    fits, gaps, points = fit_table(facts), gap_table(facts), point_table(facts)
+    assert facts.trend is not None
+    fits, gaps, points = fit_table(facts.trend), gap_table(facts), point_table(facts, facts.trend)
     assert fits is not None and gaps is not None and points is not None
     assert [cell.text for cell in fits.rows[0][:3]] == ["even", "9 at 3 places", "6"]
     assert fits.rows[0][-1].text.startswith("3 different x: the curve goes through their means")
     assert gaps.heads[1].text == "Its curve at 10 total heads"
     assert [row[0].text for row in gaps.rows] == ["rising", "falling"]
     assert " % [" in gaps.rows[1][3].text
-    assert [row[5].text for row in gaps.rows] == ["seeds taken out"] * 2
+    assert [row[5].text for row in gaps.rows] == ["effects of seeds removed"] * 2
     assert [row[4].text for row in gaps.rows] == ["+4.50 %", "–"]
     assert [cell.text for cell in points.rows[3][:4]] == ["rising", "rising 3", "3", "1-2"]
     assert points.notes[0].startswith("Attention: layers measured alone, forward and backward, medians of 3 rounds")
@@ -185,7 +187,8 @@ def test_one_seed_draws_its_points_and_says_that_nothing_can_be_fitted(make_stud
     facts = build_facts(make_study(tree=trended_tree(), seeds=(1,)))
     reason = "3 parameters through 3 points have no degrees of freedom"
     assert {series.fit for series in trend_of(facts).series} == {Undefined(reason=reason)}
-    fits, gaps, figure = fit_table(facts), gap_table(facts), trend_figure(facts)
+    assert facts.trend is not None
+    fits, gaps, figure = fit_table(facts.trend), gap_table(facts), trend_figure(facts)
     assert fits is not None and gaps is not None and figure is not None
     assert fits.rows[0][-1].text == f"cannot be fitted: {reason}"
     assert [cell.text for cell in gaps.rows[0][1:]] == [
@@ -193,7 +196,7 @@ def test_one_seed_draws_its_points_and_says_that_nothing_can_be_fitted(make_stud
         f"the curve cannot be fitted: {reason}",
     ]
     assert not figure.panels[0].lines
-    page = render_html(facts, figures(facts))
+    page = render_html(facts, sections(facts))
     assert page.count(f"cannot be fitted: {reason}") == 5
 
 
@@ -203,7 +206,7 @@ def test_a_scale_shows_the_arms_that_it_runs(make_study: MakeStudy) -> None:
     facts = build_facts(make_study(tree=tree))
     (rising,) = trend_of(facts).series
     assert [point.arm for point in rising.points] == ["rising-3", "rising-6"]
-    assert "3 parameters need 3 different x, there are 2" in render_markdown(facts, figures(facts))
+    assert "3 parameters need 3 different x, there are 2" in render_markdown(facts, sections(facts))
     tree["scales"]["smoke"]["arms"] = ["other"]
     tree["arms"]["other"] = {"label": "other", "change": {"model.num_heads": 4}}
     assert build_facts(make_study(tree=tree)).trend is None
@@ -216,11 +219,11 @@ def test_without_finished_runs_attention_is_all_there_is(make_study: MakeStudy) 
     figure = trend_figure(facts)
     assert figure is not None
     assert [panel.title for panel in figure.panels] == ["Attention of a step, alone (s)"]
-    assert "3 parameters through 0 points" in render_markdown(facts, figures(facts))
+    assert "3 parameters through 0 points" in render_markdown(facts, sections(facts))
 
 
 def test_a_study_without_a_trend_has_no_such_part(make_study: MakeStudy) -> None:
     facts = build_facts(make_study(tree=study_tree()))
-    tables: list[Any] = [fit_table(facts), gap_table(facts), point_table(facts), trend_figure(facts)]
-    assert tables == [None] * 4
-    assert "trend" not in render_markdown(facts, {}).lower()
+    tables: list[Any] = [gap_table(facts), trend_figure(facts), trend_section(facts)]
+    assert tables == [None] * 3
+    assert "trend" not in render_markdown(facts, sections(facts)).lower()

@@ -1,13 +1,13 @@
 from stacklab.report.facts.build import build_facts
-from stacklab.report.sections.figures import figures
-from stacklab.report.sections.tuning import grid
+from stacklab.report.sections.registry import figures, sections
+from stacklab.report.sections.tuning import tuning_table
 from stacklab.study.planning.tuning import ArmTuning, Point, Setting, at_edge
 from tests.report.conftest import MakeStudy, tuned_tree
 
 
 def test_the_grid_is_drawn_with_every_seed_and_every_divergence(make_study: MakeStudy) -> None:
     facts = build_facts(make_study(tree=tuned_tree()))
-    (panel,) = figures(facts)["learning_rates"].panels
+    (panel,) = figures(sections(facts))["learning_rates"].panels
     assert panel.title == "weight decay 0.1"
     assert [len(line.x) for line in panel.lines] == [2, 2, 2], "the diverged rate has no mean"
     dots = [mark for mark in panel.points if mark.size == 6 and "diverged" not in mark.name]
@@ -20,7 +20,7 @@ def test_the_grid_is_drawn_with_every_seed_and_every_divergence(make_study: Make
 
 
 def test_the_table_says_what_was_chosen_and_why_nothing_was(make_study: MakeStudy) -> None:
-    found = grid(build_facts(make_study(tree=tuned_tree())))
+    found = tuning_table(build_facts(make_study(tree=tuned_tree())))
     assert found is not None
     chosen = [row[0].text for row in found.rows if row[2].note == "chosen"]
     assert chosen == ["0.002"] * 3
@@ -28,13 +28,13 @@ def test_the_table_says_what_was_chosen_and_why_nothing_was(make_study: MakeStud
     tree = tuned_tree()
     tree["scales"]["smoke"]["tuning"] = {"learning_rates": [2.0]}
     facts = build_facts(make_study(tree=tree))
-    lost = grid(facts)
+    lost = tuning_table(facts)
     assert lost is not None
     assert lost.notes[0] == "1 layer: no setting chosen, it diverged at every setting of the grid."
     assert "train-probe:layers-1@tuned: layers-12 has no rate of its own, it diverged at every setting of the grid" in (
         facts.not_asked
     )
-    assert "learning_rates" not in figures(facts)
+    assert "learning_rates" not in figures(sections(facts))
 
 
 def test_claims_stand_at_the_shared_rate_and_at_each_arms_own(make_study: MakeStudy) -> None:

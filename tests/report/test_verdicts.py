@@ -47,7 +47,7 @@ def test_one_seed_and_no_claims_are_told(make_study: MakeStudy, tmp_path) -> Non
     assert "1 seed, scale smoke" in single
     tree = study_tree()
     tree["claims"] = []
-    assert "no claim is asked" in printed(make_study(tree=tree, out=tmp_path / "other"), 100)
+    assert "makes no claim" in printed(make_study(tree=tree, out=tmp_path / "other"), 100)
 
 
 def test_a_grid_tells_its_thresholds(make_study: MakeStudy) -> None:

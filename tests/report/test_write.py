@@ -11,9 +11,9 @@ from stacklab.report.drawing.matplotlib import draw, render
 from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.format.verdicts import reason_text
 from stacklab.report.pages.write import write_report
-from stacklab.report.sections.figures import figures
-from stacklab.report.sections.forest_drawing import draw_strips
-from stacklab.report.sections.forest_plot import strip_groups
+from stacklab.report.sections.claims.forest_drawing import draw_forest
+from stacklab.report.sections.claims.forest_plot import forest_groups
+from stacklab.report.sections.registry import figures, sections
 from stacklab.run.paths import OutPaths
 from tests.report.conftest import MakeStudy, study_tree
 
@@ -88,7 +88,7 @@ def test_a_study_of_one_seed_has_a_report_that_settles_nothing(make_study: MakeS
     }
     text = write_report(result).markdown.read_text(encoding="utf-8")
     assert "8 inconclusive" in text
-    assert "One seed: no interval can be given" in text
+    assert "One seed: there is no interval" in text
     assert "task accuracy.hops\\_1: needs 2 seeds, has 1" in text
 
 
@@ -108,10 +108,10 @@ def test_csv_files_hold_all_digits(make_study: MakeStudy) -> None:
 
 def test_the_same_facts_give_the_same_pictures(make_study: MakeStudy) -> None:
     facts = build_facts(make_study(seeds=(1, 2)))
-    figure = figures(facts)["curves"]
+    figure = figures(sections(facts))["curves"]
     assert render(draw(figure), "svg") == render(draw(figure), "svg")
-    groups = strip_groups(facts)
-    assert render(draw_strips(groups), "png") == render(draw_strips(groups), "png")
+    groups = forest_groups(facts)
+    assert render(draw_forest(groups), "png") == render(draw_forest(groups), "png")
 
 
 def test_pictures_bear_labels_that_matplotlib_reads_otherwise(make_study: MakeStudy) -> None:
@@ -122,6 +122,6 @@ def test_pictures_bear_labels_that_matplotlib_reads_otherwise(make_study: MakeSt
     }
     tree["scales"]["smoke"]["arms"] = None
     facts = build_facts(make_study(tree=tree, seeds=(1,)))
-    svg = render(draw(figures(facts)["overlay"]), "svg").decode()
+    svg = render(draw(figures(sections(facts))["overlay"]), "svg").decode()
     assert svg.count("_hidden") >= 1, "an underscore does not hide an arm from the legend"
-    render(draw_strips(strip_groups(facts)), "svg")
+    render(draw_forest(forest_groups(facts)), "svg")

@@ -1,27 +1,21 @@
 """The data of a figure as CSV: what is drawn, a point a row."""
 
-import csv
 from collections.abc import Iterator
-from io import StringIO
 
 from stacklab.report.drawing.figure import Axis, Figure, Panel
+from stacklab.report.format.table import csv_text
 
 HEADS = ("panel", "series", "drawn_as", "x", "y", "low", "high")
 Value = float | str | None
-Row = tuple[str, str, str, Value, Value, float | None, float | None]
+DrawnRow = tuple[str, str, str, Value, Value, float | None, float | None]
 
 
 def figure_csv(figure: Figure) -> str:
-    """Lines and points with their intervals, bands with their two edges. Undrawn values are empty cells."""
-    buffer = StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(HEADS)
-    for panel in figure.panels:
-        writer.writerows(_rows(panel))
-    return buffer.getvalue()
+    """Lines and points with their intervals, bands with their two edges. Values that are not drawn are empty cells."""
+    return csv_text(HEADS, (row for panel in figure.panels for row in _rows(panel)))
 
 
-def _rows(panel: Panel) -> Iterator[Row]:
+def _rows(panel: Panel) -> Iterator[DrawnRow]:
     for line in (*panel.lines, *panel.over):
         for x, y in zip(line.x, line.y, strict=True):
             yield (panel.title, line.name, "line", _named(panel.x, x), _named(panel.y, y), None, None)

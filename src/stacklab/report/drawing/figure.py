@@ -1,7 +1,7 @@
 """Figures as plain data: what plotly and matplotlib draw, and what tests look at."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -129,10 +129,27 @@ def decade_ticks(low: float, high: float) -> Floats:
     >>> decade_ticks(0.15, 1.2), decade_ticks(3.0, 2e5)
     ((0.2, 0.5, 1.0), (10.0, 100.0, 1000.0, 10000.0, 100000.0))
     """
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    leads = (1, 2, 5) if last - first <= 3 else (1,)
-    ticks = (float(f"{lead}e{power}") for power in range(first, last + 1) for lead in leads)
-    return tuple(tick for tick in ticks if low <= tick <= high)
+    from matplotlib.ticker import LogLocator
+
+    decades = math.ceil(math.log10(high)) - math.floor(math.log10(low))
+    locator = LogLocator(subs=(1.0, 2.0, 5.0) if decades <= 3 else (1.0,), numticks=99)
+    return _inside(locator.tick_values(low, high), low, high)
+
+
+def round_ticks(low: float, high: float, *, most: int = 5) -> Floats:
+    """Round numbers inside the span, at steps of 1, 2 or 5 times a power of ten.
+
+    >>> round_ticks(-0.31, 0.12)
+    (-0.3, -0.2, -0.1, 0.0, 0.1)
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    return _inside(MaxNLocator(nbins=most, steps=[1, 2, 5, 10]).tick_values(low, high), low, high)
+
+
+def _inside(ticks: Iterable[float], low: float, high: float) -> Floats:
+    # Rounding removes the error of multiplying by a power of ten; + 0.0 makes a negative zero a plain one.
+    return tuple(float(f"{tick:.12g}") + 0.0 for tick in ticks if low <= tick <= high)
 
 
 def spanning_counts(title: str, values: Sequence[float]) -> Axis:

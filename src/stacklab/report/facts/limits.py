@@ -1,4 +1,4 @@
-"""What the numbers cannot bear: the study's own limits, and those that follow from how it was run."""
+"""What the numbers cannot show: the study's own limits, and those that follow from how it was run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ def limits(
     data: Mapping[str, Any],
     tuning: Sequence[ArmTuning],
 ) -> tuple[str, ...]:
-    found = [
+    listed = [
         *plan.study.limits,
         *_seeds(len(plan.seeds)),
         *_unpaired(len(plan.seeds), contrasts),
@@ -37,17 +37,17 @@ def limits(
         *_unfinished(runs),
         *_grids(plan, tuning),
     ]
-    return (*found, *_data(plan, data), *_orders(orders), *_machines(provenance))
+    return (*listed, *_data(plan, data), *_orders(orders), *_machines(provenance))
 
 
 def _seeds(number: int) -> Iterator[str]:
     if number == 1:
-        yield "One seed: no interval can be given, so no claim can be settled."
+        yield "One seed: there is no interval, so no claim can be settled."
         return
     smallest = smallest_sign_flip_p(number)
     yield (
-        f"{number} seeds: an exact sign-flip test could not give a p-value below {smallest:g}; the t intervals "
-        "assume that differences are about normal."
+        f"{number} seeds: an exact sign-flip test cannot give a p value below {smallest:g}; the t intervals "
+        "assume that differences are approximately normal."
     )
     if number <= FEW_PAIRS:
         yield f"With {number} pairs the bootstrap intervals are too narrow; they are shown beside the t intervals."
@@ -57,8 +57,8 @@ def _unpaired(number: int, contrasts: Sequence[ContrastFact]) -> Iterator[str]:
     groups = sorted({contrast.id for contrast in contrasts if contrast.pairing == "unpaired"})
     if groups and number > 1:
         yield (
-            f"Unpaired, since the arms differ in what moves the batches: {', '.join(groups)}. What the batches add to "
-            f"the noise does not cancel there; an exact permutation test could not give a p-value below "
+            f"Unpaired, since the arms differ in a setting that changes the batches: {', '.join(groups)}. The noise "
+            f"of the batches does not cancel there; an exact permutation test cannot give a p value below "
             f"{smallest_permutation_p(number):.2g}."
         )
 
@@ -76,7 +76,7 @@ def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
         chance = sum(contrast.claim.level for contrast in contrasts)
         yield (
             f"{len(contrasts)} comparisons are judged, each at its own level, without correction for their number: "
-            f"up to about {chance:.2g} wrong verdicts are to be expected by chance. {_corrected(contrasts)}"
+            f"expect up to about {chance:.2g} wrong verdicts by chance. {_corrected(contrasts)}"
         )
 
 
@@ -92,7 +92,10 @@ def _corrected(contrasts: Sequence[ContrastFact]) -> str:
 
 def _afterthoughts(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
     if late := sorted({contrast.claim.id for contrast in contrasts if contrast.afterthought}):
-        yield f"Made or changed when results could be seen, worth less than claims made before: {', '.join(late)}."
+        yield (
+            "Claims that were made or changed when results could be seen carry less weight than those made before: "
+            f"{', '.join(late)}."
+        )
 
 
 def _unfinished(runs: Sequence[RunFact]) -> Iterator[str]:
@@ -103,9 +106,9 @@ def _unfinished(runs: Sequence[RunFact]) -> Iterator[str]:
 
 
 def _grids(plan: Plan, tuning: Sequence[ArmTuning]) -> Iterator[str]:
-    for found in tuning:
-        if edge := at_edge(found):
-            yield f"{plan.arm(found.arm).label}: {edge}."
+    for arm in tuning:
+        if edge := at_edge(arm):
+            yield f"{plan.arm(arm.arm).label}: {edge}."
 
 
 def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
@@ -113,7 +116,7 @@ def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
     if blocks is not None and tokens is not None:
         yield (
             f"The validation set has {blocks:,} blocks ({tokens:,} tokens) and is the same for all seeds, so the "
-            "spread that comes from its choice is unseen here."
+            "spread that comes from its choice is not measured here."
         )
     warnings = [str(text) for text in data.get("warnings") or ()]
     yield from (f"{text[:1].upper()}{text[1:]}." for text in warnings)

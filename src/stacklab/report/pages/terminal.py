@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stacklab.report.format.numbers import NOTHING, difference_text, interval_text
 from stacklab.report.format.verdicts import MARKS, why
-from stacklab.report.sections.grid import threshold_texts
+from stacklab.report.sections.grid.tables import threshold_texts
 from stacklab.run.metrics import describe
 from stacklab.stats.result import Estimate
 from stacklab.study.results.analyse import ClaimResult
@@ -98,13 +98,13 @@ def _numbers(claim: ClaimResult) -> tuple[str, str]:
 def _after(result: StudyResult) -> Iterator[str]:
     plan = result.plan
     if not result.claims:
-        yield "no claim is asked at this scale"
+        yield "this study makes no claim at this scale"
     seeds = f"{len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
     if plan.looks > 1:
         yield f"look {plan.look} of {plan.looks} declared: judged at 1/{plan.looks} of each claim's level"
     yield f"difference: arm minus the other, {_how(result.claims)}; {seeds}, scale {plan.scale}"
     if plan.not_asked:
-        yield f"not asked at this scale: {len(plan.not_asked)} comparisons (see the report)"
+        yield f"left out at this scale: {len(plan.not_asked)} comparisons (see the report)"
 
 
 def _how(claims: list[ClaimResult]) -> str:
@@ -112,5 +112,5 @@ def _how(claims: list[ClaimResult]) -> str:
     if not unpaired:
         return "paired by seed"
     if unpaired == len(claims):
-        return "unpaired, since the arms differ in what moves the batches"
-    return f"paired by seed but for {unpaired} whose arms differ in what moves the batches: unpaired"
+        return "unpaired, since the arms differ in a setting that changes the batches"
+    return f"paired by seed but for {unpaired} whose arms differ in a setting that changes the batches: unpaired"

@@ -1,5 +1,6 @@
 """The report's folder: <study>/report/ with index.html, report.md, figures/, tables/ and facts.json."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -7,15 +8,14 @@ from typing import Literal
 from stacklab.audit.spec import Audit
 from stacklab.base.files import write_atomically, write_json, write_text
 from stacklab.report.drawing.csv import figure_csv
-from stacklab.report.drawing.figure import Figure
 from stacklab.report.drawing.matplotlib import draw, render
 from stacklab.report.facts.build import Facts, build_facts
-from stacklab.report.pages.csv_files import csv_files
 from stacklab.report.pages.html import render_html
 from stacklab.report.pages.markdown import render_markdown
-from stacklab.report.sections.figures import figures
-from stacklab.report.sections.forest_drawing import draw_strips
-from stacklab.report.sections.forest_plot import strip_groups
+from stacklab.report.sections.claims.forest_drawing import draw_forest
+from stacklab.report.sections.claims.forest_plot import ForestBlock
+from stacklab.report.sections.registry import csv_files, figures, sections, unfolded
+from stacklab.report.sections.section import Section
 from stacklab.study.results.results import StudyResult
 
 KINDS: tuple[Literal["png", "svg"], ...] = ("png", "svg")
@@ -59,22 +59,25 @@ def write_report(result: StudyResult, audit: Audit | None = None) -> ReportPaths
     """
     paths = ReportPaths(result.folder / "report")
     facts = build_facts(result, audit)
-    drawn = figures(facts)
+    made = sections(facts)
     write_json(paths.facts, facts.dump())
     write_json(paths.schema, Facts.model_json_schema())
-    for name, text in csv_files(facts).items():
+    for name, text in csv_files(made).items():
         write_text(paths.tables / name, text)
-    _write_pictures(paths.figures, facts, drawn)
-    write_text(paths.markdown, render_markdown(facts, drawn))
-    write_text(paths.html, render_html(facts, drawn))
+    _write_pictures(paths.figures, made)
+    write_text(paths.markdown, render_markdown(facts, made))
+    write_text(paths.html, render_html(facts, made))
     return paths
 
 
-def _write_pictures(folder: Path, facts: Facts, drawn: dict[str, Figure]) -> None:
+def _write_pictures(folder: Path, made: Sequence[Section]) -> None:
     """Pictures of an earlier report that this one does not have are removed."""
+    drawn = figures(made)
     drawings = {name: draw(figure) for name, figure in drawn.items()}
-    if groups := strip_groups(facts):
-        drawings["claims"] = draw_strips(groups)
+    for section in made:
+        for block in unfolded(section.blocks):
+            if isinstance(block, ForestBlock):
+                drawings["claims"] = draw_forest(block.groups)
     for name, drawing in drawings.items():
         for kind in KINDS:
             write_bytes(folder / f"{name}.{kind}", render(drawing, kind))

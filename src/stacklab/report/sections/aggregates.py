@@ -1,4 +1,4 @@
-"""The study's aggregates as a table and as a figure."""
+"""Aggregates over tasks: the interquartile mean of every arm, as a table and as a figure."""
 
 from dataclasses import replace
 
@@ -6,8 +6,9 @@ from stacklab.report.drawing.figure import Axis, Figure, Panel, Points, arm_keys
 from stacklab.report.facts.build import Facts
 from stacklab.report.format.numbers import NOTHING, alone
 from stacklab.report.format.palette import color_of, symbol_of
-from stacklab.report.sections.tables import Cell, Table
-from stacklab.stats.result import Estimate
+from stacklab.report.format.table import CsvTable, TextCell, TextTable, interval_columns, value_or_none
+from stacklab.report.sections.section import Section, TableBlock, figure_block, shown
+from stacklab.stats.result import Estimate, Result, Undefined
 from stacklab.study.results.aggregate import Aggregate, ArmAggregate
 
 APART = 0.6
@@ -15,19 +16,32 @@ APART = 0.6
 apart."""
 
 
-def aggregates(facts: Facts) -> Table | None:
-    """Aggregates down, arms across; what cannot be had stands as a dash, and the notes say why."""
+def aggregates(facts: Facts) -> Section:
+    table = aggregate_table(facts)
+    return Section(
+        name="aggregates",
+        title="Aggregates over tasks",
+        nav="Aggregates",
+        lead="The interquartile mean, the mean of the middle half of all scores over tasks and seeds, with its "
+        f"{facts.level:.0%} interval from a bootstrap that resamples seeds within each task. It decides no verdict.",
+        blocks=shown(TableBlock(table), figure_block(aggregate_figure(facts))) if table else (),
+        csv=(_csv(facts),),
+    )
+
+
+def aggregate_table(facts: Facts) -> TextTable | None:
+    """Aggregates down, arms across; what is undefined is a dash, and the notes say why."""
     if not facts.aggregates:
         return None
-    heads = (Cell(""), *(Cell(arm.label) for arm in facts.arms))
+    heads = (TextCell(""), *(TextCell(arm.label) for arm in facts.arms))
     rows = tuple(
-        (Cell(found.label, _over(facts, found)), *(_cell(facts, found, arm.name) for arm in facts.arms))
+        (TextCell(found.label, _over(facts, found)), *(_cell(facts, found, arm.name) for arm in facts.arms))
         for found in facts.aggregates
     )
     missing = [f"{found.label}: {found.absent}" for found in facts.aggregates if found.absent]
     for found in facts.aggregates:
         missing += [f"{arm.label}: {arm.estimate.reason}" for arm in found.arms if arm.estimate.kind == "undefined"]
-    return Table(heads, rows, notes=tuple(f"{NOTHING} {reason}" for reason in missing))
+    return TextTable(heads, rows, notes=tuple(f"{NOTHING} {reason}" for reason in missing))
 
 
 def aggregate_figure(facts: Facts) -> Figure | None:
@@ -50,13 +64,13 @@ def _over(facts: Facts, found: Aggregate) -> str:
     return ", ".join(facts.metric(name).title for name in found.metrics)
 
 
-def _cell(facts: Facts, found: Aggregate, name: str) -> Cell:
+def _cell(facts: Facts, found: Aggregate, name: str) -> TextCell:
     arm = next((arm for arm in found.arms if arm.arm == name), None)
     if arm is None or not isinstance(arm.estimate, Estimate):
-        return Cell(NOTHING)
+        return TextCell(NOTHING)
     style, estimate = facts.metric(found.metrics[0]).style, arm.estimate
     ends = f"{alone(style, estimate.low)} to {alone(style, estimate.high)}"
-    return Cell(alone(style, estimate.value), f"{ends}, {estimate.n} scores")
+    return TextCell(alone(style, estimate.value), f"{ends}, {estimate.n} scores")
 
 
 def _scores(arm: ArmAggregate) -> list[float]:
@@ -82,3 +96,28 @@ def _panel(facts: Facts, found: Aggregate) -> Panel:
     x = Axis("arm", 0.4, count + 0.6, ticks=tuple(float(place) for place in range(1, count + 1)))
     y = spanning(metric.unit, heights, share=metric.style == "share")
     return Panel(found.label, x, y, points=tuple(mark for mark in points if mark.x))
+
+
+def _csv(facts: Facts) -> CsvTable[tuple[Aggregate, ArmAggregate | None]]:
+    """An arm a row, and one without an arm for an aggregate that no arm can have."""
+    rows: list[tuple[Aggregate, ArmAggregate | None]] = []
+    for aggregate in facts.aggregates:
+        rows += [(aggregate, None)] if aggregate.absent else []
+        rows += [(aggregate, arm) for arm in aggregate.arms]
+
+    def result(row: tuple[Aggregate, ArmAggregate | None]) -> Result:
+        return row[1].estimate if row[1] else Undefined(reason=row[0].absent)
+
+    return CsvTable(
+        "aggregates.csv",
+        rows,
+        {
+            "aggregate": lambda row: row[0].name,
+            "metrics": lambda row: " ".join(row[0].metrics),
+            "arm": lambda row: row[1].arm if row[1] else None,
+            "label": lambda row: row[1].label if row[1] else None,
+            "n": lambda row: sum(map(len, row[1].scores.values())) if row[1] else None,
+            "interquartile_mean": lambda row: value_or_none(result(row)),
+            **interval_columns(result),
+        },
+    )

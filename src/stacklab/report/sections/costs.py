@@ -1,4 +1,4 @@
-"""What an arm reaches against what it costs, and how its answers depend on the number of hops."""
+"""Final losses against size, computation and time, and accuracy against the number of hops."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,6 +9,7 @@ from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.estimates import Measure
 from stacklab.report.format.palette import color_of, symbol_of
+from stacklab.report.sections.section import Section, single_figure
 from stacklab.run.metrics import describe, hops_of
 from stacklab.stats.result import Estimate
 
@@ -23,7 +24,15 @@ class Place(NamedTuple):
     costs: tuple[float, ...]
 
 
-def costs(facts: Facts) -> Figure | None:
+def costs(facts: Facts) -> Section | None:
+    return single_figure(cost_figure(facts), nav="Loss and cost")
+
+
+def accuracy(facts: Facts) -> Section | None:
+    return single_figure(accuracy_figure(facts))
+
+
+def cost_figure(facts: Facts) -> Figure | None:
     """Final losses against size, computation and time: a dot per seed, a large marker per arm."""
     panels = []
     for name, metric in LOSSES:
@@ -43,7 +52,7 @@ def costs(facts: Facts) -> Figure | None:
     )
 
 
-def accuracy(facts: Facts) -> Figure | None:
+def accuracy_figure(facts: Facts) -> Figure | None:
     """Exact answers by number of hops, per arm."""
     hops = sorted({h for arm in facts.arms for found in arm.measures if (h := hops_of(found.metric)) is not None})
     if not hops:

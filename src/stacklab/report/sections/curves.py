@@ -8,6 +8,7 @@ from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.history import RunFact
 from stacklab.report.format.palette import color_of, symbol_of
+from stacklab.report.sections.section import FigureBlock, Heading, Section
 
 STEP, NATS = "training step", "nats per token"
 PROBES: dict[str, tuple[str, Dash]] = {"validation": ("validation", "solid"), "train_probe": ("train probe", "dash")}
@@ -16,7 +17,16 @@ EARLY = 0.15
 """The overlay leaves out the first steep part of training, as a share of the steps."""
 
 
-def curves(facts: Facts) -> Figure | None:
+def curves(facts: Facts) -> Section | None:
+    """None where no run has left a log."""
+    arm_by_arm, together = curve_figure(facts), overlay_figure(facts)
+    if arm_by_arm is None:
+        return None
+    overlay = (Heading(together.title), FigureBlock(together)) if together else ()
+    return Section("curves", "Loss curves", (FigureBlock(arm_by_arm), *overlay))
+
+
+def curve_figure(facts: Facts) -> Figure | None:
     """One panel per arm on shared axes: every seed, the range over seeds, and the noisy training batches."""
     drawn = [run for run in facts.runs if run.log]
     if not drawn:
@@ -48,7 +58,7 @@ def curves(facts: Facts) -> Figure | None:
     return over_epochs(facts, figure, _last_step(facts))
 
 
-def overlay(facts: Facts) -> Figure | None:
+def overlay_figure(facts: Facts) -> Figure | None:
     """One panel per probe: the arms' means over finished seeds, with their range."""
     last = _last_step(facts)
     panels = []
@@ -67,7 +77,7 @@ def overlay(facts: Facts) -> Figure | None:
         name="overlay",
         title="All arms together",
         caption="Means over the finished seeds; the band reaches from the lowest to the highest. The first "
-        f"{EARLY:.0%} of the steps are left out, so that the rest is shown at a useful height.",
+        f"{EARLY:.0%} of the steps are left out, so that the rest is legible.",
         panels=tuple(panels),
         keys=arm_keys(facts.arms),
         columns=2,

@@ -1,4 +1,4 @@
-"""How each arm depends on its learning rate: the grid as a figure and as a table."""
+"""Learning-rate sensitivity: the loss of every arm over the grid of learning rates, as a figure and as a table."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,26 @@ from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.format.numbers import NOTHING
 from stacklab.report.format.palette import color_of, symbol_of
-from stacklab.report.sections.tables import Cell, Table
+from stacklab.report.format.table import CsvTable, TextCell, TextRow, TextTable, text_row
+from stacklab.report.sections.section import Details, Section, TableBlock, figure_block, shown
 from stacklab.study.planning.tuning import ArmTuning, Point
 
 UNIT = "nats per token, tuning split"
+
+
+def tuning(facts: Facts) -> Section:
+    table = tuning_table(facts)
+    return Section(
+        name="tuning",
+        title="Learning-rate sensitivity",
+        nav="Learning rates",
+        lead="Every arm was trained over the same grid, on seeds and on text that no claim uses. Claims are judged at "
+        "the shared rate, and with each arm at the setting chosen for it.",
+        blocks=shown(
+            figure_block(learning_rates(facts)), Details("The grid in numbers", (TableBlock(table),)) if table else None
+        ),
+        csv=(_csv(facts),),
+    )
 
 
 def learning_rates(facts: Facts) -> Figure | None:
@@ -25,7 +41,7 @@ def learning_rates(facts: Facts) -> Figure | None:
     return Figure(
         name="learning_rates",
         title="Learning-rate sensitivity",
-        caption="Final loss on the tuning split, which no claim sees. Dots: one tuning seed each; lines: their mean; "
+        caption="Final loss on the tuning split, which no claim uses. Dots: one tuning seed each; lines: their mean; "
         "outlines: the setting chosen for an arm; crosses at the top: a seed diverged there.",
         panels=tuple(
             Panel(f"weight decay {decay:g}", x, y, lines=_lines(facts, decay), points=_points(facts, decay, y))
@@ -36,26 +52,27 @@ def learning_rates(facts: Facts) -> Figure | None:
     )
 
 
-def grid(facts: Facts) -> Table | None:
+def tuning_table(facts: Facts) -> TextTable | None:
     """Every setting of every arm."""
     if not facts.tuning:
         return None
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[TextRow] = []
     sections = []
     for tuning in facts.tuning:
         sections.append((len(rows), facts.arm(tuning.arm).label))
         rows += [_row(tuning, point) for point in tuning.points]
-    heads = ("Learning rate", "Weight decay", "Mean loss", "Losses by seed", "Diverged")
+    heads = text_row("Learning rate", "Weight decay", "Mean loss", "Losses by seed", "Diverged")
     notes = tuple(f"{facts.arm(one.arm).label}: no setting chosen, {one.reason}." for one in facts.tuning if one.reason)
-    return Table(tuple(Cell(head) for head in heads), tuple(rows), tuple(sections), notes)
+    return TextTable(heads, tuple(rows), tuple(sections), notes)
 
 
-def _row(tuning: ArmTuning, point: Point) -> tuple[Cell, ...]:
+def _row(tuning: ArmTuning, point: Point) -> TextRow:
     setting = point.setting
-    mean = Cell(NOTHING if point.mean is None else f"{point.mean:.4f}", "chosen" if setting == tuning.chosen else "")
+    chosen = "chosen" if setting == tuning.chosen else ""
+    mean = TextCell(NOTHING if point.mean is None else f"{point.mean:.4f}", chosen)
     losses = ", ".join(f"{loss:.4f}" for loss in point.losses) or NOTHING
-    rate, decay = Cell(f"{setting.learning_rate:g}"), Cell(f"{setting.weight_decay:g}")
-    return rate, decay, mean, Cell(losses), Cell(str(point.diverged) if point.diverged else "")
+    rate, decay = TextCell(f"{setting.learning_rate:g}"), TextCell(f"{setting.weight_decay:g}")
+    return rate, decay, mean, TextCell(losses), TextCell(str(point.diverged) if point.diverged else "")
 
 
 def _arms(facts: Facts) -> list[ArmFact]:
@@ -101,3 +118,20 @@ def _marks(
         return []
     x, y = zip(*at, strict=True)
     return [Points(name, x, y, color, symbol, size=size, hollow=hollow)]
+
+
+def _csv(facts: Facts) -> CsvTable[tuple[ArmTuning, Point]]:
+    return CsvTable(
+        "tuning.csv",
+        [(arm, point) for arm in facts.tuning for point in arm.points],
+        {
+            "arm": lambda row: row[0].arm,
+            "learning_rate": lambda row: row[1].setting.learning_rate,
+            "weight_decay": lambda row: row[1].setting.weight_decay,
+            "mean_loss": lambda row: row[1].mean,
+            "seeds_finished": lambda row: len(row[1].losses),
+            "diverged": lambda row: row[1].diverged,
+            "missing": lambda row: row[1].missing,
+            "chosen": lambda row: row[1].setting == row[0].chosen,
+        },
+    )

@@ -1,4 +1,4 @@
-"""A study whose arms are a grid: maps of accuracy, steps to solve, and the table of cells."""
+"""The figures of a grid of arms: maps of its metric, and the steps that its seeds took to solve it."""
 
 import math
 import statistics
@@ -7,12 +7,9 @@ from itertools import groupby
 
 from stacklab.report.drawing.figure import Axis, Figure, Key, Line, Panel, Points, spanning
 from stacklab.report.facts.build import Facts
-from stacklab.report.format.numbers import NOTHING
 from stacklab.report.format.palette import color, symbol
-from stacklab.report.sections.tables import Cell as TableCell
-from stacklab.report.sections.tables import Table
-from stacklab.study.results.cell import Cell, CellVerdict
-from stacklab.study.results.cells import ENOUGH, Threshold, predicted_depth
+from stacklab.study.results.cell import Cell
+from stacklab.study.results.cells import predicted_depth
 from stacklab.study.spec.grid import GridSpec
 
 SHADES = ("#f1eef6", "#d0d1e6", "#a6bddb", "#74a9cf", "#2b8cbe", "#045a8d")
@@ -20,14 +17,6 @@ SHADES = ("#f1eef6", "#d0d1e6", "#a6bddb", "#74a9cf", "#2b8cbe", "#045a8d")
 PREDICTED = "#c0392b"
 HALF = 0.45
 """Half the size of a cell: short of its edge, so that a place on the line belongs to one cell."""
-MARKS: dict[CellVerdict, str] = {
-    "solved": "✓",
-    "partial": "◐",
-    "at baseline": "○",
-    "not trained long enough": "…",
-    "one rate tried": "?",
-    "invalid": "!",
-}
 
 
 def maps(facts: Facts) -> Figure | None:
@@ -72,52 +61,6 @@ def steps_to_solve(facts: Facts) -> Figure | None:
     )
 
 
-def grid_lead(grid: GridSpec) -> str:
-    """When a cell is solved, and when one that is not counts as failing."""
-    return (
-        f"A cell is solved when a majority of its seeds reach {grid.solved:g} in {grid.metric}; the threshold is the "
-        f"smallest value of {grid.depth} at which that is so. One that is not solved is at the baseline of guessing, "
-        "partial, or was not trained long enough: it still learned when training ended, or had fewer than "
-        f"{ENOUGH} times the steps in which the next deeper one that solves did so. Only a stack that was given other "
-        "learning rates too counts as failing, and it stands here at the one that it does best at."
-    )
-
-
-def cell_table(facts: Facts) -> Table | None:
-    """Every cell with its seeds."""
-    if facts.grid is None or not facts.cells:
-        return None
-    heads = (*facts.grid.axes, "Verdict", "Mean", "By seed", "Steps to solve", "Guessing", "Other rates", "Why")
-    return Table(tuple(TableCell(head) for head in heads), tuple(_row(cell) for cell in facts.cells))
-
-
-def threshold_table(facts: Facts) -> Table | None:
-    """The smallest depth that solves, with the seeds of every depth."""
-    if facts.grid is None or not facts.thresholds:
-        return None
-    heads, rows = threshold_texts(facts.grid, facts.thresholds)
-    return Table(tuple(map(TableCell, heads)), tuple(tuple(map(TableCell, row)) for row in rows))
-
-
-def threshold_texts(grid: GridSpec, thresholds: Sequence[Threshold]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of that table."""
-    others = [axis for axis in grid.axes if axis != grid.depth]
-    predicted = ["predicted"] if grid.predicted else []
-    heads = [
-        *others,
-        f"smallest value of {grid.depth} at which a majority of seeds solve",
-        *predicted,
-        f"seeds by {grid.depth}",
-    ]
-    rows = []
-    for found in thresholds:
-        seeds = ", ".join(f"{depth}: {count} of {total}" for depth, count, total in found.solved)
-        told = [predicted_depth(grid, found.at) or NOTHING] if grid.predicted else []
-        smallest = f"{'at most ' if found.at_most else ''}{found.depth}" if found.depth else "none of these"
-        rows.append([*(found.at[axis] for axis in others), smallest, *told, seeds])
-    return heads, rows
-
-
 def _steps_panel(grid: GridSpec, title: str, cells: Sequence[Cell], across: Sequence[str], y: Axis) -> Panel:
     depths = list(dict.fromkeys(cell.at[grid.depth] for cell in cells))
     lines, points = [], []
@@ -135,20 +78,6 @@ def _steps_panel(grid: GridSpec, title: str, cells: Sequence[Cell], across: Sequ
             middle = {x: statistics.median(solved) for x, solved in steps.items() if solved}
             lines.append(Line(name, tuple(middle), tuple(middle.values()), color(place)))
     return Panel(title, _named(grid.depth, depths), y, lines=tuple(lines), points=tuple(points))
-
-
-def _row(cell: Cell) -> tuple[TableCell, ...]:
-    steps = ", ".join(NOTHING if one.steps is None else str(one.steps) for one in cell.outcomes)
-    mean = NOTHING if cell.mean is None else f"{cell.mean:.3f}"
-    guess = NOTHING if cell.baseline is None else f"{cell.baseline:.3f}"
-    rates = "; ".join(f"{one.learning_rate:g}: {_finals(one)}" for one in cell.others)
-    verdict = f"{MARKS[cell.verdict]} {cell.verdict}"
-    texts = (*cell.at.values(), verdict, mean, _finals(cell), steps, guess, rates, cell.reason)
-    return tuple(TableCell(text or NOTHING) for text in texts)
-
-
-def _finals(cell: Cell) -> str:
-    return ", ".join(f"{one.final:.3f}" for one in cell.outcomes)
 
 
 def _panels(grid: GridSpec, cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:

@@ -1,10 +1,10 @@
-"""A study's trend in numbers: where every arm stands, the fits, the gaps between them."""
+"""The tables of a trend: every arm, the fits, and the gaps between them."""
 
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.format.numbers import MINUS, NOTHING, alone, measure_text
-from stacklab.report.sections.tables import Cell, Row, Table
-from stacklab.report.sections.trend import TITLES
+from stacklab.report.format.table import TextRow, TextTable, text_row
+from stacklab.report.sections.trend.figure import TITLES
 from stacklab.run.metrics import describe
 from stacklab.stats.decay import Decay
 from stacklab.stats.decay_gap import INDEPENDENT, SHARED
@@ -14,51 +14,33 @@ from stacklab.study.results.trend import Series, Trend
 
 STEP = "median_step_seconds"
 METHODS = {
-    SHARED: "seeds taken out",
-    INDEPENDENT: "not every seed stands at every place of both, curves taken as independent",
+    SHARED: "effects of seeds removed",
+    INDEPENDENT: "not every seed has a run at every place of both, so the curves are treated as independent",
 }
 
 
-def lead(trend: Trend) -> str:
-    """What is fitted, and what its intervals take for granted."""
-    return (
-        f"An exponential c + a exp(−x / b) is fitted to all finished seeds of a series, x being the "
-        f"{TITLES[trend.against]}. Parameters have profile-likelihood intervals at 95 %, curves and gaps Student's t "
-        "intervals. Those of one curve take its points as independent although its arms share their seeds: where a "
-        "seed shifts all of its runs alike, the band of a curve is too narrow and the interval of b too wide. A gap is "
-        f"a share of the value that the curve of {trend.reference} has, negative where the series lies lower; what a "
-        "seed adds to all of its runs is taken out of it where both curves have the same seeds. It decides no verdict."
-    )
-
-
-def point_table(facts: Facts) -> Table | None:
-    """An arm a row: its place, its metric, its times, and what of a step is attention."""
-    trend = facts.trend
-    if trend is None:
-        return None
+def point_table(facts: Facts, trend: Trend) -> TextTable:
+    """An arm a row: its place, its metric, its times, and the share of a step that is attention."""
     rows = []
     for series in trend.series:
         for point in series.points:
             arm, attention = facts.arm(point.arm), sum(point.attention_seconds)
             measures = [_measured(arm, name) for name in (trend.metric, "train_seconds", STEP)]
             cost = (_seconds(attention), _share(attention, arm)) if point.attention_seconds else (NOTHING, NOTHING)
-            rows.append(_row(series.name, arm.label, f"{point.x:g}", point.schedule, *measures, *cost))
+            rows.append(text_row(series.name, arm.label, f"{point.x:g}", point.schedule, *measures, *cost))
     times = ("Training time", "Time of a step", "Attention of a step, alone", "Share of the step")
     place = (TITLES[trend.against].capitalize(), "Heads by layer", describe(trend.metric).title)
     notes = (f"Attention: {trend.attention}",) if trend.attention else ()
-    return Table(_row("Series", "Arm", *place, *times), tuple(rows), notes=notes)
+    return TextTable(text_row("Series", "Arm", *place, *times), tuple(rows), notes=notes)
 
 
-def fit_table(facts: Facts) -> Table | None:
+def fit_table(trend: Trend) -> TextTable:
     """A series a row, with the degrees of freedom, or why it cannot be fitted."""
-    trend = facts.trend
-    if trend is None:
-        return None
     heads = ("Series", "Points", "Degrees of freedom", "Limit c", "Height a", f"Scale b, in {TITLES[trend.against]}")
-    return Table(_row(*heads, "Scatter", "Remark"), tuple(_fit_row(series) for series in trend.series))
+    return TextTable(text_row(*heads, "Scatter", "Remark"), tuple(_fit_row(series) for series in trend.series))
 
 
-def gap_table(facts: Facts) -> Table | None:
+def gap_table(facts: Facts) -> TextTable | None:
     """A series a row: its curve and that of the reference at one place, and the relative difference. None for one."""
     trend = facts.trend
     others = [series for series in trend.series if series.gap is not None] if trend else []
@@ -66,7 +48,7 @@ def gap_table(facts: Facts) -> Table | None:
         return None
     reference = next((series for series in trend.series if series.name == trend.reference), None)
     rows = [
-        _row(
+        text_row(
             series.name,
             _at(series, trend),
             _at(reference, trend),
@@ -79,16 +61,16 @@ def gap_table(facts: Facts) -> Table | None:
     ]
     where = f"at {trend.at:g} {TITLES[trend.against]}"
     heads = ("Series", f"Its curve {where}", f"Curve of {trend.reference}", "Gap, relative", "In the source", "Remark")
-    return Table(_row(*heads), tuple(rows))
+    return TextTable(text_row(*heads), tuple(rows))
 
 
-def _fit_row(series: Series) -> Row:
+def _fit_row(series: Series) -> TextRow:
     fit = series.fit
     if not isinstance(fit, Decay):
-        return _row(series.name, *(NOTHING,) * 6, f"cannot be fitted: {fit.reason}")
+        return text_row(series.name, *(NOTHING,) * 6, f"cannot be fitted: {fit.reason}")
     parameters = (_parameter(found) for found in (fit.limit, fit.height, fit.scale))
     points = f"{fit.n} at {fit.distinct} places"
-    return _row(series.name, points, str(fit.degrees), *parameters, f"{fit.spread:.2g}", fit.note)
+    return text_row(series.name, points, str(fit.degrees), *parameters, f"{fit.spread:.2g}", fit.note)
 
 
 def _parameter(found: Parameter) -> str:
@@ -117,10 +99,10 @@ def _remark(series: Series, trend: Trend) -> str:
     if not isinstance(series.gap, Estimate):
         return series.gap.reason if series.gap else ""
     places = [point.x for point in series.points]
-    told = [METHODS[series.gap.method]]
+    remarks = [METHODS[series.gap.method]]
     if not min(places) <= trend.at <= max(places):
-        told.insert(0, f"beyond its points, from {min(places):g} to {max(places):g}")
-    return "; ".join(told)
+        remarks.insert(0, f"beyond its points, from {min(places):g} to {max(places):g}")
+    return "; ".join(remarks)
 
 
 def _measured(arm: ArmFact, metric: str) -> str:
@@ -138,7 +120,3 @@ def _share(attention: float, arm: ArmFact) -> str:
 
 def _number(value: float) -> str:
     return f"{value:#.4g}".rstrip(".").replace("-", MINUS)
-
-
-def _row(*texts: str) -> Row:
-    return tuple(Cell(text) for text in texts)

@@ -15,17 +15,17 @@ from stacklab.study.results.trend import Trend, TrendPoint
 TITLES = {"total_heads": "total heads"}
 TIMES = ("train_seconds", "median_step_seconds")
 SIDES: tuple[LabelSide, ...] = ("right", "above", "below", "left")
-"""Of the labels of a series, where there is room: arms of several series often stand at one place."""
+"""Sides of the labels by series, where there is room: arms of several series often stand at one place."""
 HUES = (0, 4, 2, 3, 5, 1, 6)
 """Places in the palette, neighbours far apart: series cross each other."""
 UNITS = ((7200.0, 3600.0, "h"), (1.0, 1.0, "s"), (0.0, 1e-3, "ms"))
-"""From so many seconds on, times are shown in units of so many seconds."""
+"""Seconds from which on a unit is used, its seconds, and its name."""
 ACROSS, ALONG = 0.25, 0.15
 """Room at both ends of an axis, as a share of its span: labels stand beside the outermost points."""
 
 
 def trend_figure(facts: Facts) -> Figure | None:
-    """The metric with its fits, then the times that finished runs took, then what attention alone takes."""
+    """The metric with its fits, then the times of finished runs, then the time of attention alone."""
     trend = facts.trend
     if trend is None:
         return None
@@ -38,7 +38,7 @@ def trend_figure(facts: Facts) -> Figure | None:
         title=f"{describe(trend.metric).title} and time against {TITLES[trend.against]}",
         caption="Dots: one seed each. Outlines: the mean of an arm with its t interval, labelled with the heads of its "
         "layers, bottom first. Curves: exponential fits through all dots of a series with the 95 % confidence band, "
-        "which takes runs of one seed as independent, where a fit can be had; a band may run out of the panel, its "
+        "which treats runs of one seed as independent, where a fit is possible; a band may leave the panel, its "
         "edges are in the CSV. Attention: all layers of a training step, forward and backward, each measured alone.",
         panels=shown,
         keys=tuple(Key(series.name, _hue(i), symbol(i)) for i, series in enumerate(trend.series)),

@@ -1,10 +1,11 @@
-"""How many seeds would settle what the study asks."""
+"""The power of the tests against the number of seeds."""
 
 from stacklab.report.drawing.figure import Axis, Figure, Key, Line, Panel
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.format.palette import color_of
+from stacklab.report.sections.section import Section, single_figure
 from stacklab.stats.comparison import COMPARISONS
 from stacklab.stats.power import difference_power
 from stacklab.stats.result import Estimate
@@ -14,8 +15,12 @@ LEAST_REACH, MOST_REACH = 12, 40
 """Seeds up to which the curves are drawn: four times those of the study, between these."""
 
 
-def power(facts: Facts) -> Figure | None:
-    """Power of the test that decides, for the effect found, by claim: a line per arm that it is compared with."""
+def power(facts: Facts) -> Section | None:
+    return single_figure(power_figure(facts), nav="Power")
+
+
+def power_figure(facts: Facts) -> Figure | None:
+    """Power of the test that decides, for the effect observed, by claim: a line per arm that it is compared with."""
     reach = min(MOST_REACH, max(LEAST_REACH, 4 * len(facts.seeds)))
     claims = [shown for contrasts in facts.by_claim() if (shown := [one for one in contrasts if _has_power(one)])]
     if not claims:
@@ -24,8 +29,8 @@ def power(facts: Facts) -> Figure | None:
     return Figure(
         name="power",
         title="Power against seeds",
-        caption="Probability that the t interval that decides excludes zero, if the effect is as large as the one "
-        "found here, which is itself uncertain. Dashes: the power that the claim names, and the number of seeds run.",
+        caption="Probability that the t interval that decides excludes zero, if the true effect is as large as the one "
+        "observed, which is itself uncertain. Dashes: the power that the claim names, and the number of seeds run.",
         panels=tuple(_panel(facts, found, reach) for found in claims),
         keys=tuple(Key(f"against {arm.label}", color_of(arm), "solid") for arm in against.values()),
     )

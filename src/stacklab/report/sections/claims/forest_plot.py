@@ -1,13 +1,16 @@
-"""The comparisons as strips on a number line: intervals, a dot for every seed, zero and the margin."""
+"""The forest plot of the claims: every comparison on a number line, with its intervals, a dot for every seed, zero and
+the margin."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import ClassVar
 
+from stacklab.report.drawing.figure import round_ticks
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.format.numbers import alone, signed
+from stacklab.report.format.table import TextTable
 from stacklab.run.metrics import Metric, Style
 from stacklab.stats.result import Estimate, Result
 
@@ -18,21 +21,21 @@ WIDEST = 1.5
 
 
 @dataclass(frozen=True)
-class Dot:
-    """A difference that a seed gives. `title` is shown on hovering."""
+class ForestDot:
+    """The difference at one seed. `title` is shown on hovering."""
 
     place: float
     title: str
 
 
 @dataclass(frozen=True)
-class Strip:
+class ForestRow:
     """One comparison. Intervals are None where undefined."""
 
     contrast: ContrastFact
     t: Span | None
     bootstrap: Span | None
-    dots: tuple[Dot, ...]
+    dots: tuple[ForestDot, ...]
 
     @property
     def name(self) -> str:
@@ -41,7 +44,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class StripGroup:
+class ForestGroup:
     """One claim against each of its arms, on a shared axis from `low` to `high`."""
 
     claim: str
@@ -51,7 +54,7 @@ class StripGroup:
     low: float
     high: float
     ticks: tuple[float, ...]
-    strips: tuple[Strip, ...]
+    rows: tuple[ForestRow, ...]
 
     def place(self, value: float) -> float:
         """Position on the axis in per cent of its length, kept within it."""
@@ -62,30 +65,26 @@ class StripGroup:
         return not self.low <= value <= self.high
 
 
-def strip_groups(facts: Facts) -> list[StripGroup]:
+@dataclass(frozen=True)
+class ForestBlock:
+    """The page draws each group with its `pairs`, the values by seed; Markdown has `verdicts` and a picture."""
+
+    kind: ClassVar[str] = "forest-plot"
+    groups: tuple[ForestGroup, ...]
+    pairs: tuple[TextTable, ...]
+    verdicts: TextTable
+
+
+def forest_groups(facts: Facts) -> tuple[ForestGroup, ...]:
     """By claim, in the study's order."""
-    return [_group(facts.metric(contrasts[0].metric), contrasts) for contrasts in facts.by_claim()]
+    return tuple(_group(facts.metric(contrasts[0].metric), contrasts) for contrasts in facts.by_claim())
 
 
-def nice_ticks(low: float, high: float, *, most: int = 5) -> tuple[float, ...]:
-    """Round numbers inside the span, at steps of 1, 2 or 5 times a power of ten.
-
-    >>> nice_ticks(-0.31, 0.12)
-    (-0.3, -0.2, -0.1, 0.0, 0.1)
-    """
-    rough = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    # round() takes off the dust of multiplying by a tenth; + 0.0 makes a negative zero a plain one.
-    return tuple(round(number * step, 12) + 0.0 for number in range(first, last + 1))
-
-
-def _group(metric: Metric, contrasts: Sequence[ContrastFact]) -> StripGroup:
+def _group(metric: Metric, contrasts: Sequence[ContrastFact]) -> ForestGroup:
     claim = contrasts[0].claim
     style = metric.style
-    strips = tuple(
-        Strip(
+    rows = tuple(
+        ForestRow(
             contrast=contrast,
             t=_span(contrast.difference),
             bootstrap=_span(contrast.bootstrap),
@@ -93,44 +92,44 @@ def _group(metric: Metric, contrasts: Sequence[ContrastFact]) -> StripGroup:
         )
         for contrast in contrasts
     )
-    low, high = _extent(strips, claim.margin)
-    return StripGroup(
+    low, high = _extent(rows, claim.margin)
+    return ForestGroup(
         claim=claim.id,
         metric=metric,
         direction=claim.direction,
         margin=claim.margin,
         low=low,
         high=high,
-        ticks=nice_ticks(low, high),
-        strips=strips,
+        ticks=round_ticks(low, high),
+        rows=rows,
     )
 
 
-def _paired(style: Style, contrast: ContrastFact) -> Iterator[Dot]:
+def _paired(style: Style, contrast: ContrastFact) -> Iterator[ForestDot]:
     """The raw paired differences."""
     for pair in contrast.pairs:
         gap = pair.arm - pair.against
         values = f"{alone(style, pair.arm)} − {alone(style, pair.against)}"
-        yield Dot(gap, f"seed {pair.seed}: {values} = {signed(style, gap)}")
+        yield ForestDot(gap, f"seed {pair.seed}: {values} = {signed(style, gap)}")
 
 
-def _unpaired(style: Style, contrast: ContrastFact) -> Iterator[Dot]:
+def _unpaired(style: Style, contrast: ContrastFact) -> Iterator[ForestDot]:
     """Every run of either arm against the mean of the other: both scatter about the difference of the means."""
     if not contrast.pairs:
         return
     arm, against = (fmean(getattr(pair, side) for pair in contrast.pairs) for side in ("arm", "against"))
     for pair in contrast.pairs:
         for gap, label in ((pair.arm - against, contrast.arm_label), (arm - pair.against, contrast.against_label)):
-            yield Dot(gap, f"{label}, seed {pair.seed}, against the other's mean: {signed(style, gap)}")
+            yield ForestDot(gap, f"{label}, seed {pair.seed}, against the other's mean: {signed(style, gap)}")
 
 
-def _extent(strips: Sequence[Strip], margin: float | None) -> Span:
+def _extent(rows: Sequence[ForestRow], margin: float | None) -> Span:
     ends = [0.0] if margin is None else [-margin, margin]
-    for strip in strips:
-        ends += [*(dot.place for dot in strip.dots), *(strip.bootstrap or ())]
+    for row in rows:
+        ends += [*(dot.place for dot in row.dots), *(row.bootstrap or ())]
     low, high = min(ends), max(ends)
     reach = WIDEST * (high - low)
-    spans = [strip.t for strip in strips if strip.t]
+    spans = [row.t for row in rows if row.t]
     low = max(low - reach, min([low, *(span[0] for span in spans)]))
     high = min(high + reach, max([high, *(span[1] for span in spans)]))
     room = 0.06 * (high - low) or 1.0
