@@ -4,8 +4,10 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from stacklab.base.files import write_atomically
 from stacklab.report.drawing.figure import Axis, Figure, Key, LabelSide, Line, Panel, Points
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ LABEL_PLACES: Mapping[LabelSide, tuple[tuple[int, int], str, str]] = {
 }
 """Offset in points, horizontal and vertical alignment."""
 GREY = "#555555"
+KINDS: tuple[Literal["png", "svg"], ...] = ("png", "svg")
 DPI = 120
 LARGE = 1e4
 """From here on ticks are written as 10k, 2M."""
@@ -46,6 +49,17 @@ def render(drawing: "Drawing", kind: Literal["png", "svg"]) -> bytes:
     with style():
         drawing.savefig(buffer, format=kind, dpi=DPI, metadata=METADATA[kind])
     return buffer.getvalue()
+
+
+def save(drawing: "Drawing", folder: Path, name: str) -> None:
+    """name.png and name.svg in the folder, each written whole or not at all. Raises DiskError."""
+    for kind in KINDS:
+        content = render(drawing, kind)
+        write_atomically(folder / f"{name}.{kind}", lambda path, content=content: _fill(path, content))  # type: ignore[misc]
+
+
+def _fill(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 @contextmanager

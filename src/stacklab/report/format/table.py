@@ -48,15 +48,20 @@ class CsvTable(Generic[T]):
 
 
 def csv_text(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """
-    >>> csv_text(("a", "b"), [(0.1, None), (1, "x,y")])
-    'a,b\\n0.1,\\n1,"x,y"\\n'
+    """Numbers with all their digits; None is an empty cell.
+
+    >>> print(csv_text(("a", "b"), [(0.1, None), (1, "x,y"), (float("nan"), 2)]), end="")
+    a,b
+    0.1,
+    1,"x,y"
+    nan,2
     """
     import pandas as pd
 
     # As objects: a column of counts with a gap would become one of floats.
-    frame = pd.DataFrame(map(list, rows), columns=list(heads), dtype=object)
-    return str(frame.to_csv(index=False, lineterminator="\n"))
+    cells = (["" if value is None else value for value in row] for row in rows)
+    frame = pd.DataFrame(cells, columns=list(heads), dtype=object)
+    return str(frame.to_csv(index=False, lineterminator="\n", na_rep="nan"))
 
 
 def interval_columns(result: Callable[[T], Result | None]) -> dict[str, Callable[[T], Any]]:

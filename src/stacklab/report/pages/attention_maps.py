@@ -1,14 +1,13 @@
 """Attention maps as text, PNG, SVG and CSV."""
 
-import csv
 from collections.abc import Sequence
-from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from stacklab.base.files import write_atomically, write_text
+from stacklab.base.files import write_text
 from stacklab.interp.panel_spec import AttentionPanel
-from stacklab.report.drawing.matplotlib import render, style
+from stacklab.report.drawing.matplotlib import save, style
+from stacklab.report.format.table import csv_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,28 +47,20 @@ def _mark(share: float) -> str:
 
 def panels_csv(panels: Sequence[AttentionPanel]) -> str:
     """A cell of a map a row."""
-    buffer = StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("map", "row", "row_name", "column", "column_name", "attention"))
-    for panel in panels:
-        for row, (name, shares) in enumerate(zip(panel.rows, panel.shares, strict=True)):
-            for column, (column_name, share) in enumerate(zip(panel.columns, shares, strict=True)):
-                writer.writerow((panel.title, row, name, column, column_name, f"{share:.6g}"))
-    return buffer.getvalue()
+    heads = ("map", "row", "row_name", "column", "column_name", "attention")
+    rows = (
+        (panel.title, row, name, column, column_name, f"{share:.6g}")
+        for panel in panels
+        for row, (name, shares) in enumerate(zip(panel.rows, panel.shares, strict=True))
+        for column, (column_name, share) in enumerate(zip(panel.columns, shares, strict=True))
+    )
+    return csv_text(heads, rows)
 
 
 def write_panels(panels: Sequence[AttentionPanel], folder: Path, *, columns: int = 3) -> None:
     """attention.png, .svg and .csv in a folder."""
-    drawing = draw_panels(panels, columns=columns)
-    kinds: tuple[Literal["png", "svg"], ...] = ("png", "svg")
-    for kind in kinds:
-        data = render(drawing, kind)
-        write_atomically(folder / f"attention.{kind}", lambda path, data=data: _write(path, data))  # type: ignore[misc]
+    save(draw_panels(panels, columns=columns), folder, "attention")
     write_text(folder / "attention.csv", panels_csv(panels))
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
 
 
 def draw_panels(panels: Sequence[AttentionPanel], *, columns: int) -> "Drawing":

@@ -1,16 +1,13 @@
 """The picture of a coordinate check: the size of every part's output against the size of the stack."""
 
-import csv
-from io import StringIO
 from pathlib import Path
 
 from stacklab.base.files import write_text
 from stacklab.report.drawing.csv import figure_csv
 from stacklab.report.drawing.figure import Axis, Figure, Key, Line, Panel, spanning
-from stacklab.report.drawing.matplotlib import draw, render
-from stacklab.report.format.palette import COLORS
-from stacklab.report.pages.write import KINDS as PICTURES
-from stacklab.report.pages.write import write_bytes
+from stacklab.report.drawing.matplotlib import draw, save
+from stacklab.report.format.palette import color
+from stacklab.report.format.table import csv_text
 from stacklab.run.coordinates import KINDS, Kind, Measured, Reading, Sweep, without_blocks
 
 TITLES = {"d_model": "width", "num_layers": "depth"}
@@ -22,11 +19,10 @@ CHANGE = "#000000"
 def write_coordinates(folder: Path, sweep: Sweep) -> Path:
     """The figure as PNG, SVG and CSV, and all readings as CSV; returns the PNG. Raises DiskError."""
     figure = coordinate_figure(sweep)
-    drawing = draw(figure)
-    for kind in PICTURES:
-        write_bytes(folder / f"{figure.name}.{kind}", render(drawing, kind))
+    save(draw(figure), folder, figure.name)
     write_text(folder / f"{figure.name}.csv", figure_csv(figure))
-    write_text(folder / f"{figure.name}-readings.csv", _readings(sweep))
+    heads = ("parametrisation", sweep.knob, *Reading._fields[2:])
+    write_text(folder / f"{figure.name}-readings.csv", csv_text(heads, sweep.readings))
     return folder / f"{figure.name}.png"
 
 
@@ -34,7 +30,7 @@ def coordinate_figure(sweep: Sweep) -> Figure:
     """A row of panels per parametrisation, a panel per part: a line per step, and what training changed."""
     steps = _drawn_steps(sweep.steps)
     parts = without_blocks(sweep.parts())
-    step_keys = [Key(_when(step), _color(index), "solid") for index, step in enumerate(steps)]
+    step_keys = [Key(_when(step), color(index), "solid") for index, step in enumerate(steps)]
     return Figure(
         name=TITLES[sweep.knob],
         title=f"Sizes of outputs against {TITLES[sweep.knob]}",
@@ -47,7 +43,7 @@ def coordinate_figure(sweep: Sweep) -> Figure:
 
 
 def _panel(sweep: Sweep, kind: Kind, part: str, steps: tuple[int, ...]) -> Panel:
-    lines = [_line(sweep, kind, part, step, "size", _color(index)) for index, step in enumerate(steps)]
+    lines = [_line(sweep, kind, part, step, "size", color(index)) for index, step in enumerate(steps)]
     lines.append(_line(sweep, kind, part, sweep.steps, "change", CHANGE))
     # Both parametrisations of a part share their axis, or a level line could not be told from a steep one.
     both = [value for other in KINDS for step in steps for value in _means(sweep, other, part, step, "size")]
@@ -57,11 +53,11 @@ def _panel(sweep: Sweep, kind: Kind, part: str, steps: tuple[int, ...]) -> Panel
     return Panel(f"{part}, {kind}", x, spanning("mean |output|", shown, log=True), lines=tuple(lines))
 
 
-def _line(sweep: Sweep, kind: Kind, part: str, step: int, measured: Measured, color: str) -> Line:
+def _line(sweep: Sweep, kind: Kind, part: str, step: int, measured: Measured, shade: str) -> Line:
     changed = measured == "change"
     name = f"change {_when(step)}" if changed else _when(step)
     y = _means(sweep, kind, part, step, measured)
-    return Line(name, _floats(sweep.values), y, color, dash="dash" if changed else "solid", symbol="circle")
+    return Line(name, _floats(sweep.values), y, shade, dash="dash" if changed else "solid", symbol="circle")
 
 
 def _means(sweep: Sweep, kind: Kind, part: str, step: int, measured: Measured) -> tuple[float, ...]:
@@ -78,17 +74,5 @@ def _when(step: int) -> str:
     return "at the start" if step == 0 else f"after step {step}"
 
 
-def _color(index: int) -> str:
-    return COLORS[index % len(COLORS)]
-
-
 def _floats(values: tuple[int, ...]) -> tuple[float, ...]:
     return tuple(map(float, values))
-
-
-def _readings(sweep: Sweep) -> str:
-    buffer = StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("parametrisation", sweep.knob, *Reading._fields[2:]))
-    writer.writerows(sweep.readings)
-    return buffer.getvalue()

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from stacklab.audit.spec import Audit
-from stacklab.base.files import write_atomically, write_json, write_text
+from stacklab.base.files import write_json, write_text
 from stacklab.report.drawing.csv import figure_csv
-from stacklab.report.drawing.matplotlib import draw, render
+from stacklab.report.drawing.matplotlib import draw, save
 from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.pages.html import render_html
 from stacklab.report.pages.markdown import render_markdown
@@ -17,8 +16,6 @@ from stacklab.report.sections.claims.forest_plot import ForestBlock
 from stacklab.report.sections.registry import csv_files, figures, sections, unfolded
 from stacklab.report.sections.section import Section
 from stacklab.study.results.results import StudyResult
-
-KINDS: tuple[Literal["png", "svg"], ...] = ("png", "svg")
 
 
 @dataclass(frozen=True)
@@ -79,17 +76,9 @@ def _write_pictures(folder: Path, made: Sequence[Section]) -> None:
             if isinstance(block, ForestBlock):
                 drawings["claims"] = draw_forest(block.groups)
     for name, drawing in drawings.items():
-        for kind in KINDS:
-            write_bytes(folder / f"{name}.{kind}", render(drawing, kind))
+        save(drawing, folder, name)
     for name, figure in drawn.items():
         write_text(folder / f"{name}.csv", figure_csv(figure))
     for path in folder.glob("*.*") if folder.is_dir() else ():
         if path.stem not in drawings:
             path.unlink()
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    def fill(temporary: Path) -> None:
-        temporary.write_bytes(content)
-
-    write_atomically(path, fill)
