@@ -7,16 +7,29 @@
 
 from typing import TYPE_CHECKING, Any
 
-from stacklab.base.late import after_import
-
 if TYPE_CHECKING:
-    from stacklab.api import Study, export_model, generate, import_model, load_study, open_results, stream
-
-after_import("transformers.models.auto.configuration_auto", "stacklab.model.port.register", "register_config")
-after_import("transformers.models.auto.modeling_auto", "stacklab.model.port.register", "register_model")
+    from stacklab.api import (
+        Study,
+        export_model,
+        generate,
+        import_model,
+        load_study,
+        open_results,
+        register_with_transformers,
+        stream,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["Study", "export_model", "generate", "import_model", "load_study", "open_results", "stream"]
+__all__ = [
+    "Study",
+    "export_model",
+    "generate",
+    "import_model",
+    "load_study",
+    "open_results",
+    "register_with_transformers",
+    "stream",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacklab.base.env import apply_defaults
-from stacklab.study.engines.machine import threads_each
-from stacklab.study.engines.registry import EngineName, make_engine, worker_count
+from stacklab.base.errors import MissingExtraError
+from stacklab.study.engines.registry import make_engine
 from stacklab.study.execution.live import live
 from stacklab.study.execution.looks import declared_looks, more_seeds, saved_plan
-from stacklab.study.execution.run import Todo, run_plan
-from stacklab.study.planning.attention_cost import with_attention
+from stacklab.study.execution.run import Todo, run_plan, with_attention
 from stacklab.study.planning.plan import Plan, make_plan
-from stacklab.study.planning.tuning import count_runs, with_tuned
+from stacklab.study.planning.stages import count_runs
 from stacklab.study.results.results import StudyResult, open_results
-from stacklab.study.spec.load import read_study, variant_of
-from stacklab.study.spec.rates import RetrySpec, TuningSpec
+from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest, make_request
 from stacklab.study.spec.study import StudySpec
 
 if TYPE_CHECKING:
@@ -24,77 +24,56 @@ if TYPE_CHECKING:
     from stacklab.exchange.generate import Generated, Piece
     from stacklab.exchange.import_ import Imported
 
-__all__ = ["Study", "export_model", "generate", "import_model", "load_study", "open_results", "stream"]
+__all__ = [
+    "Study",
+    "export_model",
+    "generate",
+    "import_model",
+    "load_study",
+    "open_results",
+    "register_with_transformers",
+    "stream",
+]
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study at one scale. `variant` names the folder when settings or seeds were given beside the study.
-
-    looks: how often results may be looked at, with more seeds each time; declared before the first run.
-    """
+    """A study at one scale, with its overrides, and how it is to be run."""
 
     spec: StudySpec
-    scale: str
-    out: Path
-    seeds: tuple[int, ...] | None
-    variant: str
-    looks: int | None = None
-    tuning: TuningSpec | None = None
-    retry: RetrySpec | None = None
-    """Either in place of what the scale has."""
+    request: StudyRequest
 
-    def plan(self, *, more: int | None = None, workers: int | None = None) -> Plan:
-        """Prepare the data, resolve and check every arm. `more`: go on to the next look, with so many more seeds.
-        workers: how many runs will train at once, for an arm whose step is to take as long as another's.
+    def plan(self, *, more: int | None = None) -> Plan:
+        """Prepare the data, resolve and check every arm. `more`: go on to the next look, with this many more seeds.
 
         A study that went on to a later look stays there. Raises UserError for what cannot be run.
         """
-        saved = saved_plan(self.out, self.spec.name, self.scale, self.variant)
-        looks = declared_looks(saved, self.looks)
-        if saved is None or saved.look == 1:
-            plan = self._planned(self.seeds, looks=looks, look=1, workers=workers)
-        else:
-            plan = self._planned(saved.seeds, looks=looks, look=saved.look, workers=workers)
-        if more is None:
-            return plan
-        return self._planned(more_seeds(plan, more, self.out), looks=looks, look=plan.look + 1, workers=workers)
-
-    def _planned(self, seeds: tuple[int, ...] | None, *, looks: int, look: int, workers: int | None) -> Plan:
-        plan = make_plan(
-            self.spec,
-            scale=self.scale,
-            out=self.out,
-            seeds=seeds,
-            variant=self.variant,
-            looks=looks,
-            look=look,
-            tuning=self.tuning,
-            retry=self.retry,
-            workers=workers,
-        )
-        return with_tuned(plan, self.out)
+        saved = saved_plan(self.spec.name, self.request)
+        looks = declared_looks(saved, self.request.looks)
+        seeds, look = (None, 1) if saved is None or saved.look == 1 else (saved.seeds, saved.look)
+        plan = make_plan(self.spec, self.request, seeds=seeds, looks=looks, look=look)
+        if more is not None:
+            seeds = more_seeds(plan, more, self.request.out)
+            plan = make_plan(self.spec, self.request, seeds=seeds, looks=looks, look=plan.look + 1)
+        return plan
 
     def run(
-        self, *, engine: EngineName = "processes", workers: int | None = None, more_seeds: int | None = None
+        self, *, engine: str | None = None, workers: int | None = None, more_seeds: int | None = None
     ) -> StudyResult:
-        """Train what is not trained yet, with live progress; `result.table` is a data frame with a row per run."""
-        plan = self.plan(more=more_seeds, workers=workers if engine == "processes" else 1)
-        return run_study(plan, self.out, engine=engine, workers=workers)
+        """Train what is not trained yet, with live progress; `result.table` is a data frame with a row per run.
+
+        engine, workers: in place of the request's.
+        """
+        given = {"engine": engine, "workers": workers}
+        changed = self.request.model_dump() | {name: value for name, value in given.items() if value is not None}
+        study = Study(self.spec, make_request(changed))
+        return run_study(study.plan(more=more_seeds), study.request)
 
 
-def load_study(
-    name: str,
-    *,
-    scale: str = "smoke",
-    overrides: Sequence[str] | Mapping[str, Any] = (),
-    seeds: Sequence[int] | None = None,
-    out: str | Path = "stacklab-out",
-    looks: int | None = None,
-    tuning: TuningSpec | None = None,
-    retry: RetrySpec | None = None,
-) -> Study:
-    """A built-in study by name, or a study file by path. Raises SpecError naming file and line.
+def load_study(name: str, *, overrides: Sequence[str] | Mapping[str, Any] = (), **request: Any) -> Study:
+    """A built-in study by name, or a study file by path. `request`: fields of StudyRequest, such as scale, seeds, out.
+
+    Raises SpecError naming file and line, or the field of the request.
 
     >>> load_study("depth", overrides={"model.d_model": 32}).spec.base.model.d_model
     32
@@ -103,10 +82,30 @@ def load_study(
         import json
 
         overrides = [f"{path}={json.dumps(value)}" for path, value in overrides.items()]
-    chosen = None if seeds is None else tuple(seeds)
-    spec = read_study(name, scale=scale, overrides=overrides)
-    variant = variant_of(overrides, chosen, tuning, retry)
-    return Study(spec, scale, Path(out), chosen, variant, looks, tuning, retry)
+    if (seeds := request.get("seeds")) is not None:
+        request["seeds"] = tuple(seeds)
+    if "out" in request:
+        request["out"] = Path(request["out"])
+    return requested_study(name, make_request(request | {"overrides": tuple(overrides)}))
+
+
+def requested_study(name: str, request: StudyRequest) -> Study:
+    """As `load_study`, for a request that is made already."""
+    return Study(read_study(name, scale=request.scale, overrides=request.overrides), request)
+
+
+def run_study(plan: Plan, request: StudyRequest) -> StudyResult:
+    """Carry out a plan with live progress on standard error."""
+    apply_defaults()
+    engine, runs = make_engine(request.engine, workers=request.workers), count_runs(plan)
+    plan = with_attention(plan, request.out, threads=engine.threads(runs))
+
+    def start(todo: Todo) -> None:
+        labels = {folder.name: label for folder, label in todo.items()}
+        with live(labels, total=len(todo)) as watch:
+            engine.run(list(todo), watch=watch, runs=runs)
+
+    return run_plan(plan, request.out, start=start)
 
 
 def import_model(
@@ -141,20 +140,19 @@ def export_model(
     return export.export_model(name, folder, out=Path(out), format=format)
 
 
-def run_study(plan: Plan, out: Path, *, engine: EngineName, workers: int | None) -> StudyResult:
-    """Carry out a plan with live progress on standard error."""
-    apply_defaults()
-    # Of all runs, not of those left: a resumed run must get the threads that it started with.
-    slots = worker_count(workers, runs=count_runs(plan)) if engine != "inline" else workers
-    chosen = make_engine(engine, workers=slots)
-    plan = with_attention(plan, out, threads=threads_each(slots or 1))
+def register_with_transformers() -> None:
+    """Let transformers open exported folders of the `stacklab` format without `trust_remote_code`, in this process.
 
-    def start(todo: Todo) -> None:
-        labels = {folder.name: label for folder, label in todo.items()}
-        with live(labels, total=len(todo)) as watch:
-            chosen.run(list(todo), watch=watch)
+    Repeating it changes nothing. Raises MissingExtraError where transformers is not installed.
 
-    return run_plan(plan, out, start=start)
+    >>> register_with_transformers()  # doctest: +SKIP
+    >>> AutoModelForCausalLM.from_pretrained("my-model")  # doctest: +SKIP
+    """
+    if find_spec("transformers") is None:
+        raise MissingExtraError("transformers is not installed; pip install 'stacklab[hf]'")
+    from stacklab.model.port.register import register
+
+    register()
 
 
 def generate(

@@ -24,7 +24,8 @@ TORCH_FREE = [
     "stacklab.interp.head_spec",
     "stacklab.model.count",
     "stacklab.model.parametrisation",
-    "stacklab.model.sampling_spec",
+    "stacklab.model.stacked.support",
+    "stacklab.model.generation.sampling_spec",
     "stacklab.report.pages.attention_maps",
     "stacklab.report.pages.coordinates",
     "stacklab.report.pages.terminal",
@@ -84,10 +85,17 @@ def trees() -> list[ast.Module]:
     return [ast.parse(path.read_text()) for path in FILES]
 
 
+SPEC_BASES = {"Spec", "PositionKind"}
+
+
+def is_spec(base: str) -> bool:
+    return base.endswith("Spec") or base in SPEC_BASES
+
+
 def spec_fields() -> Iterator[str]:
     for tree in trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Spec" for base in node.bases):
+            if isinstance(node, ast.ClassDef) and any(is_spec(ast.unparse(base)) for base in node.bases):
                 for item in node.body:
                     if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
                         yield item.target.id

@@ -11,8 +11,8 @@ from stacklab.bench.plan import bench_plan, render
 def test_plan_and_reality_stand_side_by_side(tmp_path: Path) -> None:
     study = tmp_path / "tiny.yaml"
     study.write_text(TINY)
-    out = tmp_path / "out"
-    result = bench_plan(load_study(str(study), scale="one-arm", out=out).plan(), out, workers=1)
+    chosen = load_study(str(study), scale="one-arm", out=tmp_path / "out", workers=1)
+    result = bench_plan(chosen.plan(), chosen.request)
     assert result["ratio"] == result["real_seconds"] / result["projected_seconds"]
     (arm,) = result["arms"]
     assert 0.5 < arm["ratio"] < 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.run.test_heads import solved_run
+from tests.run.solved import solved_run
 from typer.main import get_command
 from typer.testing import CliRunner
 

@@ -4,7 +4,7 @@ from tests.study.retries import planned
 
 from stacklab.api import load_study
 from stacklab.cli.plan import _run_lines, _sooner, _time_line
-from stacklab.run.cost import RunCost
+from stacklab.run.timing.cost import RunCost
 
 
 def test_the_projected_time_says_what_would_shorten_it(tmp_path: Path) -> None:

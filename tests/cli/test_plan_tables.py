@@ -3,12 +3,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from stacklab.api import load_study
 from stacklab.cli.plan_tables import arm_table, attention_table, contrast_table, match_table, memory_table
-from stacklab.run.cost import RunCost
+from stacklab.run.timing.cost import RunCost
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.fit import PROCESS_BYTES
 from stacklab.study.planning.plan import make_plan
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 
 
 def cells(table: object, label: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -22,7 +24,7 @@ def cells(table: object, label: str, capsys: pytest.CaptureFixture[str]) -> list
 
 def test_a_runs_memory_is_shown_by_parts_that_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     overrides = ("data.source.records=200", "data.tokenizer={kind: bytes}", "data.validation_fraction=0.2")
-    plan = make_plan(read_study("depth", scale="laptop", overrides=overrides), scale="laptop", out=tmp_path)
+    plan = load_study("depth", scale="laptop", overrides=overrides, out=tmp_path).plan()
     cost = RunCost(start=1, step=0.25, evaluation=1, finish=1, peak_bytes=512 * 2**20)
     costs = {arm.name: cost for arm in plan.arms}
     _, states, optimizer, activations, scores, whole, chunk, process, total, measured = cells(
@@ -61,7 +63,7 @@ def test_a_step_is_foretold_from_anothers_by_their_attention(
     base = study.arms["layers-12"].model_copy(update={"label": "base"})
     study = study.model_copy(update={"control": "layers-12", "knobs": ("model.num_heads", "model.num_layers")})
     study = study.model_copy(update={"arms": study.arms | {"layers-1": heads, "layers-12": base}})
-    plan = make_plan(study, scale="laptop", out=tmp_path)
+    plan = make_plan(study, StudyRequest(scale="laptop", out=tmp_path))
     seconds = {"layers-12": (0.010,), "layers-1": (0.020,), "layers-2": (0.030,)}
     attention = AttentionCosts(seconds=seconds, rounds=5, threads=1, processor="p")
     costs = {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.exchange.conftest import small
 from tests.model.port.conftest import GPT2_STACK, GPT_NEO_STACK, LLAMA_STACK, OWN_STACKS, filled, stack, tensors_of
 
 from stacklab.base.errors import DataError, PortError, UserError
@@ -17,8 +18,6 @@ from stacklab.exchange.import_ import import_model
 from stacklab.exchange.portable import Portable
 from stacklab.model.port.own import OWN
 from stacklab.model.port.registry import form_for
-from stacklab.model.spec import ModelSpec
-from stacklab.model.transformer import Transformer
 
 
 def folder_of(path: Path, fields: dict[str, Any]) -> Path:
@@ -76,12 +75,6 @@ def test_a_config_that_cannot_be_kept_is_refused(odd: dict[str, Any], tmp_path: 
     with pytest.raises(PortError, match=r"models/folder: the source's config cannot be kept as JSON"):
         import_model(folder, out=tmp_path / "out")
     assert not (tmp_path / "out" / "models" / "folder").exists()
-
-
-def small(spec: ModelSpec) -> Transformer:
-    """Stands for Transformer: none of thousands of layers is made only to find that it has too many."""
-    assert spec.num_layers < 9
-    return Transformer(spec)
 
 
 @pytest.mark.parametrize(

@@ -78,9 +78,9 @@ MINI = {"vocab_size": 3, "n_layer": 1, "n_head": 1, "n_embd": 2, "block_size": 4
         ({"shape": [1], "dtype": "torch.float32", "data": "AAA"}, "x is not base64"),
         (
             {"shape": [1], "dtype": "torch.float32", "data": "AAAA"},
-            r"x has 3 bytes, its shape \[1\] asks for 4 a number",
+            r"x has 3 bytes, its shape \[1\] needs 4 a number",
         ),
-        ({"shape": [True], "dtype": "torch.float32", "data": "AAAAAA=="}, "x is no tensor"),
+        ({"shape": [True], "dtype": "torch.float32", "data": "AAAAAA=="}, "x is not a tensor"),
     ],
 )
 def test_a_bad_tensor_of_mingpts_json_is_refused(entry: dict[str, Any], message: str, tmp_path: Path) -> None:

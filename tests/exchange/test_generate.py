@@ -16,8 +16,8 @@ from stacklab.exchange.import_ import import_model
 from stacklab.exchange.model_folder import save_model
 from stacklab.exchange.open_model import OpenModel, open_model
 from stacklab.exchange.portable import Portable
+from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.model.init import build
-from stacklab.model.sampling_spec import SamplingSpec
 from stacklab.model.spec import ModelSpec
 from stacklab.run.execute import execute
 
@@ -80,7 +80,8 @@ def spelling(text: bytes, monkeypatch: pytest.MonkeyPatch) -> OpenModel:
     """A model whose ids are bytes, made to say `text` after any prompt."""
     said = iter(text)
     monkeypatch.setattr(
-        "stacklab.model.sampling.Sampler.choose", lambda self, logits_BV, step: logits_BV[:, 0].long() * 0 + next(said)
+        "stacklab.model.generation.sampling.Sampler.choose",
+        lambda self, logits_BV, step: logits_BV[:, 0].long() * 0 + next(said),
     )
     model = build(ModelSpec(vocab_size=256, d_model=4, num_layers=1, num_heads=1, context_length=64), seed=0)
     return OpenModel(

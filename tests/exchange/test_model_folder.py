@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.exchange.conftest import small
 from tests.model.port.conftest import GPT2_STACK, OWN_STACKS, filled, stack, tensors_of
-from tests.run.test_foreign import small
 
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
 from stacklab.data.tokenizer_files import TokenizerFile, bytes_tokenizer, train_bpe

@@ -15,6 +15,7 @@ from tests.model.port.conftest import GPT2_STACK, GPT_NEO_STACK, LLAMA_STACK, fi
 from stacklab.data.tokenizer_files import bytes_tokenizer
 from stacklab.exchange.export import write_files, write_tokenizer
 from stacklab.exchange.portable import Portable
+from stacklab.interp.maps import attention_maps
 from stacklab.model.port.registry import form_for
 from stacklab.model.transformer import Transformer
 
@@ -72,9 +73,7 @@ def test_transformer_lens_opens_stock_folders_with_equal_logits_and_attention(tm
     for name, model in models.items():
         found, pattern_BHTT = torch.load(f"{name}/answer.pt", weights_only=True)
         assert float((found - logits(model)).abs().max()) < 5e-5
-        with torch.no_grad():
-            ours_BHTT = model.blocks[1].attention_map(model.blocks[0](model.embed(ids_BT), None))
-        torch.testing.assert_close(pattern_BHTT, ours_BHTT, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(pattern_BHTT, attention_maps(model, ids_BT)[1], rtol=1e-4, atol=1e-5)
 
 
 def test_lm_evaluation_harness_scores_a_local_task_offline(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from stacklab.exchange.export import export_model
 from stacklab.exchange.import_ import import_model
 from stacklab.exchange.open_model import open_model
-from stacklab.model.decode import generate
+from stacklab.model.generation.decode import generate
 
 STORY = (
     "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a "

@@ -15,6 +15,7 @@ from stacklab.run.paths import OutPaths
 from stacklab.run.store import create_run
 from stacklab.study.planning.plan import make_plan
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 
 GOLDEN = Path(__file__).with_name("smoke_layers_12.json")
 OVERRIDES = ["train.steps=6", "evaluate.every=3", "evaluate.problems=1", "evaluate.answer_tokens=2", "sample.tokens=2"]
@@ -23,7 +24,7 @@ TOLERANCE = 2e-4
 
 
 def curve(out: Path) -> dict[str, list[float | str]]:
-    plan = make_plan(read_study("depth", scale="smoke", overrides=OVERRIDES), scale="smoke", out=out)
+    plan = make_plan(read_study("depth", scale="smoke", overrides=OVERRIDES), StudyRequest(scale="smoke", out=out))
     spec = plan.run_spec(plan.arm("layers-12"), 1)
     paths = OutPaths(out).run(spec.run_id)
     create_run(spec, paths)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from stacklab.interp.maps import attention_maps
+from stacklab.model.attention import Attention
 from stacklab.model.init import build
-from stacklab.model.layers import Attention
 from stacklab.model.spec import ModelSpec
 
 SMALL: dict[str, Any] = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from stacklab.model.components import FactoredPositions, RotaryPositions
+from stacklab.model.positions.kinds import FactoredPositions, RotaryPositions
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 ACTIVATIONS = {

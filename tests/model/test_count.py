@@ -102,7 +102,9 @@ def test_gpt_neo_has_the_sources_parameters_whatever_its_heads(heads: int | list
 def test_what_is_not_there_takes_no_memory() -> None:
     """A frozen table has neither gradient nor moments, a layer without feed-forward keeps less."""
     usual, less = (
-        estimate_memory(ModelSpec.model_validate(PAPER | change), micro_batch=2, context=64, loss_chunk_rows=8)
+        estimate_memory(
+            ModelSpec.model_validate(PAPER | change), micro_batch=2, context=64, loss_chunk_rows=8, optimizer_tensors=2
+        )
         for change in ({"tie_embeddings": False}, FROZEN | {"d_ff": 0})
     )
     parts = count_parameters(ModelSpec.model_validate(PAPER | FROZEN | {"d_ff": 0}))

@@ -6,11 +6,11 @@ import pytest
 import torch
 from tests.model.peers import assert_gradients_agree, gradient
 
-from stacklab.model.components import RotaryPositions
-from stacklab.model.decode import generate
+from stacklab.model.cache import Decoding, LayerCache
+from stacklab.model.generation.decode import generate
 from stacklab.model.init import build
-from stacklab.model.layers import LayerCache
-from stacklab.model.positions import Rotation
+from stacklab.model.positions.kinds import RotaryPositions
+from stacklab.model.positions.rotation import Rotation
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 
@@ -143,7 +143,7 @@ def test_the_cache_holds_the_shared_heads_only_and_every_row_has_positions_of_it
     visible_BTS = real_BTS | torch.eye(8, dtype=torch.bool)
     caches = [LayerCache(8) for _ in model.blocks]
     parts = [
-        model.decode(ids_BT[:, part], positions_BT[:, part], caches, visible_BTS[:, part, : part.stop])
+        model(ids_BT[:, part], None, Decoding(positions_BT[:, part], visible_BTS[:, part, : part.stop], caches))
         for part in (slice(0, 5), slice(5, 8))
     ]
     decoded = torch.cat(parts, 1)

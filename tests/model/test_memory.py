@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stacklab.base.env import training_environment
-from stacklab.model.count import all_scores, estimate_memory
+from stacklab.model.count import Memory, all_scores, estimate_memory
 from stacklab.model.spec import ModelSpec
 
 TINY = {"vocab_size": 64, "d_model": 8, "num_layers": 1, "num_heads": 1, "dropout": 0.0, "attention_dropout": 0.1}
@@ -68,14 +68,17 @@ print(json.dumps({name: peak(model) for name, model in cases.items()}))
 """
 
 
-def estimated(name: str) -> int:
+def estimate(name: str) -> Memory:
     spec = ModelSpec.model_validate(CASES[name])
-    return estimate_memory(spec, micro_batch=1, context=spec.context_length, loss_chunk_rows=512).total
+    return estimate_memory(spec, micro_batch=1, context=spec.context_length, loss_chunk_rows=512, optimizer_tensors=2)
+
+
+def estimated(name: str) -> int:
+    return estimate(name).total
 
 
 def held_scores(name: str) -> int:
-    spec = ModelSpec.model_validate(CASES[name])
-    return estimate_memory(spec, micro_batch=1, context=spec.context_length, loss_chunk_rows=512).scores
+    return estimate(name).scores
 
 
 @pytest.mark.trains

@@ -4,12 +4,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from stacklab.model import layers
 from stacklab.model import parametrisation as rules
-from stacklab.model.components import BiasSpec, RotaryPositions
+from stacklab.model.attention import Attention
+from stacklab.model.block import Block
 from stacklab.model.init import build
 from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy
-from stacklab.model.spec import InitSpec, ModelSpec, MupSpec, NormSpec
+from stacklab.model.positions.kinds import RotaryPositions
+from stacklab.model.spec import BiasSpec, InitSpec, ModelSpec, MupSpec, NormSpec
 
 SMALL: dict[str, Any] = {
     "vocab_size": 31,
@@ -111,7 +112,7 @@ def test_scores_without_a_scale_and_identity_terms_stay_as_large_as_at_the_base(
     """<q, k> of a head of 32 against the base's 8, and <x, x> of 64 against 16."""
     wide = {"d_model": 64, "num_heads": 2, "attention_scale": "none", "attention_identity": 0.2}
     spec = ModelSpec(**SMALL | wide | {"parametrisation": MupSpec(base_d_model=16)})
-    attention = layers.Attention(spec, spec.layers[0])
+    attention = Attention(spec, spec.layers[0])
     assert attention.scale == 1 / 4
     assert attention.identity_scale * attention.scale == 1 / 4
 
@@ -159,8 +160,8 @@ def test_branches_are_multiplied_in_training_and_evaluation() -> None:
     another: the first branch is silenced."""
     scaled = MupSpec(base_d_model=16, base_num_layers=1)
     spec = ModelSpec(**SMALL | {"num_layers": 4, "dropout": 0.0, "attention_dropout": 0.0})
-    plain = layers.Block(spec, spec.layers[0])
-    slow = layers.Block(spec.model_copy(update={"parametrisation": scaled}), spec.layers[0])
+    plain = Block(spec, spec.layers[0])
+    slow = Block(spec.model_copy(update={"parametrisation": scaled}), spec.layers[0])
     with torch.no_grad():
         plain.attention.output.weight.zero_()
         plain.attention.output.bias.zero_()

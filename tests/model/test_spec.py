@@ -7,8 +7,8 @@ import yaml
 from pydantic import ValidationError
 
 from stacklab.base.spec import Spec
-from stacklab.model.components import BiasSpec, PlainPositions
-from stacklab.model.spec import LayerSpec, ModelSpec, NormSpec
+from stacklab.model.positions.kinds import NoPositions
+from stacklab.model.spec import BiasSpec, LayerSpec, ModelSpec, NormSpec
 
 
 def test_scalars_are_spread_and_lists_are_taken_layer_by_layer() -> None:
@@ -74,7 +74,7 @@ def test_what_cannot_be_built_is_refused(change: dict[str, Any], message: str) -
 
 def test_a_name_or_a_truth_value_stands_for_the_whole_component() -> None:
     spec = ModelSpec.model_validate({"position": "none", "linear_bias": True})
-    assert spec.position == PlainPositions(kind="none")
+    assert spec.position == NoPositions()
     assert spec.linear_bias == BiasSpec(query_key_value=True, output=True, feed_forward=True)
     assert ModelSpec.model_validate(spec.dump()) == spec
 

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 import torch
 
+from stacklab.model.cache import Decoding, LayerCache
 from stacklab.model.init import build
-from stacklab.model.layers import LayerCache
 from stacklab.model.spec import InitSpec, ModelSpec, MupSpec, NormSpec
 
 SMALL: dict[str, Any] = {
@@ -197,5 +197,6 @@ def test_tables_and_identity_terms_start_as_told() -> None:
 def test_decoding_gives_the_hidden_states_of_the_forward_pass_under_every_multiplier() -> None:
     model = build(ModelSpec(**SMALL | {"parametrisation": MupSpec(base_d_model=2, base_num_layers=1)}), seed=0)
     causal_BTS = torch.ones(1, 12, 12, dtype=torch.bool).tril()
-    decoded = model.decode(IDS, torch.arange(12)[None], [LayerCache(12) for _ in model.blocks], causal_BTS)
+    decoding = Decoding(torch.arange(12)[None], causal_BTS, [LayerCache(12) for _ in model.blocks])
+    decoded = model(IDS, decoding=decoding)
     torch.testing.assert_close(decoded, model(IDS))

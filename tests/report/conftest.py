@@ -16,13 +16,16 @@ from stacklab.base.canon import canonical_json, fingerprint
 from stacklab.base.files import write_json, write_text
 from stacklab.base.yamlfile import Places
 from stacklab.run.paths import OutPaths, RunPaths
-from stacklab.run.resolve_data import Ready
+from stacklab.run.resolve_data import ResolvedData
 from stacklab.run.store import create_run
-from stacklab.study.planning.plan import ArmPlan, Plan, save_plan
-from stacklab.study.planning.tuning import Trial, trials, with_tuned
+from stacklab.study.execution.run import with_attention
+from stacklab.study.planning.plan import ArmPlan, Plan, PlannedRun, save_plan
+from stacklab.study.planning.tuning import setting_of, tuning_plan
 from stacklab.study.results.ledger import enter
 from stacklab.study.results.results import StudyResult, open_results
+from stacklab.study.results.tuning import with_tuned
 from stacklab.study.spec.expand import expand
+from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import StudySpec
 
 MakeStudy = Callable[..., StudyResult]
@@ -232,16 +235,17 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
         out: Path = tmp_path / "out",
     ) -> StudyResult:
         metrics = ("accuracy", *(f"accuracy.hops_{number}" for number in hops)) if hops else ()
-        data = Ready(manifest["fingerprint"], 512, dict(manifest), metrics)
-        monkeypatch.setattr("stacklab.study.planning.arms.make_ready", lambda spec, *, cache, ask: data)
+        data = ResolvedData(manifest["fingerprint"], 512, dict(manifest), metrics)
+        monkeypatch.setattr("stacklab.study.planning.arms.resolve_data", lambda spec, *, cache, ask: data)
         monkeypatch.setattr(attending, "measured", fake_attention)
         study = StudySpec.model_validate(tree or study_tree())
-        plan = attending.with_attention(planning.make_plan(study, scale=scale, out=out, seeds=seeds), out, threads=2)
+        plan = planning.make_plan(study, StudyRequest(scale=scale, out=out, seeds=seeds))
+        plan = with_attention(plan, out, threads=2)
         enter(plan, out)
-        for trial in trials(plan):
+        save_plan(plan, plan.folder(out))
+        for trial in tuning_plan(plan).runs():
             write_trial(trial, OutPaths(out).run(trial.spec.run_id))
         plan = with_tuned(plan, out)
-        save_plan(plan, plan.folder(out))
         for arm, seed, spec in plan.runs():
             paths = OutPaths(out).run(spec.run_id)
             outcome = (outcomes or {}).get((arm.name, seed), "finished")
@@ -253,10 +257,11 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStudy:
     return make
 
 
-def write_trial(trial: Trial, paths: RunPaths) -> None:
+def write_trial(trial: PlannedRun, paths: RunPaths) -> None:
     """The result of one run of a grid: a bowl around 2e-3, and rates of 1 and more diverge."""
-    rate = trial.setting.learning_rate
-    distance = math.log(rate / 2e-3) ** 2 + 0.1 * trial.setting.weight_decay + 0.01 * (trial.seed % 7)
+    setting = setting_of(trial.arm)
+    rate = setting.learning_rate
+    distance = math.log(rate / 2e-3) ** 2 + 0.1 * setting.weight_decay + 0.01 * (trial.seed % 7)
     diverged = rate >= 1
     ended = {"status": "diverged" if diverged else "finished", "reason": "", "step": 80, "batches": "b"}
     write_json(paths.result, ended | {"metrics": {} if diverged else {"tuning.loss": 3 + 0.1 * distance}})

@@ -7,6 +7,7 @@ from stacklab.report.sections.setup.provenance import data_summary
 from stacklab.study.planning.match import StepTimes
 from stacklab.study.planning.plan import make_plan
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 from tests.report.conftest import MakeStudy
 
 
@@ -34,7 +35,7 @@ def test_every_task_of_a_study_is_listed_with_its_settings_and_arms(make_study: 
 
 def test_tasks_are_told_apart(make_study: MakeStudy, tmp_path: Path) -> None:
     study = read_study("depth-tasks", scale="smoke", overrides=["data.probe=64"])
-    plan = make_plan(study, scale="smoke", out=tmp_path / "tasks")
+    plan = make_plan(study, StudyRequest(scale="smoke", out=tmp_path / "tasks"))
     found = data_facts(plan)
     assert len(found) == 2
     assert [one.name for one in found] == list(dict.fromkeys(arm.config.data.task.kind for arm in plan.arms))  # type: ignore[union-attr]

@@ -1,7 +1,8 @@
 from stacklab.report.facts.build import build_facts
 from stacklab.report.sections.registry import figures, sections
 from stacklab.report.sections.tuning import tuning_table
-from stacklab.study.planning.tuning import ArmTuning, Point, Setting, at_edge
+from stacklab.study.planning.tuning import Setting
+from stacklab.study.results.tuning import ArmTuning, Point, at_edge
 from tests.report.conftest import MakeStudy, tuned_tree
 
 

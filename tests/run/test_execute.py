@@ -12,7 +12,7 @@ from tests.run.conftest import Bench
 
 from stacklab.base.errors import CheckpointError
 from stacklab.base.files import read_json, read_jsonl
-from stacklab.model.components import FactoredPositions
+from stacklab.model.positions.kinds import FactoredPositions
 from stacklab.model.spec import NormSpec
 from stacklab.run.execute import execute
 from stacklab.run.metrics import RESULTS

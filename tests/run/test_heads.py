@@ -1,44 +1,16 @@
 """Heads of an arm's runs, where the trained weights are the constructed ones: the scores are known."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from tests.run.solved import solved_run
 
 from stacklab.base.errors import CheckpointError, DataError
-from stacklab.base.files import write_json
-from stacklab.interp.construct.compile import compiled, model_spec
-from stacklab.interp.construct.registry import blueprint
+from stacklab.interp.construct.compile import compiled
 from stacklab.run.heads import UNTRAINED, arm_heads, construction
-from stacklab.run.paths import OutPaths, RunPaths
-from stacklab.run.spec import RunSpec
-from stacklab.run.store import create_run
 from stacklab.tasks.parity import Parity
 from stacklab.tasks.sequence_classification import SequenceClassification
-from stacklab.train.checkpoint import save_weights
-
-
-def solved_run(out: Path, *, seed: int, pairs: int = 4, **change: Any) -> RunPaths:
-    """A finished run of question answering whose weights are the constructed ones."""
-    plan = blueprint("question-answering", {"pairs": pairs})
-    spec = RunSpec.model_validate(
-        {
-            "data": {"task": plan.exercise.dump()},
-            "data_fingerprint": "x",
-            "model": model_spec(plan).dump(),
-            "train": {"steps": 1, "batch_size": 1},
-            "evaluate": {},
-            "sample": {},
-            "seed": seed,
-        }
-        | change
-    )
-    paths = OutPaths(out).run(spec.run_id)
-    create_run(spec, paths)
-    save_weights(paths.weights, compiled(plan), run_id=spec.run_id)
-    write_json(paths.result, {"status": "finished", "step": 1})
-    return paths
 
 
 def test_runs_with_the_constructed_weights_score_as_the_construction(tmp_path: Path) -> None:

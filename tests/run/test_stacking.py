@@ -1,14 +1,15 @@
 """Which runs can be trained together."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from tests.run.conftest import Bench
 from tests.run.tasks import DATA, task_spec
 
-from stacklab.model.components import RotaryPositions
+from stacklab.model.positions.kinds import RotaryPositions
 from stacklab.model.spec import InitSpec, NormSpec
 from stacklab.run.stacking import group_key, why_alone
+from stacklab.train.optimizer_spec import AdamWSpec, OptimizerSpec
 
 SAME: list[dict[str, Any]] = [
     {"seed": 2},
@@ -58,3 +59,15 @@ def test_what_a_stack_cannot_do_says_why(change: dict[str, Any], reason: str) ->
 
 def test_text_is_trained_run_by_run(bench: Bench) -> None:
     assert why_alone(bench.spec(model={"dropout": 0.0})) == "text is trained run by run"
+
+
+def test_an_optimizer_that_stacks_do_not_know_is_trained_run_by_run() -> None:
+    class Unknown(AdamWSpec):
+        """A kind that says nothing of stacks."""
+
+        stacks: ClassVar[bool] = OptimizerSpec.stacks
+
+    spec = task_spec()
+    other = spec.model_copy(update={"train": spec.train.model_copy(update={"optimizer": Unknown()})})
+    assert why_alone(spec) is None
+    assert why_alone(other) == "optimizer.kind = adamw is not supported in a stack"

@@ -10,6 +10,7 @@ from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.results.results import StudyResult
 from stacklab.study.spec.load import read_study
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
+from stacklab.study.spec.request import StudyRequest
 
 METRIC = "validation.accuracy"
 RATES = RetrySpec(learning_rates=(5e-4, 1e-3, 2e-3))
@@ -18,7 +19,7 @@ RATES = RetrySpec(learning_rates=(5e-4, 1e-3, 2e-3))
 
 def planned(out: Path, *, retry: RetrySpec | None = RATES, tuning: TuningSpec | None = None) -> Plan:
     study = read_study("parity", scale="smoke", overrides=["data.probe=64"])
-    return make_plan(study, scale="smoke", out=out, seeds=(1, 2, 3), retry=retry, tuning=tuning)
+    return make_plan(study, StudyRequest(scale="smoke", out=out, seeds=(1, 2, 3), retry=retry, tuning=tuning))
 
 
 def end(folder: Path, curve: list[float]) -> None:

@@ -11,7 +11,8 @@ from stacklab.model.spec import ModelSpec, MupSpec, NormSpec
 from stacklab.stats.slope import power
 from stacklab.train import optimizer
 from stacklab.train.coordinates import outputs, watch
-from stacklab.train.spec import OptimizerSpec, ScheduleSpec, TrainSpec
+from stacklab.train.optimizer_spec import AdamWSpec
+from stacklab.train.spec import ScheduleSpec, TrainSpec
 from stacklab.train.step import Trainer
 
 STEPS, SEEDS = 4, (1, 2, 3)
@@ -38,7 +39,7 @@ def trainer(seed: int, **model: Any) -> Trainer:
     train = TrainSpec(
         steps=STEPS,
         batch_size=8,
-        optimizer=OptimizerSpec(learning_rate=3e-3),
+        optimizer=AdamWSpec(learning_rate=3e-3),
         schedule=ScheduleSpec(kind="constant", warmup_steps=0),
     )
     return Trainer(init.build(spec, seed=seed), train, seed)

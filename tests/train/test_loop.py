@@ -7,8 +7,9 @@ from tests.train.test_step import MODEL, PAIR, PLAIN
 
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
-from stacklab.train.loop import Batch, Course, Outcome, train
-from stacklab.train.spec import OptimizerSpec, TrainSpec
+from stacklab.train.loop import Batch, LoopCallbacks, Outcome, train
+from stacklab.train.optimizer_spec import AdamWSpec
+from stacklab.train.spec import TrainSpec
 from stacklab.train.step import Trainer
 
 
@@ -20,13 +21,13 @@ class Memory:
         self.evals: list[dict[str, Any]] = []
         self.saved: list[int] = []
 
-    def stepped(self, row: dict[str, Any]) -> None:
+    def record_step(self, row: dict[str, Any]) -> None:
         self.steps.append(row)
 
-    def evaluated(self, row: dict[str, Any]) -> None:
+    def record_evaluation(self, row: dict[str, Any]) -> None:
         self.evals.append(row)
 
-    def timed(self, step: int, *, seconds: float, tokens: int, loss: float) -> None:
+    def record_time(self, step: int, *, seconds: float, tokens: int, loss: float) -> None:
         assert seconds > 0
         assert tokens == 64
 
@@ -42,16 +43,15 @@ def run(
     **change: Any,
 ) -> Outcome:
     trainer = Trainer(build(ModelSpec(**MODEL), seed=0), TrainSpec(**PLAIN | {"checkpoint_every": 4} | change), seed=0)
-    found = iter(values)
-    course = Course(
-        batch=lambda step: Batch(*map(np.asarray, PAIR), f"h{step}"),
-        evaluate=lambda: {"x": next(found)},
-        save=memory.saved.append,
-        stop=lambda: len(memory.steps) >= stop_at,
-        solved=lambda: len(memory.evals) >= solved_after,
-        evaluate_every=4,
+    losses = iter(values)
+    callbacks = LoopCallbacks(
+        get_batch=lambda step: Batch(*map(np.asarray, PAIR), f"h{step}"),
+        evaluate=lambda: {"x": next(losses)},
+        save_checkpoint=memory.saved.append,
+        should_stop=lambda: len(memory.steps) >= stop_at,
+        is_solved=lambda: len(memory.evals) >= solved_after,
     )
-    return train(trainer, course, memory, start=start, first_loss=first)
+    return train(trainer, callbacks, memory, evaluate_every=4, start=start, first_loss=first)
 
 
 def test_rows_evaluations_and_checkpoints_fall_where_they_should() -> None:
@@ -72,7 +72,7 @@ def test_a_stop_saves_at_the_next_boundary() -> None:
 @pytest.mark.filterwarnings("ignore:lr_scheduler")
 def test_divergence_is_an_outcome() -> None:
     memory = Memory()
-    outcome = run(memory, optimizer=OptimizerSpec(learning_rate=1e18, clip_norm=None))
+    outcome = run(memory, optimizer=AdamWSpec(learning_rate=1e18, clip_norm=None))
     assert outcome.kind == "diverged"
     assert "at step" in outcome.reason
     assert outcome.step == len(memory.steps) + 1

@@ -7,7 +7,8 @@ from stacklab.model import parametrisation as rules
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec, MupSpec
 from stacklab.train.optimizer import build_optimizer, set_learning_rate
-from stacklab.train.spec import OptimizerSpec, ScheduleSpec, TrainSpec
+from stacklab.train.optimizer_spec import AdamWSpec
+from stacklab.train.spec import ScheduleSpec, TrainSpec
 from stacklab.train.step import Trainer
 
 MODEL: dict[str, Any] = {
@@ -33,7 +34,7 @@ PAIR = (TOKENS_BT[:, :-1], TOKENS_BT[:, 1:])
 )
 def test_every_tensor_has_the_rate_the_decay_and_the_epsilon_of_the_rules(scaled: MupSpec) -> None:
     model = build(ModelSpec(**MODEL, parametrisation=scaled), seed=0)
-    spec = OptimizerSpec(weight_decay=0.2, epsilon=1e-6)
+    spec = AdamWSpec(weight_decay=0.2, epsilon=1e-6)
     optimizer = build_optimizer(model, spec)
     set_learning_rate(optimizer, 3e-3)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -52,7 +53,7 @@ def test_every_tensor_has_the_rate_the_decay_and_the_epsilon_of_the_rules(scaled
 
 def test_the_first_step_moves_every_tensor_by_its_own_rate() -> None:
     """Adam's first step is the rate times the sign of the gradient: the largest move of a tensor is its rate."""
-    spec = OptimizerSpec(learning_rate=1e-3, weight_decay=0.0, epsilon=1e-12)
+    spec = AdamWSpec(learning_rate=1e-3, weight_decay=0.0, epsilon=1e-12)
     model = build(ModelSpec(**MODEL, parametrisation=HALF), seed=0)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     train = TrainSpec(steps=1, batch_size=8, optimizer=spec, schedule=ScheduleSpec(warmup_steps=0))

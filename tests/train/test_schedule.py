@@ -1,7 +1,8 @@
 import pytest
 
+from stacklab.train.optimizer_spec import AdamWSpec
 from stacklab.train.schedule import learning_rate
-from stacklab.train.spec import OptimizerSpec, ScheduleSpec, TrainSpec
+from stacklab.train.spec import ScheduleSpec, TrainSpec
 
 # (step, rate) as the source's training log prints them.
 SOURCE_LOG = [
@@ -17,7 +18,7 @@ def test_the_default_schedule_is_the_sources(step: int, rate: float) -> None:
 
 
 def test_constant_holds_the_peak_after_the_warm_up() -> None:
-    spec = TrainSpec(schedule=ScheduleSpec(kind="constant", warmup_steps=2), optimizer=OptimizerSpec(learning_rate=1.0))
+    spec = TrainSpec(schedule=ScheduleSpec(kind="constant", warmup_steps=2), optimizer=AdamWSpec(learning_rate=1.0))
     assert [learning_rate(spec, step) for step in (0, 1, 2, 499)] == [0.0, 0.5, 1.0, 1.0]
 
 

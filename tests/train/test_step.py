@@ -6,7 +6,8 @@ import torch
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
 from stacklab.train.optimizer import build_optimizer, optimizer_tensors
-from stacklab.train.spec import OptimizerSpec, ScheduleSpec, TrainSpec
+from stacklab.train.optimizer_spec import AdamWSpec
+from stacklab.train.spec import ScheduleSpec, TrainSpec
 from stacklab.train.step import Trainer
 
 MODEL: dict[str, Any] = {
@@ -78,12 +79,12 @@ def test_a_repeated_run_is_bit_identical_and_another_dropout_seed_is_not() -> No
 @pytest.mark.parametrize(
     "change",
     [
-        {"optimizer": OptimizerSpec(learning_rate=1e-3)},
-        {"optimizer": OptimizerSpec(betas=(0.5, 0.95))},
-        {"optimizer": OptimizerSpec(betas=(0.9, 0.5))},
-        {"optimizer": OptimizerSpec(epsilon=1e-2)},
-        {"optimizer": OptimizerSpec(weight_decay=0.9)},
-        {"optimizer": OptimizerSpec(clip_norm=1e-3)},
+        {"optimizer": AdamWSpec(learning_rate=1e-3)},
+        {"optimizer": AdamWSpec(betas=(0.5, 0.95))},
+        {"optimizer": AdamWSpec(betas=(0.9, 0.5))},
+        {"optimizer": AdamWSpec(epsilon=1e-2)},
+        {"optimizer": AdamWSpec(weight_decay=0.9)},
+        {"optimizer": AdamWSpec(clip_norm=1e-3)},
         {"schedule": ScheduleSpec(warmup_steps=2)},
         {"schedule": ScheduleSpec(warmup_steps=0, kind="constant")},
         {"schedule": ScheduleSpec(warmup_steps=0, final_ratio=0.9)},
@@ -101,7 +102,7 @@ def test_the_size_of_the_loss_chunk_changes_memory_not_the_result() -> None:
 
 def test_matrices_are_decayed_and_norms_are_not() -> None:
     model = build(ModelSpec(**MODEL), seed=0)
-    decayed, plain = build_optimizer(model, OptimizerSpec()).param_groups
+    decayed, plain = build_optimizer(model, AdamWSpec()).param_groups
     assert decayed["weight_decay"] == 0.1
     assert plain["weight_decay"] == 0.0
     assert all(parameter.ndim == 2 for parameter in decayed["params"])
@@ -110,7 +111,7 @@ def test_matrices_are_decayed_and_norms_are_not() -> None:
 
 def test_identity_terms_are_trained_but_not_decayed() -> None:
     model = build(ModelSpec(**MODEL | {"attention_identity": 0.2}), seed=0)
-    _, plain = build_optimizer(model, OptimizerSpec()).param_groups
+    _, plain = build_optimizer(model, AdamWSpec()).param_groups
     assert len(plain["params"]) == 12
     trainer, _ = trained(model={"attention_identity": 0.2})
     for block in trainer.model.blocks:
@@ -120,14 +121,14 @@ def test_identity_terms_are_trained_but_not_decayed() -> None:
 def test_a_frozen_table_stays_as_it_was_drawn_and_has_no_state() -> None:
     spec = ModelSpec(**MODEL | FROZEN)
     drawn = build(spec, seed=0).token_embedding.weight
-    trainer, _ = trained(model=FROZEN, optimizer=OptimizerSpec(weight_decay=0.5))
+    trainer, _ = trained(model=FROZEN, optimizer=AdamWSpec(weight_decay=0.5))
     assert torch.equal(trainer.model.token_embedding.weight, drawn)
     assert not torch.equal(trainer.model.head.weight, build(spec, seed=0).head.weight)
-    names = optimizer_tensors(trainer.model, trainer.optimizer)
+    names = optimizer_tensors(trainer.model, trainer.optimizer, trainer.spec.optimizer)
     assert "head.weight/exp_avg" in names
     assert not any(name.startswith("token_embedding") for name in names)
 
 
 def test_a_stack_without_layers_learns() -> None:
-    _, losses = trained(count=10, model={"num_layers": 0}, optimizer=OptimizerSpec(learning_rate=0.1))
+    _, losses = trained(count=10, model={"num_layers": 0}, optimizer=AdamWSpec(learning_rate=0.1))
     assert losses[-1] < losses[0] - 1

@@ -5,9 +5,9 @@ from itertools import product
 from typing import NamedTuple
 
 from stacklab.audit.spec import Stated, StatedArm
-from stacklab.model.components import BiasSpec, PlainPositions
 from stacklab.model.count import count_parameters
-from stacklab.model.spec import ModelSpec, NormSpec
+from stacklab.model.positions.kinds import LearnedPositions, NoPositions
+from stacklab.model.spec import BiasSpec, ModelSpec, NormSpec
 
 TOKENIZER_LENGTHS: dict[str, tuple[int, ...]] = {
     "qwen2.5": (151_643, 151_665, 151_936),
@@ -69,7 +69,7 @@ def build(setting: Setting, stated: Stated, num_layers: int, *, d_model: int | N
         num_heads=1,
         d_ff=None if stated.model.d_ff is None else max(1, round(stated.model.d_ff * wide / width)),
         context_length=setting.positions or 1,
-        position=PlainPositions(kind="learned" if setting.positions else "none"),
+        position=LearnedPositions() if setting.positions else NoPositions(),
         linear_bias=BiasSpec(query_key_value=biases, output=biases, feed_forward=biases),
         tie_embeddings=setting.tied,
         norm=NormSpec(final=setting.final_norm, bias=setting.norm_bias),

@@ -42,8 +42,17 @@ class Spec(BaseModel):
         return fingerprint(self.dump())
 
 
+def is_tag(key: str | int) -> bool:
+    """Whether a key in the path of a validation error is the tag of a union's member, which is no key of the file.
+
+    >>> is_tag("(text)"), is_tag("text")
+    (True, False)
+    """
+    return isinstance(key, str) and key.startswith("(")
+
+
 def first_fault(error: ValidationError) -> str:
     """The first of the faults: which field, and what is wrong with it."""
     first = error.errors(include_url=False)[0]
-    place = cut(".".join(map(str, first["loc"])))
+    place = cut(".".join(str(key) for key in first["loc"] if not is_tag(key)))
     return f"{place + ': ' if place else ''}{cut(first['msg'].removeprefix('Value error, '), 2 * LONGEST)}"

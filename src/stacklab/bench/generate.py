@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from stacklab.model.decode import generate
+from stacklab.model.generation.decode import generate
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer

@@ -1,23 +1,23 @@
 """Whether a plan foretells: it is measured, then run, and both are set side by side."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 from stacklab.api import run_study
-from stacklab.study.engines.registry import worker_count
+from stacklab.study.engines.registry import make_engine
 from stacklab.study.planning.plan import Plan
 from stacklab.study.planning.project import calibrate, projected_seconds
-from stacklab.study.planning.tuning import count_runs
+from stacklab.study.planning.stages import count_runs
+from stacklab.study.spec.request import StudyRequest
 
 
-def bench_plan(plan: Plan, out: Path, *, workers: int | None = None) -> dict[str, Any]:
-    """Project the plan, run it from nothing in `out`, and give both. Seconds, bytes; ratios are real over planned."""
-    slots = worker_count(workers, runs=count_runs(plan))
-    costs = calibrate(plan, out, workers=slots)
+def bench_plan(plan: Plan, request: StudyRequest) -> dict[str, Any]:
+    """Project the plan, run it from nothing, and compare. Seconds, bytes; ratios are real over planned."""
+    slots = make_engine(request.engine, workers=request.workers).slots(count_runs(plan))
+    costs = calibrate(plan, request.out, workers=slots)
     projected = projected_seconds(plan, costs, workers=slots)
     began = time.perf_counter()
-    result = run_study(plan, out, engine="processes", workers=slots)
+    result = run_study(plan, request)
     real = time.perf_counter() - began
     arms = []
     for arm in plan.arms:

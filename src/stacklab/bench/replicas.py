@@ -17,7 +17,8 @@ from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
 from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
 from stacklab.tasks.question_answering import QuestionAnswering
-from stacklab.train.spec import EvaluateSpec, OptimizerSpec, SampleSpec, ScheduleSpec, TrainSpec
+from stacklab.train.optimizer_spec import AdamWSpec
+from stacklab.train.spec import EvaluateSpec, SampleSpec, ScheduleSpec, TrainSpec
 
 PROCESSES = 2
 STEPS = {"alone": 40, "together": 24}
@@ -42,7 +43,7 @@ def run_spec(seed: int, *, heads: int) -> RunSpec:
         norm=NormSpec(placement="pre", final=False),
         init=InitSpec(token_std=0.5),
     )
-    optimizer = OptimizerSpec(learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.0)
+    optimizer = AdamWSpec(learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.0)
     schedule = ScheduleSpec(kind="constant", warmup_steps=100)
     train = TrainSpec(steps=1_000_000, batch_size=256, optimizer=optimizer, schedule=schedule, checkpoint_every=1000)
     evaluate = EvaluateSpec(every=250, problems=0)
@@ -63,10 +64,10 @@ def summarise(heads: int, rows: dict[str, list[dict[str, float]]]) -> dict[str, 
     pairs = list(zip(rows["together"], rows["alone"], strict=True))
     ratios = {key: [own[key] / peer[key] for own, peer in pairs] for key in ("rate", "cpu_rate")}
     medians = {
-        name: {key: statistics.median(row[key] for row in found) for key in found[0]} for name, found in rows.items()
+        name: {key: statistics.median(row[key] for row in timed) for key in timed[0]} for name, timed in rows.items()
     }
-    found = {f"{key}_ratio": statistics.median(values) for key, values in ratios.items()}
-    return {"heads": heads, **found, "ratios": ratios, **medians}
+    ratio_medians = {f"{key}_ratio": statistics.median(values) for key, values in ratios.items()}
+    return {"heads": heads, **ratio_medians, "ratios": ratios, **medians}
 
 
 def render(result: dict[str, Any]) -> str:
@@ -102,10 +103,10 @@ def _measure(heads: int, pairs: int, seeds: int) -> dict[str, Any]:
             for name in sorted(stacks, reverse=number % 2 == 0):
                 runs = sum(len(own) for own in stacks[name])
                 rows[name].append(_timed(workers[name], STEPS[name], runs))
-            rates = ", ".join(f"{name} {found[-1]['rate']:.0f}" for name, found in rows.items())
+            rates = ", ".join(f"{name} {timed[-1]['rate']:.0f}" for name, timed in rows.items())
             what = "warm-up" if number == 0 else f"pair {number}/{pairs}"
             sys.stderr.write(f"{heads} heads, {what}: {rates} steps x seeds per second\n")
-    return summarise(heads, {name: found[1:] for name, found in rows.items()})
+    return summarise(heads, {name: timed[1:] for name, timed in rows.items()})
 
 
 def _timed(workers: Workers, steps: int, runs: int) -> dict[str, float]:

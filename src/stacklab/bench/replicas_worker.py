@@ -1,4 +1,4 @@
-"""Runs in a process of their own, for `bench replicas`: so many steps of each per line of standard input."""
+"""Runs in a process of their own, for `bench replicas`: each line of standard input is a number of steps to train."""
 
 import json
 import sys
@@ -9,29 +9,35 @@ from pathlib import Path
 from stacklab.bench.replicas import run_spec
 from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution
-from stacklab.run.execute_replicas import Member, Together
+from stacklab.run.execute_replicas import GroupMember, ReplicaGroup
 from stacklab.run.paths import OutPaths
 from stacklab.run.store import create_run
-from stacklab.train.loop import Batch, teach, walk
+from stacklab.train.loop import Batch, carry_out, training_loop
 
 
-class Alone:
+class SingleRun:
     """A run as `execute` trains it."""
 
     def __init__(self, execution: Execution) -> None:
         start, first_loss = execution.begin()
-        self.execution, self.course = execution, execution.course()
-        self.way = walk(execution.spec.train, self.course, execution.recorder, start=start, first_loss=first_loss)
-        self.wish = next(self.way)
+        self.execution, self.callbacks = execution, execution.loop_callbacks()
+        self.loop = training_loop(
+            execution.spec.train,
+            self.callbacks,
+            execution.recorder,
+            evaluate_every=execution.spec.evaluate.every,
+            start=start,
+            first_loss=first_loss,
+        )
+        self.request = next(self.loop)
 
     @property
     def step(self) -> int:
-        return self.wish.step
+        return self.request.step
 
     def advance(self) -> None:
-        batch, step = self.wish.batch, self.wish.step
-        given = self.course.evaluate() if batch is None else teach(self.execution.trainer, step, batch)
-        self.wish = self.way.send(given)
+        carry_out(self.request, self.execution.trainer, self.callbacks)
+        self.request = next(self.loop)
 
 
 class Stopwatch:
@@ -43,15 +49,15 @@ class Stopwatch:
     def on(self, function: Callable[[int], Batch]) -> Callable[[int], Batch]:
         def timed(step: int) -> Batch:
             began = time.perf_counter()
-            found = function(step)
+            batch = function(step)
             self.seconds += time.perf_counter() - began
-            return found
+            return batch
 
         return timed
 
 
 def main(name: str, heads: str, seeds: str, out: str) -> None:
-    """Answer every number of steps with the seconds they took, those of the processor, and those that drew batches."""
+    """Answer each number of steps in JSON: wall seconds, processor seconds, and seconds of drawing batches."""
     prepare_process(1)
     specs = [run_spec(int(seed), heads=int(heads)) for seed in seeds.split(",")]
     runs = [OutPaths(Path(out)).run(spec.run_id) for spec in specs]
@@ -63,18 +69,18 @@ def main(name: str, heads: str, seeds: str, out: str) -> None:
         execution.feed.batch = watch.on(execution.feed.batch)  # type: ignore[method-assign, assignment]
         return execution
 
-    contestant: Alone | Together
+    contestant: SingleRun | ReplicaGroup
     if name == "alone":
-        contestant = Alone(watched(Execution(specs[0], runs[0], lambda: False)))
+        contestant = SingleRun(watched(Execution(specs[0], runs[0], lambda: False)))
     else:
-        members = [Member(paths.folder) for paths in runs]
+        members = [GroupMember(paths.folder) for paths in runs]
         for member in members:
             watched(member.execution)
-        contestant = Together(members, lambda: False, lambda *told: None)
+        contestant = ReplicaGroup(members, lambda: False, lambda *_: None)
     _serve(contestant, watch)
 
 
-def _serve(contestant: Alone | Together, watch: Stopwatch) -> None:
+def _serve(contestant: SingleRun | ReplicaGroup, watch: Stopwatch) -> None:
     _say({"ready": True})
     for line in sys.stdin:
         began, busy, drawn = time.perf_counter(), time.process_time(), watch.seconds

@@ -1,18 +1,22 @@
 """`stacklab bench`"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacklab.cli.options import DEFAULT_SCALE, Overrides, Scale, Seeds, StudyName, parse_seeds
-from stacklab.cli.run import Workers
+from stacklab.cli.request import with_request
+
+if TYPE_CHECKING:
+    from stacklab.study.spec.request import StudyRequest
+
+JsonFile = Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")]
 
 
 def step(
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Interleaved pairs of steps that are counted.")] = 8,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
+    out: JsonFile = None,
 ) -> None:
     """Whole training steps against Hugging Face's GPT-2 of equal size, interleaved in one run.
 
@@ -28,24 +32,18 @@ def step(
         write_json(out, result)
 
 
-def plan(
-    study: StudyName,
-    overrides: Overrides = None,
-    scale: Scale = DEFAULT_SCALE,
-    seeds: Seeds = None,
-    workers: Workers = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
-) -> None:
-    """Plan a study, run it in a new folder, and set the projected time and memory beside the real ones."""
+@with_request("seeds", "workers")
+def plan(study: str, request: "StudyRequest", out: JsonFile = None) -> None:
+    """Plan a study, run it in a new folder, and compare the projected time and memory with the measured ones."""
     import tempfile
 
-    from stacklab.api import load_study
+    from stacklab.api import requested_study
     from stacklab.base.files import write_json
     from stacklab.bench.plan import bench_plan, render
 
     with tempfile.TemporaryDirectory(prefix="stacklab-bench-") as folder:
-        chosen = load_study(study, scale=scale, overrides=overrides or (), seeds=parse_seeds(seeds), out=folder)
-        result = bench_plan(chosen.plan(workers=workers), Path(folder), workers=workers)
+        inside = request.model_copy(update={"out": Path(folder)})
+        result = bench_plan(requested_study(study, inside).plan(), inside)
     print(render(result))
     if out is not None:
         write_json(out, result)
@@ -54,7 +52,7 @@ def plan(
 def replicas(
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Interleaved pairs that are counted.")] = 8,
     seeds: Annotated[int, typer.Option("--seeds", min=2, help="Runs in stacks, half of them in each process.")] = 8,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
+    out: JsonFile = None,
 ) -> None:
     """Small runs in stacks (--engine replicas) against one process per run, interleaved in one run.
 
@@ -74,7 +72,7 @@ def generation(
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Interleaved pairs of texts that are counted.")] = 3,
     tokens: Annotated[int, typer.Option("--tokens", "-n", min=1, max=2000, help="New tokens of each text.")] = 500,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
+    out: JsonFile = None,
 ) -> None:
     """Generation with cached keys and values against reading everything anew for every token, interleaved in one run.
 

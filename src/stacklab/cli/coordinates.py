@@ -6,22 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stacklab.base.errors import SpecError
-from stacklab.cli.options import (
-    DEFAULT_OUT,
-    DEFAULT_SCALE,
-    Out,
-    Overrides,
-    Scale,
-    Seeds,
-    StudyName,
-    parse_seeds,
-    results_console,
-)
+from stacklab.cli.options import results_console
+from stacklab.cli.request import with_request
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from stacklab.run.coordinates import Growth, Knob, Sweep
+    from stacklab.study.spec.request import StudyRequest
 
 Widths = Annotated[str, typer.Option("--widths", help="Values of d_model to compare, two or more.")]
 Depths = Annotated[
@@ -30,15 +22,9 @@ Depths = Annotated[
 Steps = Annotated[int, typer.Option("--steps", min=1, help="Training steps, at the study's peak rate.")]
 
 
+@with_request("seeds")
 def coordinates(
-    study: StudyName,
-    overrides: Overrides = None,
-    widths: Widths = "32,64,128,256",
-    depths: Depths = None,
-    steps: Steps = 5,
-    scale: Scale = DEFAULT_SCALE,
-    seeds: Seeds = None,
-    out: Out = DEFAULT_OUT,
+    study: str, request: "StudyRequest", widths: Widths = "32,64,128,256", depths: Depths = None, steps: Steps = 5
 ) -> None:
     """Check whether outputs keep their size as the stack grows, with and without maximal-update parametrisation.
 
@@ -49,17 +35,15 @@ def coordinates(
     from stacklab.run.paths import OutPaths
     from stacklab.study.execution.coordinates import check_coordinates
     from stacklab.study.planning.plan import study_folder
-    from stacklab.study.spec.load import read_study, variant_of
+    from stacklab.study.spec.load import read_study
 
     asked: dict[Knob, tuple[int, ...]] = {"d_model": _numbers("--widths", widths)}
     if depths is not None:
         asked["num_layers"] = _numbers("--depths", depths)
-    given = parse_seeds(seeds)
-    spec = read_study(study, scale=scale, overrides=overrides or ())
-    chosen = given or spec.scales[scale].seeds
-    sweeps = check_coordinates(spec, asked, seeds=chosen, steps=steps, out=out, tell=_tell)
-    variant = variant_of(overrides or (), given)
-    folder = OutPaths(out).coordinates(study_folder(out, spec.name, scale, variant).name)
+    spec = read_study(study, scale=request.scale, overrides=request.overrides)
+    seeds = request.seeds or spec.scales[request.scale].seeds
+    sweeps = check_coordinates(spec, asked, seeds=seeds, steps=steps, out=request.out, tell=_tell)
+    folder = OutPaths(request.out).coordinates(study_folder(spec.name, request).name)
     console = results_console()
     for sweep in sweeps:
         console.print(_table(sweep))

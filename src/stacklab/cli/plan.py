@@ -6,32 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stacklab.base.errors import SpecError
-from stacklab.cli.options import (
-    DEFAULT_OUT,
-    DEFAULT_SCALE,
-    LearningRates,
-    Out,
-    Overrides,
-    RetryRates,
-    Scale,
-    Seeds,
-    StudyName,
-    TuningSeeds,
-    WeightDecays,
-    parse_retry,
-    parse_seeds,
-    parse_tuning,
-    results_console,
-)
-from stacklab.cli.run import Workers
+from stacklab.cli.options import results_console
+from stacklab.cli.request import with_request
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stacklab.run.cost import RunCost
+    from stacklab.run.timing.cost import RunCost
     from stacklab.stats.comparison import Pairing
     from stacklab.study.planning.plan import Plan
     from stacklab.study.spec.rates import RetrySpec, TuningSpec
+    from stacklab.study.spec.request import StudyRequest
 
 Calibrate = Annotated[
     bool,
@@ -43,48 +28,31 @@ Calibrate = Annotated[
 ]
 
 
-def plan(
-    study: StudyName,
-    overrides: Overrides = None,
-    scale: Scale = DEFAULT_SCALE,
-    seeds: Seeds = None,
-    learning_rates: LearningRates = None,
-    weight_decays: WeightDecays = None,
-    tuning_seeds: TuningSeeds = None,
-    retry_rates: RetryRates = None,
-    workers: Workers = None,
-    out: Out = DEFAULT_OUT,
-    calibrate: Calibrate = True,
-) -> None:
+@with_request(without=("looks",))
+def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> None:
     """Show what a run would do: arms, counts, memory, measured step time, projected hours, what differs per claim.
 
     What does not fit into memory or onto the disk is refused, with the nearest setting that does.
     """
-    from stacklab.api import load_study
+    from stacklab.api import requested_study
     from stacklab.base.units import size
     from stacklab.cli.plan_tables import arm_table, contrast_table, match_table, memory_table
-    from stacklab.study.engines.registry import worker_count
+    from stacklab.study.engines.registry import make_engine
     from stacklab.study.planning.fit import disk_bytes, free_disk
     from stacklab.study.planning.project import calibrate as calibrate_arms
-    from stacklab.study.planning.tuning import count_runs
+    from stacklab.study.planning.stages import count_runs
+    from stacklab.study.results.tuning import with_tuned
 
-    chosen = load_study(
-        study,
-        scale=scale,
-        overrides=overrides or (),
-        seeds=parse_seeds(seeds),
-        out=out,
-        tuning=parse_tuning(learning_rates, weight_decays, tuning_seeds),
-        retry=parse_retry(retry_rates),
-    ).plan(workers=workers)
-    slots = worker_count(workers, runs=count_runs(chosen))
-    disk, free = disk_bytes(chosen, workers=slots), free_disk(out)
-    misfit = _misfit(chosen, slots, free)
+    planned, out = requested_study(study, request).plan(), request.out
+    slots = make_engine(request.engine, workers=request.workers).slots(count_runs(planned))
+    disk, free = disk_bytes(planned, workers=slots), free_disk(out)
+    misfit = _misfit(planned, slots, free)
     # Measuring takes what a run takes, so what does not fit is not measured either.
-    costs = calibrate_arms(chosen, out, workers=slots) if calibrate and not misfit else {}
+    costs = calibrate_arms(planned, out, workers=slots) if calibrate and not misfit else {}
+    chosen = with_tuned(planned, out)
     attention = _attention(chosen, costs, out, slots)
     console = results_console()
-    console.print(f"[bold]{chosen.study.title}[/bold], scale {scale}: {chosen.study.question}")
+    console.print(f"[bold]{chosen.study.title}[/bold], scale {chosen.scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
     first = (arm_table(chosen, costs), attention, match_table(chosen), memory_table(chosen, costs))
     for table in (*first, contrast_table(chosen)):
@@ -92,14 +60,14 @@ def plan(
             console.print(table)
     for line in chosen.not_asked:
         console.print(f"not asked: {line}")
-    for line in _run_lines(chosen):
+    for line in _run_lines(planned):
         console.print(line)
     level = min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)
     for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
         console.print(_power(pairing, len(chosen.seeds), level))
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
-        console.print(_time_line(chosen, costs, slots))
+        console.print(_time_line(planned, costs, slots))
     if misfit:
         raise misfit
 
@@ -174,13 +142,13 @@ def _run_lines(chosen: "Plan") -> list[str]:
 
 
 def _grid_line(chosen: "Plan", grid: "TuningSpec") -> str:
-    from stacklab.study.planning.tuning import trials
+    from stacklab.study.planning.tuning import tuning_plan
 
     decays = f" x weight decays {', '.join(map(_number, grid.weight_decays))}" if grid.weight_decays else ""
     return (
         f"tuning: learning rates {', '.join(map(_number, grid.learning_rates))}{decays} on seeds "
-        f"{', '.join(map(str, grid.seeds))}: {len(trials(chosen))} runs before the others; every claim is then also "
-        "stated with each arm at its own best"
+        f"{', '.join(map(str, grid.seeds))}: {len(tuning_plan(chosen).runs())} runs before the others; every claim is "
+        "then also stated with each arm at its own best"
     )
 
 

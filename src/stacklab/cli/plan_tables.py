@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from stacklab.base.units import count, duration
-from stacklab.run.cost import RunCost
+from stacklab.run.timing.cost import RunCost
 from stacklab.study.planning.attention_cost import AttentionCosts, differ_in_attention_alone
 from stacklab.study.planning.fit import PROCESS_BYTES
 from stacklab.study.planning.plan import Plan

@@ -1,21 +1,15 @@
 """`stacklab report`"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacklab.cli.options import (
-    DEFAULT_OUT,
-    DEFAULT_SCALE,
-    Out,
-    Overrides,
-    Scale,
-    Seeds,
-    StudyName,
-    parse_seeds,
-    results_console,
-)
+from stacklab.cli.options import results_console
+from stacklab.cli.request import with_request
+
+if TYPE_CHECKING:
+    from stacklab.study.spec.request import StudyRequest
 
 AuditFiles = Annotated[
     list[Path] | None,
@@ -23,14 +17,8 @@ AuditFiles = Annotated[
 ]
 
 
-def report(
-    study: StudyName,
-    overrides: Overrides = None,
-    scale: Scale = DEFAULT_SCALE,
-    seeds: Seeds = None,
-    audit: AuditFiles = None,
-    out: Out = DEFAULT_OUT,
-) -> None:
+@with_request(without=("looks", "engine", "workers"))
+def report(study: str, request: "StudyRequest", audit: AuditFiles = None) -> None:
     """Write the report of a study anew from its folders, finished or not, and print the verdicts.
 
     Give the settings and seeds that it was run with, or the path of its folder in <out>/studies.
@@ -40,12 +28,12 @@ def report(
     from stacklab.report.pages.write import write_report
     from stacklab.study.planning.plan import study_folder
     from stacklab.study.results.results import open_results
-    from stacklab.study.spec.load import read_study, variant_of
+    from stacklab.study.spec.load import read_study
 
     folder = Path(study)
     if not (folder / "plan.json").is_file():
-        chosen = read_study(study, scale=scale, overrides=overrides or ())
-        folder = study_folder(out, chosen.name, scale, variant_of(overrides or (), parse_seeds(seeds)))
+        chosen = read_study(study, scale=request.scale, overrides=request.overrides)
+        folder = study_folder(chosen.name, request)
     result = open_results(folder)
     paths = write_report(result, examine(audit) if audit else None)
     console = results_console()

@@ -1,101 +1,53 @@
 """`stacklab run`"""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacklab.cli.options import (
-    DEFAULT_OUT,
-    DEFAULT_SCALE,
-    LearningRates,
-    Out,
-    Overrides,
-    RetryRates,
-    Scale,
-    Seeds,
-    StudyName,
-    TuningSeeds,
-    WeightDecays,
-    parse_retry,
-    parse_seeds,
-    parse_tuning,
-    results_console,
-)
+from stacklab.cli.options import results_console
+from stacklab.cli.request import with_request
 
-Engine = Annotated[
-    Literal["processes", "replicas", "inline"],
-    typer.Option(
-        "--engine",
-        "-e",
-        help="processes: one process per run, several at once. replicas: the same, but small runs of equal shape over "
-        "tasks share one. inline: one by one, in this one.",
-    ),
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", "-w", min=1, help="Processes at once. Default: the number of cores.")
-]
-Looks = Annotated[
-    int | None,
-    typer.Option(
-        "--looks",
-        min=1,
-        help="Declare before the first run how often results may be looked at, with more seeds each time; every look "
-        "is judged at its share of the level. Default: 1.",
-    ),
-]
+if TYPE_CHECKING:
+    from stacklab.study.results.results import StudyResult
+    from stacklab.study.spec.request import StudyRequest
+
 MoreSeeds = Annotated[
     int | None,
-    typer.Option("--more-seeds", min=1, help="Go on to the next declared look, with so many more seeds than before."),
+    typer.Option("--more-seeds", min=1, help="Go on to the next declared look, with this many more seeds than before."),
 ]
 
 
-def run(
-    study: StudyName,
-    overrides: Overrides = None,
-    scale: Scale = DEFAULT_SCALE,
-    seeds: Seeds = None,
-    looks: Looks = None,
-    more_seeds: MoreSeeds = None,
-    learning_rates: LearningRates = None,
-    weight_decays: WeightDecays = None,
-    tuning_seeds: TuningSeeds = None,
-    retry_rates: RetryRates = None,
-    engine: Engine = "processes",
-    workers: Workers = None,
-    out: Out = DEFAULT_OUT,
-) -> None:
+@with_request()
+def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> None:
     """Train what is not trained yet, then print the verdicts and write the report.
 
     Runs that are finished are skipped, stopped ones resume from their last checkpoint. Ctrl-C stops cleanly.
     """
     import psutil
 
-    from stacklab.api import load_study, run_study
-    from stacklab.base.errors import RunsFailedError
+    from stacklab.api import requested_study, run_study
     from stacklab.report.pages.terminal import verdict_table
     from stacklab.report.pages.write import write_report
-    from stacklab.study.engines.registry import worker_count
+    from stacklab.study.engines.registry import make_engine
     from stacklab.study.planning.fit import check_fits, free_disk
-    from stacklab.study.planning.tuning import count_runs
+    from stacklab.study.planning.stages import count_runs
 
-    chosen = load_study(
-        study,
-        scale=scale,
-        overrides=overrides or (),
-        seeds=parse_seeds(seeds),
-        out=out,
-        looks=looks,
-        tuning=parse_tuning(learning_rates, weight_decays, tuning_seeds),
-        retry=parse_retry(retry_rates),
-    )
-    plan = chosen.plan(more=more_seeds, workers=1 if engine == "inline" else workers)
-    slots = worker_count(workers, runs=count_runs(plan)) if engine != "inline" else 1
-    check_fits(plan, workers=slots, available=psutil.virtual_memory().available, free=free_disk(out))
-    result = run_study(plan, out, engine=engine, workers=workers)
+    plan = requested_study(study, request).plan(more=more_seeds)
+    slots = make_engine(request.engine, workers=request.workers).slots(count_runs(plan))
+    available, free = psutil.virtual_memory().available, free_disk(request.out)
+    check_fits(plan, workers=slots, available=available, free=free)
+    result = run_study(plan, request)
     paths = write_report(result)
     console = results_console()
     console.print(verdict_table(result))
     console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
+    _check_ends(result)
+
+
+def _check_ends(result: "StudyResult") -> None:
+    """Raises RunsFailedError for a run that failed, and for an arm without a learning rate of its own."""
+    from stacklab.base.errors import RunsFailedError
+
     rows = (*result.rows, *result.retried)
     failed = [row for row in rows if row.status == "failed"]
     if failed:

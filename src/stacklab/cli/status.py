@@ -7,7 +7,7 @@ import typer
 from stacklab.cli.options import DEFAULT_OUT, Out, results_console
 
 if TYPE_CHECKING:
-    from stacklab.study.planning.tuning import ArmTuning
+    from stacklab.study.results.tuning import ArmTuning
 
 
 def status(
@@ -21,9 +21,10 @@ def status(
 
     from stacklab.base.errors import DataError
     from stacklab.study.planning.plan import load_plan
-    from stacklab.study.planning.tuning import read_tuning
-    from stacklab.study.results.cells import to_retry
+    from stacklab.study.planning.stages import TUNING
     from stacklab.study.results.collect import collect
+    from stacklab.study.results.stages import NEEDED
+    from stacklab.study.results.tuning import read_tuning
 
     folders = [path.parent for path in sorted((out / "studies").glob("*/plan.json"))]
     chosen = [path for path in folders if folder is None or folder in path.name]
@@ -33,9 +34,10 @@ def status(
     console = results_console()
     for path in chosen:
         plan = load_plan(path)
-        again = to_retry(plan, out)
-        steps = {arm.name: arm.config.train.steps for arm in (*plan.arms, *again.arms)}
-        rows = [*collect(plan, out), *collect(again, out)]
+        # The runs of the grid are summed up in a line for each arm.
+        stages = [needed(plan, out) for stage, needed in NEEDED.items() if stage is not TUNING]
+        steps = {arm.name: arm.config.train.steps for stage in stages for arm in stage.arms}
+        rows = [row for stage in stages for row in collect(stage, out)]
         done = sum(row.status in ("finished", "diverged") for row in rows)
         table = Table("arm", "seed", "state", "step", "run", title=f"{path.name}: {done} of {len(rows)} runs done")
         for row in rows:

@@ -13,8 +13,8 @@ from stacklab.data.novelty import Novelty, novelties
 from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
 from stacklab.exchange.locate import folder_from_elsewhere
 from stacklab.exchange.open_model import OpenModel
-from stacklab.model.decode import Stop, stream
-from stacklab.model.sampling_spec import SamplingSpec
+from stacklab.model.generation.decode import Stop, stream
+from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.run.paths import out_of
 from stacklab.run.store import find_run, read_spec
 

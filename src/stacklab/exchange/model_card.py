@@ -50,7 +50,8 @@ def _code(model: Portable, form: Form | None) -> str:
     remote = ", trust_remote_code=True" if form.files else ""
     opened = f'model = AutoModelForCausalLM.from_pretrained("FOLDER"{remote})'
     if form.files:
-        opened = f"# Or, with stacklab installed: import stacklab, and no trust_remote_code.\n{opened}"
+        registered = "stacklab.register_with_transformers(), and no trust_remote_code"
+        opened = f"# Or, with stacklab installed: {registered}.\n{opened}"
     if model.tokenizer is None:
         return f"from transformers import AutoModelForCausalLM\n\n{opened}"
     tokenizer = f'tokenizer = AutoTokenizer.from_pretrained("FOLDER"{remote})'

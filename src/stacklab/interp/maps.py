@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from stacklab.model.layers import Block
+from stacklab.model.attention import Attention
 from stacklab.model.transformer import Transformer
 
 
@@ -13,10 +13,15 @@ def attention_maps(model: Transformer, ids_BT: Tensor) -> list[Tensor]:
 
     Rows sum to 1 and hidden positions have 0. They are computed plainly beside the ordinary pass, without dropout.
     """
-    x_BTD = model.embed(ids_BT)
-    maps = []
-    for block in model.blocks:
-        assert isinstance(block, Block)
-        maps.append(block.attention_map(x_BTD))
-        x_BTD = block(x_BTD, None)
+    maps: list[Tensor] = []
+
+    def keep(layer: Attention, given: tuple[Tensor, ...]) -> None:
+        maps.append(layer.probabilities(given[0]))
+
+    handles = [layer.register_forward_pre_hook(keep) for layer in model.modules() if isinstance(layer, Attention)]
+    try:
+        model(ids_BT)
+    finally:
+        for handle in handles:
+            handle.remove()
     return maps

@@ -32,9 +32,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stacklab.model.layers import Block
+from stacklab.model.block import Block
 from stacklab.model.transformer import Transformer
 from stacklab.tasks.batch import Ids
+
+SUMS = "logits must be sums over heads"
 
 
 class Sums(NamedTuple):
@@ -63,13 +65,14 @@ def head_sums(model: Transformer, ids_BT: Tensor) -> Sums:
 
     Computed plainly from the scores, so that sums of different sequences can be added.
     """
-    assert model.spec.norm.placement != "post" and not model.spec.norm.has_final, "logits must be sums over heads"
+    assert model.spec.norm.placement in ("pre", "none") and not model.spec.norm.has_final, SUMS
     x_BTD = model.embed(ids_BT)
     for block in model.blocks[:-1]:
         x_BTD = block(x_BTD, None)
     last = model.blocks[-1]
-    assert isinstance(last, Block) and last.feed_forward is None, "logits must be sums over heads"
-    score_BHTT, v_BHTK = last.attention.scores_and_values(last.attention_norm(x_BTD))
+    assert isinstance(last, Block) and last.feed_forward is None, SUMS
+    normed_BTD = last.get_submodule("attention_norm")(x_BTD) if model.spec.norm.placement == "pre" else x_BTD
+    score_BHTT, v_BHTK = last.attention.scores_and_values(normed_BTD)
     score_BHT = score_BHTT[:, :, -1]
     weight_BHT = (score_BHT - score_BHT.amax((0, 2), keepdim=True)).exp()
     to_logits_VD = model.head_weight_VD @ last.attention.output.weight

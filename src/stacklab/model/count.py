@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stacklab.model.masks import Visibility
 from stacklab.model.ops.piece_size import piece_elements
+from stacklab.model.residual import PLACEMENTS
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 Quantity = Literal["total_parameters", "non_embedding_parameters", "flops_per_token"]
@@ -57,10 +59,8 @@ def count_parameters(spec: ModelSpec) -> Parameters:
 
 
 def _norms(spec: ModelSpec, layer: LayerSpec) -> int:
-    """How many norms a layer has: one for each of its sub-layers, unless norms are nowhere."""
-    if spec.norm.placement == "none":
-        return 0
-    return 2 if layer.d_ff else 1
+    """How many norms a layer has, those of its sub-layers together."""
+    return len(PLACEMENTS[spec.norm.placement].norms) * (2 if layer.d_ff else 1)
 
 
 def flops_per_token(spec: ModelSpec, *, context: int) -> int:
@@ -73,10 +73,10 @@ def flops_per_token(spec: ModelSpec, *, context: int) -> int:
     multiply_adds = _vocab(spec) * width
     for layer in spec.layers:
         multiply_adds += width * (_projected(spec, layer) + width + _maps(spec) * layer.d_ff)
-        # Scores from queries and keys, which the identity term widens by d_model in each head; then the values.
-        identity = 0 if spec.attention_identity is None else layer.num_heads * width
-        multiply_adds += context * (2 * width + identity)
-    return 2 * (3 * multiply_adds - _gradients_unasked(spec))
+        # Scores from queries and keys, which the identity term and some positions widen in each head; then the values.
+        wider = (0 if spec.attention_identity is None else width) + spec.position.extra_columns
+        multiply_adds += context * (2 * width + layer.num_heads * wider)
+    return 2 * (3 * multiply_adds - _gradients_left_out(spec))
 
 
 def _attention(spec: ModelSpec, layer: LayerSpec) -> int:
@@ -103,14 +103,14 @@ def _maps(spec: ModelSpec) -> int:
     return 3 if spec.feed_forward == "gated" else 2
 
 
-def _gradients_unasked(spec: ModelSpec) -> int:
+def _gradients_left_out(spec: ModelSpec) -> int:
     """Multiply-adds of the first matrix's input gradient, where nothing below that matrix is trained."""
     width = spec.d_model
     if spec.token_table == "trained" or spec.position.rows(spec.context_length):
         return 0
     if not spec.layers:
         return 0 if spec.norm.has_final else _vocab(spec) * width
-    return 0 if spec.norm.placement == "pre" else width * _projected(spec, spec.layers[0])
+    return 0 if PLACEMENTS[spec.norm.placement].norm_first else width * _projected(spec, spec.layers[0])
 
 
 def measure(spec: ModelSpec, quantity: Quantity, *, context: int) -> int:
@@ -137,16 +137,20 @@ class Memory:
         return self.weights + self.gradients + self.optimizer + self.activations + self.scores + self.loss_chunk
 
 
-def estimate_memory(spec: ModelSpec, *, micro_batch: int, context: int, loss_chunk_rows: int) -> Memory:
+def estimate_memory(
+    spec: ModelSpec, *, micro_batch: int, context: int, loss_chunk_rows: int, optimizer_tensors: int
+) -> Memory:
     """An estimate for planning: what lives at once when the backward pass begins. Its figures were fitted to peaks
     measured on a CPU, holes that the allocator leaves included.
 
+    optimizer_tensors: how many tensors as large as the parameter the optimiser keeps for each trained parameter.
+
     Per position a layer keeps about 11 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
     heads' output twice, masks, holes) and 2 of width d_ff, 4 where it is gated; 8 of d_model when it has no
-    feed-forward. The identity term keeps 2 more for each head, RMSNorm 1 for each norm. Rotated queries and keys lie
-    beside the unrotated, unless keys and values are shared: these are kept as copied for all heads, the map's output
-    only as long as queries are part of it. The layer whose gradients are made holds as much again of either its
-    attention or its feed-forward part.
+    feed-forward. The identity term keeps 2 more for each head, RMSNorm 1 for each norm. Queries and keys that positions
+    changed lie beside the unchanged, unless keys and values are shared: these are kept as copied for all heads, the
+    map's output only as long as queries are part of it. The layer whose gradients are made holds as much again of
+    either its attention or its feed-forward part.
     """
     parameters = count_parameters(spec)
     positions, width = micro_batch * context, spec.d_model
@@ -155,7 +159,7 @@ def estimate_memory(spec: ModelSpec, *, micro_batch: int, context: int, loss_chu
     return Memory(
         weights=parameters.total * FLOAT_BYTES,
         gradients=parameters.trained * FLOAT_BYTES,
-        optimizer=2 * parameters.trained * FLOAT_BYTES,
+        optimizer=optimizer_tensors * parameters.trained * FLOAT_BYTES,
         activations=positions * (kept + at_work) * FLOAT_BYTES,
         scores=_held_scores(spec, micro_batch=micro_batch, context=context),
         loss_chunk=min(loss_chunk_rows, positions) * _vocab(spec) * FLOAT_BYTES,
@@ -168,10 +172,10 @@ def _kept(spec: ModelSpec, layer: LayerSpec) -> int:
         vectors += 2 * layer.num_heads
     if spec.norm.kind == "rms":
         vectors += _norms(spec, layer)
-    is_rotary, is_shared = spec.position.kind == "rotary", layer.num_kv_heads < layer.num_heads
-    if is_rotary and not is_shared:
+    changed, is_shared = spec.position.acts_in_attention, layer.num_kv_heads < layer.num_heads
+    if changed and not is_shared:
         vectors += 2
-    shared = _projected(spec, layer) - spec.d_model if is_shared and not is_rotary else 0
+    shared = _projected(spec, layer) - spec.d_model if is_shared and not changed else 0
     return vectors * spec.d_model + shared + _hidden(spec) * layer.d_ff
 
 
@@ -190,15 +194,15 @@ def _held_scores(spec: ModelSpec, *, micro_batch: int, context: int) -> int:
 
     With dropout one piece after another is made, in both passes: scores, probabilities, mask and gradient, four pieces,
     and as much again in holes, since pieces grow along the queries. Without dropout torch's fused kernel holds a block
-    of scores, which is nothing beside the rest; a window then costs a mask of T x T, made of whole numbers and kept as
-    floats by every layer. Evaluation has no dropout, so there a window costs that mask once in any case.
+    of scores, which is nothing beside the rest; a window or a pattern then costs a mask of T x T, made of whole numbers
+    and kept as floats by every layer. Evaluation has no dropout, so there it costs that mask once in any case.
     """
     piece, masks = 0, 0
     for layer in spec.layers:
         if spec.attention_dropout:
             elements = piece_elements(micro_batch * layer.num_heads, context, layer.window)
             piece = max(piece, 8 * elements * FLOAT_BYTES)
-        if layer.window is not None:
+        if Visibility(spec.mask, layer.window).needs_matrix:
             masks = 8 if spec.attention_dropout else masks + 8
     return max(piece, (masks + 4) * context**2 if masks else 0)
 

@@ -99,7 +99,7 @@ def _width(spec: ModelSpec) -> float:
 
 
 def _depth(spec: ModelSpec) -> float:
-    """l: the depth in units of the base's. Asked for layers only, of which there is then one at least."""
+    """l: the depth in units of the base's. Defined for stacks with at least one layer."""
     return spec.num_layers / _base_num_layers(spec)
 
 

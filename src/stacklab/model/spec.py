@@ -3,10 +3,12 @@
 import math
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from stacklab.base.spec import Items, Spec
-from stacklab.model.components import Biases, BiasSpec, FactoredPositions, Mask, PlainPositions, Position
+from stacklab.model.masks import Mask
+from stacklab.model.positions.kinds import LearnedPositions, Position
+from stacklab.model.residual import PLACEMENTS, PlacementName
 from stacklab.model.schedule import HeadSchedule
 
 T = TypeVar("T")
@@ -36,7 +38,7 @@ class NormSpec(Spec):
     """
 
     kind: Literal["layer", "rms"] = "layer"
-    placement: Literal["pre", "post", "none"] = "pre"
+    placement: PlacementName = "pre"
     final: bool | None = None
     bias: bool = Field(default_factory=lambda given: given["kind"] == "layer")
     epsilon: float = Field(1e-5, gt=0)
@@ -49,7 +51,7 @@ class NormSpec(Spec):
 
     @property
     def has_final(self) -> bool:
-        return self.placement == "pre" if self.final is None else self.final
+        return PLACEMENTS[self.placement].final_norm if self.final is None else self.final
 
 
 class InitSpec(Spec):
@@ -100,6 +102,26 @@ class MupSpec(Spec):
 Parametrisation = Annotated[StandardSpec | MupSpec, Field(discriminator="kind")]
 
 
+class BiasSpec(Spec):
+    """Which linear maps add a bias. The head never does."""
+
+    query_key_value: bool = False
+    output: bool = False
+    feed_forward: bool = False
+
+
+def _one_to_all(value: Any) -> Any:
+    if isinstance(value, bool):
+        return dict.fromkeys(BiasSpec.model_fields, value)
+    if not isinstance(value, dict | BiasSpec):
+        raise ValueError(f"expected true, false or some of {', '.join(BiasSpec.model_fields)}, got {value!r}")
+    return value
+
+
+Biases = Annotated[BiasSpec, BeforeValidator(_one_to_all, json_schema_input_type=BiasSpec | bool)]
+"""A BiasSpec; true and false stand for all of its places."""
+
+
 class ModelSpec(Spec):
     """A stack of layers. A per-layer field takes one value for all layers or a list of `num_layers` values.
 
@@ -135,7 +157,7 @@ class ModelSpec(Spec):
     window: PositiveInt | Items[PositiveInt | None] | None = None
     layer_drop: float | Items[float] = 0.0
     context_length: PositiveInt = 512
-    position: Position = PlainPositions()
+    position: Position = LearnedPositions()
     activation: Activation = "gelu"
     attention_scale: Literal["inverse_sqrt", "none"] = "inverse_sqrt"
     attention_identity: float | None = None
@@ -169,7 +191,11 @@ class ModelSpec(Spec):
             self._check_layer(index, layer)
         self._check_tables()
         scaled = self.parametrisation
-        if self.norm.placement != "pre" and isinstance(scaled, MupSpec) and scaled.base_num_layers is not None:
+        if (
+            not PLACEMENTS[self.norm.placement].depth_rule
+            and isinstance(scaled, MupSpec)
+            and scaled.base_num_layers is not None
+        ):
             raise ValueError(
                 "parametrisation.base_num_layers: the rule for depth holds for norms before the sub-layers; "
                 "set norm.placement: pre, or leave base_num_layers out"
@@ -183,24 +209,12 @@ class ModelSpec(Spec):
             raise ValueError(
                 f"num_kv_heads = {layer.num_kv_heads} (layer {index}) does not divide num_heads = {layer.num_heads}"
             )
-        head_size = self.d_model // layer.num_heads
-        if self.position.kind == "rotary" and head_size % 2:
-            raise ValueError(
-                f"rotary positions turn pairs of numbers, but num_heads = {layer.num_heads} (layer {index}) makes "
-                f"heads of {head_size}; choose heads of an even size"
-            )
         if not 0 <= layer.layer_drop < 1:
             raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
 
     def _check_tables(self) -> None:
-        position = self.position
-        if position.kind == "sinusoidal" and self.d_model % 2:
-            raise ValueError(f"sinusoidal positions need an even d_model, got {self.d_model}")
-        if isinstance(position, FactoredPositions) and position.period > self.context_length:
-            raise ValueError(
-                f"position.period = {position.period} exceeds context_length = {self.context_length}, "
-                "so no position would have a second group"
-            )
+        num_heads = tuple(layer.num_heads for layer in self.layers)
+        self.position.check(d_model=self.d_model, context_length=self.context_length, num_heads=num_heads)
         if self.token_table == "frozen" and self.tie_embeddings:
             raise ValueError("token_table = frozen would freeze the tied head too; set tie_embeddings to false")
 
@@ -214,12 +228,9 @@ class ModelSpec(Spec):
 
     @property
     def width_step(self) -> int:
-        """What d_model is a multiple of, whatever else stays: of every number of heads, of pairs where positions need
-        them."""
-        heads = math.lcm(*(layer.num_heads for layer in self.layers))
-        if self.position.kind == "rotary":
-            return 2 * heads
-        return math.lcm(heads, 2) if self.position.kind == "sinusoidal" else heads
+        """The number whose multiples d_model may be, whatever else stays: all numbers of heads must divide it, and
+        positions may need pairs."""
+        return self.position.width_step(math.lcm(*(layer.num_heads for layer in self.layers)))
 
     def _spread(self, value: T | tuple[T, ...]) -> tuple[T, ...]:
         return value if isinstance(value, tuple) else (value,) * self.num_layers

@@ -7,11 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stacklab.base.streams import stream_seed
-from stacklab.model.layers import Block, LayerCache, build_norm
+from stacklab.model.block import Block, build_norm
+from stacklab.model.cache import Decoding
 from stacklab.model.ops.dropout import dropout
 from stacklab.model.ops.tied_lookup import tied_lookup
 from stacklab.model.parametrisation import logit_multiplier
-from stacklab.model.positions import position_rows
+from stacklab.model.positions.build import position_rows
 from stacklab.model.spec import ModelSpec
 
 
@@ -28,7 +29,7 @@ class Transformer(nn.Module):
         self.spec = spec
         self.token_embedding = nn.Embedding(spec.vocab_size, spec.d_model)
         self.token_embedding.weight.requires_grad_(spec.token_table == "trained")
-        self.position_embedding = position_rows(spec)
+        self.position_embedding = position_rows(spec.position, context_length=spec.context_length, d_model=spec.d_model)
         self.blocks = nn.ModuleList(Block(spec, layer) for layer in spec.layers)
         self.logit_multiplier = logit_multiplier(spec)
         self.final_norm = build_norm(spec) if spec.norm.has_final else nn.Identity()
@@ -38,9 +39,12 @@ class Transformer(nn.Module):
     def head_weight_VD(self) -> Tensor:
         return self.token_embedding.weight if self.head is None else self.head.weight
 
-    def forward(self, ids_BT: Tensor, dropout_seed: int | None = None) -> Tensor:
-        """ids_BT -> hidden states x_BTD after the final norm, from which the head's table alone makes the logits."""
-        return self._through(self.token_embedding(ids_BT), dropout_seed)
+    def forward(self, ids_BT: Tensor, dropout_seed: int | None = None, decoding: Decoding | None = None) -> Tensor:
+        """ids_BT -> hidden states x_BTD after the final norm, from which the head's table alone makes the logits.
+
+        With `decoding` the ids are the newest ones of growing sequences, whose earlier keys and values it holds.
+        """
+        return self._through(self.token_embedding(ids_BT), dropout_seed, decoding)
 
     def with_head(self, ids_BT: Tensor, dropout_seed: int | None) -> tuple[Tensor, Tensor]:
         """Hidden states, and the head's table for a loss: a tied table then gets one gradient instead of two."""
@@ -49,14 +53,14 @@ class Transformer(nn.Module):
         x_BTD, table_VD = tied_lookup(self.token_embedding.weight, ids_BT)
         return self._through(x_BTD, dropout_seed), table_VD
 
-    def _through(self, rows_BTD: Tensor, dropout_seed: int | None) -> Tensor:
+    def _through(self, rows_BTD: Tensor, dropout_seed: int | None, decoding: Decoding | None = None) -> Tensor:
         """From the tokens' rows of the table to the states for the head."""
-        x_BTD = self._from_first(rows_BTD)
+        x_BTD = self._from_first(rows_BTD) if decoding is None else self._placed(rows_BTD, decoding.positions_BT)
         if dropout_seed is not None:
             x_BTD = dropout(x_BTD, self.spec.dropout, stream_seed(dropout_seed, "embedding"))
         for index, (block, layer) in enumerate(zip(self.blocks, self.spec.layers, strict=True)):
             if dropout_seed is None:
-                x_BTD = block(x_BTD, None)
+                x_BTD = block(x_BTD, None, decoding=None if decoding is None else decoding.of_layer(index))
                 continue
             seed = stream_seed(dropout_seed, "layer", index)
             if layer.layer_drop == 0.0:
@@ -65,19 +69,11 @@ class Transformer(nn.Module):
                 x_BTD = block(x_BTD, seed, 1.0 / (1.0 - layer.layer_drop))
         return self._for_head(x_BTD)
 
-    def decode(self, ids_BT: Tensor, positions_BT: Tensor, caches: list[LayerCache], visible_BTS: Tensor) -> Tensor:
-        """Hidden states of new tokens, given the caches of the earlier ones (one per layer, filled here)."""
-        x_BTD = self._placed(self.token_embedding(ids_BT), positions_BT)
-        for block, cache in zip(self.blocks, caches, strict=True):
-            assert isinstance(block, Block)
-            x_BTD = block.decode(x_BTD, positions_BT, cache, visible_BTS)
-        return self._for_head(x_BTD)
-
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         return F.linear(hidden_BTD, self.head_weight_VD)
 
     def embed(self, ids_BT: Tensor) -> Tensor:
-        """What the first layer gets, without dropout."""
+        """The input of the first layer, without dropout."""
         return self._from_first(self.token_embedding(ids_BT))
 
     def _from_first(self, rows_BTD: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from stacklab.base.files import read_json, read_jsonl, write_json
 from stacklab.base.locks import exclusive
 from stacklab.model.init import build
 from stacklab.run.environment import prepare_process
-from stacklab.run.feeds.choose import open_feed
+from stacklab.run.feeds.feed import open_feed
 from stacklab.run.paths import RunPaths, out_of
 from stacklab.run.provenance import provenance
 from stacklab.run.recorder import FolderRecorder
@@ -20,7 +20,7 @@ from stacklab.run.result import summarise
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import read_spec
 from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
-from stacklab.train.loop import Course, Outcome, train
+from stacklab.train.loop import LoopCallbacks, Outcome, train
 from stacklab.train.precision import pick_device
 from stacklab.train.step import Trainer
 from stacklab.train.stop import solved
@@ -29,8 +29,8 @@ from stacklab.train.stop import solved
 def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: False) -> str:
     """Bring the run in `folder` to its end, from its last checkpoint if it has one. Does nothing when it is done.
 
-    Waits while another process is at it. Returns finished, diverged or stopped. Raises CheckpointError for a checkpoint
-    that is damaged or of another run, DiskError when the disk is full.
+    Waits while another process executes it. Returns finished, diverged or stopped. Raises CheckpointError for a
+    checkpoint that is damaged or of another run, DiskError when the disk is full.
     """
     paths = RunPaths(folder)
     try:
@@ -42,12 +42,12 @@ def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: Fa
             paths.error.unlink(missing_ok=True)
             return outcome.kind
     except BusyError:
-        # Told to stop while another process held the run.
+        # The stop came while another process held the run.
         return "stopped"
 
 
 class Execution:
-    """A run in memory: data, model, trainer and probes of a spec. Making one writes nothing."""
+    """A run in memory: data, model, trainer and probes of a spec. Building one writes nothing."""
 
     def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool]) -> None:
         self.spec, self.paths, self.stop = spec, paths, stop
@@ -57,7 +57,14 @@ class Execution:
 
     def run(self) -> Outcome:
         start, first_loss = self.begin()
-        outcome = train(self.trainer, self.course(), self.recorder, start=start, first_loss=first_loss)
+        outcome = train(
+            self.trainer,
+            self.loop_callbacks(),
+            self.recorder,
+            evaluate_every=self.spec.evaluate.every,
+            start=start,
+            first_loss=first_loss,
+        )
         self.end(outcome)
         return outcome
 
@@ -75,25 +82,27 @@ class Execution:
         return start, rows[0]["loss"] if rows else None
 
     def end(self, outcome: Outcome) -> None:
-        """Write what a run leaves when it is over, unless it was only stopped."""
+        """Write the results of a run that has ended, unless it was only stopped."""
         if outcome.kind != "stopped":
             self._finish(outcome)
         self.recorder.state(outcome.kind, step=outcome.step)
 
     def train_step(self, step: int) -> None:
-        """One step on its batch, for those who measure it; nothing is recorded."""
+        """One training step on its batch, to be timed by the caller; nothing is recorded."""
         batch = self.feed.batch(step)
         self.trainer.step(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
 
-    def course(self) -> Course:
-        return Course(
-            batch=self.feed.batch,
+    def loop_callbacks(self) -> LoopCallbacks:
+        return LoopCallbacks(
+            get_batch=self.feed.batch,
             evaluate=lambda: self.feed.measure(self.model),
-            save=lambda step: save_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id, step=step),
-            stop=self.stop,
-            solved=lambda: solved(self.spec.train.stop, self.recorder.evals),
-            evaluate_every=self.spec.evaluate.every,
+            save_checkpoint=self._save_checkpoint,
+            should_stop=self.stop,
+            is_solved=lambda: solved(self.spec.train.stop, self.recorder.evals),
         )
+
+    def _save_checkpoint(self, step: int) -> None:
+        save_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id, step=step)
 
     def _finish(self, outcome: Outcome) -> None:
         accuracy: dict[str, float] = {}
@@ -111,7 +120,7 @@ class Execution:
         rows = read_jsonl(self.paths.timing_rows)
         tokens = sum(row["tokens"] for row in rows)
         seconds = self.recorder.train_seconds
-        # The first steps warm caches and allocators; the median is what a step costs.
+        # The first steps warm caches and allocators, so the median is reported.
         by_cost = sorted(row["seconds"] for row in rows)
         return {
             "train_seconds": seconds,

@@ -1,4 +1,4 @@
-"""RunSpecs of one group -> their run folders, trained together in this process. See groups.py for who can be."""
+"""RunSpecs of one group -> their run folders, trained together in this process. stacking.py says which can be."""
 
 import contextlib
 import time
@@ -16,30 +16,30 @@ from stacklab.base.files import read_json
 from stacklab.base.locks import exclusive
 from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution
-from stacklab.run.feeds.ahead import Ahead
+from stacklab.run.feeds.prefetch import Prefetch
 from stacklab.run.feeds.task import TaskFeed
 from stacklab.run.paths import RunPaths
 from stacklab.run.recorder import PROGRESS_SECONDS
 from stacklab.run.store import read_spec
 from stacklab.train.evaluate import Scores, stacked_scores
-from stacklab.train.loop import Outcome, Taught, walk
+from stacklab.train.loop import EvalRequest, Outcome, StepResult, TrainRequest, training_loop
 from stacklab.train.replicas import Replicas
 
 THREADS = 1
-"""With more, a replica's last digits could depend on who else is in the stack."""
+"""With more, a replica's last digits could depend on which others are in the stack."""
 
 
 class Ended(Protocol):
-    """Told once for each folder: finished, diverged, stopped or failed, the last with its reason."""
+    """Called once for each folder with finished, diverged, stopped or failed, the last with its reason."""
 
     def __call__(self, folder: Path, status: str, reason: str) -> None: ...
 
 
 def execute_together(folders: Sequence[Path], *, stop: Callable[[], bool], ended: Ended) -> None:
-    """Bring every run to its end, each from its own last checkpoint. What is done already is left alone.
+    """Bring every run to its end, each from its own last checkpoint. Finished runs are left alone.
 
-    The runs keep no common step: one that is solved or has diverged leaves, one that was resumed later goes on beside
-    the others, and none of them changes a digit of another.
+    The runs share no step counter: one that is solved or has diverged leaves the stack, one that was resumed later
+    goes on beside the others, and none of them changes a digit of another.
     """
     try:
         with contextlib.ExitStack() as held:
@@ -52,109 +52,124 @@ def execute_together(folders: Sequence[Path], *, stop: Callable[[], bool], ended
                     ended(folder, str(read_json(RunPaths(folder).result)["status"]), "")
                 elif member := _opened(folder, ended):
                     members.append(member)
-            Together(members, stop, ended).run()
+            ReplicaGroup(members, stop, ended).run()
     except BusyError:
-        # Told to stop while another process held one of the runs.
+        # The stop came while another process held one of the runs.
         for folder in folders:
             ended(folder, "stopped", "")
 
 
-class Member:
-    """A run of the group. `wish` is what it needs next; once it has an `outcome` it needs nothing more."""
+class GroupMember:
+    """A run of a group. `request` is what its loop waits for; when the loop has ended, `outcome` is set."""
+
+    request: TrainRequest | EvalRequest
 
     def __init__(self, folder: Path) -> None:
         self.paths = RunPaths(folder)
         self.execution = Execution(read_spec(self.paths), self.paths, lambda: False)
         assert isinstance(self.execution.feed, TaskFeed), "only tasks are trained together"
         self.feed = self.execution.feed
-        self.start, self.first_loss = self.execution.begin()
+        self.steps_done, self.first_loss = self.execution.begin()
         self.outcome: Outcome | None = None
 
-    def set_out(self, *, stop: Callable[[], bool], unload: Callable[[], None]) -> None:
-        """Take the first step of the way, on which it finds out what it needs."""
-        course = self.execution.course()
+    def start(self, *, should_stop: Callable[[], bool], unload: Callable[[], None]) -> None:
+        """Run the loop up to its first request. unload: copies the run's replica into its trainer."""
+        callbacks = self.execution.loop_callbacks()
 
-        def save(step: int) -> None:
+        def save_checkpoint(step: int) -> None:
             unload()
-            course.save(step)
+            callbacks.save_checkpoint(step)
 
-        spec = self.execution.spec.train
-        own = replace(course, batch=Ahead(course.batch, last=spec.steps), stop=stop, save=save)
-        self._walk = walk(spec, own, self.execution.recorder, start=self.start, first_loss=self.first_loss)
-        self.wish = next(self._walk)
+        spec = self.execution.spec
+        self._loop = training_loop(
+            spec.train,
+            replace(
+                callbacks,
+                get_batch=Prefetch(callbacks.get_batch, last=spec.train.steps),
+                should_stop=should_stop,
+                save_checkpoint=save_checkpoint,
+            ),
+            self.execution.recorder,
+            evaluate_every=spec.evaluate.every,
+            start=self.steps_done,
+            first_loss=self.first_loss,
+        )
+        self.resume()
 
-    def give(self, found: Taught | dict[str, float]) -> None:
+    def resume(self) -> None:
+        """Run the loop, whose last request has its result, up to the next one or to its end."""
         try:
-            self.wish = self._walk.send(found)
+            self.request = next(self._loop)
         except StopIteration as end:
             self.outcome = end.value
 
 
-class Together:
-    """Members on their way, one step of all at a time."""
+class ReplicaGroup:
+    """Runs in one stack of replicas; each step is taken by all of them at once."""
 
-    def __init__(self, members: list[Member], stop: Callable[[], bool], ended: Ended) -> None:
+    def __init__(self, members: list[GroupMember], stop: Callable[[], bool], ended: Ended) -> None:
         self.members, self.stop, self.ended = members, stop, ended
         self.stopping = False
         if members:
             self._stack()
         for member in members:
-            member.set_out(stop=lambda: self.stopping, unload=partial(self._unload, member))
+            member.start(should_stop=lambda: self.stopping, unload=partial(self._unload, member))
 
     def run(self) -> None:
+        """Go on until every member has ended."""
         while self.members:
             self.advance()
 
     @property
     def step(self) -> int:
-        """The step of the run that is least far."""
-        return min(member.wish.step for member in self.members)
+        """The lowest step of the members."""
+        return min(member.request.step for member in self.members)
 
     def advance(self) -> None:
-        """Give the members what they need next, those that want to be measured first."""
-        asking = [member for member in self.members if member.wish.batch is None]
-        if asking:
-            self._measure(asking)
+        """Evaluate the members that wait for it; when none does, train all of them for one step."""
+        evaluating = [(member, member.request) for member in self.members if isinstance(member.request, EvalRequest)]
+        training = [member.request for member in self.members if isinstance(member.request, TrainRequest)]
+        if evaluating:
+            self._evaluate(evaluating)
         else:
-            self._teach()
-        self._let_go()
+            self._train_step(training)
+        self._remove_ended()
 
     def _stack(self) -> None:
-        # Such a write takes milliseconds: together they should cost what they cost a run alone.
+        # Each write of the progress takes milliseconds: together they should cost what they cost a run alone.
         for member in self.members:
             member.execution.recorder.patience = PROGRESS_SECONDS * len(self.members)
         self.replicas = Replicas([member.execution.trainer for member in self.members])
 
-    def _unload(self, member: Member) -> None:
+    def _unload(self, member: GroupMember) -> None:
         self.replicas.unload(self.members.index(member))
 
-    def _measure(self, asking: list[Member]) -> None:
-        # The fixed sets belong to the task, so that all members have the same.
+    def _evaluate(self, evaluating: Sequence[tuple[GroupMember, EvalRequest]]) -> None:
+        # The fixed sets belong to the task, so all members have the same ones.
         scores: dict[str, list[Scores]] = {
-            name: stacked_scores(self.replicas, drawn.tokens_BT, drawn.targets_BT, asked_BT=drawn.asked_BT)
-            for name, drawn in asking[0].feed.sets.items()
+            name: stacked_scores(self.replicas, drawn.tokens_BT, drawn.targets_BT, target_mask=drawn.asked_BT)
+            for name, drawn in self.members[0].feed.sets.items()
         }
-        for place, member in enumerate(self.members):
-            if member in asking:
-                member.give(member.feed.summary({name: found[place] for name, found in scores.items()}))
+        for member, request in evaluating:
+            replica = self.members.index(member)
+            request.metrics = member.feed.summary({name: of_set[replica] for name, of_set in scores.items()})
+            member.resume()
 
-    def _teach(self) -> None:
+    def _train_step(self, requests: Sequence[TrainRequest]) -> None:
+        """requests: one of each member, in their order."""
         began = time.perf_counter()
-        steps = [member.wish.step for member in self.members]
-        batches = [member.wish.batch for member in self.members if member.wish.batch is not None]
-        inputs_RBT, targets_RBT = (
-            torch.from_numpy(np.stack(part))
-            for part in ([one.inputs for one in batches], [one.targets for one in batches])
-        )
-        rows = self.replicas.step(steps, inputs_RBT, targets_RBT)
+        inputs_RBT = torch.from_numpy(np.stack([request.batch.inputs for request in requests]))
+        targets_RBT = torch.from_numpy(np.stack([request.batch.targets for request in requests]))
+        rows = self.replicas.step([request.step for request in requests], inputs_RBT, targets_RBT)
         self.stopping = self.stop()
-        # What a run costs is its share of the step.
+        # The cost of a run is its share of the step.
         share = (time.perf_counter() - began) / len(self.members)
-        for member, (loss, norm) in zip(self.members, rows, strict=True):
-            member.give(Taught(loss, norm, share))
+        for member, request, (loss, norm) in zip(self.members, requests, rows, strict=True):
+            request.result = StepResult(loss, norm, share)
+            member.resume()
 
-    def _let_go(self) -> None:
-        """Finish the runs that are over; the rest go on in a smaller stack."""
+    def _remove_ended(self) -> None:
+        """Close the runs that have ended; the others go on in a smaller stack."""
         if all(member.outcome is None for member in self.members):
             return
         for member in self.members:
@@ -169,10 +184,10 @@ class Together:
             self._stack()
 
 
-def _opened(folder: Path, ended: Ended) -> Member | None:
-    """A run ready to go on. One that cannot be read costs the others nothing."""
+def _opened(folder: Path, ended: Ended) -> GroupMember | None:
+    """The run, read and ready to start; None for one that cannot be read, which does not affect the others."""
     try:
-        return Member(folder)
+        return GroupMember(folder)
     except StacklabError as error:
         ended(folder, "failed", str(error))
         return None

@@ -1,7 +1,7 @@
 """Every file of an output folder, named once.
 
 <out>/cache/data/<fingerprint>/   prepared data (see stacklab.data)
-<out>/cache/matches/<hash>.json   controls matched by measured time (see stacklab.study.planning.stopwatch)
+<out>/cache/matches/<hash>.json   controls matched by measured time (see stacklab.study.planning.match_step_time)
 <out>/cache/attention/<hash>.json  attention layers measured alone (see stacklab.study.planning.attention_cost)
 <out>/runs/<run id>/              one run, shared by all studies that contain it
     spec.json                     the RunSpec; its fingerprint is the folder's name

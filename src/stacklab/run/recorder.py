@@ -26,14 +26,14 @@ class FolderRecorder:
         self._resumed_at, self._began, self._written = start, time.monotonic(), 0.0
         self.tokens = 0
 
-    def stepped(self, row: dict[str, Any]) -> None:
+    def record_step(self, row: dict[str, Any]) -> None:
         append_line(self.paths.metrics, canonical_json(row))
 
-    def evaluated(self, row: dict[str, Any]) -> None:
+    def record_evaluation(self, row: dict[str, Any]) -> None:
         append_line(self.paths.evals, canonical_json(row))
         self.evals.append(row)
 
-    def timed(self, step: int, *, seconds: float, tokens: int, loss: float) -> None:
+    def record_time(self, step: int, *, seconds: float, tokens: int, loss: float) -> None:
         self.train_seconds += seconds
         self.tokens += tokens
         append_line(self.paths.timing_rows, json.dumps({"step": step, "seconds": seconds, "tokens": tokens}))
@@ -51,7 +51,7 @@ class FolderRecorder:
         )
 
     def state(self, state: str, *, step: int) -> None:
-        """Say what the run is doing outside the loop: preparing, answering, finished ..."""
+        """Write what the run is doing outside the loop: preparing, answering, finished ..."""
         self._progress(state=state, step=step)
 
     def _progress(self, **values: Any) -> None:

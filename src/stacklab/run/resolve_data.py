@@ -20,7 +20,7 @@ TASK_FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Ready:
+class ResolvedData:
     """metrics: the accuracies that runs on these data will have."""
 
     fingerprint: str
@@ -37,18 +37,18 @@ class Ready:
         return {"validation.accuracy": max(self.facts["baselines"].values())} | parts
 
 
-def make_ready(data: DataSpec | TaskData, *, cache: Path, ask: bool) -> Ready:
+def resolve_data(data: DataSpec | TaskData, *, cache: Path, ask: bool) -> ResolvedData:
     """ask: whether runs will be asked the problems that a corpus holds.
 
     Raises DataError, TokenizerError and SpecError for what cannot be used.
     """
     if isinstance(data, TaskData):
         facts = task_facts(data)
-        return Ready(facts["fingerprint"], data.task.vocab_size, facts, task_metrics(data))
+        return ResolvedData(facts["fingerprint"], data.task.vocab_size, facts, task_metrics(data))
     prepared = prepare(data, cache=cache)
     hops = sorted({problem.hops for problem in prepared.problems if problem.hops is not None})
     known = ("accuracy", *(f"accuracy.hops_{number}" for number in hops)) if ask and prepared.problems else ()
-    return Ready(prepared.fingerprint, prepared.vocab_size, dict(prepared.manifest), known)
+    return ResolvedData(prepared.fingerprint, prepared.vocab_size, dict(prepared.manifest), known)
 
 
 def task_facts(data: TaskData) -> dict[str, Any]:

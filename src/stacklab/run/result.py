@@ -50,9 +50,9 @@ def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, 
 
 def _marks(steps: list[dict[str, Any]], *, every: int) -> dict[str, str]:
     """Step -> hash of the order of batches up to it, so that runs which stopped at different steps can be compared."""
-    chain, found = "", {}
+    chain, marks = "", {}
     for row in steps:
         chain = fingerprint([chain, row["batch"]])
         if row["step"] % every == 0:
-            found[str(row["step"])] = chain
-    return found
+            marks[str(row["step"])] = chain
+    return marks

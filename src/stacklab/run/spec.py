@@ -1,8 +1,8 @@
 """RunSpec: one arm with one seed, complete. Its fingerprint is the run's identity."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.data.spec import DataSpec
@@ -38,6 +38,11 @@ class RunSpec(Spec):
     evaluate: EvaluateSpec
     sample: SampleSpec
     seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _optimizer_has_rules(self) -> Self:
+        self.train.optimizer.check_parametrisation(self.model.parametrisation.kind)
+        return self
 
     @property
     def run_id(self) -> str:

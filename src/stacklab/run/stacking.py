@@ -1,8 +1,8 @@
-"""Which runs can be trained together, told from their specs. No torch here."""
+"""Which runs can be trained together, judged by their specs. No torch here."""
 
 from stacklab.base.canon import fingerprint
 from stacklab.model.count import count_parameters
-from stacklab.model.spec import ModelSpec
+from stacklab.model.stacked.support import unsupported
 from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
 
@@ -10,18 +10,9 @@ MOST_PARAMETERS = 1_000_000
 MOST_POSITIONS = 128
 """Larger models and longer sequences fill a core by themselves."""
 
-STACKED = {
-    *("vocab_size", "d_model", "num_layers", "num_heads", "d_ff", "context_length", "init", "norm", "activation"),
-    *("mask", "window", "position", "attention_scale", "attention_identity"),
-    *("linear_bias", "token_table", "tie_embeddings"),
-}
-"""The fields of ModelSpec that stacked models know; any other must have its default or be zero."""
-
-UNSTACKED = {"norm": "rms", "position": "rotary"}
-"""Of those that they know, the kinds that they do not."""
-
 FREE = {"model": {"init"}, "train": {"steps", "optimizer", "schedule", "checkpoint_every", "diverged_above", "stop"}}
-"""What the runs of a group may differ in, beside the seed: it changes no shape and no sequence that is measured."""
+"""What the runs of a group may differ in, beside the seed: it changes no shape and no sequence that is measured. Of the
+optimiser its settings, not its kind."""
 
 
 def why_alone(spec: RunSpec) -> str | None:
@@ -30,8 +21,10 @@ def why_alone(spec: RunSpec) -> str | None:
         return "text is trained run by run"
     if spec.data.block_size > MOST_POSITIONS:
         return f"sequences of {spec.data.block_size} positions are longer than {MOST_POSITIONS}"
-    if unknown := _unknown_to_stacks(spec.model):
-        return f"model.{unknown} is not supported in a stack"
+    if setting := unsupported(spec.model):
+        return f"model.{setting} is not supported in a stack"
+    if not spec.train.optimizer.stacks:
+        return f"optimizer.kind = {spec.train.optimizer.kind} is not supported in a stack"
     if spec.train.micro_batch != spec.train.batch_size:
         return "micro-batches are not made in a stack"
     if spec.train.precision not in ("auto", "fp32"):
@@ -50,16 +43,4 @@ def group_key(spec: RunSpec) -> str:
     for section, fields in FREE.items():
         for field in fields:
             del tree[section][field]
-    return fingerprint(tree)
-
-
-def _unknown_to_stacks(model: ModelSpec) -> str | None:
-    plain = type(model)(dropout=0.0, attention_dropout=0.0)
-    for field in type(model).model_fields:
-        value = getattr(model, field)
-        dropped = field == "layer_drop" and any(layer.layer_drop for layer in model.layers)
-        if dropped or (field not in STACKED | {"layer_drop"} and value != getattr(plain, field)):
-            return f"{field} = {value}"
-        if field in UNSTACKED and value.kind == UNSTACKED[field]:
-            return f"{field}.kind = {value.kind}"
-    return None
+    return fingerprint([tree, spec.train.optimizer.kind])

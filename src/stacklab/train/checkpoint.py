@@ -17,7 +17,7 @@ WEIGHTS, STATE = "weights/", "optimizer/"
 def save_checkpoint(path: Path, trainer: Trainer, *, run_id: str, step: int) -> None:
     """Weights, optimiser state and loss scale after `step` steps."""
     tensors = {WEIGHTS + name: value for name, value in _weights(trainer.model).items()}
-    state = optimizer_tensors(trainer.model, trainer.optimizer)
+    state = optimizer_tensors(trainer.model, trainer.optimizer, trainer.spec.optimizer)
     tensors |= {STATE + name: value for name, value in state.items()}
     scale = trainer.scaler.state_dict()
     tensors |= {f"scaler/{name}": torch.tensor(scale[name]) for name in ("scale", "_growth_tracker") if name in scale}
@@ -36,7 +36,7 @@ def load_checkpoint(path: Path, trainer: Trainer, *, run_id: str) -> int:
         )
     load_weights(trainer.model, _part(tensors, WEIGHTS), path)
     try:
-        load_optimizer_tensors(trainer.model, trainer.optimizer, _part(tensors, STATE))
+        load_optimizer_tensors(trainer.model, trainer.optimizer, trainer.spec.optimizer, _part(tensors, STATE))
         step = int(metadata["step"])
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: lacks {error}; delete it to restart the run") from error
@@ -65,8 +65,8 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
         raise CheckpointError(f"{path}: has the unknown tensor {extra[0]} (and {len(extra) - 1} more)")
     for name, parameter in own.items():
         if parameter.shape != tensors[name].shape:
-            found, wanted = tuple(tensors[name].shape), tuple(parameter.shape)
-            raise CheckpointError(f"{path}: {name} has shape {found}, the model needs {wanted}")
+            own_shape, shape = tuple(parameter.shape), tuple(tensors[name].shape)
+            raise CheckpointError(f"{path}: {name} has shape {shape}, the model needs {own_shape}")
         with torch.no_grad():
             parameter.copy_(tensors[name])
 

@@ -10,7 +10,7 @@ from stacklab.model.transformer import Transformer
 from stacklab.train.step import Trainer
 
 LOGIT_ROWS = 256
-"""Positions whose logits are looked at, evenly spread: of a large vocabulary all of them would fill the memory."""
+"""Positions whose logits are measured, evenly spread: with a large vocabulary those of all would fill the memory."""
 
 Outputs = dict[str, list[Tensor]]
 """Part -> its outputs: one, or one per layer."""
@@ -38,25 +38,25 @@ def watch(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], probe_BT: 
 
 @torch.no_grad()
 def outputs(model: Transformer, ids_BT: Tensor) -> Outputs:
-    """What each part makes of `ids_BT`, without dropout, before residual multipliers.
+    """The outputs of each part for `ids_BT`, without dropout, before residual multipliers.
 
     embedding: tokens with positions. attention, feed-forward: of every layer. after block 1, 2, ..., after the last
     block: the residual stream. logits: at LOGIT_ROWS positions.
     """
-    found: Outputs = {}
+    by_part: Outputs = {}
     names = [f"after block {index + 1}" for index in range(len(model.blocks) - 1)] + ["after the last block"]
-    handles = [_first(model).register_forward_pre_hook(lambda _, given: _keep(found, "embedding", given[0]))]
+    handles = [_first(model).register_forward_pre_hook(lambda _, inputs: _keep(by_part, "embedding", inputs[0]))]
     for name, block in zip(names, model.blocks, strict=False):
         for part, module in (("attention", block.attention), ("feed-forward", block.feed_forward), (name, block)):
             assert isinstance(module, nn.Module)
-            handles.append(module.register_forward_hook(_keeper(found, part)))
+            handles.append(module.register_forward_hook(_keeper(by_part, part)))
     try:
         hidden_ND = model(ids_BT).flatten(0, 1)
     finally:
         for handle in handles:
             handle.remove()
-    found["logits"] = [model.logits(hidden_ND[:: max(1, len(hidden_ND) // LOGIT_ROWS)])]
-    return found
+    by_part["logits"] = [model.logits(hidden_ND[:: max(1, len(hidden_ND) // LOGIT_ROWS)])]
+    return by_part
 
 
 def _first(model: Transformer) -> nn.Module:
@@ -64,12 +64,12 @@ def _first(model: Transformer) -> nn.Module:
     return model.blocks[0] if len(model.blocks) else model.final_norm
 
 
-def _keeper(found: Outputs, part: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-    return lambda _module, _given, made: _keep(found, part, made)
+def _keeper(by_part: Outputs, part: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+    return lambda _module, _inputs, output: _keep(by_part, part, output)
 
 
-def _keep(found: Outputs, part: str, value: Tensor) -> None:
-    found.setdefault(part, []).append(value)
+def _keep(by_part: Outputs, part: str, value: Tensor) -> None:
+    by_part.setdefault(part, []).append(value)
 
 
 def _sizes(step: int, now: Outputs, start: Outputs) -> Iterator[Size]:

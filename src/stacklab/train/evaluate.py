@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stacklab.model.decode import generate
+from stacklab.model.generation.decode import generate
 from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy_rows
 from stacklab.model.transformer import Transformer
 from stacklab.train.replicas import Replicas
@@ -18,7 +18,8 @@ EVALUATION_BATCH = 16
 TASK_BATCH = 256
 
 Scores = tuple[np.ndarray, np.ndarray]
-"""Losses in nats of what is asked, in float64, and whether the likeliest id is the target, for all places."""
+"""Losses in nats [N] of the positions that the target mask selects, in float64, and whether the likeliest id is the
+target [B, T], false where the mask is."""
 
 
 @torch.inference_mode()
@@ -37,33 +38,35 @@ def mean_loss(model: Transformer, blocks: np.ndarray, *, chunk_rows: int) -> flo
 
 
 @torch.inference_mode()
-def asked_scores(model: Transformer, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, asked_BT: np.ndarray) -> Scores:
-    """Cross-entropy in nats of the N asked positions in float64, and where the likeliest id is the target [B, T].
+def target_scores(
+    model: Transformer, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, target_mask: np.ndarray
+) -> Scores:
+    """Losses and right predictions at the positions where `target_mask` [B, T] is true.
 
     Whole rows of logits are made, so this is for the small vocabularies of tasks.
     """
     device = model.token_embedding.weight.device
     hidden_BTD = torch.cat([model(torch.from_numpy(part).to(device)) for part in _batches(inputs_BT)])
-    asked = torch.from_numpy(asked_BT).to(device)
-    return _judged(hidden_BTD[asked] @ model.head_weight_VD.T, torch.from_numpy(targets_BT).to(device), asked)
+    mask_BT = torch.from_numpy(target_mask).to(device)
+    return _scores(hidden_BTD[mask_BT] @ model.head_weight_VD.T, torch.from_numpy(targets_BT).to(device), mask_BT)
 
 
 @torch.inference_mode()
 def stacked_scores(
-    replicas: Replicas, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, asked_BT: np.ndarray
+    replicas: Replicas, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, target_mask: np.ndarray
 ) -> list[Scores]:
-    """`asked_scores` of every replica on the same sequences."""
-    asked, targets = torch.from_numpy(asked_BT), torch.from_numpy(targets_BT)
-    columns_C = asked.any(0).nonzero()[:, 0]
+    """`target_scores` of every replica on the same sequences."""
+    mask_BT, targets = torch.from_numpy(target_mask), torch.from_numpy(targets_BT)
+    columns_C = mask_BT.any(0).nonzero()[:, 0]
     logits_RBCV = torch.cat([replicas.logits(torch.from_numpy(part), columns_C) for part in _batches(inputs_BT)], 1)
-    return [_judged(logits_BCV[asked[:, columns_C]], targets, asked) for logits_BCV in logits_RBCV]
+    return [_scores(logits_BCV[mask_BT[:, columns_C]], targets, mask_BT) for logits_BCV in logits_RBCV]
 
 
-def _judged(logits_NV: Tensor, targets_BT: Tensor, asked: Tensor) -> Scores:
-    targets_N = targets_BT[asked]
+def _scores(logits_NV: Tensor, targets_BT: Tensor, mask_BT: Tensor) -> Scores:
+    targets_N = targets_BT[mask_BT]
     loss_N = F.cross_entropy(logits_NV.double(), targets_N, reduction="none")
-    right_BT = torch.zeros_like(asked)
-    right_BT[asked] = logits_NV.argmax(1) == targets_N
+    right_BT = torch.zeros_like(mask_BT)
+    right_BT[mask_BT] = logits_NV.argmax(1) == targets_N
     return loss_N.cpu().numpy(), right_BT.cpu().numpy()
 
 

@@ -1,14 +1,35 @@
-"""AdamW with a group per rate, decay and epsilon, gradient clipping, and the optimiser's state as named tensors."""
+"""Building optimisers, with a group of tensors per rate, decay and epsilon; gradient clipping; the optimiser's state as
+named tensors."""
+
+from functools import singledispatch
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from stacklab.model.parametrisation import epsilon_factor, learning_rate_factor, weight_decay_factor
 from stacklab.model.transformer import Transformer
-from stacklab.train.spec import OptimizerSpec
+from stacklab.train.optimizer_spec import AdamWSpec, OptimizerSpec
+
+Groups = list[dict[str, Any]]
+"""Parameter groups as torch takes them: params, weight_decay, and the rate_factor and epsilon_factor that the model's
+parametrisation sets for them."""
 
 
-def build_optimizer(model: Transformer, spec: OptimizerSpec) -> torch.optim.AdamW:
+@singledispatch
+def from_groups(spec: OptimizerSpec, groups: Groups) -> torch.optim.Optimizer:
+    """Torch's optimiser of a kind. The learning rate is set before every step."""
+    raise TypeError(f"train/optimizer.py does not build optimizer.kind = {spec.kind}")
+
+
+@from_groups.register
+def _(spec: AdamWSpec, groups: Groups) -> torch.optim.Optimizer:
+    first, second = spec.betas
+    scaled = [group | {"eps": spec.epsilon * group["epsilon_factor"]} for group in groups]
+    return torch.optim.AdamW(scaled, betas=(first, second), fused=True)
+
+
+def build_optimizer(model: Transformer, spec: OptimizerSpec) -> torch.optim.Optimizer:
     """Matrices and tables are decayed; norms, biases and identity terms are not. Frozen tables are left out.
 
     Factors per tensor: the model's parametrisation.
@@ -16,23 +37,21 @@ def build_optimizer(model: Transformer, spec: OptimizerSpec) -> torch.optim.Adam
     groups: dict[tuple[float, float, float], list[nn.Parameter]] = {}
     for name, parameter in _trained(model).items():
         decay = spec.weight_decay * weight_decay_factor(model.spec, name) if parameter.ndim >= 2 else 0.0
-        factors = learning_rate_factor(model.spec, name), decay, spec.epsilon * epsilon_factor(model.spec, name)
-        groups.setdefault(factors, []).append(parameter)
-    first, second = spec.betas
-    optimizer = torch.optim.AdamW(
+        key = learning_rate_factor(model.spec, name), decay, epsilon_factor(model.spec, name)
+        groups.setdefault(key, []).append(parameter)
+    optimizer = from_groups(
+        spec,
         [
-            {"params": parameters, "rate_factor": factor, "weight_decay": decay, "eps": epsilon}
-            for (factor, decay, epsilon), parameters in groups.items()
+            {"params": parameters, "rate_factor": rate, "weight_decay": decay, "epsilon_factor": epsilon}
+            for (rate, decay, epsilon), parameters in groups.items()
         ],
-        betas=(first, second),
-        fused=True,
     )
     set_learning_rate(optimizer, spec.learning_rate)
     return optimizer
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """The study's rate, times the factor of each group."""
+    """Set `rate` times the factor of each group."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["rate_factor"]
 
@@ -42,24 +61,30 @@ def clip_gradients(model: nn.Module, limit: float | None) -> Tensor:
     return torch.nn.utils.clip_grad_norm_(model.parameters(), float("inf") if limit is None else limit)
 
 
-def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The state by parameter name, for a checkpoint: `name/exp_avg`, `name/exp_avg_sq`, `name/step`."""
-    tensors = {}
+def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, spec: OptimizerSpec) -> dict[str, Tensor]:
+    """The state by parameter name, for a checkpoint: for AdamW `name/step`, `name/exp_avg`, `name/exp_avg_sq`.
+
+    Empty before the first step. Raises TypeError for state that the kind does not declare: a resume would lose it.
+    """
+    tensors: dict[str, Tensor] = {}
     for name, parameter in _trained(model).items():
-        for key, value in optimizer.state[parameter].items():
-            tensors[f"{name}/{key}"] = value
+        state = optimizer.state[parameter]
+        if state and set(state) != {*spec.counters, *spec.state}:
+            raise TypeError(f"optimizer.kind = {spec.kind} keeps {', '.join(state)}, which its spec does not declare")
+        tensors |= {f"{name}/{key}": value for key, value in state.items()}
     return tensors
 
 
-def load_optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` gave. Raises KeyError for a missing tensor."""
+def load_optimizer_tensors(
+    model: nn.Module, optimizer: torch.optim.Optimizer, spec: OptimizerSpec, tensors: dict[str, Tensor]
+) -> None:
+    """Put back what `optimizer_tensors` returned. Raises KeyError for a missing tensor."""
     if not tensors:
         return
     for name, parameter in _trained(model).items():
-        optimizer.state[parameter] = {
-            key: tensors[f"{name}/{key}"].to(parameter.device if key != "step" else "cpu", copy=True)
-            for key in ("step", "exp_avg", "exp_avg_sq")
-        }
+        counters = {key: tensors[f"{name}/{key}"].to("cpu", copy=True) for key in spec.counters}
+        state = {key: tensors[f"{name}/{key}"].to(parameter.device, copy=True) for key in spec.state}
+        optimizer.state[parameter] = counters | state
 
 
 def _trained(model: nn.Module) -> dict[str, nn.Parameter]:

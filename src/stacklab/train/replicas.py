@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
-from stacklab.model.stacked import StackedTransformer
+from stacklab.model.stacked.transformer import StackedTransformer
+from stacklab.train.optimizer_spec import AdamWSpec
 from stacklab.train.schedule import learning_rate
 from stacklab.train.step import Trainer
 
 BLOCK = 16
 """Floats between the starts of tensors are a multiple of this, which aligns them to cache lines."""
-STATE = ("exp_avg", "exp_avg_sq")
 
 
 class Replicas:
@@ -35,7 +35,7 @@ class Replicas:
         self._weights_RP, self._mean_RP, self._square_RP = (
             torch.zeros(len(trainers), _width(self._spans)) for _ in range(3)
         )
-        self._given = {
+        self._parameters = {
             name: self._view(self._weights_RP, name).requires_grad_()
             if name in self._spans
             else torch.stack([named[name].detach() for named in self._named])
@@ -54,7 +54,7 @@ class Replicas:
         """
         columns_C = (targets_RBT != IGNORE_INDEX).flatten(0, 1).any(0).nonzero()[:, 0]
         targets_RN = targets_RBT.index_select(2, columns_C).flatten(1)
-        logits_RBCV = self.network.logits(self._given, inputs_RBT, columns_C)
+        logits_RBCV = self.network.logits(self._parameters, inputs_RBT, columns_C)
         loss_N = F.cross_entropy(
             logits_RBCV.flatten(0, 2), targets_RN.flatten(), ignore_index=IGNORE_INDEX, reduction="none"
         )
@@ -65,7 +65,7 @@ class Replicas:
     @torch.inference_mode()
     def logits(self, ids_BT: Tensor, columns_C: Tensor) -> Tensor:
         """logits_RBCV of the same sequences through every replica, at some columns."""
-        return self.network.logits(self._given, ids_BT.expand(len(self.trainers), -1, -1), columns_C)
+        return self.network.logits(self._parameters, ids_BT.expand(len(self.trainers), -1, -1), columns_C)
 
     def unload(self, replica: int) -> None:
         """Copy a replica back into its trainer, as if that had done the steps itself."""
@@ -76,7 +76,10 @@ class Replicas:
             if self._updates[replica]:
                 moments = (self._view(buffer, name)[replica].clone() for buffer in (self._mean_RP, self._square_RP))
                 step = torch.tensor(float(self._updates[replica]))
-                trainer.optimizer.state[named[name]] = {"step": step, **dict(zip(STATE, moments, strict=True))}
+                trainer.optimizer.state[named[name]] = {
+                    "step": step,
+                    **dict(zip(AdamWSpec.state, moments, strict=True)),
+                }
 
     def _load(self, replica: int) -> None:
         trainer, named = self.trainers[replica], self._named[replica]
@@ -84,7 +87,7 @@ class Replicas:
             state: dict[str, Any] = trainer.optimizer.state.get(named[name], {})
             with torch.no_grad():
                 self._view(self._weights_RP, name)[replica] = named[name]
-            for key, buffer in zip(STATE, (self._mean_RP, self._square_RP), strict=True):
+            for key, buffer in zip(AdamWSpec.state, (self._mean_RP, self._square_RP), strict=True):
                 if state:
                     self._view(buffer, name)[replica] = state[key]
                     self._updates[replica] = int(state["step"])
@@ -95,7 +98,7 @@ class Replicas:
 
     def _gradient_RP(self, loss: Tensor) -> Tensor:
         # Each loss reaches its own replica's weights only, so the gradient of their sum is that of each.
-        leaves = [self._given[name] for name in self._spans]
+        leaves = [self._parameters[name] for name in self._spans]
         grads = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
         pieces = []
         for grad in grads:
@@ -106,25 +109,25 @@ class Replicas:
     def _update(self, steps: Sequence[int], grad_RP: Tensor) -> Tensor:
         """Clip and take a step of AdamW in place, as torch.optim.AdamW(fused=True); returns the norms."""
         norm_R: Tensor = torch.linalg.vector_norm(grad_RP, dim=1)
-        one = self._settings
-        grad_RP *= (one.clip_R / (norm_R + 1e-6)).clamp(max=1.0)[:, None]
+        settings = self._settings
+        grad_RP *= (settings.clip_R / (norm_R + 1e-6)).clamp(max=1.0)[:, None]
         self._updates = [count + 1 for count in self._updates]
         rates = [learning_rate(trainer.spec, step) for trainer, step in zip(self.trainers, steps, strict=True)]
-        step_R1, root_R1 = one.corrections(rates, self._updates)
-        if one.decay_RP is not None:
-            self._weights_RP.mul_(1 - torch.tensor(rates)[:, None] * one.decay_RP)
-        self._mean_RP.lerp_(grad_RP, one.fresh_R1)
-        self._square_RP.mul_(one.second_R1).addcmul_(grad_RP, grad_RP * (1 - one.second_R1))
-        bottom_RP = self._square_RP.sqrt().div_(root_R1).add_(one.epsilon_R1)
+        step_R1, root_R1 = settings.corrections(rates, self._updates)
+        if settings.decay_RP is not None:
+            self._weights_RP.mul_(1 - torch.tensor(rates)[:, None] * settings.decay_RP)
+        self._mean_RP.lerp_(grad_RP, settings.fresh_R1)
+        self._square_RP.mul_(settings.second_R1).addcmul_(grad_RP, grad_RP * (1 - settings.second_R1))
+        bottom_RP = self._square_RP.sqrt().div_(root_R1).add_(settings.epsilon_R1)
         self._weights_RP.sub_(self._mean_RP.div(bottom_RP).mul_(step_R1))
         return norm_R
 
 
 class _Settings:
-    """What AdamW and clipping are told, per replica."""
+    """The settings of AdamW and of clipping, per replica."""
 
     def __init__(self, trainers: Sequence[Trainer], spans: dict[str, tuple[int, torch.Size]]) -> None:
-        specs = [trainer.spec.optimizer for trainer in trainers]
+        specs = [_adamw(trainer) for trainer in trainers]
         self.betas = [spec.betas for spec in specs]
         self.clip_R = torch.tensor([float("inf") if spec.clip_norm is None else spec.clip_norm for spec in specs])
         self.fresh_R1 = torch.tensor([1 - first for first, _ in self.betas])[:, None]
@@ -146,6 +149,12 @@ class _Settings:
         ]
         sizes, roots = torch.tensor(rows, dtype=torch.float32)[:, None].unbind(2)
         return sizes, roots
+
+
+def _adamw(trainer: Trainer) -> AdamWSpec:
+    spec = trainer.spec.optimizer
+    assert isinstance(spec, AdamWSpec), f"optimizer.kind = {spec.kind} has no stacked step; run/stacking refuses it"
+    return spec
 
 
 def _spans(trained: dict[str, torch.nn.Parameter]) -> dict[str, tuple[int, torch.Size]]:

@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.data.spec import HeldOut
+from stacklab.train.optimizer_spec import AdamWSpec, AnyOptimizer
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -18,24 +19,8 @@ class ScheduleSpec(Spec):
     final_ratio: float = Field(0.1, ge=0, le=1)
 
 
-class OptimizerSpec(Spec):
-    """AdamW (Loshchilov and Hutter 2019). Weight decay acts on matrices and tables, not on norms and biases."""
-
-    learning_rate: float = Field(3e-4, gt=0)
-    betas: Items[float] = (0.9, 0.95)
-    epsilon: float = Field(1e-8, gt=0)
-    weight_decay: float = Field(0.1, ge=0)
-    clip_norm: float | None = Field(1.0, gt=0)
-
-    @model_validator(mode="after")
-    def _two_betas(self) -> Self:
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas must be two numbers in [0, 1), got {list(self.betas)}")
-        return self
-
-
 class StopSpec(Spec):
-    """Training ends when `metric` was at least `at_least` at so many evaluations in a row."""
+    """Training ends when `metric` has been at least `at_least` in `evaluations` evaluations in a row."""
 
     metric: Text
     at_least: float
@@ -56,7 +41,7 @@ class TrainSpec(Spec):
     steps: PositiveInt = 500
     batch_size: PositiveInt = 16
     micro_batch_size: PositiveInt | None = None
-    optimizer: OptimizerSpec = OptimizerSpec()
+    optimizer: AnyOptimizer = AdamWSpec()
     schedule: ScheduleSpec = ScheduleSpec()
     precision: Precision = "auto"
     loss_chunk_rows: PositiveInt = 512
@@ -76,7 +61,7 @@ class TrainSpec(Spec):
 
 
 class EvaluateSpec(Spec):
-    """What is measured, without dropout, at step 0, every `every` steps, and at the end.
+    """The evaluations, without dropout: at step 0, every `every` steps, and at the end.
 
     split: the held-out sequences, always used whole. Runs that settings are chosen by measure the tuning split and
     never see the validation split; all others never see the tuning split.
@@ -93,7 +78,7 @@ class EvaluateSpec(Spec):
 
 
 class SampleSpec(Spec):
-    """Texts continued before and after training, to be looked at."""
+    """Prompts that are continued before and after training, as samples for the reader."""
 
     prompts: Items[Text] = ()
     tokens: PositiveInt = 60

@@ -35,14 +35,14 @@ class Trainer:
         clipping.
         """
         set_learning_rate(self.optimizer, learning_rate(self.spec, step))
-        asked = count_asked(targets_BT)
+        count = count_targets(targets_BT)
         parts = zip(*(torch.split(ids_BT, self.spec.micro_batch) for ids_BT in (inputs_BT, targets_BT)), strict=True)
         total = torch.zeros((), device=self.device)
-        for index, (given_BT, wanted_BT) in enumerate(parts):
+        for index, (part_inputs_BT, part_targets_BT) in enumerate(parts):
             seed = stream_seed(self.seed, "dropout", step, index)
-            share = count_asked(wanted_BT) / asked
+            share = count_targets(part_targets_BT) / count
             with autocast(self.precision, self.device):
-                loss = self.loss(given_BT.to(self.device), wanted_BT.to(self.device), seed) * share
+                loss = self.loss(part_inputs_BT.to(self.device), part_targets_BT.to(self.device), seed) * share
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         self.scaler.unscale_(self.optimizer)
@@ -60,5 +60,6 @@ class Trainer:
         )
 
 
-def count_asked(targets_BT: Tensor) -> int:
+def count_targets(targets_BT: Tensor) -> int:
+    """How many targets are not IGNORE_INDEX."""
     return int((targets_BT != IGNORE_INDEX).sum())

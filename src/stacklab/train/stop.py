@@ -1,4 +1,4 @@
-"""When a run has reached what it was trained for."""
+"""When a run has reached the goal of its stop rule."""
 
 from collections.abc import Mapping, Sequence
 

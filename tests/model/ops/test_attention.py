@@ -4,11 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from stacklab.model.components import Mask
+from stacklab.model.masks import Mask, Visibility
 from stacklab.model.ops import dropped_attention, piece_size
 from stacklab.model.ops.attention import CAUSAL, attention
-from stacklab.model.ops.masks import kept_share
-from stacklab.model.ops.visibility import Visibility
+from stacklab.model.ops.keep_masks import kept_share
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stacklab.model.ops.dropout import dropout
-from stacklab.model.ops.masks import KeepMasks, kept_share
+from stacklab.model.ops.keep_masks import KeepMasks, kept_share
 
 
 def test_kept_elements_are_scaled_and_the_gradient_follows_the_same_mask() -> None:

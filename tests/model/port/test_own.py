@@ -10,13 +10,14 @@ import pytest
 import torch
 from tests.model.port.conftest import IDS_BT, OWN_STACKS, filled, logits, stack, tensors_of
 
-from stacklab.base.errors import PortError
+import stacklab
+from stacklab.base.errors import MissingExtraError, PortError
 from stacklab.data.tokenizer_files import bytes_tokenizer
 from stacklab.exchange.export import write_files, write_tokenizer
 from stacklab.exchange.model_card import model_card
 from stacklab.exchange.portable import Portable
-from stacklab.model.decode import generate
-from stacklab.model.port.own import OWN
+from stacklab.model.generation.decode import generate
+from stacklab.model.port.own import EXPRESSED, OWN
 from stacklab.model.transformer import Transformer
 
 pytest.importorskip("transformers", reason="the extra `hf` is not installed")
@@ -48,10 +49,10 @@ def exported(tmp_path: Path, name: str) -> tuple[Transformer, Path]:
     ("first", "kwargs", "module"),
     [
         ("sys.modules['stacklab'] = None", {"trust_remote_code": True}, "transformers_modules"),
-        ("import stacklab; assert 'transformers' not in sys.modules", {}, "stacklab."),
-        ("import transformers.models.auto.modeling_auto\nimport stacklab", {}, "stacklab."),
+        ("import stacklab; stacklab.register_with_transformers()", {}, "stacklab."),
+        ("import transformers, stacklab\n[stacklab.register_with_transformers() for _ in range(2)]", {}, "stacklab."),
     ],
-    ids=["the folder's code, no stacklab", "stacklab first", "transformers first"],
+    ids=["the folder's code, no stacklab", "registered", "registered twice, transformers first"],
 )
 def test_a_fresh_process_opens_the_folder(first: str, kwargs: dict[str, bool], module: str, tmp_path: Path) -> None:
     model, folder = exported(tmp_path, "per-layer")
@@ -108,3 +109,40 @@ def test_a_config_that_contradicts_its_stack_is_refused(tmp_path: Path) -> None:
         OWN.read(config | {"rope_scaling": 2})
     with pytest.raises(PortError, match="stack: d_model"):
         OWN.read(config | {"stack": config["stack"] | {"d_model": "wide"}})
+
+
+def test_the_kinds_that_are_written_are_those_of_the_file_that_travels() -> None:
+    from stacklab.model.port.modeling_stacklab import KNOWN
+
+    fields = {"position": "position.kind", "norm": "norm.kind", "norm_placement": "norm.placement"}
+    written = {name: EXPRESSED[fields.get(name, name)] for name in KNOWN}
+    assert {name: set(kinds) for name, kinds in written.items()} == {name: set(kinds) for name, kinds in KNOWN.items()}
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("position", {"position": {"kind": "unheard-of"}}),
+        ("norm", {"norm": "unheard-of"}),
+        ("norm_placement", {"norm_placement": "unheard-of"}),
+        ("activation", {"activation": "unheard-of"}),
+    ],
+)
+def test_the_file_that_travels_refuses_a_kind_that_it_does_not_know(field: str, change: dict[str, object]) -> None:
+    from stacklab.model.port.configuration_stacklab import StacklabConfig
+    from stacklab.model.port.modeling_stacklab import StacklabForCausalLM
+
+    config = StacklabConfig(**OWN.write(stack(OWN_STACKS["per-layer"])) | change)
+    with pytest.raises(ValueError, match=f"config: {field} is 'unheard-of', expected one of "):
+        StacklabForCausalLM(config)
+
+
+def test_importing_stacklab_leaves_the_imports_of_python_alone() -> None:
+    code = "import sys; before = list(sys.meta_path); import stacklab; assert sys.meta_path == before"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_registering_without_transformers_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stacklab.api.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"transformers is not installed; pip install 'stacklab\[hf\]'"):
+        stacklab.register_with_transformers()

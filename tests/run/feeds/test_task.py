@@ -15,7 +15,7 @@ from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
 from stacklab.run.execute import execute
 from stacklab.run.feeds.task import TaskFeed
 from stacklab.run.paths import OutPaths
-from stacklab.run.resolve_data import make_ready, task_metrics
+from stacklab.run.resolve_data import resolve_data, task_metrics
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import create_run
 from stacklab.tasks.data import TaskData
@@ -26,7 +26,7 @@ MATCHING = {"kind": "template-matching", "templates": ["AA", "AB"], "train_symbo
 
 def spec(task: dict[str, Any] = ANSWERING, **change: Any) -> RunSpec:
     data = TaskData.model_validate({"task": task, "probe": 64})
-    ready = make_ready(data, cache=Path("unused"), ask=False)
+    ready = resolve_data(data, cache=Path("unused"), ask=False)
     tree = {
         "data": data.dump(),
         "data_fingerprint": ready.fingerprint,
@@ -85,7 +85,7 @@ def test_sets_and_batches_that_ask_nothing_are_refused() -> None:
     with pytest.raises(SpecError, match=r"data\.probe = 1: nothing is scored in so many sequences of "):
         task_metrics(short)
     lone = spec(strings, train={"steps": 6, "batch_size": 1})
-    with pytest.raises(DataError, match=r"step \d+: nothing is asked in a batch of 1; raise train\.batch_size"):
+    with pytest.raises(DataError, match=r"step \d+: a batch of 1 has no target; raise train\.batch_size"):
         for step in range(20):
             feed(lone).batch(step)
 

@@ -4,10 +4,11 @@ import sys
 import pytest
 
 from stacklab.base.errors import SpecError
-from stacklab.study.engines.registry import make_engine, worker_count
+from stacklab.study.engines import inline, machine
+from stacklab.study.engines.registry import ENGINES, make_engine
 
 
-@pytest.mark.parametrize("name", ["inline", "processes", "replicas"])
+@pytest.mark.parametrize("name", ENGINES)
 def test_engines_have_the_name_they_are_chosen_by(name: str) -> None:
     assert make_engine(name).name == name
 
@@ -15,7 +16,7 @@ def test_engines_have_the_name_they_are_chosen_by(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "workers", "message"),
     [
-        ("ray", None, "engine: 'ray' is not an engine; choose one of inline, processes, replicas"),
+        ("ray", None, "engine: 'ray' is not an engine; choose one of processes, replicas, inline"),
         ("processes", 0, "workers: 0 is too few; at least 1 is needed"),
         ("inline", 2, "workers: the inline engine trains one run at a time, not 2; use processes"),
     ],
@@ -26,9 +27,18 @@ def test_what_cannot_be_had_says_so(name: str, workers: int | None, message: str
     assert str(caught.value) == message
 
 
-def test_given_workers_win() -> None:
-    assert worker_count(5, runs=1) == 5
-    assert worker_count(None, runs=1) == 1
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_says_how_many_runs_train_at_once_and_with_how_many_threads(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 6)
+    monkeypatch.setattr(inline, "cores", lambda: 6)
+    monkeypatch.setattr(machine, "gpus", list)
+    engine = make_engine(name)
+    sizes = [(engine.slots(runs), engine.threads(runs)) for runs in (1, 2, 100)]
+    assert sizes == ([(1, 6)] * 3 if name == "inline" else [(1, 6), (2, 3), (6, 1)])
+    if name != "inline":
+        assert (make_engine(name, workers=3).slots(100), make_engine(name, workers=3).threads(100)) == (3, 2)
 
 
 def test_the_parent_never_imports_torch() -> None:

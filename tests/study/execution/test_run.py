@@ -9,12 +9,13 @@ from stacklab.study.execution.run import Todo, run_plan
 from stacklab.study.planning.plan import make_plan
 from stacklab.study.results.results import open_results
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 
 
 @pytest.mark.trains
 def test_a_study_runs_what_is_missing_and_reads_back(tiny: Path) -> None:
     out = tiny.parent / "out"
-    plan = make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=out)
+    plan = make_plan(read_study(str(tiny), scale="smoke"), StudyRequest(scale="smoke", out=out))
     asked: list[list[str]] = []
 
     def start(todo: Todo) -> None:
@@ -38,7 +39,7 @@ def test_a_study_runs_what_is_missing_and_reads_back(tiny: Path) -> None:
 
 def test_two_commands_on_one_study_do_not_mix(tiny: Path) -> None:
     out = tiny.parent / "out"
-    plan = make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=out)
+    plan = make_plan(read_study(str(tiny), scale="smoke"), StudyRequest(scale="smoke", out=out))
     with (
         exclusive(plan.folder(out), what="other"),
         pytest.raises(BusyError, match="study tiny at scale smoke is in use by process"),

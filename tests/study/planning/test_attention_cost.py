@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
+from stacklab.api import load_study
 from stacklab.base.errors import DataError
 from stacklab.run.paths import OutPaths
+from stacklab.study.execution.run import with_attention
 from stacklab.study.planning import attention_cost as attention
 from stacklab.study.planning.attention_cost import (
     attention_costs,
     attention_differs,
     differ_in_attention_alone,
-    with_attention,
 )
-from stacklab.study.planning.plan import Plan, load_plan, make_plan, save_plan
-from stacklab.study.spec.load import read_study
+from stacklab.study.planning.plan import Plan, load_plan, save_plan
 from stacklab.study.spec.study import BaseSpec
 
 TREND = "trend: {series: {all: [deep, shallow]}, reference: all, at: 3}\nscales:"
@@ -53,7 +53,7 @@ class Arm:
 
 
 def planned(file: Path, **kwargs: Any) -> Plan:
-    return make_plan(read_study(str(file), scale="smoke"), scale="smoke", out=file.parent / "out", **kwargs)
+    return load_study(str(file), out=file.parent / "out", **kwargs).plan()
 
 
 def test_a_run_of_a_trend_has_it_measured_once_and_kept_in_the_plan(

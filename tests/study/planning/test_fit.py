@@ -11,6 +11,7 @@ from stacklab.study.planning.fit import PROCESS_BYTES, check_fits, disk_bytes
 from stacklab.study.planning.match import Match, with_knob
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import BaseSpec, MatchSpec
 
 PLENTY = 2**50
@@ -18,7 +19,7 @@ PLENTY = 2**50
 
 def planned(file: Path, *overrides: str, seeds: tuple[int, ...] | None = None) -> Plan:
     study = read_study(str(file), scale="smoke", overrides=overrides)
-    return make_plan(study, scale="smoke", out=file.parent / "out", seeds=seeds)
+    return make_plan(study, StudyRequest(scale="smoke", out=file.parent / "out", seeds=seeds))
 
 
 def refusal(plan: Plan, *, workers: int = 1, available: int = PLENTY, free: int = PLENTY) -> str:
@@ -76,7 +77,7 @@ def test_a_control_of_equal_time_counts_as_it_was_solved(tiny: Path, monkeypatch
     def solved(match: MatchSpec, control: BaseSpec, target: BaseSpec) -> Match:
         return Match(with_knob(match, control.model, 100_000), 100_000, 0.0)
 
-    monkeypatch.setattr("stacklab.study.planning.plan.stopwatch", lambda *_, **__: solved)
+    monkeypatch.setattr("stacklab.study.planning.plan.step_time_solver", lambda *_, **__: solved)
     settings = "train.batch_size=64"
     available = needed(planned(tiny, settings)) - 2**20
     part = named(r"train\.micro_batch_size=(\d+) fits", refusal(planned(tiny, settings), available=available))

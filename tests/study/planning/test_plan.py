@@ -1,18 +1,22 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from stacklab.api import load_study
 from stacklab.base.errors import ContrastError, DataError, MatchError, SpecError
 from stacklab.study.planning.contrast import differences
 from stacklab.study.planning.plan import Plan, load_plan, make_plan, save_plan
-from stacklab.study.spec.load import builtin_studies, load_tree, read_study, variant_of
+from stacklab.study.spec.load import builtin_studies, load_tree, read_study
+from stacklab.study.spec.rates import TuningSpec
+from stacklab.study.spec.request import StudyRequest
 
 TASK_STUDIES = [name for name in builtin_studies() if "task" in load_tree(builtin_studies()[name])[0]["base"]["data"]]
 
 
 def planned(file: Path, *overrides: str, scale: str = "smoke", seeds: tuple[int, ...] | None = None) -> Plan:
     study = read_study(str(file), scale=scale, overrides=overrides)
-    return make_plan(study, scale=scale, out=file.parent / "out", seeds=seeds)
+    return make_plan(study, StudyRequest(scale=scale, out=file.parent / "out", seeds=seeds))
 
 
 def edit(file: Path, old: str, new: str) -> None:
@@ -173,22 +177,22 @@ def test_epochs_become_steps_and_steps_given_later_replace_them(tiny: Path) -> N
 def test_epochs_are_of_text(tmp_path: Path) -> None:
     study = read_study("parity", scale="smoke", overrides=["train.epochs=1"])
     with pytest.raises(SpecError, match=r"train\.epochs: a task draws fresh sequences .* give train\.steps"):
-        make_plan(study, scale="smoke", out=tmp_path)
+        make_plan(study, StudyRequest(scale="smoke", out=tmp_path))
 
 
 def test_a_task_longer_than_the_context_is_refused_with_what_its_length_is_made_of(tmp_path: Path) -> None:
     study = read_study("depth-tasks", scale="smoke", overrides=["model.context_length=16"])
     with pytest.raises(SpecError, match=r"8 pairs x 2 tokens \+ the question = 17 exceeds model\.context_length = 16"):
-        make_plan(study, scale="smoke", out=tmp_path)
+        make_plan(study, StudyRequest(scale="smoke", out=tmp_path))
 
 
 @pytest.mark.parametrize("override", ["model.context_length=16", "data.task.sequence_length=500000"])
 def test_what_is_longer_than_the_context_is_refused_before_it_is_drawn(
     override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stacklab.study.planning.arms.make_ready", lambda *_, **__: pytest.fail("drawn"))
+    monkeypatch.setattr("stacklab.study.planning.arms.resolve_data", lambda *_, **__: pytest.fail("drawn"))
     with pytest.raises(SpecError, match=r"the base: .* exceeds model\.context_length"):
-        make_plan(read_study("hops", scale="smoke", overrides=[override]), scale="smoke", out=tmp_path)
+        make_plan(read_study("hops", scale="smoke", overrides=[override]), StudyRequest(scale="smoke", out=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -202,11 +206,11 @@ def test_what_is_longer_than_the_context_is_refused_before_it_is_drawn(
 def test_a_goal_that_cannot_be_reached_is_refused(override: str, message: str, tmp_path: Path) -> None:
     study = read_study("hops", scale="smoke", overrides=[override, "data.probe=64"])
     with pytest.raises(SpecError, match=message):
-        make_plan(study, scale="smoke", out=tmp_path)
+        make_plan(study, StudyRequest(scale="smoke", out=tmp_path))
 
 
 def test_a_claim_on_a_slice_that_the_probe_does_not_hold_is_not_asked(tmp_path: Path) -> None:
-    plan = make_plan(read_study("hops", scale="smoke", overrides=["data.probe=1"]), scale="smoke", out=tmp_path)
+    plan = load_study("hops", overrides=["data.probe=1"], out=tmp_path).plan()
     assert not plan.contrasts
     assert any("no problems that give validation.accuracy.k=1" in line for line in plan.not_asked)
 
@@ -214,16 +218,21 @@ def test_a_claim_on_a_slice_that_the_probe_does_not_hold_is_not_asked(tmp_path: 
 @pytest.mark.parametrize("name", TASK_STUDIES)
 def test_every_scale_of_the_studies_over_tasks_can_be_planned(name: str, tmp_path: Path) -> None:
     for scale in load_tree(builtin_studies()[name])[0]["scales"]:
-        assert make_plan(read_study(name, scale=scale), scale=scale, out=tmp_path).runs()
+        assert make_plan(read_study(name, scale=scale), StudyRequest(scale=scale, out=tmp_path)).runs()
 
 
 def test_seeds_must_be_distinct(tiny: Path) -> None:
     with pytest.raises(SpecError, match="--seeds: seed 3 is given twice"):
-        planned(tiny, seeds=(3, 3))
+        load_study(str(tiny), seeds=(3, 3))
 
 
 def test_other_settings_or_seeds_have_a_folder_of_their_own() -> None:
-    assert variant_of([], None) == ""
-    names = {variant_of(["a=1"], None), variant_of(["a=2"], None), variant_of(["a=1"], (1,)), variant_of([], (1,))}
-    assert len(names) == 4
-    assert variant_of(["a=1", "b=2"], None) == variant_of(["b=2", "a=1"], None)
+    def variant(*overrides: str, **request: Any) -> str:
+        return StudyRequest(overrides=overrides, **request).variant
+
+    assert variant() == variant(engine="inline", workers=1, looks=2) == "", "which change no run and no claim"
+    rates = TuningSpec(learning_rates=(1e-3,))
+    others = {variant("a=1"), variant("a=2"), variant("a=1", seeds=(1,)), variant(seeds=(1,)), variant(tuning=rates)}
+    assert len(others) == 5
+    assert variant("a=1", "b=2") == variant("b=2", "a=1")
+    assert variant("train.steps=2", seeds=(1, 2)) == "04090b1c", "folders of earlier versions are found again"

@@ -4,15 +4,16 @@ import pytest
 from tests.study.retries import planned
 
 from stacklab.base.errors import StacklabError
-from stacklab.run.cost import RunCost
+from stacklab.run.timing.cost import RunCost
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.planning.project import calibrate, projected_seconds, retry_seconds
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 
 
 @pytest.fixture
 def plan(tiny: Path) -> Plan:
-    return make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=tiny.parent / "out")
+    return make_plan(read_study(str(tiny), scale="smoke"), StudyRequest(scale="smoke", out=tiny.parent / "out"))
 
 
 def cost(step: float) -> RunCost:

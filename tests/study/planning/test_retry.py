@@ -3,14 +3,16 @@ from pathlib import Path
 import pytest
 from tests.study.retries import RATES, planned, ran
 
+from stacklab.api import load_study
 from stacklab.base.errors import SpecError
-from stacklab.cli.options import parse_retry
+from stacklab.cli.request import parse_request
 from stacklab.study.planning.plan import make_plan
 from stacklab.study.planning.retry import most_retries, retry_plan
 from stacklab.study.results.cells import thresholds, to_retry
 from stacklab.study.results.results import open_results
 from stacklab.study.spec.load import read_study
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
+from stacklab.study.spec.request import StudyRequest
 
 
 def test_arms_are_planned_at_every_rate_but_their_own(tmp_path: Path) -> None:
@@ -105,18 +107,18 @@ def test_a_stack_whose_own_rate_is_the_shared_one_stands_there_once(tmp_path: Pa
 
 def test_what_is_given_takes_the_place_of_the_scales(tmp_path: Path) -> None:
     study = read_study("parity", scale="laptop")
-    assert make_plan(study, scale="laptop", out=tmp_path).retry == RATES
+    assert make_plan(study, StudyRequest(scale="laptop", out=tmp_path)).retry == RATES
     one = RetrySpec(learning_rates=(3e-3,))
-    assert make_plan(study, scale="laptop", out=tmp_path, retry=one).retry == one
+    assert make_plan(study, StudyRequest(scale="laptop", out=tmp_path, retry=one)).retry == one
     tuning = TuningSpec(learning_rates=(1e-3,))
-    assert make_plan(study, scale="laptop", out=tmp_path, tuning=tuning).retry is None
+    assert make_plan(study, StudyRequest(scale="laptop", out=tmp_path, tuning=tuning)).retry is None
     with pytest.raises(SpecError, match="--retry-rates: tuning tries every arm on a grid of rates already"):
-        make_plan(study, scale="laptop", out=tmp_path, tuning=tuning, retry=one)
+        load_study("parity", scale="laptop", out=tmp_path, tuning=tuning, retry=one)
 
 
 def test_a_study_without_cells_has_none_that_could_fail(tiny: Path) -> None:
     with pytest.raises(SpecError, match="--retry-rates: the study has no grid"):
-        make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=tiny.parent, retry=RATES)
+        make_plan(read_study(str(tiny), scale="smoke"), StudyRequest(scale="smoke", out=tiny.parent, retry=RATES))
     scale = "  smoke:\n    retry: {learning_rates: [1.0e-3]}\n"
     tiny.write_text(tiny.read_text().replace("  smoke:\n", scale))
     with pytest.raises(SpecError, match=r"scales\.smoke\.retry: the study has no grid"):
@@ -134,9 +136,9 @@ def test_a_study_without_cells_has_none_that_could_fail(tiny: Path) -> None:
 )
 def test_rates_that_are_none_are_refused(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
-        parse_retry(text)
+        parse_request({"retry_rates": text})
 
 
 def test_rates_on_the_command_line() -> None:
-    assert parse_retry("5e-4,1e-3,2e-3") == RATES
-    assert parse_retry(None) is None
+    assert parse_request({"retry_rates": "5e-4,1e-3,2e-3"}).retry == RATES
+    assert parse_request({"retry_rates": None}).retry is None

@@ -8,13 +8,14 @@ from tests.study.conftest import TINY
 from stacklab.api import load_study
 from stacklab.base.errors import SpecError
 from stacklab.base.files import read_json, read_jsonl, write_json
-from stacklab.cli.options import parse_tuning
+from stacklab.cli.request import parse_request
 from stacklab.run.execute import execute
 from stacklab.run.paths import OutPaths
 from stacklab.study.execution.run import Todo, run_plan
-from stacklab.study.planning.plan import Plan
-from stacklab.study.planning.tuning import Point, Setting, choose, read_tuning, trials, with_tuned
+from stacklab.study.planning.plan import Plan, load_plan, save_plan
+from stacklab.study.planning.tuning import Setting, setting_of, tuning_plan
 from stacklab.study.results.ledger import read_ledger
+from stacklab.study.results.tuning import Point, choose, read_tuning, with_tuned
 from stacklab.study.spec.rates import TuningSpec
 
 GRID = TuningSpec(learning_rates=(1e-3, 1e-2), seeds=(8, 9))
@@ -33,8 +34,8 @@ def planned(tmp_path: Path, out: Path, grid: TuningSpec = GRID, **given: object)
 
 def finish(plan: Plan, out: Path, losses: dict[tuple[str, float], float | None]) -> None:
     """Results of the grid: (arm, rate) -> loss, None for one that diverged; 3.0 for all others."""
-    for trial in trials(plan):
-        loss = losses.get((trial.arm.name, trial.setting.learning_rate), 3.0)
+    for trial in tuning_plan(plan).runs():
+        loss = losses.get((trial.arm.origin, setting_of(trial.arm).learning_rate), 3.0)
         status = "diverged" if loss is None else "finished"
         metrics = {} if loss is None else {"tuning.loss": loss + 0.01 * trial.seed}
         path = OutPaths(out).run(trial.spec.run_id).result
@@ -44,15 +45,15 @@ def finish(plan: Plan, out: Path, losses: dict[tuple[str, float], float | None])
 def test_every_arm_gets_the_same_grid_and_budget(tmp_path: Path, out: Path) -> None:
     plan = planned(tmp_path, out, TuningSpec(learning_rates=(1e-3, 1e-2), weight_decays=(0.0, 0.5), seeds=(8, 9)))
     found: dict[str, set[tuple[float, float, int, int]]] = {}
-    for trial in trials(plan):
+    for trial in tuning_plan(plan).runs():
         optimizer, steps = trial.spec.train.optimizer, trial.spec.train.steps
         cell = (optimizer.learning_rate, optimizer.weight_decay, trial.seed, steps)
-        found.setdefault(trial.arm.name, set()).add(cell)
+        found.setdefault(trial.arm.origin, set()).add(cell)
     assert set(found) == {"deep", "shallow", "wide"}
     assert found["deep"] == found["shallow"] == found["wide"]
     assert len(found["deep"]) == 8
     for arm in plan.arms:
-        (other,) = {trial.spec.model for trial in trials(plan) if trial.arm.name == arm.name}
+        (other,) = {trial.spec.model for trial in tuning_plan(plan).runs() if trial.arm.origin == arm.name}
         assert other == arm.config.model
 
 
@@ -70,7 +71,7 @@ def test_the_grid_of_a_task_that_stops_when_solved_trains_to_the_end(tmp_path: P
 def test_the_grid_never_sees_what_claims_rest_on(tmp_path: Path, out: Path) -> None:
     plan = planned(tmp_path, out)
     assert {spec.evaluate.split for _, _, spec in plan.runs()} == {"validation"}
-    for trial in trials(plan):
+    for trial in tuning_plan(plan).runs():
         assert trial.spec.evaluate.split == "tuning"
         assert trial.spec.evaluate.problems == 0, "problems come from the validation split"
         assert trial.seed not in plan.seeds
@@ -107,8 +108,9 @@ def test_claims_are_stated_again_at_each_arms_own_best(tmp_path: Path, out: Path
     moved = {row.path: (row.left, row.right) for row in tuned.contrasts[-1].differences}
     assert moved == {"model.num_layers": (1, 2), "train.optimizer.learning_rate": (1e-3, 1e-2)}
     assert tuned.not_asked == ("fit:wide@tuned: wide has no rate of its own, it diverged at every setting of the grid",)
-    assert with_tuned(tuned, out) == tuned
-    assert trials(tuned) == trials(plan), "a tuned arm is not tuned again"
+    folder = tmp_path / "earlier"
+    save_plan(tuned, folder)
+    assert load_plan(folder) == plan, "earlier versions saved the tuned arms with the plan"
 
 
 def test_new_seeds_pass_over_the_tuning_seeds(tmp_path: Path, out: Path) -> None:
@@ -139,7 +141,9 @@ def test_a_tuned_study_runs_its_grid_first_and_enters_all_claims_before_it(tmp_p
     assert "one layer, tuned" in stages[1]
     assert all(claim.afterthought == "" for claim in result.claims)
     assert {claim.id for claim in result.claims} >= {"fit:shallow@tuned", "fit:wide@tuned"}
-    for trial in trials(plan):
+    assert load_plan(plan.folder(out)) == plan, "the saved plan does not grow"
+    assert len(result.plan.arms) == 2 * len(plan.arms)
+    for trial in tuning_plan(plan).runs():
         run = OutPaths(out).run(trial.spec.run_id)
         metrics = read_json(run.result)["metrics"]
         assert "tuning.loss" in metrics
@@ -162,4 +166,4 @@ def test_a_tuned_study_runs_its_grid_first_and_enters_all_claims_before_it(tmp_p
 )
 def test_a_bad_grid_is_refused(given: tuple[str | None, str | None, str | None], told: str) -> None:
     with pytest.raises(SpecError, match=told):
-        parse_tuning(*given)
+        parse_request(dict(zip(("learning_rates", "weight_decays", "tuning_seeds"), given, strict=True)))

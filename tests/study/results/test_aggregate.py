@@ -10,6 +10,7 @@ from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.results.aggregate import Aggregate, aggregates
 from stacklab.study.results.collect import Row
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 
 TASKS = ("accuracy.hops_1", "accuracy.hops_2")
 
@@ -22,7 +23,7 @@ def asking(tiny: Path, *metrics: str) -> Path:
 
 def plan(tiny: Path, *overrides: str) -> Plan:
     study = read_study(str(asking(tiny, f"[{', '.join(TASKS)}]")), scale="smoke", overrides=overrides)
-    return make_plan(study, scale="smoke", out=tiny.parent / "out", seeds=(1, 2, 3))
+    return make_plan(study, StudyRequest(scale="smoke", out=tiny.parent / "out", seeds=(1, 2, 3)))
 
 
 def row(arm: str, seed: int, **change: Any) -> Row:

@@ -3,33 +3,19 @@ from typing import Any
 
 import pytest
 from scipy import stats
+from tests.study.rows import LOSSES, rows
 
+from stacklab.api import load_study
 from stacklab.stats.result import Estimate, Needed, PValue, SeedsNeeded, Undefined
 from stacklab.stats.unpaired import welch, welch_tost
-from stacklab.study.planning.plan import Plan, make_plan
+from stacklab.study.planning.plan import Plan
 from stacklab.study.results.analyse import ClaimResult, analyse
 from stacklab.study.results.collect import Row
-from stacklab.study.spec.load import read_study
-
-LOSSES = {"deep": [1.0, 1.2, 1.1, 1.3], "shallow": [2.0, 2.1, 2.2, 2.2], "wide": [1.1, 1.1, 1.2, 1.4]}
 
 
 @pytest.fixture
 def plan(tiny: Path) -> Plan:
-    return make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=tiny.parent / "out", seeds=(1, 2, 3, 4))
-
-
-def rows(plan: Plan, losses: dict[str, list[float]] = LOSSES, **change: Any) -> list[Row]:
-    return [
-        Row(
-            arm=arm.name,
-            seed=seed,
-            run_id="r",
-            **{"status": "finished", "batches": f"b{seed}", "metrics": {"train_probe.loss": value}} | change,
-        )
-        for arm in plan.arms
-        for seed, value in zip(plan.seeds, losses[arm.name], strict=True)
-    ]
+    return load_study(str(tiny), out=tiny.parent / "out", seeds=(1, 2, 3, 4)).plan()
 
 
 def judged(plan: Plan, rows: list[Row]) -> dict[str, ClaimResult]:

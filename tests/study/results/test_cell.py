@@ -1,9 +1,9 @@
 import pytest
 from tests.study.cells import GRID, cell, rows
 
-from stacklab.study.results.cell import Progress, judge, progress
+from stacklab.study.results.cell import LateProgress, judge, progress
 
-FLAT = Progress(0.0, 0.0)
+FLAT = LateProgress(0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -14,13 +14,13 @@ FLAT = Progress(0.0, 0.0)
         ((0.95, 0.95, 0.1, 0.1), FLAT, "partial"),
         ((0.27, 0.27, 0.26), FLAT, "at baseline"),
         ((0.28, 0.28, 0.27), FLAT, "partial"),
-        ((0.5, 0.5, 0.5), Progress(0.021, 0.0), "not trained long enough"),
-        ((0.5, 0.5, 0.5), Progress(0.019, 0.04), "partial"),
-        ((0.25, 0.25, 0.25), Progress(0.0, 0.06), "not trained long enough"),
+        ((0.5, 0.5, 0.5), LateProgress(0.021, 0.0), "not trained long enough"),
+        ((0.5, 0.5, 0.5), LateProgress(0.019, 0.04), "partial"),
+        ((0.25, 0.25, 0.25), LateProgress(0.0, 0.06), "not trained long enough"),
         ((0.5, 0.5, 0.5), None, "not trained long enough"),
     ],
 )
-def test_the_verdict_of_a_cell(finals: tuple[float, ...], others: Progress | None, verdict: str) -> None:
+def test_the_verdict_of_a_cell(finals: tuple[float, ...], others: LateProgress | None, verdict: str) -> None:
     assert judge(cell("1", *finals), GRID, rows(*["finished"] * len(finals)), others)[0] == verdict
 
 

@@ -9,6 +9,7 @@ from stacklab.study.results.cell import CellVerdict
 from stacklab.study.results.cells import predicted_depth, read_cells, thresholds, with_budget, with_rates
 from stacklab.study.results.collect import Row
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 
 
 @pytest.mark.parametrize(("needed", "verdict"), [(400, "at baseline"), (600, "not trained long enough")])
@@ -81,7 +82,7 @@ def test_a_threshold_is_at_most_what_the_depth_below_did_not_fail(
 def test_cells_are_read_from_what_runs_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Verdicts, steps, baselines, budgets and thresholds, from evaluations to the table."""
     study = read_study("parity", scale="smoke", overrides=["data.probe=64"])
-    plan = make_plan(study, scale="smoke", out=tmp_path)
+    plan = make_plan(study, StudyRequest(scale="smoke", out=tmp_path))
     metric = "validation.accuracy"
     curves = {1: (0.5, 0.56, 0.55, 0.55, 0.55), 2: (0.5, 0.6, 0.97, 0.96, 0.99)}
     evals, found = {}, []
@@ -118,8 +119,8 @@ def test_cells_are_read_from_what_runs_measured(tmp_path: Path, monkeypatch: pyt
 def test_the_hops_are_predicted_as_the_rule_says() -> None:
     grid = read_study("hops", scale="laptop").grid
     assert grid is not None
-    for k in grid.axes["k"]["values"]:
-        assert predicted_depth(grid, {"k": str(k)}) == str(int(math.log2(k)) + 2)
+    for k in grid.values("k"):
+        assert predicted_depth(grid, {"k": k}) == str(int(math.log2(int(k))) + 2)
 
 
 def test_the_threshold_is_the_smallest_depth_that_a_majority_solves() -> None:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from tests.study.test_analyse import LOSSES, rows
+from tests.study.rows import LOSSES, rows
 
 from stacklab.base.errors import DataError, SpecError
 from stacklab.stats.result import Estimate
@@ -9,6 +9,7 @@ from stacklab.study.planning.plan import make_plan, save_plan
 from stacklab.study.results.compare import compare
 from stacklab.study.results.references import Subject, find_subject
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 
 SEEDS = (1, 2, 3, 4)
 
@@ -21,7 +22,7 @@ def out(tiny: Path) -> Path:
 def subject(tiny: Path, out: Path, arm: str, *overrides: str) -> Subject:
     """An arm of the tiny study with results made up."""
     spec = read_study(str(tiny), scale="smoke", overrides=overrides)
-    plan = make_plan(spec, scale="smoke", out=out, seeds=SEEDS)
+    plan = make_plan(spec, StudyRequest(scale="smoke", out=out, seeds=SEEDS))
     found = [row for row in rows(plan) if row.arm == arm]
     found = [row.model_copy(update={"metrics": row.metrics | {"validation.bits_per_byte": 2.0}}) for row in found]
     return Subject(arm, plan.arm(arm).config, plan.data_fingerprint, found, out)
@@ -73,7 +74,7 @@ def test_arms_are_found_by_study_and_by_folder(tiny: Path, out: Path) -> None:
     assert [row.status for row in by_file.rows] == ["missing", "missing"]
     with pytest.raises(DataError, match="has no finished run"):
         compare(by_file, by_file, level=0.05)
-    plan = make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=out)
+    plan = make_plan(read_study(str(tiny), scale="smoke"), StudyRequest(scale="smoke", out=out))
     save_plan(plan, plan.folder(out))
     assert find_subject("tiny-smoke/deep", scale="smoke", out=out).config == by_file.config
     with pytest.raises(DataError, match="has no arm 'deeep'; it has deep, shallow, wide"):

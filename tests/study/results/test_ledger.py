@@ -9,6 +9,7 @@ from stacklab.run.paths import OutPaths
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.results.ledger import FILE, afterthought, enter, read_ledger
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def out(tiny: Path) -> Path:
 
 @pytest.fixture
 def plan(tiny: Path, out: Path) -> Plan:
-    return make_plan(read_study(str(tiny), scale="smoke"), scale="smoke", out=out)
+    return make_plan(read_study(str(tiny), scale="smoke"), StudyRequest(scale="smoke", out=out))
 
 
 def finish(plan: Plan, out: Path, arm: str, seed: int) -> None:

@@ -6,13 +6,13 @@ from tests.study.cells import AXES, GRID
 
 from stacklab.base.errors import SpecError
 from stacklab.base.yamlfile import Places
-from stacklab.study.spec.expand import combinations, expand
+from stacklab.study.spec.expand import with_arms
 from stacklab.study.spec.grid import GridSpec
 from stacklab.study.spec.load import builtin_studies, read_study
 
 
 def test_every_combination_is_an_arm_with_the_changes_of_its_values() -> None:
-    tree = expand({"arms": {"own": {"label": "own"}}, "grid": {"axes": AXES}}, Places("x"))
+    tree = with_arms({"arms": {"own": {"label": "own"}}}, GRID, Places("x"))
     assert len(tree["arms"]) == 1 + 2 * 3 * 2
     arm = tree["arms"]["hard-layers-1-heads-4"]
     assert arm["label"] == "hard, 1 layer, 4 heads"
@@ -22,28 +22,70 @@ def test_every_combination_is_an_arm_with_the_changes_of_its_values() -> None:
         "model.num_layers": 1,
         "model.num_heads": 4,
     }
-    assert next(iter(combinations(AXES))) == "easy-layers-0-heads-1"
+    assert next(iter(GRID.combinations())) == "easy-layers-0-heads-1"
 
 
 def test_arms_of_a_scale_may_be_patterns() -> None:
     scales = {"smoke": {"arms": ["hard-layers-[02]-*", "hard-layers-2-heads-4", "own"]}, "all": {}}
-    tree = expand({"arms": {"own": {"label": "own"}}, "grid": {"axes": AXES}, "scales": scales}, Places("x"))
+    tree = with_arms({"arms": {"own": {"label": "own"}}, "scales": scales}, GRID, Places("x"))
     assert tree["scales"] == {
         "smoke": {"arms": [*(f"hard-layers-{n}-heads-{h}" for n in (0, 2) for h in (1, 4)), "own"]},
         "all": {},
     }
     with pytest.raises(SpecError, match=r"scales\.smoke\.arms: no arm fits 'soft-\*'"):
-        expand({"grid": {"axes": AXES}, "scales": {"smoke": {"arms": ["soft-*"]}}}, Places("x"))
+        with_arms({"scales": {"smoke": {"arms": ["soft-*"]}}}, GRID, Places("x"))
 
 
 def test_an_arm_of_the_file_is_not_overwritten() -> None:
     with pytest.raises(SpecError, match="the grid makes an arm of this name"):
-        expand({"arms": {"easy-layers-0-heads-1": {}}, "grid": {"axes": AXES}}, Places("x"))
+        with_arms({"arms": {"easy-layers-0-heads-1": {}}}, GRID, Places("x"))
 
 
-@pytest.mark.parametrize("grid", [None, [], {"axes": 3}, {"axes": {"layers": 3}}, {"axes": {"a": {"path": "x"}}}])
-def test_what_is_no_grid_is_left_to_validation(grid: Any) -> None:
-    assert expand({"grid": grid}, Places("x")) == {"grid": grid}
+STUDY = """\
+name: grid
+title: Grid
+question: What solves?
+knobs: [data, model.num_layers, model.num_heads]
+base: {data: {task: {kind: parity}}, model: {d_model: 8}}
+grid:
+  axes: {layers: {path: model.num_layers, values: [1, 2]}, heads: {path: model.num_heads, values: [1]}}
+  depth: layers
+  across: heads
+scales:
+  smoke: {description: x, expected_time: x, seeds: [1], arms: ["layers-*"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("axes: {layers", "axes: [layers", "not YAML"),
+        ("{path: model.num_heads, values: [1]}", "3", "grid.axes.heads: Input should be a valid dictionary, got '3'"),
+        ("{path: model.num_heads, values: [1]}", "[1, 2]", "grid.axes.heads: Input should be a valid dictionary"),
+        ("{path: model.num_heads, values: [1]}", "{one: 1}", "grid.axes.heads.one: Input should be a valid dictionary"),
+        ("values: [1]", "values: 3", "grid.axes.heads.values: Input should be a valid tuple, got '3'"),
+        ("values: [1]", "values: {a: 1}", "grid.axes.heads.values: Input should be a valid tuple"),
+        ("values: [1]", "values: [[1, 2]]", r"grid.axes.heads.values.0"),
+        ("values: [1]", "values: [{a: 1}]", r"grid.axes.heads.values.0"),
+        ("path: model.num_heads", "path: [model.num_heads]", "grid.axes.heads.path: Input should be a valid string"),
+        ("path: model.num_heads", "path: {a: b}", "grid.axes.heads.path: Input should be a valid string"),
+        ("depth: layers", "depth: [layers]", "grid.depth: Input should be a valid string"),
+        ('arms: ["layers-*"]', "arms: [{a: b}]", "scales.smoke.arms.0: Input should be a valid string"),
+        ('arms: ["layers-*"]', "arms: [[a]]", "scales.smoke.arms.0: Input should be a valid string"),
+        ('arms: ["layers-*"]', "arms: 3", "scales.smoke.arms: Input should be a valid tuple"),
+        ('arms: ["layers-*"]', "arms: [3]", "scales.smoke.arms.0: Input should be a valid string"),
+        ("scales:", "arms: [layers-1]\nscales:", "arms: Input should be a valid dictionary"),
+        ("grid:", "grid: 3\nother:", "grid: Input should be a valid dictionary"),
+    ],
+)
+def test_another_kind_of_yaml_node_is_refused_with_its_place(old: str, new: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(STUDY)
+    assert list(read_study(str(path), scale="smoke").arms) == ["layers-1-heads-1", "layers-2-heads-1"]
+    assert old in STUDY
+    path.write_text(STUDY.replace(old, new))
+    with pytest.raises(SpecError, match=rf"x\.yaml:\d+: .*{message}"):
+        read_study(str(path), scale="smoke")
 
 
 def test_a_bad_grid_in_a_file_is_one_line_with_its_place(tmp_path: Path) -> None:
@@ -58,10 +100,10 @@ def test_a_bad_grid_in_a_file_is_one_line_with_its_place(tmp_path: Path) -> None
     ("axes", "message"),
     [
         ({name: {"metric": "{}", "values": [1]} for name in ("k", "n")}, "axes k and n are both of metrics"),
-        ({"k": {"metric": "{}"}}, "axis 'k' lists no values"),
-        ({"k": {"metric": "{}", "values": []}}, "axis 'k' has no values"),
+        ({"k": {"metric": "{}"}}, "values"),
+        ({"k": {"metric": "{}", "values": []}}, "at least 1 item"),
         ({"k": {"metric": "validation.acuracy.{}", "values": [1]}}, r"no run has the metric 'validation\.acuracy\.1'"),
-        ({"heads": {"path": "model.num_heads", "values": [1, 4, 1]}}, "axis 'heads' has a value twice: 1, 4, 1"),
+        ({"heads": {"path": "model.num_heads", "values": [1, 4, 1]}}, "the axis has a value twice: 1, 4, 1"),
         ({"layers": {"path": "model.num_layers", "values": [2, 1]}}, "axis 'layers' must ascend"),
     ],
 )

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from stacklab.interp.construct.blueprint import Blueprint, Floats, Head, Residual, Tables, Term
-from stacklab.model.layers import Block
-from stacklab.model.positions import FactoredRows
+from stacklab.model.block import Block
+from stacklab.model.positions.rows import FactoredRows
 from stacklab.model.spec import ModelSpec, NormSpec
 from stacklab.model.transformer import Transformer
 from stacklab.tasks.batch import Ids

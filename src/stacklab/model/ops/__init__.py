@@ -1,0 +1,10 @@
+"""Kernels: functions of tensors that know of no model.
+
+attention              attention, the door: masked attention with and without dropout; attention_scores, its formula
+dropped_attention      attention with dropout in pieces that fit the cache; piece_size says how large they are
+dropout                dropout whose mask comes from a seed; keep_masks draws such masks
+linear_cross_entropy   the loss of a linear head without its logits; _vocab_sweep goes through the vocabulary
+tied_lookup            one gradient for a table that serves as embedding and as head
+
+It imports torch, and of the model floor the masks alone.
+"""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from stacklab.model.ops.masks import KeepMasks, as_numbers, kept_share
+from stacklab.model.ops.keep_masks import KeepMasks, as_numbers, kept_share
 
 
 def dropout(x: Tensor, p: float, seed: int) -> Tensor:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from stacklab.model.ops.masks import KeepMasks, kept_share
+from stacklab.model.masks import Visibility
+from stacklab.model.ops.keep_masks import KeepMasks, kept_share
 from stacklab.model.ops.piece_size import QUERY_BLOCK, heads_at_once
-from stacklab.model.ops.visibility import Visibility
 
 
 def dropped_attention(
@@ -109,12 +109,15 @@ def _probabilities(q_GTK: Tensor, k_GTK: Tensor, piece: Piece, visibility: Visib
     query, key = (
         torch.arange(part.start, part.stop, device=score.device) for part in (piece.queries[1], piece.keys[1])
     )
-    if visibility.mask == "causal":
+    kind = visibility.kind
+    if kind.causal:
         # Only keys from the first query on can be too new for some query.
         newest = score[..., -len(query) :]
         newest += _minus_infinity(query[:, None] < query, score.dtype)
     if visibility.window is not None:
         score += _minus_infinity((query[:, None] - key).abs() >= visibility.window, score.dtype)
+    if kind.pattern is not None:
+        score += _minus_infinity(~kind.pattern(query[:, None] - key), score.dtype)
     return torch.softmax(score, -1, out=score)
 
 

@@ -102,12 +102,12 @@ def _loss_and_gradients(
     for rows in _row_chunks(num_rows, chunk_rows):
         x_RD, target_R, weight_RD = x_ND[rows], target_N[rows], weight_VD[target_N[rows]]
         exp_VR = buffer[: vocab * len(target_R)].view(vocab, -1)
-        found = exponentials(x_RD, weight_VD, exp_VR)
-        loss += (found.log_normaliser_R() - _target_logit_R(x_RD, weight_RD)).sum()
-        per_row_R1 = (num_rows * found.sum_R).reciprocal().unsqueeze(1)
-        grad_x_ND[rows] = (found.weighted_RD * per_row_R1).sub_(weight_RD, alpha=1 / num_rows)
+        sums = exponentials(x_RD, weight_VD, exp_VR)
+        loss += (sums.log_normaliser_R() - _target_logit_R(x_RD, weight_RD)).sum()
+        per_row_R1 = (num_rows * sums.sum_R).reciprocal().unsqueeze(1)
+        grad_x_ND[rows] = (sums.weighted_RD * per_row_R1).sub_(weight_RD, alpha=1 / num_rows)
         # In units of the row's sum, the gradient of the logits is exp, less the whole sum at the target.
-        exp_VR[target_R, torch.arange(len(target_R))] -= found.sum_R
+        exp_VR[target_R, torch.arange(len(target_R))] -= sums.sum_R
         add_weight_gradient(grad_weight_VD, exp_VR, x_RD * per_row_R1, overwrite=rows.start == 0)
     return (loss / num_rows).to(x_ND.dtype), grad_x_ND, grad_weight_VD
 

@@ -20,8 +20,8 @@ def tied_lookup(weight_VD: Tensor, ids_BT: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not (torch.is_grad_enabled() and weight_VD.requires_grad):
         return F.embedding(ids_BT, weight_VD), weight_VD
-    found: tuple[Tensor, Tensor] = _TiedLookup.apply(weight_VD, ids_BT)  # type: ignore[no-untyped-call]
-    return found
+    rows_and_table: tuple[Tensor, Tensor] = _TiedLookup.apply(weight_VD, ids_BT)  # type: ignore[no-untyped-call]
+    return rows_and_table
 
 
 class _TiedLookup(torch.autograd.Function):

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 MOST_LAYERS = 10_000
 LARGEST = 2**24
-"""Of sizes: above those of all known models, and products of two are still whole numbers of 64 bits."""
+"""Largest size: above those of all known models, and products of two are still whole numbers of 64 bits."""
 
 HARMLESS = frozenset(
     {
@@ -120,8 +120,8 @@ class Fields:
                 + "; it may change what the model computes, so the folder is not read"
             )
 
-    def wrong(self, name: str, found: object, wanted: str) -> PortError:
-        quoted = "nothing" if found is None else shown(found)
+    def wrong(self, name: str, value: object, wanted: str) -> PortError:
+        quoted = "nothing" if value is None else shown(value)
         return PortError(f"config: {name} is {quoted}, expected {wanted} (a {self._form} model)")
 
     def _take(self, name: str, default: object) -> Any:
@@ -142,7 +142,7 @@ def as_spec(fields: dict[str, Any]) -> ModelSpec:
 
 
 def read_stack(stack: object, place: str) -> ModelSpec:
-    """A stack as it was dumped. place: of it, for messages.
+    """A stack as it was dumped. place: where it stands, for messages.
 
     Raises PortError for what is none, has no vocabulary, or is too large to be meant.
     """

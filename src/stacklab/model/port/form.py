@@ -1,6 +1,6 @@
 """What a form of another program is: its config and its tensors, both ways."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,21 @@ from stacklab.model.spec import ModelSpec
 
 Config = Mapping[str, Any]
 
+SETTINGS = {
+    *("vocab_size", "d_model", "num_layers", "num_heads", "num_kv_heads", "d_ff", "feed_forward", "mask", "window"),
+    *("layer_drop", "context_length", "position", "activation", "attention_scale", "attention_identity"),
+    *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout", "norm", "init"),
+    "parametrisation",
+}
+"""The fields of ModelSpec that every form writes, refuses by value, or may leave out since they act in training."""
+
 
 @dataclass(frozen=True)
 class Form:
-    """A way to write a stack down, exact both ways.
+    """A way to write a stack down, exact in both directions.
 
     name: for --format and messages. model_type, architecture: as the config names them.
-    read: the stack of a config. Raises PortError for a key that is unknown or asks for what a stack cannot do.
+    read: the stack of a config. Raises PortError for a key that is unknown or needs what a stack cannot do.
     misfits: why a stack cannot be written so; empty when it can.
     write: the config of a stack that fits. links: the tensors of such a stack.
     prefix: what most of its tensors start with, and folders of the bare model leave out.
@@ -37,35 +45,49 @@ class Form:
 
     def check(self, spec: ModelSpec) -> None:
         """Raises PortError naming the fields that do not fit."""
-        if found := self.misfits(spec):
-            raise PortError(f"the {self.name} form cannot express this model: {'; '.join(found)}")
+        if faults := self.misfits(spec):
+            raise PortError(f"the {self.name} form cannot express this model: {'; '.join(faults)}")
 
 
 def common_misfits(spec: ModelSpec) -> list[str]:
     """What no stock class can do, whatever its form."""
-    found = []
+    faults = unknown_settings(spec)
     for name, values in (
         ("num_heads", {layer.num_heads for layer in spec.layers}),
         ("num_kv_heads", {layer.num_kv_heads for layer in spec.layers}),
         ("d_ff", {layer.d_ff for layer in spec.layers}),
     ):
         if len(values) > 1:
-            found.append(f"{name} differs by layer ({', '.join(map(str, sorted(values)))})")
+            faults.append(f"{name} differs by layer ({', '.join(map(str, sorted(values)))})")
     if not spec.layers:
-        found.append("num_layers is 0")
+        faults.append("num_layers is 0")
     if any(layer.d_ff == 0 for layer in spec.layers):
-        found.append("d_ff is 0, a layer without feed-forward")
+        faults.append("d_ff is 0, a layer without feed-forward")
     if spec.mask != "causal":
-        found.append(f"mask is {spec.mask}")
+        faults.append(f"mask is {spec.mask}")
     if spec.attention_identity is not None:
-        found.append("attention_identity is set")
+        faults.append("attention_identity is set")
     if spec.norm.placement != "pre" or not spec.norm.has_final:
-        found.append(f"norm.placement is {spec.norm.placement} with final norm {spec.norm.has_final}")
+        faults.append(f"norm.placement is {spec.norm.placement} with final norm {spec.norm.has_final}")
     if spec.parametrisation.kind != "standard":
-        found.append(f"parametrisation is {spec.parametrisation.kind}, which multiplies scores, branches and logits")
-    return found
+        faults.append(f"parametrisation is {spec.parametrisation.kind}, which multiplies scores, branches and logits")
+    return faults
 
 
-def expected(name: str, found: object, wanted: object) -> list[str]:
+def expected(name: str, value: object, wanted: object) -> list[str]:
     """One misfit, or none."""
-    return [] if found == wanted else [f"{name} is {found}, not {wanted}"]
+    return [] if value == wanted else [f"{name} is {value}, not {wanted}"]
+
+
+def one_of(name: str, value: str, allowed: Collection[str]) -> list[str]:
+    """One misfit, or none."""
+    return [] if value in allowed else [f"{name} is {value}, not {' or '.join(allowed)}"]
+
+
+def unknown_settings(spec: ModelSpec) -> list[str]:
+    """Settings of a stack that no form knows of, unless they have their defaults."""
+    return [
+        f"{name} is {getattr(spec, name)}"
+        for name, field in type(spec).model_fields.items()
+        if name not in SETTINGS and getattr(spec, name) != field.get_default(call_default_factory=True)
+    ]

@@ -6,11 +6,11 @@ Radford et al. 2019. Every linear map and norm has a bias; zeros stand for those
 from typing import Any
 
 from stacklab.model.port.fields import Fields, as_spec
-from stacklab.model.port.form import Config, Form, common_misfits, expected
+from stacklab.model.port.form import Config, Form, common_misfits, expected, one_of
 from stacklab.model.port.links import Link
 from stacklab.model.spec import ModelSpec
 
-ACTIVATIONS = {
+THEIR_ACTIVATIONS = {
     "gelu_new": "gelu_tanh",
     "gelu": "gelu",
     "gelu_pytorch_tanh": "gelu_tanh",
@@ -29,7 +29,8 @@ HARMLESS = (
 
 
 def their_activation(ours: str) -> str:
-    return next(theirs for theirs, known in ACTIVATIONS.items() if known == ours)
+    """Their name of one of our activations."""
+    return next(theirs for theirs, known in THEIR_ACTIVATIONS.items() if known == ours)
 
 
 def read(config: Config) -> ModelSpec:
@@ -44,7 +45,7 @@ def read(config: Config) -> ModelSpec:
         "num_heads": fields.size("n_head", 12),
         "d_ff": 4 * width if d_ff is None else d_ff,
         "context_length": fields.size("n_positions", 1024),
-        "activation": fields.choice("activation_function", ACTIVATIONS, "gelu_new"),
+        "activation": fields.choice("activation_function", THEIR_ACTIVATIONS, "gelu_new"),
         "attention_scale": "inverse_sqrt" if fields.flag("scale_attn_weights", True) else "none",
         "linear_bias": True,
         "tie_embeddings": fields.flag("tie_word_embeddings", True),
@@ -57,7 +58,8 @@ def read(config: Config) -> ModelSpec:
 
 
 def misfits(spec: ModelSpec) -> list[str]:
-    return [*common_misfits(spec), *plain_misfits(spec), *window_misfits(spec)]
+    scales = one_of("attention_scale", spec.attention_scale, ("inverse_sqrt", "none"))
+    return [*common_misfits(spec), *plain_misfits(spec), *window_misfits(spec), *scales]
 
 
 def plain_misfits(spec: ModelSpec) -> list[str]:
@@ -67,6 +69,7 @@ def plain_misfits(spec: ModelSpec) -> list[str]:
         *expected("position", spec.position.kind, "learned"),
         *expected("norm.kind", spec.norm.kind, "layer"),
         *expected("feed_forward", spec.feed_forward, "plain"),
+        *one_of("activation", spec.activation, sorted(set(THEIR_ACTIVATIONS.values()))),
         *expected("num_kv_heads", [each.num_kv_heads for each in layers], [each.num_heads for each in layers]),
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 from stacklab.base.errors import PortError
 from stacklab.model.port.fields import MOST_LAYERS, Fields, as_spec
 from stacklab.model.port.form import Config, Form, common_misfits, expected
-from stacklab.model.port.gpt2 import ACTIVATIONS, gpt_links, plain_misfits, their_activation
+from stacklab.model.port.gpt2 import THEIR_ACTIVATIONS, gpt_links, plain_misfits, their_activation
 from stacklab.model.port.links import Link
 from stacklab.model.spec import ModelSpec
 
@@ -35,7 +35,7 @@ def read(config: Config) -> ModelSpec:
         "d_ff": 4 * width if d_ff is None else d_ff,
         "window": [window if kind == "local" else None for kind in kinds] if "local" in kinds else None,
         "context_length": fields.size("max_position_embeddings", 2048),
-        "activation": fields.choice("activation_function", ACTIVATIONS, "gelu_new"),
+        "activation": fields.choice("activation_function", THEIR_ACTIVATIONS, "gelu_new"),
         "attention_scale": "none",
         "linear_bias": {"output": True, "feed_forward": True},
         "tie_embeddings": fields.flag("tie_word_embeddings", True),
@@ -80,7 +80,7 @@ def write(spec: ModelSpec) -> dict[str, Any]:
 
 
 def links(spec: ModelSpec) -> list[Link]:
-    found = []
+    links = []
     for link in gpt_links(spec, turned=False):
         (theirs,) = link.theirs
         if theirs.endswith("attn.c_attn.bias"):
@@ -88,10 +88,10 @@ def links(spec: ModelSpec) -> list[Link]:
         stem = theirs.replace(".attn.c_proj.", ".attn.attention.out_proj.")
         if theirs.endswith("attn.c_attn.weight"):
             names = tuple(theirs.replace("c_attn", f"attention.{part}_proj") for part in "qkv")
-            found.append(Link(link.ours, names, link.shape, rows=(spec.d_model,) * 3))
+            links.append(Link(link.ours, names, link.shape, rows=(spec.d_model,) * 3))
         else:
-            found.append(Link(link.ours, (stem,), link.shape))
-    return found
+            links.append(Link(link.ours, (stem,), link.shape))
+    return links
 
 
 def _kinds(types: object, fields: Fields) -> list[str]:
@@ -99,16 +99,16 @@ def _kinds(types: object, fields: Fields) -> list[str]:
     wrong = fields.wrong("attention_types", types, '[[["global", "local"], number of times], ...]')
     if not isinstance(types, Sequence) or isinstance(types, str):
         raise wrong
-    found: list[str] = []
+    kinds: list[str] = []
     for item in types:
         match item:
             case [[*names], int(times)] if (
-                all(name in ("global", "local") for name in names) and len(found) + len(names) * times <= MOST_LAYERS
+                all(name in ("global", "local") for name in names) and len(kinds) + len(names) * times <= MOST_LAYERS
             ):
-                found += names * times
+                kinds += names * times
             case _:
                 raise wrong
-    return found
+    return kinds
 
 
 GPT_NEO = Form(

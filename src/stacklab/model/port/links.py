@@ -20,7 +20,7 @@ SHOWN = 3
 class Link:
     """One of our tensors and those of the other form that make it up, stacked by rows.
 
-    shape: of ours. rows: how many rows each of theirs has, when there are several.
+    shape: shape of our tensor. rows: how many rows each of theirs has, when there are several.
     turned: theirs are transposed (inputs by outputs).
     """
 
@@ -82,11 +82,11 @@ def to_theirs(links: Sequence[Link], ours: Mapping[str, Tensor]) -> dict[str, Te
     return made
 
 
-def _check_names(wanted: Iterable[str], found: Iterable[str], where: str) -> None:
-    wanted, found = set(wanted), set(found)
-    if missing := sorted(wanted - found):
-        raise PortError(f"{where}: lacks {_listed(missing)}; expected {len(wanted)} tensors, found {len(found)}")
-    if extra := sorted(found - wanted):
+def _check_names(wanted: Iterable[str], given: Iterable[str], where: str) -> None:
+    wanted, given = set(wanted), set(given)
+    if missing := sorted(wanted - given):
+        raise PortError(f"{where}: lacks {_listed(missing)}; expected {len(wanted)} tensors, found {len(given)}")
+    if extra := sorted(given - wanted):
         raise PortError(
             f"{where}: has {_listed(extra)}, which this architecture does not use; a model that uses more cannot be "
             "brought in exactly"
@@ -98,7 +98,7 @@ def _check(name: str, tensor: Tensor, shape: tuple[int, ...], where: str) -> Non
         allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in EXACT_DTYPES)
         raise PortError(f"{where}: {name} has dtype {str(tensor.dtype).removeprefix('torch.')}, expected {allowed}")
     if tuple(tensor.shape) != shape:
-        raise PortError(f"{where}: {name} has shape {tuple(tensor.shape)}, its config asks for {shape}")
+        raise PortError(f"{where}: {name} has shape {tuple(tensor.shape)}, expected {shape} by its config")
     check_finite(name, tensor, where=where)
 
 

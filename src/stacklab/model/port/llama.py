@@ -8,8 +8,8 @@ from typing import Any
 
 from stacklab.base.text import shown
 from stacklab.model.port.fields import Fields, as_spec
-from stacklab.model.port.form import Config, Form, common_misfits, expected
-from stacklab.model.port.gpt2 import ACTIVATIONS, their_activation, window_misfits
+from stacklab.model.port.form import Config, Form, common_misfits, expected, one_of
+from stacklab.model.port.gpt2 import THEIR_ACTIVATIONS, their_activation, window_misfits
 from stacklab.model.port.links import Link
 from stacklab.model.spec import ModelSpec
 
@@ -34,7 +34,7 @@ def read(config: Config) -> ModelSpec:
         "feed_forward": "gated",
         "context_length": fields.size("max_position_embeddings", 2048),
         "position": {"kind": "rotary", "base": _base(fields)},
-        "activation": fields.choice("hidden_act", ACTIVATIONS, "silu"),
+        "activation": fields.choice("hidden_act", THEIR_ACTIVATIONS, "silu"),
         "linear_bias": {
             "query_key_value": attention_bias,
             "output": attention_bias,
@@ -56,6 +56,7 @@ def misfits(spec: ModelSpec) -> list[str]:
         *expected("position", spec.position.kind, "rotary"),
         *expected("norm.kind", spec.norm.kind, "rms"),
         *expected("feed_forward", spec.feed_forward, "gated"),
+        *one_of("activation", spec.activation, sorted(set(THEIR_ACTIVATIONS.values()))),
         *expected("attention_scale", spec.attention_scale, "inverse_sqrt"),
     ]
 
@@ -85,12 +86,12 @@ def write(spec: ModelSpec) -> dict[str, Any]:
 
 def links(spec: ModelSpec) -> list[Link]:
     width, vocab = spec.d_model, spec.vocab_size or 0
-    found = [
+    links = [
         Link("token_embedding.weight", ("model.embed_tokens.weight",), (vocab, width)),
         Link("final_norm.weight", ("model.norm.weight",), (width,)),
     ]
     if not spec.tie_embeddings:
-        found.append(Link("head.weight", ("lm_head.weight",), (vocab, width)))
+        links.append(Link("head.weight", ("lm_head.weight",), (vocab, width)))
     for index, layer in enumerate(spec.layers):
         ours, theirs = f"blocks.{index}.", f"model.layers.{index}."
         shared = layer.num_kv_heads * (width // layer.num_heads)
@@ -98,7 +99,7 @@ def links(spec: ModelSpec) -> list[Link]:
         parts = [f"{theirs}self_attn.{part}_proj" for part in "qkv"]
         gated = [f"{theirs}mlp.{part}_proj" for part in ("gate", "up")]
         bias, mlp_bias = _attention_bias(spec), spec.linear_bias.feed_forward
-        found += [
+        links += [
             Link(f"{ours}attention_norm.weight", (f"{theirs}input_layernorm.weight",), (width,)),
             Link(f"{ours}feed_forward_norm.weight", (f"{theirs}post_attention_layernorm.weight",), (width,)),
             *_pair(f"{ours}attention.query_key_value", parts, (sum(rows), width), rows, bias=bias),
@@ -106,7 +107,7 @@ def links(spec: ModelSpec) -> list[Link]:
             *_pair(f"{ours}feed_forward.expand", gated, (2 * layer.d_ff, width), (layer.d_ff,) * 2, bias=mlp_bias),
             *_pair(f"{ours}feed_forward.output", [f"{theirs}mlp.down_proj"], (width, layer.d_ff), bias=mlp_bias),
         ]
-    return found
+    return links
 
 
 def _base(fields: Fields) -> float:

@@ -20,7 +20,7 @@ MAGIC = 0x616B3432
 """Opens files of later versions; the legacy form has none."""
 FLOAT_BYTES = 4
 EPSILON = 1e-5
-"""Of the norms, fixed in run.c."""
+"""Epsilon of the norms, fixed in run.c."""
 DELIMITER = 1
 """The id before every text, at which run.c also stops."""
 

@@ -64,7 +64,7 @@ def _tensor(name: str, value: object, where: str) -> Tensor:
             except ValueError as error:
                 raise PortError(f"{where}: {name} is not base64 ({error})") from error
             if len(raw) != FLOAT_BYTES * math.prod(shape):
-                raise PortError(f"{where}: {name} has {len(raw)} bytes, its shape {shown(shape)} asks for 4 a number")
+                raise PortError(f"{where}: {name} has {len(raw)} bytes, its shape {shown(shape)} needs 4 a number")
             return torch.frombuffer(bytearray(raw), dtype=torch.float32).reshape(shape)
         case _:
-            raise PortError(f'{where}: {name} is no tensor; expected {{"shape", "dtype": "torch.float32", "data"}}')
+            raise PortError(f'{where}: {name} is not a tensor; expected {{"shape", "dtype": "torch.float32", "data"}}')

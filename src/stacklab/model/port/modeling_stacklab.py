@@ -19,8 +19,23 @@ ACTIVATIONS: dict[str, Any] = {
     "silu": F.silu,
 }
 
+KNOWN = {
+    "position": ("learned", "sinusoidal", "none", "factored", "rotary"),
+    "norm": ("layer", "rms"),
+    "norm_placement": ("pre", "post", "none"),
+    "activation": tuple(ACTIVATIONS),
+}
+"""Kinds that this file computes. Another one is refused rather than taken for one of these."""
 
-class Rows(nn.Module):
+
+def check(config: StacklabConfig) -> None:
+    given = {name: getattr(config, name) for name in KNOWN} | {"position": config.position["kind"]}
+    for name, kind in given.items():
+        if kind not in KNOWN[name]:
+            raise ValueError(f"config: {name} is {kind!r}, expected one of {', '.join(KNOWN[name])}")
+
+
+class StacklabFactoredRows(nn.Module):
     """Factored positions: a row for the slot, t mod period, and one for the group, t div period."""
 
     def __init__(self, config: StacklabConfig) -> None:
@@ -55,7 +70,7 @@ def norm(config: StacklabConfig) -> nn.Module:
     return nn.LayerNorm(config.hidden_size, eps=config.norm_epsilon, bias=config.norm_bias)
 
 
-class Attention(nn.Module):
+class StacklabAttention(nn.Module):
     def __init__(self, config: StacklabConfig, index: int) -> None:
         super().__init__()
         self.config, self.index = config, index
@@ -87,7 +102,7 @@ class Attention(nn.Module):
         return self.output(mixed.transpose(1, 2).flatten(2))
 
 
-class FeedForward(nn.Module):
+class StacklabFeedForward(nn.Module):
     def __init__(self, config: StacklabConfig, index: int) -> None:
         super().__init__()
         d_ff = config.layer_d_ff[index]
@@ -103,16 +118,16 @@ class FeedForward(nn.Module):
         return self.output(self.activation(gate) * up)
 
 
-class Block(nn.Module):
+class StacklabBlock(nn.Module):
     def __init__(self, config: StacklabConfig, index: int) -> None:
         super().__init__()
         self.placement, self.multiplier = config.norm_placement, config.residual_multiplier
         has_feed_forward = config.layer_d_ff[index] > 0
         norms = self.placement != "none"
         self.attention_norm = norm(config) if norms else nn.Identity()
-        self.attention = Attention(config, index)
+        self.attention = StacklabAttention(config, index)
         self.feed_forward_norm = norm(config) if norms and has_feed_forward else nn.Identity()
-        self.feed_forward = FeedForward(config, index) if has_feed_forward else None
+        self.feed_forward = StacklabFeedForward(config, index) if has_feed_forward else None
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, cache: Any) -> torch.Tensor:
@@ -134,14 +149,15 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
 
     def __init__(self, config: StacklabConfig) -> None:
         super().__init__(config)
+        check(config)
         width = config.hidden_size
         self.token_embedding = nn.Embedding(config.vocab_size, width)
         self.position_embedding: nn.Module | None = None
         if config.position["kind"] == "learned":
             self.position_embedding = nn.Embedding(config.max_position_embeddings, width)
         elif config.position["kind"] == "factored":
-            self.position_embedding = Rows(config)
-        self.blocks = nn.ModuleList(Block(config, index) for index in range(len(config.layer_heads)))
+            self.position_embedding = StacklabFactoredRows(config)
+        self.blocks = nn.ModuleList(StacklabBlock(config, index) for index in range(len(config.layer_heads)))
         self.final_norm = norm(config) if config.final_norm else nn.Identity()
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         self.dropout = nn.Dropout(config.dropout)

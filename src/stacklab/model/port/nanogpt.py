@@ -1,6 +1,7 @@
 """nanoGPT's model (github.com/karpathy/nanoGPT, model.py): GPT-2's names, matrices as outputs by inputs, exact GELU.
 
-Its checkpoints tell the model in `model_args`. The form is read, not written: nanoGPT reads GPT-2 folders by itself.
+Its checkpoints describe the model in `model_args`. The form is read, not written: nanoGPT reads GPT-2
+folders by itself.
 """
 
 from stacklab.model.port.fields import Fields, as_spec

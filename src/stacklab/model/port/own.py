@@ -1,8 +1,11 @@
 """The form of our own, for stacks that no stock class can express: per-layer heads and widths, other norms, biases.
 
-Its folder carries the two files that transformers needs to open it (`auto_map`); importing stacklab registers them.
+Its folder carries the two files that transformers needs to open it (`auto_map`); register.py
+registers the same class for a process that has stacklab.
 """
 
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from stacklab.model.parametrisation import (
     residual_multiplier,
 )
 from stacklab.model.port.fields import HARMLESS, read_stack
-from stacklab.model.port.form import Config, Form, expected
+from stacklab.model.port.form import Config, Form, one_of, unknown_settings
 from stacklab.model.port.links import Link, own_shapes
 from stacklab.model.spec import LayerSpec, ModelSpec
 
@@ -27,19 +30,36 @@ AUTO_MAP = {
 
 
 def read(config: Config) -> ModelSpec:
-    """The stack it was written from; every other key must say the same."""
+    """The stack that the config was written from; every other key must agree with it.
+
+    Raises PortError for a key that does not.
+    """
     spec = read_stack(config.get("stack"), "config: stack")
-    told = write(spec)
+    written = write(spec)
     for key in sorted(config.keys() - HARMLESS - {"num_hidden_layers"}):
-        if key not in told or config[key] != told[key]:
+        if key not in written or config[key] != written[key]:
             raise PortError(
-                f"config: {cut(key)} is {shown(config[key])}, its stack says {shown(told.get(key, 'nothing'))}"
+                f"config: {cut(key)} is {shown(config[key])}, its stack says {shown(written.get(key, 'nothing'))}"
             )
     return spec
 
 
+EXPRESSED = {
+    "mask": ("causal",),
+    "position.kind": ("learned", "sinusoidal", "none", "factored", "rotary"),
+    "norm.kind": ("layer", "rms"),
+    "norm.placement": ("pre", "post", "none"),
+    "feed_forward": ("plain", "gated"),
+    "activation": ("gelu", "gelu_tanh", "relu", "silu"),
+    "attention_scale": ("inverse_sqrt", "none"),
+    "parametrisation.kind": ("standard", "mup"),
+}
+"""The kinds that modeling_stacklab.py computes, by field. What is not listed here is not written."""
+
+
 def misfits(spec: ModelSpec) -> list[str]:
-    return expected("mask", spec.mask, "causal")
+    kinds = (one_of(name, attrgetter(name)(spec), allowed) for name, allowed in EXPRESSED.items())
+    return [*unknown_settings(spec), *chain.from_iterable(kinds)]
 
 
 def write(spec: ModelSpec) -> dict[str, Any]:

@@ -22,11 +22,11 @@ HEAD, TABLE = "lm_head.weight", "token_embedding.weight"
 
 
 def form_named(name: str) -> Form:
-    """Raises PortError for a name that is none."""
+    """The form of that name. Raises PortError when there is none."""
     for form in FORMS:
         if form.name == name:
             return form
-    raise PortError(f"no format is called {name!r}; known are {', '.join(form.name for form in FORMS)} and onnx")
+    raise PortError(f"no format is called {name!r}; known: {', '.join(form.name for form in FORMS)} and onnx")
 
 
 def form_for(spec: ModelSpec) -> Form:

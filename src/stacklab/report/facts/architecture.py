@@ -1,8 +1,9 @@
 """The stack as built, part by part from the tokens upwards, with the parameters of each."""
 
 from stacklab.base.spec import Items, Spec
-from stacklab.model.components import FactoredPositions, RotaryPositions
 from stacklab.model.count import count_parameters
+from stacklab.model.masks import MASKS
+from stacklab.model.residual import PLACEMENTS
 from stacklab.model.spec import ModelSpec
 
 NORMS = {"layer": "LayerNorm", "rms": "RMSNorm"}
@@ -58,27 +59,23 @@ def by_layer(values: tuple[object, ...]) -> str:
 def _embeddings(spec: ModelSpec, tokens: int, positions: int) -> tuple[Part, ...]:
     table = f"{spec.vocab_size:,} × {spec.d_model}" + (", frozen" if spec.token_table == "frozen" else "")
     parts = [Part(name="Token embedding", detail=table, parameters=tokens)]
-    if (detail := _positions(spec)) is not None:
-        parts.append(Part(name="Position embedding", detail=detail, parameters=positions or None))
+    if spec.position.adds_rows:
+        parts.append(Part(name="Position embedding", detail=_positions(spec), parameters=positions or None))
     if spec.dropout:
         parts.append(Part(name="Dropout", detail=f"{spec.dropout:g}"))
     return tuple(parts)
 
 
-def _positions(spec: ModelSpec) -> str | None:
-    position, length = spec.position, spec.context_length
-    if isinstance(position, FactoredPositions):
-        return f"factored, ({position.period:,} slots + {position.groups(length):,} groups) × {spec.d_model}"
-    details = {"learned": f"learned, {length:,} × {spec.d_model}", "sinusoidal": f"sinusoidal, {length:,} positions"}
-    return details.get(position.kind)
+def _positions(spec: ModelSpec) -> str:
+    return spec.position.describe(context_length=spec.context_length, d_model=spec.d_model)
 
 
 def _attention_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Part, ...]:
     """Attention with its norm and residual; parameters are those of all blocks together, `norm` is of one norm."""
     if not spec.layers:
         return ()
-    name = "Causal attention" if spec.mask == "causal" else "Attention to all positions"
-    return _with_norm(spec, Part(name=name, detail=_attention(spec), parameters=parameters), len(spec.layers) * norm)
+    part = Part(name=MASKS[spec.mask].title, detail=_attention(spec), parameters=parameters)
+    return _with_norms(spec, part, len(spec.layers) * norm)
 
 
 def _feed_forward_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Part, ...]:
@@ -89,14 +86,14 @@ def _feed_forward_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Par
     shown = by_layer(tuple(width or "none" for width in widths))
     inner = f"gated by {spec.activation}" if spec.feed_forward == "gated" else spec.activation
     detail = f"{spec.d_model} → {shown} → {spec.d_model}, {inner}"
-    return _with_norm(spec, Part(name="Feed-forward", detail=detail, parameters=parameters), having * norm)
+    return _with_norms(spec, Part(name="Feed-forward", detail=detail, parameters=parameters), having * norm)
 
 
-def _with_norm(spec: ModelSpec, part: Part, parameters: int) -> tuple[Part, ...]:
+def _with_norms(spec: ModelSpec, part: Part, parameters: int) -> tuple[Part, ...]:
+    """A sub-layer in the order of its placement; `parameters` are those of one norm of it in all blocks together."""
     norm = Part(name=NORMS[spec.norm.kind], detail=f"{spec.norm.placement}-norm", parameters=parameters)
-    if spec.norm.placement == "pre":
-        return norm, part, ADD
-    return (part, ADD, norm) if spec.norm.placement == "post" else (part, ADD)
+    steps = {"branch": part, "add": ADD}
+    return tuple(steps.get(step, norm) for step in PLACEMENTS[spec.norm.placement].order)
 
 
 def _attention(spec: ModelSpec) -> str:
@@ -106,8 +103,8 @@ def _attention(spec: ModelSpec) -> str:
     parts = [f"{heads} heads of {sizes}"]
     if any(layer.num_kv_heads < layer.num_heads for layer in layers):
         parts.append(f"{by_layer(tuple(layer.num_kv_heads for layer in layers))} of keys and values")
-    if isinstance(spec.position, RotaryPositions):
-        parts.append(f"rotary positions, base {spec.position.base:,g}")
+    if spec.position.acts_in_attention:
+        parts.append(_positions(spec))
     if any(layer.window is not None for layer in layers):
         parts.append(f"window {by_layer(tuple(layer.window or 'all' for layer in layers))}")
     if spec.attention_scale == "none":

@@ -6,7 +6,8 @@ from stacklab.base.spec import Items, Spec
 from stacklab.report.facts.architecture import Architecture, architecture
 from stacklab.report.facts.estimates import Measure, counts, measures
 from stacklab.report.facts.history import Envelope, RunFact, envelopes
-from stacklab.study.planning.plan import ArmPlan, DifferencePlan, MatchPlan, Plan
+from stacklab.study.planning.contrast import Difference
+from stacklab.study.planning.plan import ArmPlan, MatchPlan, Plan
 
 
 class ArmFact(Spec):
@@ -26,7 +27,7 @@ class ArmFact(Spec):
     measures: Items[Measure]
     envelopes: Items[Envelope]
     match: MatchPlan | None
-    changes: Items[DifferencePlan]
+    changes: Items[Difference]
     architecture: Architecture
 
     def measure(self, metric: str) -> Measure | None:

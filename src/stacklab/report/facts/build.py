@@ -28,12 +28,12 @@ from stacklab.run.metrics import Metric, in_order
 from stacklab.run.paths import OutPaths
 from stacklab.study.planning.contrast import effective
 from stacklab.study.planning.plan import Plan
-from stacklab.study.planning.tuning import ArmTuning
 from stacklab.study.results.aggregate import Aggregate, aggregates
 from stacklab.study.results.cell import Cell as CellResult
 from stacklab.study.results.cells import Threshold, thresholds
 from stacklab.study.results.results import StudyResult
 from stacklab.study.results.trend import Trend, trend
+from stacklab.study.results.tuning import ArmTuning
 from stacklab.study.spec.grid import GridSpec
 
 

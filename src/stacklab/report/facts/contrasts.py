@@ -1,7 +1,8 @@
 """The claims as judged, with the names that the report prints."""
 
 from stacklab.base.spec import Items
-from stacklab.study.planning.plan import Contrast, DifferencePlan, Plan
+from stacklab.study.planning.contrast import Difference
+from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.results.analyse import ClaimResult
 
 
@@ -14,7 +15,7 @@ class ContrastFact(ClaimResult):
 
     arm_label: str
     against_label: str
-    settings: Items[DifferencePlan]
+    settings: Items[Difference]
 
 
 def contrast_fact(plan: Plan, contrast: Contrast, result: ClaimResult) -> ContrastFact:

@@ -11,7 +11,7 @@ from stacklab.stats.group_permutation import smallest_permutation_p
 from stacklab.stats.paired import smallest_sign_flip_p
 from stacklab.stats.result import PValue
 from stacklab.study.planning.plan import Plan
-from stacklab.study.planning.tuning import ArmTuning, at_edge
+from stacklab.study.results.tuning import ArmTuning, at_edge
 
 FEW_PAIRS = 5
 SAME_FOR_ALL = ("git", "processor", "gpu", "device", "precision", "threads")

@@ -9,7 +9,7 @@ from stacklab.report.format.numbers import NOTHING
 from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.report.format.table import CsvTable, TextCell, TextRow, TextTable, text_row
 from stacklab.report.sections.section import Details, Section, TableBlock, figure_block, shown
-from stacklab.study.planning.tuning import ArmTuning, Point
+from stacklab.study.results.tuning import ArmTuning, Point
 
 UNIT = "nats per token, tuning split"
 

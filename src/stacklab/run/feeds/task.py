@@ -14,12 +14,12 @@ from stacklab.model.transformer import Transformer
 from stacklab.run.resolve_data import fixed_set, slices_of, task_facts
 from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
-from stacklab.train.evaluate import Scores, asked_scores
+from stacklab.train.evaluate import Scores, target_scores
 from stacklab.train.loop import Batch
 
 
 class TaskFeed:
-    """Batches and probes of a task. Sequences depend on the run's seed and the step, never on the model."""
+    """Batches and fixed sets of a task. Sequences depend on the run's seed and the step, never on the model."""
 
     def __init__(self, spec: RunSpec, data: TaskData) -> None:
         self.spec, self.task, self.data = spec, data.task, data
@@ -36,32 +36,30 @@ class TaskFeed:
     def batch(self, step: int) -> Batch:
         rng = numpy_stream(self.spec.seed, "task", "train", step)
         drawn = self.task.draw(rng, self.spec.train.batch_size, step=step)
-        asked_BT = drawn.asked_BT
-        if not asked_BT.any():
-            raise DataError(
-                f"step {step}: nothing is asked in a batch of {len(drawn.tokens_BT)}; raise train.batch_size"
-            )
+        target_mask = drawn.asked_BT
+        if not target_mask.any():
+            raise DataError(f"step {step}: a batch of {len(drawn.tokens_BT)} has no target; raise train.batch_size")
         both = np.stack((drawn.tokens_BT, drawn.targets_BT))
-        return Batch(drawn.tokens_BT, np.where(asked_BT, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
+        return Batch(drawn.tokens_BT, np.where(target_mask, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
 
     def measure(self, model: Transformer) -> dict[str, float]:
         return self.summary(
             {
-                name: asked_scores(model, drawn.tokens_BT, drawn.targets_BT, asked_BT=drawn.asked_BT)
+                name: target_scores(model, drawn.tokens_BT, drawn.targets_BT, target_mask=drawn.asked_BT)
                 for name, drawn in self.sets.items()
             }
         )
 
     def summary(self, scores: Mapping[str, Scores]) -> dict[str, float]:
-        """Per set the mean loss over what is asked, and the share of right answers over what is scored, by slice."""
-        found: dict[str, float] = {}
+        """Per set: mean loss over the targets, and the share of right answers over the scored ones, also by slice."""
+        metrics: dict[str, float] = {}
         for name, drawn in self.sets.items():
             loss_N, right_BT = scores[name]
-            found[f"{name}.loss"] = float(loss_N.mean())
-            found[f"{name}.accuracy"] = float(right_BT[drawn.scored_BT].mean())
+            metrics[f"{name}.loss"] = float(loss_N.mean())
+            metrics[f"{name}.accuracy"] = float(right_BT[drawn.scored_BT].mean())
             for number, part in slices_of(self.data, drawn).items():
-                found[f"{name}.accuracy.{part}"] = float(right_BT[drawn.slice_BT == number].mean())
-        return found
+                metrics[f"{name}.accuracy.{part}"] = float(right_BT[drawn.slice_BT == number].mean())
+        return metrics
 
     def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
         return {}

@@ -9,8 +9,8 @@ from stacklab.data.batches import batch_hash, batch_indices
 from stacklab.data.novelty import novelties
 from stacklab.data.prepared import PreparedData, bits_per_byte
 from stacklab.data.probes import probe_indices
-from stacklab.model.decode import generate
-from stacklab.model.sampling_spec import SamplingSpec
+from stacklab.model.generation.decode import generate
+from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.model.transformer import Transformer
 from stacklab.run.questions import questions
 from stacklab.run.spec import RunSpec
@@ -52,15 +52,15 @@ class TextFeed:
         }
 
     def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
-        asked = questions(self.data, per_hops=self.spec.evaluate.problems)
-        return answer_accuracy(model, asked, end_id=self.data.end_id, max_tokens=max_tokens)
+        problems = questions(self.data, per_hops=self.spec.evaluate.problems)
+        return answer_accuracy(model, problems, end_id=self.data.end_id, max_tokens=max_tokens)
 
     def samples(self, model: Transformer) -> list[dict[str, Any]]:
         spec = self.spec.sample
         prompts = [self.data.encode(prompt)[: self.spec.model.context_length - 1] for prompt in spec.prompts]
         sampling = SamplingSpec(temperature=spec.temperature, seed=self.spec.seed)
-        found = generate(model, prompts, max_tokens=spec.tokens, end_id=self.data.end_id, sampling=sampling)
-        ids = [one.ids for one in found]
+        texts = generate(model, prompts, max_tokens=spec.tokens, end_id=self.data.end_id, sampling=sampling)
+        ids = [text.ids for text in texts]
         copied = novelties(ids, self.data.train.stream, decode=self.data.decode) if ids else []
         return [
             {"prompt": prompt, "text": self.data.decode(own), "novelty": novelty.dump()}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stacklab.base.env import apply_defaults
-from stacklab.base.errors import Interrupted
+from stacklab.base.errors import Interrupted, SpecError
 from stacklab.study.engines.attempt import already_done, attempt
 from stacklab.study.engines.machine import cores
 from stacklab.study.engines.protocol import EXECUTE, STOPPED, Execute, RunEnd, Watch
@@ -15,10 +15,19 @@ from stacklab.study.engines.signals import Interruption
 class InlineEngine:
     name = "inline"
 
-    def __init__(self, *, target: str = EXECUTE) -> None:
+    def __init__(self, *, workers: int | None = None, target: str = EXECUTE) -> None:
+        """Raises SpecError for more than one worker."""
+        if workers not in (None, 1):
+            raise SpecError(f"workers: the inline engine trains one run at a time, not {workers}; use processes")
         self._target = target
 
-    def run(self, folders: Sequence[Path], *, watch: Watch) -> list[RunEnd]:
+    def slots(self, runs: int) -> int:
+        return 1
+
+    def threads(self, runs: int) -> int:
+        return cores()
+
+    def run(self, folders: Sequence[Path], *, watch: Watch, runs: int | None = None) -> list[RunEnd]:
         """As in Engine.run. The first Ctrl-C stops at the next step boundary, a second one at once."""
         apply_defaults()
         ends = []

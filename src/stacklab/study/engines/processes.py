@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from stacklab.study.engines.machine import default_workers
+from stacklab.study.engines.machine import default_workers, threads_each
 from stacklab.study.engines.protocol import EXECUTE, RunEnd, Watch
 from stacklab.study.engines.session import PRELOAD, Job, carry_out
 
@@ -16,9 +16,15 @@ class ProcessesEngine:
         self._target = target
         self._preload = preload
 
-    def run(self, folders: Sequence[Path], *, watch: Watch) -> list[RunEnd]:
+    def slots(self, runs: int) -> int:
+        return self._workers or default_workers(runs)
+
+    def threads(self, runs: int) -> int:
+        return threads_each(self.slots(runs))
+
+    def run(self, folders: Sequence[Path], *, watch: Watch, runs: int | None = None) -> list[RunEnd]:
         """As in Engine.run. The first Ctrl-C lets every worker finish its step and save, a second one kills them."""
-        workers = self._workers or default_workers(len(folders))
+        workers = self.slots(runs or len(folders))
         jobs = [Job((folder,)) for folder in folders]
         ends = carry_out(jobs, workers=workers, watch=watch, target=self._target, preload=self._preload)
         return [ends[folder] for folder in folders]

@@ -63,11 +63,18 @@ class Engine(Protocol):
     @property
     def name(self) -> str: ...
 
-    def run(self, folders: Sequence[Path], *, watch: Watch) -> list[RunEnd]:
+    def slots(self, runs: int) -> int:
+        """How many runs train at the same time in a study of so many runs."""
+
+    def threads(self, runs: int) -> int:
+        """Threads that each of them gets."""
+
+    def run(self, folders: Sequence[Path], *, watch: Watch, runs: int | None = None) -> list[RunEnd]:
         """Bring every run to its end, started in the order given; the ends come back in the same order.
 
-        Give all runs of a study, the done ones too: they cost nothing, and the number of threads a run gets depends
-        on how many there are. A run that fails is a RunEnd like any other. Raises Interrupted when the user stopped
+        runs: the number of runs of the whole study, from which the slots and the threads of a run follow; without it,
+        the number of folders. It must not depend on how many runs are left, or a resumed run would get other threads
+        than it began with. A run that fails is a RunEnd like any other. Raises Interrupted when the user stopped
         it: runs were saved at a step boundary and a later call resumes them.
         """
 

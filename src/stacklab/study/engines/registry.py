@@ -1,22 +1,44 @@
-"""Engines by name."""
+"""The engines by name. A new engine is a file beside this one and a line in ENGINES.
+
+Names and summaries are read for help texts, so nothing is imported until an engine is made.
+"""
 
 import os
-from typing import Literal, get_args
+import pkgutil
+from typing import NamedTuple
 
 from stacklab.base.errors import SpecError
-from stacklab.study.engines.inline import InlineEngine
-from stacklab.study.engines.machine import default_workers
-from stacklab.study.engines.processes import ProcessesEngine
 from stacklab.study.engines.protocol import Engine
-from stacklab.study.engines.replicas import ReplicasEngine
-
-EngineName = Literal["inline", "processes", "replicas"]
-ENGINES: tuple[str, ...] = get_args(EngineName)
 
 
-def worker_count(workers: int | None, *, runs: int) -> int:
-    """How many of `runs` an engine with workers trains at once when it is given `workers`."""
-    return workers or default_workers(runs)
+class EngineEntry(NamedTuple):
+    """path: of the class, which is called with `workers`. summary: for the help text."""
+
+    path: str
+    summary: str
+    needs_fork: bool = True
+
+
+ENGINES = {
+    "processes": EngineEntry(
+        "stacklab.study.engines.processes:ProcessesEngine", "one process per run, several runs at the same time"
+    ),
+    "replicas": EngineEntry(
+        "stacklab.study.engines.replicas:ReplicasEngine",
+        "the same, but small runs of equal shape over tasks share a process",
+    ),
+    "inline": EngineEntry(
+        "stacklab.study.engines.inline:InlineEngine", "one run after the other, in this process", needs_fork=False
+    ),
+}
+DEFAULT_ENGINE = "processes"
+
+
+def check_engine(name: str) -> str:
+    """The name of an engine. Raises ValueError that lists the engines."""
+    if name not in ENGINES:
+        raise ValueError(f"{name!r} is not an engine; choose one of {', '.join(ENGINES)}")
+    return name
 
 
 def make_engine(name: str, *, workers: int | None = None) -> Engine:
@@ -24,14 +46,13 @@ def make_engine(name: str, *, workers: int | None = None) -> Engine:
 
     Raises SpecError for an unknown name and for a number of workers that the engine cannot have.
     """
-    if name not in ENGINES:
-        raise SpecError(f"engine: {name!r} is not an engine; choose one of {', '.join(ENGINES)}")
+    try:
+        entry = ENGINES[check_engine(name)]
+    except ValueError as error:
+        raise SpecError(f"engine: {error}") from None
     if workers is not None and workers < 1:
         raise SpecError(f"workers: {workers} is too few; at least 1 is needed")
-    if name == "inline":
-        if workers not in (None, 1):
-            raise SpecError(f"workers: the inline engine trains one run at a time, not {workers}; use processes")
-        return InlineEngine()
-    if not hasattr(os, "fork"):
+    if entry.needs_fork and not hasattr(os, "fork"):
         raise SpecError(f"engine: {name} needs a system that can fork; use inline")
-    return ReplicasEngine(workers=workers) if name == "replicas" else ProcessesEngine(workers=workers)
+    engine: Engine = pkgutil.resolve_name(entry.path)(workers=workers)
+    return engine

@@ -9,7 +9,7 @@ from stacklab.run.paths import RunPaths
 from stacklab.run.stacking import group_key, why_alone
 from stacklab.run.store import read_spec
 from stacklab.study.engines.attempt import already_done
-from stacklab.study.engines.machine import cores, gpus
+from stacklab.study.engines.machine import default_workers, gpus, threads_each
 from stacklab.study.engines.protocol import EXECUTE, EXECUTE_TOGETHER, RunEnd, Watch
 from stacklab.study.engines.session import PRELOAD, Job, carry_out
 
@@ -25,9 +25,16 @@ class ReplicasEngine:
         self._target = target
         self._preload = preload
 
-    def run(self, folders: Sequence[Path], *, watch: Watch) -> list[RunEnd]:
+    def slots(self, runs: int) -> int:
+        return self._workers or default_workers(runs)
+
+    def threads(self, runs: int) -> int:
+        """Of a run that is trained alone; a stack has one thread."""
+        return threads_each(self.slots(runs))
+
+    def run(self, folders: Sequence[Path], *, watch: Watch, runs: int | None = None) -> list[RunEnd]:
         """As in Engine.run; a group is started when the first of its runs would be. Ctrl-C as in `processes`."""
-        workers = self._workers or cores()
+        workers = self.slots(runs or len(folders))
         jobs, reasons = make_jobs(folders, workers=workers)
         for reason, count in reasons.items():
             watch.note(f"{count} of {len(folders)} runs are trained one by one: {reason}")

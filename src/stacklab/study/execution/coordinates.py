@@ -6,7 +6,7 @@ from pathlib import Path
 from stacklab.base.errors import SpecError
 from stacklab.run.coordinates import Knob, Sweep, variants
 from stacklab.run.paths import OutPaths
-from stacklab.run.resolve_data import make_ready
+from stacklab.run.resolve_data import resolve_data
 from stacklab.study.engines.machine import cores
 from stacklab.study.planning.arms import check_context, with_data
 from stacklab.study.spec.checks import check_seeds
@@ -37,7 +37,7 @@ def check_coordinates(
     for knob, values in asked.items():
         variants(study.base.model, knob, values)
     check_context("the base", study.base)
-    data = make_ready(study.base.data, cache=OutPaths(out).cache, ask=False)
+    data = resolve_data(study.base.data, cache=OutPaths(out).cache, ask=False)
     base = with_data(study.base, data)
     spec = base.as_run(data.fingerprint, seed=seeds[0])
     from stacklab.run.coordinate_check import check

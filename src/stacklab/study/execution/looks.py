@@ -7,12 +7,14 @@ from stacklab.base.errors import SpecError
 from stacklab.stats.sequential import look_level
 from stacklab.study.planning.plan import Plan, load_plan, study_folder
 from stacklab.study.results.collect import collect
+from stacklab.study.results.tuning import with_tuned
 from stacklab.study.spec.checks import check_seeds
+from stacklab.study.spec.request import StudyRequest
 
 
-def saved_plan(out: Path, name: str, scale: str, variant: str) -> Plan | None:
-    """The plan that the study's folder holds, if it was run before."""
-    folder = study_folder(out, name, scale, variant)
+def saved_plan(name: str, request: StudyRequest) -> Plan | None:
+    """The plan that the folder of the study `name` holds, if it was run before as requested."""
+    folder = study_folder(name, request)
     return load_plan(folder) if (folder / "plan.json").is_file() else None
 
 
@@ -44,7 +46,8 @@ def more_seeds(plan: Plan, number: int, out: Path) -> tuple[int, ...]:
             f"--more-seeds {number}: every look adds {each}, as many seeds as the first had; a number chosen after "
             "seeing results would not keep the level"
         )
-    open_runs = sum(row.status in ("unfinished", "missing") for row in collect(plan, out))
+    rows = collect(with_tuned(plan, out), out)
+    open_runs = sum(row.status in ("unfinished", "missing") for row in rows)
     if open_runs:
         raise SpecError(
             f"--more-seeds: {open_runs} runs of look {plan.look} of {plan.looks} are not finished; run the study "

@@ -17,7 +17,7 @@ TRAINING = "running"
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """What a run last said in its progress.json; before it says anything, only that it is starting."""
 
     state: str = "starting"
@@ -40,13 +40,13 @@ class Progress:
         return "  ".join(parts)
 
 
-def read_progress(folder: Path, *, since: float) -> Progress | None:
+def read_progress(folder: Path, *, since: float) -> RunProgress | None:
     """What the run said after the wall-clock time `since`; None when that is nothing, or cannot be read."""
     try:
         row = read_json(RunPaths(folder).progress)
         if row["time"] < since:
             return None
-        return Progress(
+        return RunProgress(
             state=str(row["state"]),
             step=int(row["step"]),
             steps=int(row["steps"]),
@@ -76,7 +76,7 @@ class _Running:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.began, self.began_on_the_clock = time.monotonic(), time.time()
-        self.progress = Progress()
+        self.progress = RunProgress()
 
     def seconds(self) -> float:
         return time.monotonic() - self.began

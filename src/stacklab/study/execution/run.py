@@ -6,44 +6,47 @@ from typing import Any
 
 from stacklab.base.locks import exclusive
 from stacklab.run.paths import OutPaths
-from stacklab.run.spec import RunSpec
 from stacklab.run.store import create_run
-from stacklab.study.planning.plan import Plan, save_plan
-from stacklab.study.planning.tuning import trials, with_tuned
-from stacklab.study.results.cells import to_retry
+from stacklab.study.planning.attention_cost import attention_costs
+from stacklab.study.planning.plan import Plan, PlannedRun, save_plan
 from stacklab.study.results.ledger import enter
 from stacklab.study.results.results import StudyResult, read_results
+from stacklab.study.results.stages import NEEDED
 
 Todo = dict[Path, tuple[str, int]]
-"""Run folder -> how its run is called and its seed, dearest first."""
+"""Run folder -> the label and the seed of its run, most expensive first."""
 
 
 def run_plan(plan: Plan, out: Path, *, start: Callable[[Todo], Any]) -> StudyResult:
-    """Run what is not finished yet, and return the whole study's result: first the grid of a study that tunes, last
-    what stacks that fail get before they count as such.
+    """Run what is not finished yet, stage by stage, and return the whole study's result.
 
-    `start` gets what is to be run, once for each of these. Raises BusyError when another command runs the same study.
+    `start` gets the runs of a stage. Raises BusyError when another command runs the same study.
     """
     folder = plan.folder(out)
     with exclusive(folder, what=f"study {plan.study.name} at scale {plan.scale}"):
         save_plan(plan, folder)
         enter(plan, out)
-        _run([(trial.label, trial.spec) for trial in trials(plan)], out, start)
-        plan = with_tuned(plan, out)
-        save_plan(plan, folder)
-        _run([(arm.label, spec) for arm, _, spec in plan.runs()], out, start)
-        _run([(arm.label, spec) for arm, _, spec in to_retry(plan, out).runs()], out, start)
+        for needed in NEEDED.values():
+            _run(needed(plan, out).runs(), out, start)
         return read_results(plan, out)
 
 
-def _run(specs: list[tuple[str, RunSpec]], out: Path, start: Callable[[Todo], Any]) -> None:
+def _run(runs: list[PlannedRun], out: Path, start: Callable[[Todo], Any]) -> None:
     """Make the folders, each once though two arms may share a run, and start those that are not finished."""
     todo: Todo = {}
-    for label, spec in specs:
+    for arm, seed, spec in runs:
         run = OutPaths(out).run(spec.run_id)
         create_run(spec, run)
         if not run.result.exists():
             run.error.unlink(missing_ok=True)
-            todo.setdefault(run.folder, (label, spec.seed))
+            todo.setdefault(run.folder, (arm.label, seed))
     if todo:
         start(todo)
+
+
+def with_attention(plan: Plan, out: Path, *, threads: int) -> Plan:
+    """The plan of a study with a trend, with what attention costs its arms; any other as it is."""
+    if plan.study.trend is None:
+        return plan
+    arms = {arm.name: arm for arm in plan.arms}
+    return plan.model_copy(update={"attention": attention_costs(arms, out, threads=threads)})

@@ -11,9 +11,10 @@ from stacklab.base.errors import MatchError, SpecError
 from stacklab.base.yamlfile import Places
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import measure
+from stacklab.model.masks import MASKS
 from stacklab.model.spec import ModelSpec
 from stacklab.run.metrics import at_evaluations
-from stacklab.run.resolve_data import Ready, make_ready
+from stacklab.run.resolve_data import ResolvedData, resolve_data
 from stacklab.study.planning.contrast import check_declared
 from stacklab.study.planning.match import Match, TimeSolver, solve
 from stacklab.study.spec.load import assign, describe
@@ -25,25 +26,25 @@ class ResolvedArm(NamedTuple):
     name: str
     arm: ArmSpec
     config: BaseSpec
-    data: Ready
+    data: ResolvedData
     match: Match | None
 
 
-class ReadyOnce:
+class DataCache:
     """Data made ready, once for all arms that share them."""
 
     def __init__(self, cache: Path) -> None:
-        self._cache, self._found = cache, dict[tuple[str, bool], Ready]()
+        self._cache, self._found = cache, dict[tuple[str, bool], ResolvedData]()
 
-    def __call__(self, config: BaseSpec) -> Ready:
+    def __call__(self, config: BaseSpec) -> ResolvedData:
         key = (config.data.fingerprint, config.evaluate.problems > 0)
         if key not in self._found:
-            self._found[key] = make_ready(config.data, cache=self._cache, ask=key[1])
+            self._found[key] = resolve_data(config.data, cache=self._cache, ask=key[1])
         return self._found[key]
 
 
 def resolve_arms(
-    study: StudySpec, *, names: tuple[str, ...], ready: Callable[[BaseSpec], Ready], by_time: TimeSolver
+    study: StudySpec, *, names: tuple[str, ...], ready: Callable[[BaseSpec], ResolvedData], by_time: TimeSolver
 ) -> dict[str, ResolvedArm]:
     """The named arms, in the study's order, as complete configurations with their data.
 
@@ -71,12 +72,12 @@ def resolve_arms(
     return {name: resolved[name] for name in study.arms if name in names}
 
 
-def with_data(config: BaseSpec, data: Ready) -> BaseSpec:
+def with_data(config: BaseSpec, data: ResolvedData) -> BaseSpec:
     """What follows from the data filled in: the vocabulary, and the steps of stated epochs."""
     return _with_steps(_with_vocabulary(config, data), data)
 
 
-def _with_steps(config: BaseSpec, data: Ready) -> BaseSpec:
+def _with_steps(config: BaseSpec, data: ResolvedData) -> BaseSpec:
     """The last batch of an epoch may reach into the next."""
     train = config.train
     if train.epochs is None:
@@ -88,7 +89,7 @@ def _with_steps(config: BaseSpec, data: Ready) -> BaseSpec:
     return config.model_validate(config.dump() | {"train": train.dump() | {"steps": steps}})
 
 
-def _with_vocabulary(config: BaseSpec, data: Ready) -> BaseSpec:
+def _with_vocabulary(config: BaseSpec, data: ResolvedData) -> BaseSpec:
     """The data's number of ids unless the study states one, which may be larger (unused rows) but not smaller."""
     model = config.model
     if model.vocab_size is None:
@@ -126,7 +127,7 @@ def _changed(name: str, arm: ArmSpec, base: BaseSpec) -> BaseSpec:
 
 
 def _check_mask(name: str, config: BaseSpec) -> None:
-    if config.model.mask != "causal" and isinstance(config.data, DataSpec):
+    if not MASKS[config.model.mask].causal and isinstance(config.data, DataSpec):
         raise SpecError(
             f"arm {name}: model.mask = {config.model.mask} shows each position the next token, which it is trained to "
             "predict; use causal"
@@ -145,7 +146,7 @@ def _solve(name: str, match: MatchSpec, config: BaseSpec, target: BaseSpec, by_t
         raise SpecError(describe(error, Places(f"arm {name}, while matching"))) from error
 
 
-def _check_stop(who: str, config: BaseSpec, data: Ready) -> None:
+def _check_stop(who: str, config: BaseSpec, data: ResolvedData) -> None:
     """Raises SpecError for a goal that no evaluation can tell of, or none can reach."""
     rule = config.train.stop
     if rule is None:

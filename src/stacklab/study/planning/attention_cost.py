@@ -4,26 +4,19 @@ import json
 import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-from pydantic import ValidationError
+from typing import Any, Protocol
 
 from stacklab.base.canon import canonical_json, fingerprint
-from stacklab.base.errors import DataError
-from stacklab.base.files import read_json, write_json
 from stacklab.base.hardware import processor_name
 from stacklab.base.spec import Items, Spec
-from stacklab.run.attention_form import AttentionForm, attention_forms
 from stacklab.run.paths import OutPaths
+from stacklab.run.timing.attention_form import AttentionForm, attention_forms
 from stacklab.study.engines.machine import gpus
-from stacklab.study.planning.measure import measured, once
-from stacklab.study.planning.stopwatch import work
+from stacklab.study.planning.match_step_time import work
+from stacklab.study.planning.measure import kept, measured
 from stacklab.study.spec.study import BaseSpec
 
-if TYPE_CHECKING:
-    from stacklab.study.planning.plan import Plan
-
-MODULE = "stacklab.run.attention_cost"
+MEASUREMENT = "attention_cost"
 ATTENTION_FIELDS = (
     *("num_heads", "num_kv_heads", "window", "position"),
     *("attention_scale", "attention_identity", "attention_dropout", "mask"),
@@ -58,8 +51,8 @@ class Configured(Protocol):
     def config(self) -> BaseSpec: ...
 
 
-class Kept(Spec):
-    """The file of one measurement: what was asked, and the seconds of a micro-batch through each form, by round."""
+class KeptAttention(Spec):
+    """The file of one measurement: the question, and the seconds of a micro-batch through each form, by round."""
 
     asked: dict[str, Any]
     rounds: Items[Items[float]]
@@ -86,16 +79,8 @@ def attention_costs(arms: Mapping[str, Configured], out: Path, *, threads: int) 
     return AttentionCosts(seconds=seconds, rounds=least, threads=threads, processor=processor_name())
 
 
-def with_attention(plan: "Plan", out: Path, *, threads: int) -> "Plan":
-    """The plan of a study with a trend, with what attention costs its arms; any other as it is."""
-    if plan.study.trend is None:
-        return plan
-    arms = {arm.name: arm for arm in plan.arms}
-    return plan.model_copy(update={"attention": attention_costs(arms, out, threads=threads)})
-
-
 def attention_differs(configs: Iterable[BaseSpec]) -> bool:
-    """Whether arms have layers of other heads, windows, rotary positions or kinds of attention."""
+    """Whether arms have layers of other heads, windows, positions that act in attention or kinds of attention."""
     return len({frozenset(_kinds(config)) for config in configs}) > 1
 
 
@@ -113,8 +98,8 @@ def _kinds(config: BaseSpec) -> Iterable[str]:
 def _beside_attention(config: BaseSpec) -> dict[str, Any]:
     whole = work(config)
     model = {name: value for name, value in whole["model"].items() if name not in ATTENTION_FIELDS}
-    # Positions of other kinds are added to what goes into the first layer.
-    added = None if config.model.position.kind in ("rotary", "none") else whole["model"]["position"]
+    # Rows are added to the stream before the first layer.
+    added = whole["model"]["position"] if config.model.position.adds_rows else None
     return whole | {"model": model, "added": added}
 
 
@@ -132,15 +117,12 @@ def _key(form: AttentionForm) -> str:
 def _rounds(forms: Mapping[str, AttentionForm], out: Path, threads: int) -> tuple[tuple[float, ...], ...]:
     """In the order of the sorted keys."""
     dumped = [forms[key].dump() for key in sorted(forms)]
-    asked = {"forms": dumped, "threads": threads, "processor": processor_name(), "gpu": bool(gpus())}
-    path = OutPaths(out).attention / f"{fingerprint(asked)}.json"
+    question = {"forms": dumped, "threads": threads, "processor": processor_name(), "gpu": bool(gpus())}
 
-    def measure() -> None:
-        answer = measured(MODULE, json.dumps(dumped), out, threads=threads, mend="a study's attention is measured")
-        write_json(path, Kept(asked=asked, rounds=json.loads(answer)).dump())
+    def measure() -> KeptAttention:
+        text = json.dumps(dumped)
+        answer = measured(MEASUREMENT, text, out, threads=threads, mend="a study's attention is measured")
+        return KeptAttention(asked=question, rounds=json.loads(answer))
 
-    once(path, measure, what="measuring attention")
-    try:
-        return Kept.model_validate(read_json(path)).rounds
-    except ValidationError as error:
-        raise DataError(f"{path}: not a kept measurement; delete it to measure anew") from error
+    path = OutPaths(out).attention / f"{fingerprint(question)}.json"
+    return kept(path, KeptAttention, measure, what="measuring attention").rounds

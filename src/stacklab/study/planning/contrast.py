@@ -1,9 +1,10 @@
 """What differs between two arms once every default and rule is applied, and whether it was declared."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from stacklab.base.errors import ContrastError
+from stacklab.base.spec import Spec
 from stacklab.model.spec import LayerSpec, ModelSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.study.spec.study import ArmSpec, BaseSpec
@@ -12,7 +13,7 @@ MOVE_BATCHES = ("data.", "train.batch_size", "train.steps")
 """Settings that change which batches are seen; arms that differ in none of them must have seen the same."""
 
 
-class Difference(NamedTuple):
+class Difference(Spec):
     """One effective setting that two configurations do not share."""
 
     path: str
@@ -32,7 +33,8 @@ def effective(base: BaseSpec) -> dict[str, Any]:
 def differences(left: BaseSpec, right: BaseSpec) -> list[Difference]:
     """The effective settings that differ, by path."""
     a, b = effective(left), effective(right)
-    return [Difference(path, a.get(path), b.get(path)) for path in sorted(a | b) if a.get(path) != b.get(path)]
+    moved = [path for path in sorted(a | b) if a.get(path) != b.get(path)]
+    return [Difference(path=path, left=a.get(path), right=b.get(path)) for path in moved]
 
 
 def pairing(paths: Iterable[str]) -> Pairing:
@@ -49,11 +51,11 @@ def pairing(paths: Iterable[str]) -> Pairing:
 def check_declared(name: str, arm: ArmSpec, base: BaseSpec, resolved: BaseSpec, knobs: Iterable[str]) -> None:
     """Raises ContrastError if the arm differs from the base in a path that is neither a knob nor declared."""
     allowed = (*knobs, *arm.consequences)
-    for path, left, right in differences(base, resolved):
-        if not any(path == known or path.startswith(known + ".") for known in allowed):
+    for moved in differences(base, resolved):
+        if not any(moved.path == known or moved.path.startswith(known + ".") for known in allowed):
             raise ContrastError(
-                f"arm {name}: changes {path} from {left!r} to {right!r}, which is neither a knob of the study "
-                f"({', '.join(knobs)}) nor among the arm's consequences; declare it or remove the change"
+                f"arm {name}: changes {moved.path} from {moved.left!r} to {moved.right!r}, which is neither a knob of "
+                f"the study ({', '.join(knobs)}) nor among the arm's consequences; declare it or remove the change"
             )
 
 

@@ -6,16 +6,15 @@ from pathlib import Path
 from stacklab.base.errors import SpecError
 from stacklab.base.units import size
 from stacklab.study.planning.plan import Plan
-from stacklab.study.planning.retry import most_retries
+from stacklab.study.planning.stages import MAIN, STAGES
 from stacklab.study.planning.suggest import nearest_settings
-from stacklab.study.planning.tuning import trials
 
 PROCESS_BYTES = 400 * 2**20
 """What a process holds beside training: Python and torch, the evaluations."""
 
 
 def disk_bytes(plan: Plan, *, workers: int) -> int:
-    """Final fp32 weights of every run, and the checkpoints (weights and both moments) of those that train at once."""
+    """Final fp32 weights of every run, and checkpoints (weights and optimiser state) of those that train at once."""
     return _rates(plan) + len(plan.seeds) * _weights(plan) + workers * _checkpoint(plan)
 
 
@@ -57,15 +56,15 @@ def _disk_advice(plan: Plan, workers: int, free: int) -> str:
 def _rates(plan: Plan) -> int:
     """Bytes of the final weights of the runs that choose learning rates, and of those that all stacks would get if they
     failed."""
-    arms = [trial.arm for trial in trials(plan)] + [arm for arm, _, _ in most_retries(plan).runs()]
-    return sum(4 * arm.total_parameters for arm in arms)
+    runs = [run for stage in STAGES if stage is not MAIN for run in stage.most(plan).runs()]
+    return sum(4 * run.arm.total_parameters for run in runs)
 
 
 def _weights(plan: Plan) -> int:
     """Bytes of the final weights of one seed of every arm."""
-    return sum(4 * arm.total_parameters for arm in plan.arms)
+    return sum(4 * arm.total_parameters for arm in MAIN.most(plan).arms)
 
 
 def _checkpoint(plan: Plan) -> int:
     """Bytes of the largest checkpoint."""
-    return 12 * max(arm.total_parameters for arm in plan.arms)
+    return max(arm.config.train.optimizer.checkpoint_bytes(arm.total_parameters) for arm in plan.arms)

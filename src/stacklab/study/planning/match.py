@@ -51,7 +51,7 @@ def solve(match: MatchSpec, model: ModelSpec, target: int, *, context: int) -> M
     Raises MatchError when none lies within the tolerance, naming the two nearest.
     """
     quantity, step = match.quantity, grain(match, model)
-    assert quantity != "step_seconds", "measured, not counted: see stacklab.study.planning.stopwatch"
+    assert quantity != "step_seconds", "measured, not counted: see stacklab.study.planning.match_step_time"
     if target == 0:
         raise MatchError(f"match: {quantity} of {match.to} is 0; match another quantity")
 

@@ -1,21 +1,31 @@
-"""Measuring in a process of its own, with the environment and the threads that a run gets."""
+"""Measuring in a process of its own, with the environment and the threads that a run gets; measurements are kept."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from stacklab.base.env import training_environment
-from stacklab.base.errors import StacklabError
+from stacklab.base.errors import DataError, StacklabError
+from stacklab.base.files import read_json, write_json
 from stacklab.base.locks import exclusive
+from stacklab.base.spec import Spec
+
+S = TypeVar("S", bound=Spec)
 
 
-def measured(module: str, specs: str, out: Path, *, threads: int, mend: str) -> str:
-    """What `python -m module OUT THREADS` answers to `specs`. Raises StacklabError, ending in `mend`, when it fails."""
+def measured(measurement: str, question: str, out: Path, *, threads: int, mend: str) -> str:
+    """The answer of `python -m stacklab.run.timing MEASUREMENT` to a question, both in JSON.
+
+    Raises StacklabError, ending in `mend`, when it fails.
+    """
     done = subprocess.run(
-        [sys.executable, "-P", "-m", module, os.fspath(out), str(threads)],
-        input=specs,
+        [sys.executable, "-P", "-m", "stacklab.run.timing", measurement, os.fspath(out), str(threads)],
+        input=question,
         capture_output=True,
         text=True,
         check=False,
@@ -27,10 +37,17 @@ def measured(module: str, specs: str, out: Path, *, threads: int, mend: str) -> 
     return done.stdout
 
 
-def once(path: Path, measure: Callable[[], None], *, what: str) -> None:
-    """Let `measure` write `path` unless it exists; one at a time, since measurements would disturb each other."""
-    if path.exists():
-        return
-    with exclusive(path.parent, what=what, give_up=lambda: False):
-        if not path.exists():
-            measure()
+def kept(path: Path, kind: type[S], measure: Callable[[], S], *, what: str) -> S:
+    """The measurement in a file, made by `measure` unless the file exists; one at a time, since measurements would
+    disturb each other.
+
+    Raises DataError for a file that is not such a measurement.
+    """
+    if not path.exists():
+        with exclusive(path.parent, what=what, give_up=lambda: False):
+            if not path.exists():
+                write_json(path, measure().dump())
+    try:
+        return kind.model_validate(read_json(path))
+    except ValidationError as error:
+        raise DataError(f"{path}: not a kept measurement; delete it to measure anew") from error

@@ -1,11 +1,11 @@
 """The plan: what will run, counted and checked, before anything is trained. One storable value."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from stacklab.base.errors import DataError, SpecError
+from stacklab.base.errors import DataError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec
 from stacklab.data.spec import DataSpec
@@ -15,23 +15,16 @@ from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.sequential import look_level
-from stacklab.study.engines.machine import threads_each
-from stacklab.study.engines.registry import worker_count
-from stacklab.study.planning.arms import ReadyOnce, ResolvedArm, check_context, resolve_arms, with_data
+from stacklab.study.engines.registry import make_engine
+from stacklab.study.planning.arms import DataCache, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts
-from stacklab.study.planning.contrast import differences, pairing
+from stacklab.study.planning.contrast import Difference, differences, pairing
 from stacklab.study.planning.match import StepTimes, unmatched
+from stacklab.study.planning.match_step_time import step_time_solver
 from stacklab.study.planning.rates import check_tuning, chosen_rates
-from stacklab.study.planning.stopwatch import stopwatch
-from stacklab.study.spec.checks import check_seeds
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
+from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import BaseSpec, ClaimSpec, StudySpec
-
-
-class DifferencePlan(Spec):
-    path: str
-    left: Any
-    right: Any
 
 
 class MatchPlan(Spec):
@@ -62,7 +55,7 @@ class ArmPlan(Spec):
     memory_bytes: dict[str, int]
     """By what holds them, their total, and all_scores: the B x heads x T^2 of a layer, which are not held at once."""
     match: MatchPlan | None
-    changes: Items[DifferencePlan]
+    changes: Items[Difference]
     """Effective differences from the base: left the base's value, right the arm's."""
     origin: str = ""
     """Of an arm at another learning rate: the arm that it is at the shared rate."""
@@ -79,14 +72,22 @@ class Contrast(Spec):
     id: str
     claim: ClaimSpec
     against: str
-    differences: Items[DifferencePlan]
+    differences: Items[Difference]
 
     @property
     def pairing(self) -> Pairing:
         return pairing(row.path for row in self.differences)
 
 
+class PlannedRun(NamedTuple):
+    arm: ArmPlan
+    seed: int
+    spec: RunSpec
+
+
 class Plan(Spec):
+    """What will run. It is saved once and never changes: what follows from results is derived from it again."""
+
     study: StudySpec
     scale: str
     seeds: Items[int]
@@ -112,66 +113,62 @@ class Plan(Spec):
     def run_spec(self, arm: ArmPlan, seed: int) -> RunSpec:
         return arm.config.as_run(arm.data_fingerprint, seed=seed)
 
-    def runs(self) -> list[tuple[ArmPlan, int, RunSpec]]:
-        """All runs, dearest first so that none is left alone at the end; seeds of an arm side by side."""
+    def runs(self) -> list[PlannedRun]:
+        """All runs, most expensive first, so that none is left alone at the end; seeds of an arm side by side."""
         arms = sorted(self.arms, key=lambda arm: -arm.train_flops)
-        return [(arm, seed, self.run_spec(arm, seed)) for arm in arms for seed in self.seeds]
+        return [PlannedRun(arm, seed, self.run_spec(arm, seed)) for arm in arms for seed in self.seeds]
 
     def folder(self, out: Path) -> Path:
-        return study_folder(out, self.study.name, self.scale, self.variant)
+        return _folder(out, self.study.name, self.scale, self.variant)
 
 
-def study_folder(out: Path, name: str, scale: str, variant: str) -> Path:
+def study_folder(name: str, request: StudyRequest) -> Path:
+    """Where the study `name`, run as requested, keeps its plan and its results."""
+    return _folder(request.out, name, request.scale, request.variant)
+
+
+def _folder(out: Path, name: str, scale: str, variant: str) -> Path:
     return OutPaths(out).study(name, f"{scale}-{variant}" if variant else scale)
 
 
 def make_plan(
     study: StudySpec,
+    request: StudyRequest,
     *,
-    scale: str,
-    out: Path,
     seeds: tuple[int, ...] | None = None,
-    variant: str = "",
     looks: int = 1,
     look: int = 1,
-    tuning: TuningSpec | None = None,
-    retry: RetrySpec | None = None,
-    workers: int | None = None,
 ) -> Plan:
-    """Prepare the data, resolve and check the arms, pair them for the claims. tuning, retry: in place of the scale's.
-
-    workers: how many runs will train at once (None: as many as the machine takes), which decides with how many threads
-    a match of step times is measured.
+    """Prepare the data, resolve and check the arms, pair them for the claims. `study` is the study at the request's
+    scale, with its overrides. seeds: of a later look, in place of the request's.
 
     Raises DataError, TokenizerError, SpecError, ContrastError or MatchError for what cannot be run.
     """
-    settings = study.scales[scale]
-    try:
-        chosen = settings.seeds if seeds is None else check_seeds(seeds)
-    except ValueError as error:
-        raise SpecError(f"--seeds: {error}") from error
-    tuning, retry = chosen_rates(study, settings, tuning, retry)
+    settings, out = study.scales[request.scale], request.out
+    chosen = seeds or request.seeds or settings.seeds
+    tuning, retry = chosen_rates(study, settings, request)
     check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
-    ready = ReadyOnce(OutPaths(out).cache)
+    ready = DataCache(OutPaths(out).cache)
     check_context("the base", study.base)
     data = ready(study.base)
-    # Of the first look, so that later ones find the same measurement.
-    slots = worker_count(workers, runs=len(names) * len(chosen) // look)
-    by_time = stopwatch(out, data_fingerprint=data.fingerprint, threads=threads_each(slots))
+    # Matches of step times are measured with the threads of a run. Of the first look, so that later ones find them.
+    engine = make_engine(request.engine, workers=request.workers)
+    threads = engine.threads(len(names) * len(chosen) // look)
+    by_time = step_time_solver(out, data_fingerprint=data.fingerprint, threads=threads)
     arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
     contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
     return Plan(
         study=study,
-        scale=scale,
+        scale=request.scale,
         seeds=chosen,
         data_fingerprint=data.fingerprint,
         data=data.facts,
         arms=tuple(_arm_plan(with_data(study.base, data), arms, arm) for arm in arms.values()),
         contrasts=contrasts,
         not_asked=not_asked,
-        variant=variant,
+        variant=request.variant,
         looks=looks,
         look=look,
         tuning=tuning,
@@ -190,13 +187,24 @@ def save_plan(plan: Plan, folder: Path) -> None:
 
 
 def load_plan(folder: Path) -> Plan:
-    """Raises DataError for a file that is no plan, or one of another version."""
+    """The saved plan. Raises DataError for a file that is not a plan, or one of another version."""
     path = folder / "plan.json"
     try:
-        return Plan.model_validate(read_json(path))
+        return _without_tuned(Plan.model_validate(read_json(path)))
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise DataError(f"{path}: not a plan of this version ({where}); delete it, its runs are kept") from error
+
+
+def _without_tuned(plan: Plan) -> Plan:
+    """Earlier versions saved arms at their own best settings with the plan; they are derived from the runs now."""
+    tuned = tuple(arm.name for arm in plan.arms if arm.origin)
+    if not tuned:
+        return plan
+    arms = tuple(arm for arm in plan.arms if not arm.origin)
+    contrasts = tuple(one for one in plan.contrasts if one.claim.arm not in tuned)
+    not_asked = tuple(line for line in plan.not_asked if not line.partition(": ")[0].endswith("@tuned"))
+    return plan.model_copy(update={"arms": arms, "contrasts": contrasts, "not_asked": not_asked})
 
 
 def _unanswerable(metric: str, arm: ResolvedArm) -> str:
@@ -224,8 +232,7 @@ def _contrasts(
             elif reason := _unanswerable(claim.metric, arms[claim.arm]) or _unanswerable(claim.metric, arms[other]):
                 left_out.append(f"{name}: {reason}")
             else:
-                rows = differences(arms[other].config, arms[claim.arm].config)
-                moved = tuple(_difference(row) for row in rows)
+                moved = tuple(differences(arms[other].config, arms[claim.arm].config))
                 asked.append(Contrast(id=name, claim=claim, against=other, differences=moved))
     return tuple(asked), tuple(left_out)
 
@@ -238,6 +245,7 @@ def memory_of(config: BaseSpec) -> Memory:
         micro_batch=train.micro_batch,
         context=config.data.block_size,
         loss_chunk_rows=train.loss_chunk_rows,
+        optimizer_tensors=len(train.optimizer.state),
     )
 
 
@@ -258,7 +266,7 @@ def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) ->
         memory_bytes=vars(memory)
         | {"total": memory.total, "all_scores": all_scores(model, micro_batch=train.micro_batch, context=context)},
         match=_match_plan(arms, arm),
-        changes=tuple(_difference(row) for row in differences(base, arm.config)),
+        changes=tuple(differences(base, arm.config)),
     )
 
 
@@ -278,7 +286,3 @@ def _match_plan(arms: dict[str, ResolvedArm], arm: ResolvedArm) -> MatchPlan | N
         times=arm.match.times,
         others=others,
     )
-
-
-def _difference(row: Any) -> DifferencePlan:
-    return DifferencePlan(path=row.path, left=row.left, right=row.right)

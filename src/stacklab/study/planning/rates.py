@@ -2,7 +2,8 @@
 
 from stacklab.base.errors import SpecError
 from stacklab.data.spec import DataSpec
-from stacklab.study.spec.rates import BOTH_RATES, NO_CELLS, RetrySpec, TuningSpec
+from stacklab.study.spec.rates import NO_CELLS, RetrySpec, TuningSpec
+from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import BaseSpec, ScaleSpec, StudySpec
 
 
@@ -13,17 +14,15 @@ def with_optimizer(config: BaseSpec, **settings: float) -> BaseSpec:
 
 
 def chosen_rates(
-    study: StudySpec, scale: ScaleSpec, tuning: TuningSpec | None, retry: RetrySpec | None
+    study: StudySpec, scale: ScaleSpec, request: StudyRequest
 ) -> tuple[TuningSpec | None, RetrySpec | None]:
-    """What is given in place of the scale's rates for all arms, or for those that fail, takes the place of both.
+    """The request's rates, for all arms or for those that fail, take the place of both of the scale's.
 
-    Raises SpecError when both are given, and for rates of a study that has no cells.
+    Raises SpecError for rates of a study that has no cells.
     """
-    if tuning and retry:
-        raise SpecError(f"--retry-rates: {BOTH_RATES}")
-    if retry and study.grid is None:
+    if request.retry and study.grid is None:
         raise SpecError(f"--retry-rates: {NO_CELLS}")
-    return (tuning, retry) if tuning or retry else (scale.tuning, scale.retry)
+    return (request.tuning, request.retry) if request.tuning or request.retry else (scale.tuning, scale.retry)
 
 
 def check_tuning(study: StudySpec, tuning: TuningSpec | None, seeds: tuple[int, ...]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from stacklab.base.errors import SpecError
 from stacklab.base.search import smallest
 from stacklab.model.count import flops_per_token
-from stacklab.run.resolve_data import Ready
+from stacklab.run.resolve_data import ResolvedData
 from stacklab.study.planning.arms import resolve_arms
 from stacklab.study.planning.match import Match, TimeSolver, solve
 from stacklab.study.planning.plan import Plan, memory_of
@@ -61,10 +61,10 @@ def _fits(plan: Plan, changes: Mapping[str, int], limit: int) -> bool:
     return all(memory_of(arm.config).total <= limit for arm in arms.values())
 
 
-def _counted(plan: Plan, config: BaseSpec) -> Ready:
+def _counted(plan: Plan, config: BaseSpec) -> ResolvedData:
     """The data as far as sizes depend on them."""
     task = config.data.task if isinstance(config.data, TaskData) else None
-    return Ready("", plan.data["vocab_size"] if task is None else task.vocab_size, {}, ())
+    return ResolvedData("", plan.data["vocab_size"] if task is None else task.vocab_size, {}, ())
 
 
 def _time_solver(plan: Plan) -> TimeSolver:

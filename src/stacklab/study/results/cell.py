@@ -32,7 +32,7 @@ class SeedOutcome(Spec):
     trained: int
 
 
-class Progress(NamedTuple):
+class LateProgress(NamedTuple):
     """From the third quarter of training to the last: what the metric rose by, and the share that the loss fell by."""
 
     rise: float
@@ -95,7 +95,7 @@ def read_cell(
     return cell.model_copy(update={"verdict": verdict, "reason": reason})
 
 
-def judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], others: Progress | None) -> tuple[CellVerdict, str]:
+def judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], others: LateProgress | None) -> tuple[CellVerdict, str]:
     """The verdict on a cell, whatever verdict it carries, and the sentence that says why.
 
     others: the progress of the seeds that do not solve, in the mean; None where evaluations are too few to tell.
@@ -129,7 +129,7 @@ def unsolved(cell: Cell, grid: GridSpec) -> list[SeedOutcome]:
     return [one for one in cell.outcomes if one.final < grid.solved]
 
 
-def progress(metric: str, histories: Sequence[Sequence[Mapping[str, Any]]]) -> Progress | None:
+def progress(metric: str, histories: Sequence[Sequence[Mapping[str, Any]]]) -> LateProgress | None:
     """Mean over seeds; None without a seed that was evaluated in both quarters."""
     loss = f"{metric.partition('.')[0]}.loss"
     found = []
@@ -147,4 +147,4 @@ def progress(metric: str, histories: Sequence[Sequence[Mapping[str, Any]]]) -> P
     if not found:
         return None
     rises, falls = zip(*found, strict=True)
-    return Progress(statistics.fmean(rises), statistics.fmean(falls))
+    return LateProgress(statistics.fmean(rises), statistics.fmean(falls))

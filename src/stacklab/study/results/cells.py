@@ -10,7 +10,6 @@ from stacklab.study.planning.plan import ArmPlan, Plan
 from stacklab.study.planning.retry import retry_plan
 from stacklab.study.results.cell import FAILED, Cell, CellVerdict, count_solved, read_cell, unsolved
 from stacklab.study.results.collect import Row, collect, curves
-from stacklab.study.spec.expand import combinations, measured
 from stacklab.study.spec.grid import GridSpec
 
 ENOUGH = 2
@@ -73,11 +72,11 @@ def _cells_of(plan: Plan, grid: GridSpec, rows: Sequence[Row], out: Path) -> lis
     for arm in plan.arms:
         arms.setdefault(arm.origin or arm.name, []).append(arm)
     found = []
-    for name, values in combinations(grid.axes).items():
+    for name, values in grid.combinations().items():
         for arm in arms.get(name, ()):
             own = [row for row in rows if row.arm == arm.name]
             histories = {row.seed: evals[arm.name, row.seed] for row in own if row.status == "finished"}
-            for on, metric in measured(grid.axes, grid.metric):
+            for on, metric in grid.measured():
                 at = {value.axis: value.value for value in values} | on
                 found.append(read_cell(arm, {axis: at[axis] for axis in grid.axes}, grid, metric, own, histories))
     return found

@@ -29,11 +29,11 @@ class Entry(Spec):
 
 
 def enter(plan: Plan, out: Path) -> None:
-    """Enter every claim of the plan that is new or differs from its last entry."""
+    """Enter every claim of a saved plan that is new or differs from its last entry."""
     entries = read_ledger(plan.folder(out))
     last = {entry.id: entry.claim for entry in entries}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    for contrast in {one.id: one for one in (*tuned_contrasts(plan), *plan.contrasts)}.values():
+    for contrast in (*plan.contrasts, *tuned_contrasts(plan)):
         stated = statement(contrast)
         if last.get(contrast.id) != fingerprint(stated):
             seen = _finished(plan, contrast, out)

@@ -8,7 +8,9 @@ from stacklab.run.paths import OutPaths, out_of
 from stacklab.run.store import find_run, read_spec
 from stacklab.study.planning.plan import Plan, load_plan, make_plan
 from stacklab.study.results.collect import Row, collect, run_row
+from stacklab.study.results.tuning import with_tuned
 from stacklab.study.spec.load import read_study
+from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import BaseSpec
 
 
@@ -45,8 +47,8 @@ def _run(name: str, out: Path) -> Subject:
 def _plan(study: str, *, scale: str, out: Path) -> Plan:
     for folder in (Path(study), OutPaths(out).root / "studies" / study):
         if (folder / "plan.json").is_file():
-            return load_plan(folder)
-    return make_plan(read_study(study, scale=scale), scale=scale, out=out)
+            return with_tuned(load_plan(folder), out)
+    return make_plan(read_study(study, scale=scale), StudyRequest(scale=scale, out=out))
 
 
 def _arm(plan: Plan, name: str, *, reference: str, out: Path) -> Subject:

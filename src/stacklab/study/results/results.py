@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from stacklab.base.errors import DataError
 from stacklab.study.planning.plan import Plan, load_plan
-from stacklab.study.planning.tuning import ArmTuning, read_tuning
 from stacklab.study.results.analyse import ClaimResult, analyse
 from stacklab.study.results.cell import Cell
 from stacklab.study.results.cells import read_cells, to_retry
 from stacklab.study.results.collect import Row, collect, table
 from stacklab.study.results.ledger import read_ledger
+from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The plan, a row per run, a result per claim. `out` is the folder that holds runs and studies."""
+    """The plan with its tuned arms, a row per run, a result per claim. `out` holds the folders of runs and studies."""
 
     plan: Plan
     out: Path
     rows: list[Row]
     claims: list[ClaimResult]
     tuning: list[ArmTuning]
-    """What the arms came to over the grid of a study that tunes; empty for others."""
+    """Every arm over the grid of learning rates, for a study that tunes; empty for others."""
     cells: list[Cell]
     """Of a study whose arms are a grid; empty for others."""
     retried: list[Row]
@@ -48,10 +48,12 @@ class StudyResult:
 
 
 def read_results(plan: Plan, out: Path) -> StudyResult:
+    """The outcome of a saved plan, with tuned arms and retries as far as there are any."""
+    tunings, plan = read_tuning(plan, out), with_tuned(plan, out)
     rows = collect(plan, out)
     claims = analyse(plan, rows, read_ledger(plan.folder(out)))
     retried = collect(to_retry(plan, out), out)
-    return StudyResult(plan, out, rows, claims, read_tuning(plan, out), read_cells(plan, rows, out), retried)
+    return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried)
 
 
 def open_results(folder: Path) -> StudyResult:

@@ -1,12 +1,86 @@
-"""Arms that are a grid. No torch here."""
+"""Arms that are a grid: every combination of its axes. No torch here."""
 
-from typing import Any, Self
+from itertools import product
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.run.metrics import check_metric, is_share
-from stacklab.study.spec.expand import measured
+
+Value = bool | int | float | str | None
+
+
+class AxisValue(NamedTuple):
+    """One value of an axis that makes arms. `part` is its part of an arm's name."""
+
+    axis: str
+    value: str
+    part: str
+    label: str
+    changes: dict[str, Any]
+
+
+class Listed(Spec):
+    """An axis with a list of values."""
+
+    values: Items[Value] = Field(min_length=1)
+
+    @field_validator("values")
+    @classmethod
+    def _distinct(cls, values: tuple[Value, ...]) -> tuple[Value, ...]:
+        names = [str(value) for value in values]
+        if len(set(names)) < len(names):
+            raise ValueError(f"the axis has a value twice: {', '.join(names)}")
+        return values
+
+    @property
+    def names(self) -> list[str]:
+        return [str(value) for value in self.values]
+
+
+class PathAxis(Listed):
+    """Values of one setting of the base."""
+
+    path: Text
+
+    def arm_values(self, axis: str) -> list[AxisValue]:
+        noun = axis.removesuffix("s")
+        return [
+            AxisValue(
+                axis,
+                str(value),
+                f"{axis}-{value}",
+                f"{value} {noun if value == 1 else axis}",
+                {self.path: value},
+            )
+            for value in self.values
+        ]
+
+
+class MetricAxis(Listed):
+    """Metrics of every arm, `{}` in the name standing for the value; such an axis makes no arms."""
+
+    metric: Text
+
+    def metrics(self) -> dict[str, str]:
+        """Value -> metric."""
+        return {name: self.metric.replace("{}", name) for name in self.names}
+
+
+NamedAxis = Annotated[dict[Text, dict[Text, Any]], Field(min_length=1)]
+"""Name of a value -> the settings that it changes."""
+
+
+def _kind_of_axis(value: Any) -> str:
+    keys = value if isinstance(value, dict) else type(value).model_fields if isinstance(value, Spec) else ()
+    return "(path)" if "path" in keys else "(metric)" if "metric" in keys else "(names)"
+
+
+Axis = Annotated[
+    Annotated[PathAxis, Tag("(path)")] | Annotated[MetricAxis, Tag("(metric)")] | Annotated[NamedAxis, Tag("(names)")],
+    Discriminator(_kind_of_axis),
+]
 
 
 class PredictedSpec(Spec):
@@ -24,15 +98,15 @@ class PredictionSpec(Spec):
 
 
 class GridSpec(Spec):
-    """Arms that are every combination of some axes, and what each of them is asked.
+    """Arms that are every combination of some axes, and what is measured on each of them.
 
     axes: name -> {path: model.num_layers, values: [1, 2]}, or {a name: {path: value, ...}, another name: ...};
-    or, of what every arm is measured on, {metric: "validation.accuracy.k={}", values: [1, 2]}, which makes no arms.
+    or, for what every arm is measured on, {metric: "validation.accuracy.k={}", values: [1, 2]}, which makes no arms.
     depth: the axis along which the smallest value that solves is sought; across: the other axis of the maps.
     solved: a seed solves when its final `metric` is at least this.
     """
 
-    axes: dict[Text, dict[Text, Any]] = Field(min_length=1)
+    axes: dict[Text, Axis] = Field(min_length=1)
     depth: Text
     across: Text
     metric: Text = "validation.accuracy"
@@ -46,21 +120,15 @@ class GridSpec(Spec):
                 raise ValueError(f"there is no axis {name!r}; the axes are {', '.join(self.axes)}")
         if self.depth == self.across:
             raise ValueError(f"depth and across are both {self.depth!r}; a map needs two axes")
-        if len(both := [name for name, axis in self.axes.items() if "metric" in axis]) > 1:
+        if len(both := [name for name, axis in self.axes.items() if isinstance(axis, MetricAxis)]) > 1:
             raise ValueError(f"the axes {' and '.join(both)} are both of metrics; a grid reads one such axis")
-        for name, axis in self.axes.items():
-            if ("path" in axis or "metric" in axis) and not isinstance(axis.get("values"), list):
-                raise ValueError(f"the axis {name!r} lists no values")
-            if not self.values(name):
-                raise ValueError(f"the axis {name!r} has no values")
-            if len(set(self.values(name))) < len(self.values(name)):
-                raise ValueError(f"the axis {name!r} has a value twice: {', '.join(self.values(name))}")
         return self
 
     @model_validator(mode="after")
     def _depth_ascends(self) -> Self:
-        depths = self.axes[self.depth].get("values", ())
-        if all(isinstance(one, int) for one in depths) and list(depths) != sorted(depths):
+        axis = self.axes[self.depth]
+        numbers = [value for value in axis.values if isinstance(value, int)] if isinstance(axis, Listed) else []
+        if isinstance(axis, Listed) and len(numbers) == len(axis.values) and numbers != sorted(numbers):
             raise ValueError(
                 f"the axis {self.depth!r} must ascend, so that the first value that solves is the smallest"
             )
@@ -78,9 +146,7 @@ class GridSpec(Spec):
 
     @model_validator(mode="after")
     def _metrics_exist(self) -> Self:
-        metrics = [metric for _, metric in measured(self.axes, self.metric)]
-        for metric in metrics:
-            check_metric(metric)
+        metrics = [check_metric(metric) for _, metric in self.measured()]
         if is_share(metrics[0]) and not 0 < self.solved <= 1:
             raise ValueError(f"solved = {self.solved:g}: {metrics[0]} is a share of answers, above 0 and at most 1")
         return self
@@ -88,4 +154,22 @@ class GridSpec(Spec):
     def values(self, axis: str) -> list[str]:
         """The names of an axis's values, in its order."""
         given = self.axes[axis]
-        return [str(value) for value in given.get("values", given)]
+        return given.names if isinstance(given, Listed) else list(given)
+
+    def combinations(self) -> dict[str, tuple[AxisValue, ...]]:
+        """Arm -> its values, one of each axis that makes arms."""
+        columns = [_arm_values(name, axis) for name, axis in self.axes.items() if not isinstance(axis, MetricAxis)]
+        return {"-".join(value.part for value in row): row for row in product(*columns)}
+
+    def measured(self) -> list[tuple[dict[str, str], str]]:
+        """What every arm is measured on: axis -> value, and the metric; without an axis of metrics, `metric` alone."""
+        for name, axis in self.axes.items():
+            if isinstance(axis, MetricAxis):
+                return [({name: value}, metric) for value, metric in axis.metrics().items()]
+        return [({}, self.metric)]
+
+
+def _arm_values(name: str, axis: PathAxis | dict[str, dict[str, Any]]) -> list[AxisValue]:
+    if isinstance(axis, PathAxis):
+        return axis.arm_values(name)
+    return [AxisValue(name, value, value, value, changes) for value, changes in axis.items()]

@@ -9,12 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stacklab.base.canon import fingerprint
 from stacklab.base.errors import SpecError
+from stacklab.base.spec import is_tag
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
-from stacklab.run.spec import TASK, TEXT
-from stacklab.study.spec.expand import expand
-from stacklab.study.spec.rates import RetrySpec, TuningSpec
+from stacklab.study.spec.expand import with_arms
+from stacklab.study.spec.grid import GridSpec
 from stacklab.study.spec.study import StudySpec
 
 SECTIONS = ("data", "model", "train", "evaluate", "sample")
@@ -25,14 +24,6 @@ ALIKE = 0.65
 def builtin_studies() -> dict[str, Path]:
     folder = Path(str(files("stacklab.study") / "builtin"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-
-
-def variant_of(overrides: Sequence[str], seeds: tuple[int, ...] | None, *rates: TuningSpec | RetrySpec | None) -> str:
-    """A short name for settings, seeds and grids of rates given beside the study; empty when there are none."""
-    grids = [grid.dump() for grid in rates if grid is not None]
-    if not overrides and seeds is None and not grids:
-        return ""
-    return fingerprint([sorted(overrides), seeds, *grids])[:8]
 
 
 def find_study(name: str) -> Path:
@@ -51,9 +42,15 @@ def find_study(name: str) -> Path:
 
 
 def load_tree(path: Path) -> tuple[dict[str, Any], Places]:
-    """A study file as plain values, with the arms of its grid written out."""
+    """A study file as plain values, with the arms of its grid written out. Raises SpecError for a bad grid."""
     tree, places = load_yaml(path)
-    return expand(tree, places), places
+    if tree.get("grid") is None:
+        return tree, places
+    try:
+        grid = GridSpec.model_validate(tree["grid"])
+    except ValidationError as error:
+        raise SpecError(describe(error, places, within=("grid",))) from error
+    return with_arms(tree, grid, places), places
 
 
 def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> StudySpec:
@@ -137,10 +134,11 @@ def validate(tree: Mapping[str, Any], places: Places) -> StudySpec:
         raise SpecError(describe(error, places)) from error
 
 
-def describe(error: ValidationError, places: Places) -> str:
-    """One line for the first error of a validation, with the nearest name for an unknown key."""
+def describe(error: ValidationError, places: Places, *, within: tuple[str, ...] = ()) -> str:
+    """One line for the first error of a validation, with the nearest name for an unknown key. within: the path of what
+    was validated."""
     first = error.errors(include_url=False)[0]
-    path = tuple(key for key in first["loc"] if key not in (TEXT, TASK))
+    path = (*within, *(key for key in first["loc"] if not is_tag(key)))
     dotted = ".".join(str(key) for key in path) or "study"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":

@@ -37,6 +37,11 @@ class BaseSpec(Spec):
     evaluate: EvaluateSpec = EvaluateSpec()
     sample: SampleSpec = SampleSpec()
 
+    @model_validator(mode="after")
+    def _optimizer_has_rules(self) -> Self:
+        self.train.optimizer.check_parametrisation(self.model.parametrisation.kind)
+        return self
+
     def with_model(self, model: ModelSpec) -> Self:
         return self.model_validate(self.dump() | {"model": model.dump()})
 

@@ -1,0 +1,157 @@
+"""The arguments and options that say how a study is to be run, for every command that takes them.
+
+A command gets one `request` made of all of them, or of those that it names: @with_request("seeds"). A new option of
+`run` and `plan` is an entry of OPTIONS here, a field of StudyRequest, and the place where it acts.
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import typer
+
+from stacklab.base.errors import SpecError
+from stacklab.cli.options import (
+    DEFAULT_OUT,
+    DEFAULT_SCALE,
+    Out,
+    Overrides,
+    Scale,
+    StudyName,
+    parse_numbers,
+    parse_seeds,
+)
+from stacklab.study.engines.registry import DEFAULT_ENGINE, ENGINES
+
+if TYPE_CHECKING:
+    from stacklab.study.spec.request import StudyRequest
+
+
+class Option(NamedTuple):
+    """kind: the type of the text on the command line. parse: from the option's name and text to the field's value."""
+
+    kind: Any
+    info: Any
+    default: Any = None
+    parse: Callable[[str, Any], Any] = lambda name, value: value
+
+
+ENGINE_NAMES: Any = Literal.__getitem__(tuple(ENGINES))
+
+OPTIONS = {
+    "seeds": Option(
+        str | None,
+        typer.Option(
+            "--seeds", help="A number of seeds (5 means 1 to 5) or a list (1,2,7). Default: the scale's seeds."
+        ),
+        parse=lambda name, text: parse_seeds(text),
+    ),
+    "looks": Option(
+        int | None,
+        typer.Option(
+            "--looks",
+            min=1,
+            help="Declare before the first run how often results may be looked at, with more seeds each time; every "
+            "look is judged at its share of the level. Default: 1.",
+        ),
+    ),
+    "learning_rates": Option(
+        str | None,
+        typer.Option(
+            "--learning-rates",
+            help="A grid of learning rates for every arm, for example 5e-4,1e-3,2e-3; claims are then also stated with "
+            "each arm at its own best rate. Needs data.tuning_fraction. Default: the scale's grid, if it has one.",
+        ),
+        parse=parse_numbers,
+    ),
+    "weight_decays": Option(
+        str | None,
+        typer.Option(
+            "--weight-decays", help="Weight decays to try with every learning rate. Default: the study's own."
+        ),
+        parse=parse_numbers,
+    ),
+    "tuning_seeds": Option(
+        str | None,
+        typer.Option("--tuning-seeds", help="The seeds of the grid, other than the claims' seeds. Default: 1001,1002."),
+        parse=lambda name, text: parse_seeds(text),
+    ),
+    "retry_rates": Option(
+        str | None,
+        typer.Option(
+            "--retry-rates",
+            help="For a study with a grid: learning rates at which a stack that would count as failing is trained "
+            "again, for example 5e-4,1e-3,2e-3. Default: the scale's retry rates, if it has some.",
+        ),
+        parse=parse_numbers,
+    ),
+    "engine": Option(
+        ENGINE_NAMES,
+        typer.Option("--engine", "-e", help=" ".join(f"{name}: {entry.summary}." for name, entry in ENGINES.items())),
+        DEFAULT_ENGINE,
+    ),
+    "workers": Option(
+        int | None,
+        typer.Option("--workers", "-w", min=1, help="Processes at the same time. Default: the number of cores."),
+    ),
+}
+GRID = {"learning_rates": "learning_rates", "weight_decays": "weight_decays", "tuning_seeds": "seeds"}
+"""Options of the grid of learning rates -> fields of TuningSpec."""
+
+
+def with_request(*names: str, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the study, its overrides, the scale, the named options (all, if none is named) and the output
+    folder.
+
+    The command is called with `study` (name or path) and `request`, beside parameters of its own. A parameter of
+    its own that is called `out` takes the place of the output folder.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [one for name, one in inspect.signature(command).parameters.items() if name not in ("study", "request")]
+        first = (_parameter("study", StudyName), _parameter("overrides", Overrides, None))
+        options = [_option(name) for name in names or OPTIONS if name not in without]
+        folder = [] if "out" in [one.name for one in own] else [_parameter("out", Out, DEFAULT_OUT)]
+        signature = inspect.Signature((*first, _parameter("scale", Scale, DEFAULT_SCALE), *options, *own, *folder))
+
+        def run(*args: Any, **kwargs: Any) -> None:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            given = bound.arguments
+            study = given.pop("study")
+            kept = {one.name: given.pop(one.name) for one in own}
+            command(study=study, request=parse_request(given), **kept)
+
+        run.__doc__, run.__name__ = command.__doc__, command.__name__
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
+        return run
+
+    return decorate
+
+
+def parse_request(given: Mapping[str, Any]) -> "StudyRequest":
+    """The request that options make. Raises SpecError naming the option that is wrong."""
+    from stacklab.study.spec.request import make_request
+
+    parsed = {
+        name: OPTIONS[name].parse(f"--{name.replace('_', '-')}", value) if name in OPTIONS else value
+        for name, value in given.items()
+        if value is not None
+    }
+    grid = {field: parsed.pop(name) for name, field in GRID.items() if name in parsed}
+    if grid and "learning_rates" not in grid:
+        raise SpecError("--weight-decays and --tuning-seeds belong to --learning-rates, which is not given")
+    if "retry_rates" in parsed:
+        parsed["retry"] = {"learning_rates": parsed.pop("retry_rates")}
+    fields = parsed | ({"tuning": grid} if grid else {}) | {"overrides": tuple(given.get("overrides") or ())}
+    return make_request(fields)
+
+
+def _option(name: str) -> inspect.Parameter:
+    option = OPTIONS[name]
+    return _parameter(name, Annotated[option.kind, option.info], option.default)
+
+
+def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation, default=default)

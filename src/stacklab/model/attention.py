@@ -1,0 +1,110 @@
+"""Multi-head self-attention. Shape suffixes: see shapes.py."""
+
+import torch
+from torch import Tensor, nn
+
+from stacklab.model.cache import LayerDecoding
+from stacklab.model.masks import Visibility
+from stacklab.model.ops.attention import attention, attention_scores
+from stacklab.model.parametrisation import attention_multiplier, identity_multiplier
+from stacklab.model.positions.build import Heads, positions_in_attention
+from stacklab.model.spec import LayerSpec, ModelSpec
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention (Vaswani et al. 2017, section 3.2), under a mask, optionally within a window.
+
+    A query at position i gives the key at j the score scale <q_i, k_j>, where scale is 1 / sqrt(K) or 1. With
+    `attention_identity` it is scale <q_i, k_j> + a <x_i, x_j>, where a is trained, one number per head, and x_BTD is
+    what this layer gets, normed if it has a norm before (Boix-Adsera et al. 2024, arXiv 2310.09753; as in
+    their code, the identity is not scaled).
+
+    The rows of `query_key_value` are those of all queries, then of the keys, then of the values; head by head in each.
+    With fewer heads of keys and values, the first of them serves the first num_heads / num_kv_heads heads, and so on.
+    """
+
+    def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
+        super().__init__()
+        self.num_heads, self.num_kv_heads = layer.num_heads, layer.num_kv_heads
+        self.visibility = Visibility(spec.mask, layer.window)
+        head_size = spec.d_model // layer.num_heads
+        usual = head_size**-0.5 if spec.attention_scale == "inverse_sqrt" else 1.0
+        self.scale = usual * attention_multiplier(spec, layer)
+        self.positions = positions_in_attention(spec.position, Heads(layer.num_heads, head_size, self.scale))
+        self.identity_scale = identity_multiplier(spec) / self.scale
+        self.dropout = spec.attention_dropout
+        rows = (layer.num_heads + 2 * layer.num_kv_heads) * head_size
+        self.query_key_value = nn.Linear(spec.d_model, rows, bias=spec.linear_bias.query_key_value)
+        self.identity_H = None if spec.attention_identity is None else nn.Parameter(torch.empty(layer.num_heads))
+        self.output = nn.Linear(spec.d_model, spec.d_model, bias=spec.linear_bias.output)
+
+    def forward(self, x_BTD: Tensor, seed: int | None, decoding: LayerDecoding | None = None) -> Tensor:
+        """softmax(scale q k^T) v by head over the visible keys, merged by a linear map; y_BTD.
+
+        `seed` addresses the dropout of the probabilities; None evaluates. With `decoding`, x_BTD holds the newest
+        positions only, and the keys and values of the earlier ones come from its cache.
+        """
+        q_BTHK, k_BTGK, v_BTGK = self.project(x_BTD)
+        q_BTHK, k_BTGK = self.positioned(q_BTHK, k_BTGK, None if decoding is None else decoding.positions_BT)
+        q_BHTK, k_BGTK, v_BGTK = (each.transpose(1, 2) for each in (q_BTHK, k_BTGK, v_BTGK))
+        q_BHTK, k_BGTK = self.with_identity(q_BHTK, k_BGTK, x_BTD)
+        k_BGSK, v_BGSK = (k_BGTK, v_BGTK) if decoding is None else decoding.cache.extend(k_BGTK, v_BGTK)
+        o_BHTK = attention(
+            q_BHTK,
+            self.for_all_heads(k_BGSK),
+            self.for_all_heads(v_BGSK),
+            scale=self.scale,
+            visibility=self.visibility,
+            visible_BTS=None if decoding is None else decoding.visible_BTS,
+            dropout=0.0 if seed is None else self.dropout,
+            seed=seed or 0,
+        )
+        y_BTD: Tensor = self.output(o_BHTK.transpose(1, 2).flatten(2))
+        return y_BTD
+
+    def project(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q_BTHK, k_BTGK and v_BTGK: the linear map's rows, by head."""
+        heads, kv_heads = self.num_heads, self.num_kv_heads
+        rows = self.query_key_value(x_BTD).unflatten(-1, (heads + 2 * kv_heads, -1))
+        q_BTHK, k_BTGK, v_BTGK = rows.split((heads, kv_heads, kv_heads), 2)
+        return q_BTHK, k_BTGK, v_BTGK
+
+    def positioned(self, q_BTHK: Tensor, k_BTGK: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Queries and keys after positions acted on them, if they do. None counts them from the first."""
+        if self.positions is None:
+            return q_BTHK, k_BTGK
+        if positions is None:
+            positions = torch.arange(q_BTHK.shape[1], device=q_BTHK.device)
+        return self.positions(q_BTHK, k_BTGK, positions)
+
+    def with_identity(self, q_BHTK: Tensor, k_BGTK: Tensor, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys that hold the identity term, if there is one: they become wider than values.
+
+        scale <(q, a x / scale), (k, x)> = scale <q, k> + a <x, x>, so that no kernel has to know of it.
+        """
+        if self.identity_H is None:
+            return q_BHTK, k_BGTK
+        x_BHTD = x_BTD[:, None].expand(-1, self.num_heads, -1, -1).to(q_BHTK.dtype)
+        weight_H11 = (self.identity_H * self.identity_scale).to(q_BHTK.dtype)[:, None, None]
+        k_BGTK = torch.cat((k_BGTK, x_BHTD[:, : self.num_kv_heads]), -1)
+        return torch.cat((q_BHTK, weight_H11 * x_BHTD), -1), k_BGTK
+
+    def for_all_heads(self, y_BGTK: Tensor) -> Tensor:
+        """Keys or values for every head of queries. Copies: torch's kernel for CPUs wants equally many."""
+        each = self.num_heads // self.num_kv_heads
+        return y_BGTK if each == 1 else y_BGTK.repeat_interleave(each, 1)
+
+    def scores_and_values(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """s_BHTT, -inf where a query does not see a key, and v_BHTK: what softmax and mean make the output from.
+
+        Without dropout. Slow, for inspection.
+        """
+        q_BTHK, k_BTGK, v_BTGK = self.project(x_BTD)
+        q_BTHK, k_BTGK = self.positioned(q_BTHK, k_BTGK, None)
+        q_BHTK, k_BGTK = self.with_identity(q_BTHK.transpose(1, 2), k_BTGK.transpose(1, 2), x_BTD)
+        scores_BHTT = attention_scores(q_BHTK, self.for_all_heads(k_BGTK), visibility=self.visibility, scale=self.scale)
+        return scores_BHTT, self.for_all_heads(v_BTGK.transpose(1, 2))
+
+    def probabilities(self, x_BTD: Tensor) -> Tensor:
+        """a_BHTT: the share that each query gives each key, without dropout. Slow, for inspection."""
+        return torch.softmax(self.scores_and_values(x_BTD)[0], -1)

@@ -1,0 +1,82 @@
+"""A layer: attention and feed-forward, each with its norms and its residual."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from torch import Tensor, nn
+
+from stacklab.base.streams import stream_seed
+from stacklab.model.attention import Attention
+from stacklab.model.cache import LayerDecoding
+from stacklab.model.feed_forward import FeedForward
+from stacklab.model.ops.dropout import dropout
+from stacklab.model.parametrisation import residual_multiplier
+from stacklab.model.residual import PLACEMENTS
+from stacklab.model.spec import LayerSpec, ModelSpec
+
+SubLayer = Literal["attention", "feed_forward"]
+
+NORMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
+    "layer": lambda spec: nn.LayerNorm(spec.d_model, eps=spec.norm.epsilon, bias=spec.norm.bias),
+    "rms": lambda spec: nn.RMSNorm(spec.d_model, eps=spec.norm.epsilon),
+}
+
+
+class Block(nn.Module):
+    """Attention then feed-forward, each joined to the stream by the rule of the spec's placement: see residual.py.
+
+    Where d_ff is 0 there is attention alone. The norms of a sub-layer bear its name: attention_norm.
+    """
+
+    def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
+        super().__init__()
+        self.dropout = spec.dropout
+        self.placement = PLACEMENTS[spec.norm.placement]
+        self.residual_multiplier = residual_multiplier(spec)
+        self._add_norms("attention", spec)
+        self.attention = Attention(spec, layer)
+        if layer.d_ff:
+            self._add_norms("feed_forward", spec)
+        self.feed_forward = FeedForward(spec, layer) if layer.d_ff else None
+
+    def forward(
+        self, x_BTD: Tensor, seed: int | None, branch_scale: float = 1.0, decoding: LayerDecoding | None = None
+    ) -> Tensor:
+        """`seed` addresses this layer's dropout stream; None evaluates. `branch_scale`: see ModelSpec.layer_drop.
+        `decoding`: see Attention.forward."""
+
+        def attend(y_BTD: Tensor) -> Tensor:
+            branch_BTD = self.attention(y_BTD, _site(seed, "probabilities"), decoding)
+            return self._scaled(branch_BTD, _site(seed, "attention"), branch_scale)
+
+        def feed(y_BTD: Tensor) -> Tensor:
+            assert self.feed_forward is not None
+            return self._scaled(self.feed_forward(y_BTD), _site(seed, "feed_forward"), branch_scale)
+
+        x_BTD = self.placement.rule(x_BTD, attend, *self._norms("attention"))
+        if self.feed_forward is None:
+            return x_BTD
+        return self.placement.rule(x_BTD, feed, *self._norms("feed_forward"))
+
+    def _scaled(self, branch_BTD: Tensor, seed: int | None, scale: float) -> Tensor:
+        """The output of a sub-layer as the residual rule gets it: after dropout and multipliers."""
+        if seed is not None:
+            branch_BTD = dropout(branch_BTD, self.dropout, seed)
+        scale *= self.residual_multiplier
+        return branch_BTD if scale == 1.0 else branch_BTD * scale
+
+    def _add_norms(self, part: SubLayer, spec: ModelSpec) -> None:
+        for name in self.placement.norms:
+            self.add_module(f"{part}_{name}", build_norm(spec))
+
+    def _norms(self, part: SubLayer) -> list[nn.Module]:
+        return [getattr(self, f"{part}_{name}") for name in self.placement.norms]
+
+
+def build_norm(spec: ModelSpec) -> nn.Module:
+    """The spec's norm over the last axis, of width d_model."""
+    return NORMS[spec.norm.kind](spec)
+
+
+def _site(seed: int | None, name: str) -> int | None:
+    return None if seed is None else stream_seed(seed, name)

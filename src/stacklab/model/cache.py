@@ -1,0 +1,51 @@
+"""What a forward pass needs beside the newest tokens of growing sequences: their positions, and what came before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class LayerCache:
+    """Keys and values of the positions already seen by one layer, with room for `capacity` of them."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity, self.seen = capacity, 0
+
+    def extend(self, k_BGTK: Tensor, v_BGTK: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep what is new; returns the keys and values of all positions seen, as views."""
+        if self.seen == 0:
+            self.k_BGSK, self.v_BGSK = (
+                part.new_empty(*part.shape[:2], self.capacity, part.shape[3]) for part in (k_BGTK, v_BGTK)
+            )
+        new = slice(self.seen, self.seen + k_BGTK.shape[2])
+        self.k_BGSK[:, :, new], self.v_BGSK[:, :, new] = k_BGTK, v_BGTK
+        self.seen = new.stop
+        return self.k_BGSK[:, :, : self.seen], self.v_BGSK[:, :, : self.seen]
+
+
+class LayerDecoding(NamedTuple):
+    """`Decoding` for one layer."""
+
+    positions_BT: Tensor
+    visible_BTS: Tensor
+    cache: LayerCache
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Where the T newest tokens of each sequence stand, and the S tokens, themselves included, that are known.
+
+    positions_BT: positions of the newest tokens.
+    visible_BTS: which tokens each of the newest may see; later ones it may not. Windows and patterns of a mask come on
+    top.
+    caches: one per layer, bottom first; a forward pass extends them.
+    """
+
+    positions_BT: Tensor
+    visible_BTS: Tensor
+    caches: Sequence[LayerCache]
+
+    def of_layer(self, index: int) -> LayerDecoding:
+        return LayerDecoding(self.positions_BT, self.visible_BTS, self.caches[index])

@@ -1,0 +1,66 @@
+"""Which keys a query sees: masks and windows. No torch here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Mask = Literal["causal", "full"]
+
+
+@dataclass(frozen=True)
+class MaskKind:
+    """A rule on the distance from a query back to a key (negative for later keys), and on nothing else.
+
+    title: the name of such attention in the diagram of the architecture.
+    causal: no query sees a later key. Only then can a stack be trained to predict the next token, and generate text.
+    pattern: which of the distances are seen; None means all that `causal` allows. A query must see itself.
+    """
+
+    title: str
+    causal: bool
+    pattern: "Callable[[Tensor], Tensor] | None" = None
+
+
+MASKS: dict[Mask, MaskKind] = {
+    "causal": MaskKind("Causal attention", causal=True),
+    "full": MaskKind("Attention to all positions", causal=False),
+}
+
+
+class Visibility(NamedTuple):
+    """A mask and a window: see ModelSpec."""
+
+    mask: Mask
+    window: int | None
+
+    @property
+    def kind(self) -> MaskKind:
+        return MASKS[self.mask]
+
+    @property
+    def needs_matrix(self) -> bool:
+        """Whether torch's fused kernel has to be given a matrix; else `is_causal` says all."""
+        return self.window is not None or self.kind.pattern is not None
+
+    def seen_TS(self, queries_T: "Tensor", keys_S: "Tensor") -> "Tensor":
+        """True where the query at one position sees the key at another, from the numbers of both positions."""
+        distance_TS, kind = queries_T[:, None] - keys_S, self.kind
+        conditions = []
+        if kind.causal:
+            conditions.append(distance_TS >= 0)
+        if self.window is not None:
+            conditions.append((distance_TS if kind.causal else distance_TS.abs()) < self.window)
+        if kind.pattern is not None:
+            conditions.append(kind.pattern(distance_TS))
+        return reduce(and_, conditions) if conditions else distance_TS == distance_TS
+
+    def keys_of(self, queries: slice, size: int) -> slice:
+        """A range, of `size` keys, outside of which no query of a block sees any."""
+        reach = size if self.window is None else self.window - 1
+        last = queries.stop if self.kind.causal else min(size, queries.stop + reach)
+        return slice(max(0, queries.start - reach), last)

@@ -1,0 +1,93 @@
+"""The torch side of each kind of positions: one entry of BUILDERS per kind."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+from stacklab.base.errors import SpecError
+from stacklab.model.positions.kind import PositionKind
+from stacklab.model.positions.kinds import (
+    FactoredPositions,
+    LearnedPositions,
+    NoPositions,
+    RotaryPositions,
+    SinusoidalPositions,
+)
+from stacklab.model.positions.rotation import Rotation
+from stacklab.model.positions.rows import FactoredRows, Sinusoids
+
+
+class InAttention(Protocol):
+    """Positions that act in attention, in a layer of given heads."""
+
+    def __call__(self, q_BTHK: Tensor, k_BTGK: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys, changed by their positions: [T], or [B, T] where every sequence has its own.
+
+        Heads stand behind positions, as the linear map gives them: what is made of queries in this order can be merged
+        without a copy.
+        """
+        ...
+
+
+class Heads(NamedTuple):
+    """The heads of a layer. scale: what their scores are multiplied by."""
+
+    num_heads: int
+    head_size: int
+    scale: float
+
+
+class Builder(NamedTuple):
+    """What a kind of positions is made of.
+
+    rows: from the kind, the context length and d_model, the module that takes positions to rows.
+    in_attention: from the kind and the heads of a layer, what changes its queries and keys.
+    """
+
+    rows: Callable[[Any, int, int], nn.Module] | None = None
+    in_attention: Callable[[Any, Heads], InAttention] | None = None
+
+
+BUILDERS: dict[type[PositionKind], Builder] = {
+    LearnedPositions: Builder(rows=lambda _, length, width: nn.Embedding(length, width)),
+    SinusoidalPositions: Builder(rows=lambda _, length, width: Sinusoids(width)),
+    NoPositions: Builder(),
+    FactoredPositions: Builder(
+        rows=lambda kind, length, width: FactoredRows(kind, context_length=length, d_model=width)
+    ),
+    RotaryPositions: Builder(in_attention=lambda kind, heads: Rotation(kind, heads.head_size)),
+}
+
+
+def position_rows(position: PositionKind, *, context_length: int, d_model: int) -> nn.Module | None:
+    """The module from positions to the rows that are added; None for a kind that adds none.
+
+    Raises SpecError for a kind without a builder.
+    """
+    make = _builder(position).rows
+    return None if make is None else make(position, context_length, d_model)
+
+
+def positions_in_attention(position: PositionKind, heads: Heads) -> InAttention | None:
+    """What changes the queries and keys of a layer; None for a kind that leaves them alone.
+
+    Raises SpecError for a kind without a builder.
+    """
+    make = _builder(position).in_attention
+    return None if make is None else make(position, heads)
+
+
+def _builder(position: PositionKind) -> Builder:
+    builder = BUILDERS.get(type(position))
+    if builder is None:
+        raise SpecError(
+            f"model.position.kind = {position.kind}: no model can be built with it; register a builder for "
+            f"{type(position).__name__} in stacklab.model.positions.build"
+        )
+    for declared, made, name in (
+        (position.adds_rows, builder.rows, "adds_rows"),
+        (position.acts_in_attention, builder.in_attention, "acts_in_attention"),
+    ):
+        assert declared == (made is not None), f"{type(position).__name__}.{name} and its builder contradict each other"
+    return builder

@@ -1,0 +1,132 @@
+"""What layers are made of, for many small models at once: tensors have the replicas in front.
+
+On one thread the numbers of each replica come out the same, bit for bit, in whatever company it is computed: products
+go replica by replica inside one call, and no sum crosses replicas.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def linear(x_RNI: Tensor, weight_ROI: Tensor, *, onto: Tensor | None) -> Tensor:
+    """Each replica's rows through its own weights, added to `onto` (a residual [R, N, O] or a bias [R, 1, O])."""
+    weight_RIO = weight_ROI.transpose(1, 2)
+    return torch.bmm(x_RNI, weight_RIO) if onto is None else torch.baddbmm(onto, x_RNI, weight_RIO)
+
+
+def linear_onto_rows(x_RNI: Tensor, weight_ROI: Tensor, table_RPO: Tensor, row_N: Tensor) -> Tensor:
+    """`linear` onto rows of a table: row_N, of all replicas' places, holds numbers of the rows of all replicas."""
+    y_RNO: Tensor = _LinearOntoRows.apply(x_RNI, weight_ROI, table_RPO, row_N)  # type: ignore[no-untyped-call]
+    return y_RNO
+
+
+def attend(q_GQK: Tensor, k_GSK: Tensor, v_GSL: Tensor, *, hidden_QS: Tensor, scale: float) -> Tensor:
+    """softmax(q k^T scale + hidden) v for G independent groups; hidden is -inf where a query must not see.
+
+    For sequences of some dozens of positions, where torch's fused kernel takes several times as long as its products.
+    """
+    o_GQL: Tensor = _Attend.apply(q_GQK, k_GSK, v_GSL, hidden_QS, scale)  # type: ignore[no-untyped-call]
+    return o_GQL
+
+
+def read(q_GQD: Tensor, x_GSD: Tensor, *, hidden_QS: Tensor, scale: float) -> Tensor:
+    """`attend` where x serves as keys and as values."""
+    o_GQD: Tensor = _Read.apply(q_GQD, x_GSD, hidden_QS, scale)  # type: ignore[no-untyped-call]
+    return o_GQD
+
+
+def with_columns(x_RBTD: Tensor, columns_C: Tensor) -> tuple[Tensor, Tensor]:
+    """x, and its rows at some columns. The gradient that reaches x is added to in place: nothing may hold on to it."""
+    both: tuple[Tensor, Tensor] = _WithColumns.apply(x_RBTD, columns_C)  # type: ignore[no-untyped-call]
+    return both
+
+
+def _share_GQS(q_GQK: Tensor, k_GSK: Tensor, hidden_QS: Tensor, scale: float) -> Tensor:
+    return torch.softmax(torch.baddbmm(hidden_QS, q_GQK, k_GSK.transpose(1, 2), alpha=scale), -1)
+
+
+def _grad_score_GQS(grad_o_GQL: Tensor, v_GSL: Tensor, share_GQS: Tensor, scale: float) -> Tensor:
+    """The gradient of q k^T."""
+    grad_share_GQS = torch.bmm(grad_o_GQL, v_GSL.transpose(1, 2))
+    return torch._softmax_backward_data(grad_share_GQS, share_GQS, -1, share_GQS.dtype).mul_(scale)
+
+
+class _LinearOntoRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_RNI: Tensor, weight_ROI: Tensor, table_RPO: Tensor, row_N: Tensor) -> Tensor:
+        ctx.save_for_backward(x_RNI, weight_ROI, row_N)
+        ctx.shape = table_RPO.shape
+        y_RNO = table_RPO.flatten(0, 1).index_select(0, row_N).view(*x_RNI.shape[:2], -1)
+        return y_RNO.baddbmm_(x_RNI, weight_ROI.transpose(1, 2))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_y_RNO: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x_RNI, weight_ROI, row_N = ctx.saved_tensors
+        grad_table_RPO = grad_y_RNO.new_zeros(ctx.shape)
+        grad_table_RPO.flatten(0, 1).index_add_(0, row_N, grad_y_RNO.flatten(0, 1))
+        return torch.bmm(grad_y_RNO, weight_ROI), torch.bmm(grad_y_RNO.transpose(1, 2), x_RNI), grad_table_RPO, None
+
+
+class _Attend(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, q_GQK: Tensor, k_GSK: Tensor, v_GSL: Tensor, hidden_QS: Tensor, scale: float) -> Tensor:
+        share_GQS = _share_GQS(q_GQK, k_GSK, hidden_QS, scale)
+        ctx.save_for_backward(q_GQK, k_GSK, v_GSL, share_GQS)
+        ctx.scale = scale
+        return torch.bmm(share_GQS, v_GSL)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_o_GQL: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        q_GQK, k_GSK, v_GSL, share_GQS = ctx.saved_tensors
+        grad_score_GQS = _grad_score_GQS(grad_o_GQL, v_GSL, share_GQS, ctx.scale)
+        grad_k_GSK = torch.bmm(grad_score_GQS.transpose(1, 2), q_GQK)
+        grad_v_GSL = torch.bmm(share_GQS.transpose(1, 2), grad_o_GQL)
+        return torch.bmm(grad_score_GQS, k_GSK), grad_k_GSK, grad_v_GSL, None, None
+
+
+class _Read(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, q_GQD: Tensor, x_GSD: Tensor, hidden_QS: Tensor, scale: float) -> Tensor:
+        share_GQS = _share_GQS(q_GQD, x_GSD, hidden_QS, scale)
+        ctx.save_for_backward(q_GQD, x_GSD, share_GQS)
+        ctx.scale = scale
+        return torch.bmm(share_GQS, x_GSD)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_o_GQD: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        q_GQD, x_GSD, share_GQS = ctx.saved_tensors
+        grad_score_GQS = _grad_score_GQS(grad_o_GQD, x_GSD, share_GQS, ctx.scale)
+        return (
+            torch.bmm(grad_score_GQS, x_GSD),
+            _grad_read_GSD(grad_score_GQS, share_GQS, q_GQD, grad_o_GQD),
+            None,
+            None,
+        )
+
+
+def _grad_read_GSD(grad_score_GQS: Tensor, share_GQS: Tensor, q_GQD: Tensor, grad_o_GQD: Tensor) -> Tensor:
+    """x gets a product as keys and one as values. Of few queries the products are so thin that one is faster."""
+    if 4 * q_GQD.shape[1] > share_GQS.shape[2]:
+        grad_x_GSD = torch.bmm(grad_score_GQS.transpose(1, 2), q_GQD)
+        return grad_x_GSD.baddbmm_(share_GQS.transpose(1, 2), grad_o_GQD)
+    left_GPS, right_GPD = torch.cat((grad_score_GQS, share_GQS), 1), torch.cat((q_GQD, grad_o_GQD), 1)
+    return torch.bmm(left_GPS.transpose(1, 2), right_GPD)
+
+
+class _WithColumns(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_RBTD: Tensor, columns_C: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(columns_C)
+        return x_RBTD.detach(), x_RBTD.index_select(2, columns_C)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_x_RBTD: Tensor, grad_columns_RBCD: Tensor) -> tuple[Tensor, None]:
+        (columns_C,) = ctx.saved_tensors
+        return grad_x_RBTD.index_add_(2, columns_C, grad_columns_RBCD), None

@@ -1,0 +1,64 @@
+"""Seconds of attention layers alone, forward and backward with dropout, taken in turn. Nothing is written."""
+
+import time
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stacklab.base.streams import stream_seed
+from stacklab.model.block import Block
+from stacklab.model.init import build
+from stacklab.run.timing.attention_form import AttentionForm
+from stacklab.run.timing.rounds import TimedBlock, in_turn, sized
+from stacklab.train.precision import autocast, pick_device, resolve
+
+FEWEST_ROUNDS, MOST_ROUNDS, FORM_SECONDS = 3, 15, 1.0
+"""Rounds are taken for that many seconds per form, within these limits of their number."""
+BLOCK_SECONDS, MOST_CALLS = 0.05, 50
+"""A round calls each layer for about that many seconds, at most that many times."""
+
+
+def answer(question: Any, out: Path) -> list[list[float]]:
+    """`measure` of AttentionForms as plain values. No data are needed."""
+    return measure([AttentionForm.model_validate(row) for row in question])
+
+
+def measure(forms: Sequence[AttentionForm]) -> list[list[float]]:
+    """Seconds of one micro-batch through each layer, by round."""
+    blocks = [_block(form) for form in forms]
+    return in_turn(blocks, fewest=FEWEST_ROUNDS, most=MOST_ROUNDS, seconds=FORM_SECONDS * len(forms))
+
+
+def _block(form: AttentionForm) -> TimedBlock:
+    device = pick_device()
+    precision = resolve(form.precision, device)
+    block = build(form.model, seed=0, device=str(device)).blocks[0]
+    assert isinstance(block, Block)
+    layer = block.attention
+    shape, seeds = (form.micro_batch, form.context, form.model.d_model), count()
+
+    def train(number: int) -> float:
+        generator = torch.Generator().manual_seed(stream_seed(0, "attention cost"))
+        x_BTD, gradient_BTD = (torch.empty(shape).normal_(generator=generator).to(device) for _ in range(2))
+        x_BTD.requires_grad_()
+        _settle(device)
+        began = time.perf_counter()
+        for seed in (next(seeds) for _ in range(number)):
+            with autocast(precision, device):
+                y_BTD = layer(x_BTD, seed)
+            y_BTD.backward(gradient_BTD.to(y_BTD.dtype))
+            layer.zero_grad(set_to_none=True)
+            x_BTD.grad = None
+        _settle(device)
+        return (time.perf_counter() - began) / number
+
+    return sized(train, seconds=BLOCK_SECONDS, most=MOST_CALLS)
+
+
+def _settle(device: torch.device) -> None:
+    """Wait until the device has done its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

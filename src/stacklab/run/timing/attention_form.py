@@ -1,0 +1,50 @@
+"""What the time of an attention layer depends on, beside the machine. No torch here."""
+
+from stacklab.base.spec import Spec
+from stacklab.model.positions.kinds import LearnedPositions
+from stacklab.model.spec import ModelSpec
+from stacklab.train.spec import Precision
+
+
+class AttentionForm(Spec):
+    """One attention layer in training, written as a stack of that layer without a feed-forward.
+
+    micro_batch: sequences at a time. context: their positions.
+    """
+
+    model: ModelSpec
+    micro_batch: int
+    context: int
+    precision: Precision
+
+
+def attention_forms(
+    model: ModelSpec, *, micro_batch: int, context: int, precision: Precision
+) -> tuple[AttentionForm, ...]:
+    """The form of every layer, bottom first. Layers that take equally long have equal forms."""
+    # Other positions are added to the stream before the layers.
+    position = model.position.same_cost() if model.position.acts_in_attention else LearnedPositions()
+    return tuple(
+        AttentionForm(
+            model=ModelSpec(
+                vocab_size=1,
+                d_model=model.d_model,
+                num_layers=1,
+                num_heads=layer.num_heads,
+                num_kv_heads=layer.num_kv_heads,
+                d_ff=0,
+                mask=model.mask,
+                window=layer.window,
+                context_length=1,
+                position=position,
+                attention_scale=model.attention_scale,
+                attention_identity=model.attention_identity,
+                linear_bias=model.linear_bias,
+                attention_dropout=model.attention_dropout,
+            ),
+            micro_batch=micro_batch,
+            context=context,
+            precision=precision,
+        )
+        for layer in model.layers
+    )

@@ -1,0 +1,20 @@
+"""What a run costs, in parts. No torch here."""
+
+from stacklab.base.spec import Spec
+from stacklab.run.spec import RunSpec
+
+
+class RunCost(Spec):
+    """Seconds of the parts of a run, and the peak memory of its process in bytes."""
+
+    start: float
+    step: float
+    evaluation: float
+    finish: float
+    peak_bytes: int
+
+    def seconds(self, spec: RunSpec) -> float:
+        """Seconds of the whole run."""
+        steps = spec.train.steps
+        evaluations = len({*range(0, steps, spec.evaluate.every), steps})
+        return self.start + steps * self.step + evaluations * self.evaluation + self.finish

@@ -1,0 +1,79 @@
+"""What a user asks for beside the study itself: scale, settings, seeds, looks, rates, engine, folder. No torch here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import PositiveInt, ValidationError, field_validator
+
+from stacklab.base.canon import fingerprint
+from stacklab.base.errors import SpecError
+from stacklab.base.spec import Items, Spec
+from stacklab.study.engines.registry import DEFAULT_ENGINE, check_engine
+from stacklab.study.spec.checks import check_seeds
+from stacklab.study.spec.rates import BOTH_RATES, RetrySpec, TuningSpec
+
+OPTIONS = {
+    "tuning.learning_rates": "learning-rates",
+    "tuning.weight_decays": "weight-decays",
+    "tuning.seeds": "tuning-seeds",
+    "retry": "retry-rates",
+    "retry.learning_rates": "retry-rates",
+}
+"""Options of the command line that are not called like their field."""
+
+
+class StudyRequest(Spec):
+    """How a study is to be run.
+
+    overrides: settings of the base, as `path=value`. seeds: in place of the scale's. looks: how often results may be
+    looked at, with more seeds each time; declared before the first run. tuning, retry: in place of what the scale has.
+    workers: runs that train at the same time; None lets the engine choose. out: the folder of runs, caches, reports.
+    """
+
+    scale: str = "smoke"
+    overrides: Items[str] = ()
+    seeds: Items[int] | None = None
+    looks: PositiveInt | None = None
+    tuning: TuningSpec | None = None
+    retry: RetrySpec | None = None
+    engine: str = DEFAULT_ENGINE
+    workers: PositiveInt | None = None
+    out: Path = Path("stacklab-out")
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return seeds if seeds is None else check_seeds(seeds)
+
+    @field_validator("engine")
+    @classmethod
+    def _exists(cls, engine: str) -> str:
+        return check_engine(engine)
+
+    @field_validator("retry")
+    @classmethod
+    def _one_kind_of_rates(cls, retry: RetrySpec | None, info: Any) -> RetrySpec | None:
+        if retry and info.data.get("tuning"):
+            raise ValueError(BOTH_RATES)
+        return retry
+
+    @property
+    def variant(self) -> str:
+        """A short name for settings, seeds and rates given beside the study; empty where none are. It tells the study
+        folders of one scale apart."""
+        rates = [grid.dump() for grid in (self.tuning, self.retry) if grid is not None]
+        if not self.overrides and self.seeds is None and not rates:
+            return ""
+        return fingerprint([sorted(self.overrides), self.seeds, *rates])[:8]
+
+
+def make_request(fields: Mapping[str, Any]) -> StudyRequest:
+    """The request with these fields. Raises SpecError naming the option that is wrong."""
+    try:
+        return StudyRequest.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(str(key) for key in first["loc"] if isinstance(key, str))
+        name = OPTIONS.get(path, path.replace("_", "-"))
+        raise SpecError(f"--{name}: {first['msg'].removeprefix('Value error, ')}") from None

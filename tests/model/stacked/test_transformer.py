@@ -1,0 +1,85 @@
+"""A stack of models gives what each model gives: values and gradients, for every kind of layer."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from stacklab.model.init import build
+from stacklab.model.positions.kinds import FactoredPositions
+from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
+from stacklab.model.stacked.transformer import StackedTransformer
+from stacklab.model.transformer import Transformer
+
+BASE: dict[str, Any] = {
+    "vocab_size": 11,
+    "d_model": 12,
+    "num_layers": 2,
+    "num_heads": 2,
+    "context_length": 8,
+    "dropout": 0.0,
+    "attention_dropout": 0.0,
+    "init": InitSpec(std=0.3),
+}
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "one head, attention alone": {"num_heads": 1, "d_ff": 0, "tie_embeddings": False},
+    "one head with identity": {"num_heads": 1, "attention_identity": 0.2},
+    "identity": {"attention_identity": 0.2, "position": FactoredPositions(period=3)},
+    "biases": {"linear_bias": True, "num_layers": 3},
+    "one head, biases": {"linear_bias": True, "num_heads": 1},
+    "after the sum": {"norm": NormSpec(placement="post"), "activation": "relu", "linear_bias": True},
+    "no norm": {"norm": NormSpec(placement="none"), "attention_scale": "none", "position": "none"},
+    "windows, both ways": {"mask": "full", "window": 3, "position": "sinusoidal"},
+    "no layers": {"num_layers": 0},
+    "one layer, frozen": {
+        "num_layers": 1,
+        "token_table": "frozen",
+        "tie_embeddings": False,
+        "norm": NormSpec(bias=False),
+    },
+    "heads of layers": {"num_heads": (1, 4), "d_ff": (0, 8)},
+}
+
+
+def models_of(spec: ModelSpec) -> list[Transformer]:
+    models = [build(spec, seed=seed).double() for seed in range(3)]
+    for number, model in enumerate(models):
+        # Norms and biases start as if they were not there.
+        for name, parameter in model.named_parameters():
+            if parameter.ndim < 2 and "identity" not in name:
+                generator = torch.Generator().manual_seed(number)
+                parameter.data += torch.empty_like(parameter).normal_(0, 0.3, generator=generator)
+    return models
+
+
+def stacked(models: list[Transformer]) -> dict[str, Tensor]:
+    return {
+        name: torch.stack([model.get_parameter(name).detach() for model in models]).requires_grad_(one.requires_grad)
+        for name, one in models[0].named_parameters()
+    }
+
+
+@pytest.mark.parametrize("columns", [[7], [2, 5, 6], list(range(8))], ids=["the last", "some", "all"])
+@pytest.mark.parametrize("batch", [3, 40], ids=["few", "many"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_and_gradients_are_those_of_each_model(kind: str, batch: int, columns: list[int]) -> None:
+    spec = ModelSpec(**BASE | KINDS[kind])
+    models, generator = models_of(spec), torch.Generator().manual_seed(1)
+    ids_RBT = torch.randint(0, 11, (3, batch, 8), generator=generator)
+    given = stacked(models)
+    with torch.random.fork_rng():
+        weights = torch.randn((3, batch, len(columns), 11), generator=generator, dtype=torch.float64)
+    logits_RBCV = StackedTransformer(spec).logits(given, ids_RBT, torch.tensor(columns))
+    (logits_RBCV * weights).sum().backward()
+    for number, model in enumerate(models):
+        wanted_BCV = model.logits(model(ids_RBT[number]))[:, columns]
+        torch.testing.assert_close(logits_RBCV[number], wanted_BCV)
+        (wanted_BCV * weights[number]).sum().backward()
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                found = given[name].grad
+                own = torch.zeros_like(parameter) if found is None else found[number]
+                wanted = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                torch.testing.assert_close(own, wanted, msg=lambda text, name=name: f"{name}: {text}")
