@@ -21,7 +21,7 @@ TORCH_FREE = [
     "stacklab.data.novelty",
     "stacklab.data.prepare",
     "stacklab.interp.construct.registry",
-    "stacklab.interp.head_spec",
+    "stacklab.interp.spec",
     "stacklab.model.count",
     "stacklab.model.parametrisation",
     "stacklab.model.stacked.support",
@@ -37,7 +37,7 @@ TORCH_FREE = [
     "stacklab.study.execution.live",
     "stacklab.study.planning.plan",
     "stacklab.study.results.results",
-    "stacklab.tasks.registry",
+    "stacklab.tasks.spec",
 ]
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stacklab.audit.log import Log, LogBuilder
+from stacklab.audit.reading.log import Log, LogBuilder
 from stacklab.audit.spec import Audit, Finding
 
 FIRST, SECOND = "000_2e7ded0a1a856fd3.txt", "001_34931cc8c1a8b236.txt"

@@ -143,7 +143,7 @@ def test_no_answer_is_written_into_the_source() -> None:
 
 
 def test_an_audit_never_imports_torch() -> None:
-    code = "import sys, stacklab.audit.examine, stacklab.audit.events; print('torch' in sys.modules)"
+    code = "import sys, stacklab.audit.examine, stacklab.audit.reading.events; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

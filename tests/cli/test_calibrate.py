@@ -6,7 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from stacklab.cli.calibrate import calibrate
-from stacklab.stats.simulate import Calibration
+from stacklab.stats.calibration.simulate import Calibration
 
 app = typer.Typer()
 app.command()(calibrate)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from stacklab.cli.main import app
 from stacklab.interp.construct.registry import CONSTRUCTIONS, blueprint
-from stacklab.interp.construct.verify import asked_logits, draw
+from stacklab.interp.construct.verify import draw, target_logits
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 from stacklab.train.checkpoint import load_weights, read_weights
@@ -46,8 +46,8 @@ def test_what_it_writes_is_the_model_itself(tmp_path: Path) -> None:
     load_weights(model, read_weights(tmp_path / "model.safetensors"), tmp_path)
     plan = blueprint("template-matching", {"templates": ("AA", "AB")})
     batch = draw(plan, 50)
-    answers_N = asked_logits(model, batch.tokens_BT, batch.asked_BT).argmax(1)
-    assert torch.equal(answers_N, torch.from_numpy(batch.targets_BT[batch.asked_BT]))
+    answers_N = target_logits(model, batch.tokens_BT, batch.target_mask_BT).argmax(1)
+    assert torch.equal(answers_N, torch.from_numpy(batch.targets_BT[batch.target_mask_BT]))
 
 
 def test_a_wrong_answer_is_told_and_exits_with_3() -> None:
@@ -69,13 +69,13 @@ BAD = [
     (["construct", "copying", "offset=x"], "copying: offset: "),
     (["construct", "template-matching", "unseen_symbols=2"], "a template has 3 wildcards"),
     (["construct", "parsing", "--heads", "9"], "a layer moves 4 coordinates"),
-    (["construct", "question-answering", "--sharpness", "inf"], "sharpness is inf; give a finite number"),
+    (["construct", "question-answering", "--sharpness", "inf"], "sharpness is inf; expected a finite number"),
     (["construct", "question-answering", "questions=1000000000000"], "less than or equal to 1000000"),
     (["construct", "copying", "sequence_length=100000"], "copying: sequences of 100000 positions; at most 1024"),
-    (["construct", "sequence-classification", "sequence_length=1000000"], "at most 1024 can be built for"),
+    (["construct", "sequence-classification", "sequence_length=1000000"], "at most 1024 are supported"),
     (
         ["construct", "in-context-template-matching", "strings=2", "-n", "1", "--seed", "1"],
-        "nothing was asked in 1 seq",
+        "no targets in 1 seq",
     ),
     (["heads", "nothing"], "expected one run that starts with 'nothing'"),
     (["heads", "depth/layers-1"], "no run of it has finished"),
@@ -103,7 +103,7 @@ def test_heads_of_a_run_beside_untrained_and_constructed_ones(tmp_path: Path, mo
     out, maps = tmp_path / "out", tmp_path / "maps"
     run = solved_run(out, seed=1)
     text = call("heads", run.run_id, "--out", str(out), "--sequences", "32", "--maps", str(maps))
-    assert "parsing: no symbol stands twice in a group" in text
+    assert "parsing: no symbol occurs twice in a group" in text
     assert "needs" in text, "an interval over one seed is undefined and says so"
     assert re.search(r"│ 2 +│ matching .*│ 0\.\d+ \[0\.\d+, 0\.\d+\] +│.*│ 1\.00 \(layer 2\)", text)
     report = json.loads((maps / "heads.json").read_text())

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from stacklab.cli.heads import _table
 from stacklab.interp.head_scores import summarise
-from stacklab.interp.head_spec import HeadReport, HeadScore, Subject
+from stacklab.interp.spec import HeadReport, HeadScore, Subject
 
 
 def subject(seed: int, *values: float) -> Subject:

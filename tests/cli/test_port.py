@@ -15,7 +15,7 @@ from stacklab.base.errors import DataError
 from stacklab.cli.generate import generate
 from stacklab.cli.main import main
 from stacklab.cli.port import import_
-from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.data.tokenizers.files import bytes_tokenizer
 from stacklab.exchange.export import write_files, write_tokenizer
 from stacklab.exchange.portable import Portable
 from stacklab.model.port import mingpt

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacklab.data.blocks import Blocks, SplitWriter
-from stacklab.data.codec import Compact
 from stacklab.data.prepared import bits_per_byte
+from stacklab.data.tokenizers.codec import Compact
 
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=80))

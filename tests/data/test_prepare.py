@@ -9,9 +9,9 @@ from tests.data.corpora import spec_of, stories, write_jsonl
 
 from stacklab.base.errors import DataError, DiskError, TokenizerError
 from stacklab.base.files import read_json
+from stacklab.data.batches import probe_indices
 from stacklab.data.prepare import prepare
 from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
-from stacklab.data.probes import probe_indices
 from stacklab.data.spec import DataSpec
 
 

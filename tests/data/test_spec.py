@@ -35,5 +35,5 @@ def test_a_dump_loads_to_an_equal_spec() -> None:
 
 
 def test_preparing_and_loading_never_imports_torch_or_datasets() -> None:
-    code = "import sys, stacklab.data.prepare, stacklab.data.probes; print({'torch', 'datasets'} & set(sys.modules))"
+    code = "import sys, stacklab.data.prepare, stacklab.data.batches; print({'torch', 'datasets'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

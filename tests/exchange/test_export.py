@@ -22,7 +22,7 @@ from tests.run.tasks import make_runs, task_spec
 from stacklab.base.errors import DataError, DiskError, MissingExtraError, PortError
 from stacklab.base.files import read_json
 from stacklab.data.prepare import prepare
-from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.data.tokenizers.files import bytes_tokenizer
 from stacklab.exchange.export import export_model, write_tokenizer
 from stacklab.exchange.import_ import import_model
 from stacklab.exchange.model_folder import save_model

@@ -12,7 +12,7 @@ from tests.exchange.conftest import small
 from tests.model.port.conftest import GPT2_STACK, OWN_STACKS, filled, stack, tensors_of
 
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
-from stacklab.data.tokenizer_files import TokenizerFile, bytes_tokenizer, train_bpe
+from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer, train_bpe
 from stacklab.exchange.locate import locate
 from stacklab.exchange.model_folder import RECORD, load_model, save_model
 from stacklab.exchange.portable import Portable

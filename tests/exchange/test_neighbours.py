@@ -12,10 +12,10 @@ import pytest
 import torch
 from tests.model.port.conftest import GPT2_STACK, GPT_NEO_STACK, LLAMA_STACK, filled, logits, stack, tensors_of
 
-from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.data.tokenizers.files import bytes_tokenizer
 from stacklab.exchange.export import write_files, write_tokenizer
 from stacklab.exchange.portable import Portable
-from stacklab.interp.maps import attention_maps
+from stacklab.interp.attention_maps import attention_maps
 from stacklab.model.port.registry import form_for
 from stacklab.model.transformer import Transformer
 

@@ -4,7 +4,7 @@ import pytest
 from tokenizers import Tokenizer, models
 
 from stacklab.base.errors import TokenizerError
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.tokenizers.files import TokenizerFile
 from stacklab.exchange.portable import check_vocabulary
 from stacklab.model.spec import ModelSpec
 

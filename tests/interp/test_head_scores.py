@@ -10,7 +10,7 @@ from stacklab.interp.construct.compile import compiled
 from stacklab.interp.construct.registry import blueprint
 from stacklab.interp.construct.verify import draw
 from stacklab.interp.head_scores import _copying, score_heads, summarise
-from stacklab.interp.head_spec import HeadScore, Subject
+from stacklab.interp.spec import HeadScore, Subject
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
 from stacklab.tasks.group_word import GroupWord
@@ -72,7 +72,7 @@ def test_even_attention_scores_what_is_to_be_expected() -> None:
     assert by_role["copying"].where == "slot 1, 1 back"
     assert by_role["gathering"].value == pytest.approx(one_back, abs=1e-5)
     assert by_role["matching"].value == pytest.approx(1 / 9, abs=1e-5)
-    assert found.absent == {"parsing": "no symbol stands twice in a group"}
+    assert found.absent == {"parsing": "no symbol occurs twice in a group"}
 
     strings = InContextTemplateMatching(templates=("ABA", "AAB"), strings=2)
     even = build(small(strings, norm={"placement": "none"}, init={"std": 1e-6}), seed=0)

@@ -38,8 +38,8 @@ def question_quads(task: QuestionAnswering, seed: int, count: int) -> list[Quad]
     tokens_BT = task.draw(numpy_stream(seed, "swaps"), count).tokens_BT
     quads = []
     for tokens_T in tokens_BT:
-        asked = int(np.flatnonzero(tokens_T[:-1:2] == tokens_T[-1])[0])
-        quads.append(question_quad(tokens_T, (asked + 1) % task.pairs))
+        queried = int(np.flatnonzero(tokens_T[:-1:2] == tokens_T[-1])[0])
+        quads.append(question_quad(tokens_T, (queried + 1) % task.pairs))
     return quads
 
 
@@ -106,8 +106,8 @@ def test_the_sums_of_one_layer_obey_the_identity_and_make_its_logits(
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), d_model=st.sampled_from([2, 16, 64]))
 def test_one_head_in_one_layer_is_never_right_on_all_four(seed: int, d_model: int) -> None:
-    asked, matched = QuestionAnswering(questions=5, answers=4, pairs=2), TemplateMatching()
-    for task, quads in ((asked, question_quads(asked, seed, 8)), (matched, template_quads(matched, seed, 8))):
+    answering, matched = QuestionAnswering(questions=5, answers=4, pairs=2), TemplateMatching()
+    for task, quads in ((answering, question_quads(answering, seed, 8)), (matched, template_quads(matched, seed, 8))):
         model = random_model(task.vocab_size, task.length, seed, d_model=d_model)
         for quad in quads:
             check_oracle(task, quad)
@@ -157,5 +157,5 @@ def test_two_constructed_layers_are_right_on_all_four() -> None:
     task = QuestionAnswering()
     model = compiled(blueprint("question-answering"), dtype=torch.float64)
     assert all(right(model, quad) == 4 for quad in question_quads(task, 1, 50))
-    with pytest.raises(ValueError, match="pair 0 is the one that is asked"):
+    with pytest.raises(ValueError, match="pair 0 is the queried pair"):
         question_quad(np.array([3, 40, 5, 41, 3]), 0)

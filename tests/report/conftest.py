@@ -24,7 +24,8 @@ from stacklab.study.planning.tuning import setting_of, tuning_plan
 from stacklab.study.results.ledger import enter
 from stacklab.study.results.results import StudyResult, open_results
 from stacklab.study.results.tuning import with_tuned
-from stacklab.study.spec.expand import expand
+from stacklab.study.spec.expand import with_arms
+from stacklab.study.spec.grid import GridSpec
 from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import StudySpec
 
@@ -180,7 +181,7 @@ def gridded_tree() -> dict[str, Any]:
     }
     tree["grid"] = {"axes": axes, "depth": "layers", "across": "heads", "metric": "validation.loss", "solved": 3.0}
     tree["grid"]["predicted"] = {"label": "a rule", "depths": [{"at": {"heads": "2"}, "depth": "12"}]}
-    tree = expand(tree, Places("study"))
+    tree = with_arms(tree, GridSpec.model_validate(tree["grid"]), Places("study"))
     tree["trend"] = {
         "series": {
             "two": ["layers-1-heads-2", "layers-12-heads-2"],

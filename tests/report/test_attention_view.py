@@ -2,7 +2,7 @@ import csv
 from io import StringIO
 from pathlib import Path
 
-from stacklab.interp.panel_spec import AttentionPanel
+from stacklab.interp.spec import AttentionPanel
 from stacklab.report.pages.attention_maps import draw_panels, panel_text, panels_csv, write_panels
 
 SQUARE = AttentionPanel(

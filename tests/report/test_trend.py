@@ -17,8 +17,8 @@ from stacklab.report.sections.registry import figures, sections
 from stacklab.report.sections.trend.figure import trend_figure
 from stacklab.report.sections.trend.tables import fit_table, gap_table, point_table
 from stacklab.report.sections.trend.trend import trend as trend_section
-from stacklab.stats.decay import Decay, fit_decay
-from stacklab.stats.decay_gap import INDEPENDENT, SeedPoint, relative_gap, shared_gap
+from stacklab.stats.fits.decay import Decay, fit_decay
+from stacklab.stats.fits.decay_gap import INDEPENDENT, SeedPoint, relative_gap, shared_gap
 from stacklab.stats.result import Estimate, Undefined
 from stacklab.study.results.results import StudyResult
 from stacklab.study.results.trend import Trend, trend

@@ -28,7 +28,7 @@ def test_runs_with_the_constructed_weights_score_as_the_construction(tmp_path: P
         assert (ours.value, ours.n, fresh.n) == (pytest.approx(1.0, abs=1e-4), 2, UNTRAINED)
         assert fresh.high < 0.5
         assert (built[role].value, built[role].layer) == (pytest.approx(1.0, abs=1e-4), layer)
-    assert report.absent == {"parsing": "no symbol stands twice in a group"}
+    assert report.absent == {"parsing": "no symbol occurs twice in a group"}
     assert type(report).model_validate(report.dump()) == report
 
 

@@ -68,8 +68,8 @@ def test_it_is_never_what_did_not_suffice() -> None:
 @pytest.mark.parametrize(
     ("gaps", "margin", "reason"),
     [
-        ([0.3, 0.4], 0.2, "the difference found, +0.35, does not lie within ±0.2"),
-        ([-0.3, -0.1], 0.2, "the difference found, -0.2, does not lie within ±0.2"),
+        ([0.3, 0.4], 0.2, "the observed difference, +0.35, does not lie within ±0.2"),
+        ([-0.3, -0.1], 0.2, "the observed difference, -0.2, does not lie within ±0.2"),
         ([-1.0, 1.0 + 1e-9], None, "it would take more than 10,000 seeds"),
         ([0.3], None, "needs 2 pairs, has 1"),
         ([0.0, 0.0, 0.0], None, "all 3 differences are 0: no spread to judge by"),

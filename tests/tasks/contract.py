@@ -38,9 +38,9 @@ def check_batch(task: SyntheticTask, batch: TaskBatch, size: int) -> None:
         assert array.flags.c_contiguous
     assert batch.tokens_BT.min() >= 0
     assert batch.tokens_BT.max() < task.vocab_size
-    assert np.isin(batch.targets_BT[batch.asked_BT], task.readout).all()
-    assert not (batch.scored_BT & ~batch.asked_BT).any()
+    assert np.isin(batch.targets_BT[batch.target_mask_BT], task.readout).all()
+    assert not (batch.scored_BT & ~batch.target_mask_BT).any()
     if task.kind != "k-hop":  # its empty answers are asked and not scored
-        np.testing.assert_array_equal(batch.scored_BT, batch.asked_BT)
+        np.testing.assert_array_equal(batch.scored_BT, batch.target_mask_BT)
     assert set(batch.slice_BT[batch.scored_BT].tolist()) <= set(task.slices())
-    assert (batch.targets_BT[~batch.asked_BT] == IGNORE).all()
+    assert (batch.targets_BT[~batch.target_mask_BT] == IGNORE).all()

@@ -16,8 +16,7 @@ from tests.tasks.contract import baselines_of, check_task, stream
 import stacklab.tasks
 from stacklab.tasks.batch import TaskBatch
 from stacklab.tasks.protocol import SyntheticTask
-from stacklab.tasks.registry import TASKS
-from stacklab.tasks.spec import Task
+from stacklab.tasks.spec import TASKS, Task
 
 MODULES = [module.name for module in pkgutil.iter_modules(stacklab.tasks.__path__)]
 all_tasks = pytest.mark.parametrize("task", [task() for task in TASKS.values()], ids=list(TASKS))
@@ -59,7 +58,7 @@ def test_what_is_asked_can_be_answered_from_the_past(task: SyntheticTask) -> Non
     batch = task.draw(stream(), 24)
     answers_BT = np.full_like(batch.targets_BT, -1)
     for place in range(task.length):
-        asked_B = batch.asked_BT[:, place]
+        asked_B = batch.target_mask_BT[:, place]
         if asked_B.any():
             answers_BT[asked_B, place] = task.oracle(batch.tokens_BT[asked_B, : place + 1])[:, place]
     np.testing.assert_array_equal(answers_BT, batch.targets_BT)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.tasks.contract import baselines_of
 
-from stacklab.tasks.registry import TASKS
+from stacklab.tasks.spec import TASKS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
 KINDS = pytest.mark.parametrize("kind", TASKS)

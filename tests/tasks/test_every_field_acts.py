@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stacklab.tasks.registry import TASKS
+from stacklab.tasks.spec import TASKS
 
 FLIPS: dict[str, dict[str, Any]] = {
     "sequence-classification": {

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.tasks.contract import baselines_of, check_task, stream
 
 from stacklab.tasks.group_word import GroupWord
-from stacklab.tasks.groups import GroupName
+from stacklab.tasks.parts.groups import GroupName
 
 GROUPS: list[GroupName] = ["S3", "Z6", "A5", "Z60"]
 ASKS: list[Literal["every", "last"]] = ["every", "last"]

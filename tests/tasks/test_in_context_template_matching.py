@@ -5,9 +5,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.tasks.contract import baselines_of, check_task, stream
 
-from stacklab.tasks.curriculum import AnnealedIdentity
-from stacklab.tasks.in_context_template_matching import InContextTemplateMatching
-from stacklab.tasks.templates import canonical
+from stacklab.tasks.in_context_template_matching import AnnealedIdentity, InContextTemplateMatching
+from stacklab.tasks.parts.templates import canonical
 
 LISTS = st.lists(st.text("ABC", min_size=3, max_size=3), min_size=2, max_size=4, unique_by=canonical)
 
@@ -78,3 +77,8 @@ def test_too_few_symbols_are_refused(field: str) -> None:
     message = f"6 strings x 3 wildcards = 18 symbols without repetition; {field} is 17"
     with pytest.raises(ValidationError, match=message):
         InContextTemplateMatching.model_validate({field: 17})
+
+
+def test_the_share_falls_in_a_line_and_stays_at_zero() -> None:
+    curriculum = AnnealedIdentity(start=0.9, steps=4000)
+    assert [curriculum.share(step) for step in (0, 2000, 4000, 4001)] == [0.9, 0.45, 0.0, 0.0]

@@ -33,7 +33,7 @@ def test_an_empty_answer_is_asked_and_not_scored() -> None:
     none_BT = batch.targets_BT == 16
     assert none_BT.any()
     assert not (none_BT & batch.scored_BT).any()
-    np.testing.assert_array_equal(batch.asked_BT[:, 1:], (none_BT | batch.scored_BT)[:, 1:])
+    np.testing.assert_array_equal(batch.target_mask_BT[:, 1:], (none_BT | batch.scored_BT)[:, 1:])
 
 
 def test_the_first_token_tells_the_number_of_hops() -> None:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from tests.tasks.contract import check_task, stream
 
 from stacklab.tasks.lego import Lego
-from stacklab.tasks.sampling import Order
+from stacklab.tasks.parts.sampling import Order
 
 ORDERS: list[Order] = ["forward", "shuffled"]
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.tasks.contract import baselines_of, check_task, stream
 
+from stacklab.tasks.parts.templates import canonical
 from stacklab.tasks.template_matching import TemplateMatching
-from stacklab.tasks.templates import canonical
 
 LISTS = st.lists(st.text("ABCD", min_size=4, max_size=4), min_size=2, max_size=5, unique_by=canonical)
 

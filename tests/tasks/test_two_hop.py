@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.tasks.contract import baselines_of, check_task, stream
 
-from stacklab.tasks.sampling import Order
+from stacklab.tasks.parts.sampling import Order
 from stacklab.tasks.two_hop import TwoHop
 
 ORDERS: list[Order] = ["forward", "shuffled"]

@@ -8,7 +8,7 @@ import torch
 from stacklab.model import init
 from stacklab.model import transformer as stack
 from stacklab.model.spec import ModelSpec, MupSpec, NormSpec
-from stacklab.stats.slope import power
+from stacklab.stats.fits.power_law import power
 from stacklab.train import optimizer
 from stacklab.train.coordinates import outputs, watch
 from stacklab.train.optimizer_spec import AdamWSpec

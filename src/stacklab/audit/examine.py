@@ -1,41 +1,41 @@
-"""Files of logs and stated numbers -> one audit: what the numbers themselves show."""
+"""Files of logs and stated numbers -> one audit."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from stacklab.audit.control import control_finding
-from stacklab.audit.log import Log
-from stacklab.audit.losses import gap_finding, noise_findings
-from stacklab.audit.order import order_finding
-from stacklab.audit.parameters import parameter_findings, size_findings
-from stacklab.audit.quality import quality_findings
-from stacklab.audit.read import read_source
-from stacklab.audit.seeds import seed_findings
+from stacklab.audit.findings.control import control_finding
+from stacklab.audit.findings.losses import gap_finding, noise_findings
+from stacklab.audit.findings.order import order_finding
+from stacklab.audit.findings.parameters import parameter_findings, size_findings
+from stacklab.audit.findings.quality import quality_findings
+from stacklab.audit.findings.seeds import seed_findings
+from stacklab.audit.findings.tokens import stated_steps, token_findings
+from stacklab.audit.findings.validation import apart_finding, best_finding, overfitting_finding
+from stacklab.audit.reading.log import Log
+from stacklab.audit.reading.source import read_source
+from stacklab.audit.reading.stated import merge, read_stated
 from stacklab.audit.spec import Audit, Finding, LogSummary, Stated
-from stacklab.audit.stated import merge, read_stated
-from stacklab.audit.tokens import stated_steps, token_findings
-from stacklab.audit.validation import apart_finding, best_finding, overfitting_finding
 from stacklab.base.errors import DataError
 
 
 def audit(files: Sequence[Path], *, stated: Path | None = None) -> Audit:
     """Read every file and compute the findings.
 
-    Numbers of the YAML file `stated` come before those of the texts, and those of an earlier file before a later one's.
+    Numbers of the YAML file `stated` take precedence over those of the texts, and earlier files over later ones.
     With more than two arms, each is compared with the first. Raises DataError or SpecError naming file and line,
     MissingExtraError for TensorBoard events without their reader.
     """
-    given = [read_stated(stated)] if stated is not None else []
+    from_yaml = [read_stated(stated)] if stated is not None else []
     sources = [read_source(path) for path in files]
     logs = [log for source in sources for log in source.logs]
-    numbers = merge([*given, *(source.stated for source in sources)])
-    found = examine(logs, numbers, files=[path.name for path in files])
-    if all(finding.kind == "no-log" for finding in found.findings):
+    numbers = merge([*from_yaml, *(source.stated for source in sources)])
+    result = examine(logs, numbers, files=[path.name for path in files])
+    if all(finding.kind == "no-log" for finding in result.findings):
         raise DataError(
-            f"{', '.join(map(str, files))}: no training log, and too few stated numbers to judge; "
+            f"{', '.join(map(str, files))}: no training log, and too few stated numbers for any finding; "
             "state more of them with --stated"
         )
-    return found
+    return result
 
 
 def examine(logs: Sequence[Log], stated: Stated, *, files: Sequence[str]) -> Audit:
@@ -92,7 +92,7 @@ def _no_log() -> Finding:
         group="log",
         severity="note",
         subject="all files",
-        sentence="No usable training log was found; only the stated numbers are judged.",
+        sentence="No usable training log was found; only the stated numbers are examined.",
     )
 
 

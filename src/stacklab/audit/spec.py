@@ -1,4 +1,4 @@
-"""What an audit reads beside a log, and what it finds. No torch here."""
+"""Stated numbers, and the findings of an audit. No torch here."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -53,15 +53,15 @@ class Printed(Spec):
 
 
 def parse_printed(text: str) -> Printed | None:
-    """`12.34 M`, `50k`, `49.36 MB` or `12,340,000`; None when it is no such number.
+    """`12.34 M`, `50k`, `49.36 MB` or `12,340,000`; None for any other text.
 
     >>> parse_printed("12.34 M")
     Printed(value=12340000.0, half=5000.0)
     """
-    found = re.fullmatch(r"\s*(\d{1,15}(?:,\d{3})*)(?:\.(\d{1,9}))?\s*([kKmMbBgG]?)B?\s*", text)
-    if found is None:
+    match = re.fullmatch(r"\s*(\d{1,15}(?:,\d{3})*)(?:\.(\d{1,9}))?\s*([kKmMbBgG]?)B?\s*", text)
+    if match is None:
         return None
-    whole, decimals, unit = found[1].replace(",", ""), found[2] or "", UNITS[found[3].lower()]
+    whole, decimals, unit = match[1].replace(",", ""), match[2] or "", UNITS[match[3].lower()]
     exact = unit == 1 and not decimals
     half = 0.0 if exact else 0.5 * unit / 10 ** len(decimals)
     return Printed(value=round(float(f"{whole}.{decimals or 0}") * unit, 6), half=half)
@@ -72,10 +72,10 @@ def _printed(value: Any) -> Any:
     if isinstance(value, bool | float):
         raise ValueError(f"got {value}; write a whole number, or a text with its unit such as '12.34 M'")
     if isinstance(value, int | str):
-        found = parse_printed(str(value))
-        if found is None:
+        printed = parse_printed(str(value))
+        if printed is None:
             raise ValueError(f"got {value!r}; expected a number such as 12340000 or '12.34 M'")
-        return found
+        return printed
     return value
 
 
@@ -118,7 +118,8 @@ class StatedArm(Spec):
 
 
 class Stated(Spec):
-    """control_width: the d_model proposed for a control as shallow as the first depth and as large as the last."""
+    """All stated numbers. control_width: the d_model proposed for a control as shallow as the first depth and as large
+    as the last."""
 
     model: StatedModel = StatedModel()
     training: StatedTraining = StatedTraining()
@@ -127,7 +128,7 @@ class Stated(Spec):
 
 
 class Finding(Spec):
-    """One computed answer. `numbers` are those behind the sentence; `result` is the statistic, where it is one."""
+    """One finding. `numbers` are those behind the sentence; `result` is the statistic, where there is one."""
 
     kind: Kind
     group: Group
@@ -148,7 +149,7 @@ class LogSummary(Spec):
 
 
 class Audit(Spec):
-    """The whole answer, as stored by `stacklab audit --out`."""
+    """The result of an audit, as stored by `stacklab audit --out`."""
 
     format: Literal[1] = 1
     files: Items[Text]

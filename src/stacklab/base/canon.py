@@ -1,4 +1,4 @@
-"""Canonical JSON and fingerprints: the same value gives the same text, and what has no stable text is refused."""
+"""Canonical JSON and fingerprints: equal values have equal text, and values without a stable text are refused."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Environment set once at start: telemetry off, passive OpenMP waits. A user's own values win."""
+"""Environment variables set once at start: telemetry off, passive OpenMP waits. The user's own values win."""
 
 import os
 
@@ -12,8 +12,8 @@ DEFAULTS = {
     "MPLBACKEND": "Agg",
 }
 
-# For processes that train (glibc reads these when a process starts). A step frees and takes the same hundreds of
-# megabytes; given back to the system, every page of them must be cleared and mapped again at the next step.
+# For processes that train (glibc reads these when a process starts). Every step frees and allocates the same hundreds
+# of megabytes; returned to the system, each page would have to be cleared and mapped again at the next step.
 ALLOCATOR = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
@@ -21,6 +21,7 @@ ALLOCATOR = {
 
 
 def apply_defaults() -> None:
+    """Set every variable of DEFAULTS that the user has not set."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
 

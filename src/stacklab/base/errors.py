@@ -1,12 +1,12 @@
 """Everything stacklab raises on purpose.
 
 StacklabError                 exit 1   (base)
-├── UserError                 exit 2   what was given cannot be used; nothing was lost
+├── UserError                 exit 2   the input cannot be used; nothing was lost
 │   ├── SpecError                      a study, an override or a field is wrong
 │   │   ├── ContrastError              two arms differ in more than they declare
 │   │   └── MatchError                 no control within tolerance
 │   ├── DataError                      a corpus, a record or a file of text is wrong
-│   ├── TokenizerError                 a tokenizer cannot be had or is not one
+│   ├── TokenizerError                 a tokenizer is missing or is not valid
 │   ├── CheckpointError                a checkpoint is damaged or of another run
 │   ├── PortError                      a model of another program, or one for it, cannot be expressed exactly
 │   ├── BusyError                      another command holds the same study or run
@@ -24,6 +24,8 @@ class StacklabError(Exception):
 
 
 class UserError(StacklabError):
+    """The input cannot be used; nothing was lost."""
+
     exit_code = 2
 
 
@@ -44,7 +46,7 @@ class DataError(UserError):
 
 
 class TokenizerError(UserError):
-    """A tokenizer cannot be had, or the file is not one."""
+    """A tokenizer is missing, or the file is not a tokenizer."""
 
 
 class CheckpointError(UserError):

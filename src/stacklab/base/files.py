@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside, flushed, moved into place; read strictly."""
+"""Atomic files, which are whole or absent: written beside, flushed, renamed into place. And strict reading."""
 
 import contextlib
 import errno
@@ -13,11 +13,12 @@ from stacklab.base.errors import DataError, DiskError
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically. Raises DiskError."""
     write_atomically(path, lambda temporary: _write_bytes(temporary, text.encode()))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Indented JSON; a number that is not finite is refused, since strict readers cannot read it."""
+    """Write indented JSON atomically. Raises DiskError, and ValueError for a number that is not finite."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -44,7 +45,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def append_line(path: Path, text: str) -> None:
-    """Append one line and flush it to the disk. Raises DiskError; a torn last line is cut by `read_jsonl`."""
+    """Append one line and flush it to the disk. Raises DiskError; `read_jsonl` drops an incomplete last line."""
     try:
         with path.open("ab") as handle:
             handle.write(text.encode() + b"\n")
@@ -70,7 +71,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Rows of our own append-only files. A torn last line (a crash while appending) is dropped.
+    """Rows of our own append-only files. An incomplete last line (a crash while appending) is dropped.
 
     Raises DataError for any other line that is not JSON.
     """
@@ -95,7 +96,7 @@ def iterate_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def is_file(path: Path) -> bool:
-    """False for names that cannot even be looked up, such as those that are too long."""
+    """False also for names that the system cannot look up, such as those that are too long."""
     try:
         return path.is_file()
     except OSError:
@@ -103,7 +104,7 @@ def is_file(path: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """False for names that cannot even be looked up, such as those that are too long."""
+    """False also for names that the system cannot look up, such as those that are too long."""
     try:
         return path.exists()
     except OSError:
@@ -111,6 +112,7 @@ def exists(path: Path) -> bool:
 
 
 def disk_error(path: Path, error: OSError) -> DiskError:
+    """The error to raise for a failed write, with what to do about it."""
     mend = "choose a shorter name" if error.errno == errno.ENAMETOOLONG else "free some space or choose another --out"
     return DiskError(f"{path}: cannot write ({error.strerror or error}); {mend}")
 

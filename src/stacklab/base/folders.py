@@ -1,4 +1,4 @@
-"""Folders that are whole or absent: filled beside, then renamed into place."""
+"""Atomic folders, which are whole or absent: filled beside, then renamed into place."""
 
 import shutil
 import tempfile
@@ -10,11 +10,10 @@ from stacklab.base.files import disk_error
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write into a new folder beside `folder`, then rename it. What `fill` raises leaves nothing behind, and
-    names `folder`.
+    """Let `fill` write into a new folder beside `folder`, then rename it.
 
-    Raises DiskError when the disk is full, the place cannot be written, or something is at `folder` already, such as a
-    link.
+    If `fill` raises, nothing is left behind, and the message names `folder`. Raises DiskError when the disk is full,
+    the parent cannot be written, or `folder` exists already, be it as a link.
     """
     aside: Path | None = None
     try:

@@ -1,10 +1,11 @@
-"""What the machine is called."""
+"""The hardware's own description."""
 
 import platform
 from pathlib import Path
 
 
 def processor_name() -> str:
+    """The processor's model name as the system reports it, or `unknown`."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -1,4 +1,4 @@
-"""One command at a time in a folder: a file lock that says who holds it."""
+"""One command at a time in a folder: a file lock that names its holder."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ POLL_SECONDS = 0.2
 
 @contextlib.contextmanager
 def exclusive(folder: Path, *, what: str, give_up: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Hold `folder` for this process, waiting for another holder until `give_up` says so: at once unless given.
+    """Hold `folder` for this process. Another holder is waited for until `give_up()` is true; by default not at all.
 
     Raises BusyError naming the other holder. The lock belongs to the operating system, so a killed holder leaves
     nothing behind.

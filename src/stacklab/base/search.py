@@ -1,4 +1,4 @@
-"""Searching among whole numbers."""
+"""Search over whole numbers."""
 
 from collections.abc import Callable
 

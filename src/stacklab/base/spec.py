@@ -1,4 +1,4 @@
-"""The base of every spec: frozen, closed to unknown keys, one canonical dump."""
+"""The base of every spec: frozen, without unknown keys, with one canonical dump."""
 
 from typing import Annotated, Any, TypeVar
 
@@ -25,7 +25,7 @@ def _list_to_tuple(value: Any) -> Any:
 
 
 Items = Annotated[tuple[T, ...], BeforeValidator(_list_to_tuple)]
-"""A sequence: written as a list, kept as a tuple. Its elements are as strict as any field."""
+"""A sequence: a list in YAML, a tuple in Python. Its elements are validated as strictly as any field."""
 
 
 class Spec(BaseModel):
@@ -34,11 +34,12 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def dump(self) -> dict[str, Any]:
-        """Plain JSON values; loading it back gives an equal spec."""
+        """Plain JSON values; loading them again yields an equal spec."""
         return self.model_dump(mode="json")
 
     @property
     def fingerprint(self) -> str:
+        """16 hex digits of the dump (see `base.canon`)."""
         return fingerprint(self.dump())
 
 
@@ -52,7 +53,7 @@ def is_tag(key: str | int) -> bool:
 
 
 def first_fault(error: ValidationError) -> str:
-    """The first of the faults: which field, and what is wrong with it."""
+    """The first error: which field, and what is wrong with it."""
     first = error.errors(include_url=False)[0]
     place = cut(".".join(str(key) for key in first["loc"] if not is_tag(key)))
     return f"{place + ': ' if place else ''}{cut(first['msg'].removeprefix('Value error, '), 2 * LONGEST)}"

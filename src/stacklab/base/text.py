@@ -1,10 +1,10 @@
-"""Text of others, as it may be shown to a reader, a terminal or a page."""
+"""Text from outside, made safe for a message, a terminal or a page."""
 
 LONGEST = 200
 
 
 def visible(text: str) -> str:
-    """Control characters by their numbers, line ends and tabs kept: neither HTML nor a terminal should meet them.
+    """The text with control characters escaped, except line ends and tabs: they may harm a terminal or a page.
 
     >>> visible("a" + chr(7) + "b")
     'a\\\\x07b'
@@ -13,7 +13,8 @@ def visible(text: str) -> str:
 
 
 def cut(text: str, most: int = LONGEST) -> str:
-    """
+    """The first `most` characters; where text is cut, with its full length.
+
     >>> cut("abcdef", 3)
     'abc... (6 characters)'
     """
@@ -21,9 +22,9 @@ def cut(text: str, most: int = LONGEST) -> str:
 
 
 def shown(value: object) -> str:
-    """A value that someone else wrote, as a message quotes it: on one line, and not longer than a message can be."""
+    """A value from outside as a message quotes it: on one line, and of limited length."""
     try:
         return cut(visible(repr(value)))
     except (ValueError, RecursionError):
-        # Whole numbers of thousands of digits; lists in lists in lists.
+        # Integers of thousands of digits; deeply nested lists.
         return f"a value of type {type(value).__name__}, too large to be shown"

@@ -16,7 +16,8 @@ def unit(ladder: Ladder, value: float) -> tuple[float, str]:
 
 
 def count(value: float) -> str:
-    """
+    """A count with a decimal suffix.
+
     >>> count(60_207_744), count(512)
     ('60.21 M', '512')
     """
@@ -25,7 +26,8 @@ def count(value: float) -> str:
 
 
 def size(value: float) -> str:
-    """
+    """Bytes with a binary suffix.
+
     >>> size(3 * 2**30), size(17)
     ('3.00 GiB', '17 B')
     """
@@ -34,7 +36,8 @@ def size(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """
+    """Seconds as a duration.
+
     >>> duration(3725), duration(59), duration(0.25)
     ('1 h 02 min', '59.0 s', '250 ms')
     """

@@ -1,4 +1,4 @@
-"""YAML with places: values through omegaconf, line numbers through the YAML nodes."""
+"""YAML with line numbers: values through omegaconf, line numbers through the YAML nodes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ PathKey = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Places:
-    """Where each key of a YAML file stands, for error messages."""
+    """The line of each key of a YAML file, for error messages."""
 
     file: str
     lines: dict[PathKey, int] = field(default_factory=dict)
@@ -57,9 +57,9 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], Places]:
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
-    """`["model.d_model=128", "train.steps=50"]` as {dotted path: value}; of a path given twice the last counts.
+    """`["model.d_model=128", "train.steps=50"]` as {dotted path: value}; the last value of a repeated path counts.
 
-    Raises SpecError without `=`.
+    Raises SpecError for text without `=` or with a value that is not YAML.
     """
     from omegaconf import OmegaConf
     from yaml import YAMLError

@@ -1,4 +1,4 @@
-"""The three things that are timed in turn: a step here, a step of the peer, and the step's matrix products alone."""
+"""What `bench step` times in turn: a step here, a step of the peer, and the step's matrix products alone."""
 
 from collections.abc import Callable, Iterator
 
@@ -98,7 +98,7 @@ def products_step(spec: StepSpec) -> Step:
 
 
 def product_flops(spec: StepSpec) -> int:
-    """Operations of `products_step`."""
+    """Floating-point operations of `products_step`."""
     width = spec.model.d_model
     assert spec.model.vocab_size is not None
     weights = spec.model.vocab_size * width + sum(4 * width * width + 2 * width * one.d_ff for one in spec.model.layers)

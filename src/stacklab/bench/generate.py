@@ -1,4 +1,4 @@
-"""Greedy generation with cached keys and values against reading everything anew for every token, taken in turn."""
+"""Greedy generation with cached keys and values against a full forward pass per token, interleaved."""
 
 import os
 import statistics
@@ -52,7 +52,7 @@ def run_bench(
             ids[name] = ways[name](model, count)
             spent = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - began_cpu}
             rows[name] += [spent] if number else []
-        # Rounding may decide between two logits that are all but equal, and what follows is then another text.
+        # Rounding may decide between two nearly equal logits, after which the texts differ.
         same = sum(one == other for one, other in zip(*ids.values(), strict=True))
         what = f"pair {number}/{pairs}" if number else "warm-up"
         sys.stderr.write(f"{what}: {same} of {count} ids equal\n")
@@ -65,7 +65,7 @@ def summarise(rows: dict[str, list[dict[str, float]]], tokens: int) -> dict[str,
     """Medians over the pairs. cpu_ratio: per second of processor time, which neighbours on the machine distort less."""
     pairs = list(zip(rows["cached"], rows["recomputed"], strict=True))
     ratios = {key: [other[key] / own[key] for own, other in pairs] for key in ("seconds", "cpu_seconds")}
-    rates = {name: tokens / statistics.median(row["seconds"] for row in found) for name, found in rows.items()}
+    rates = {name: tokens / statistics.median(row["seconds"] for row in timed) for name, timed in rows.items()}
     return {
         "speed_ratio": statistics.median(ratios["seconds"]),
         "cpu_ratio": statistics.median(ratios["cpu_seconds"]),
@@ -75,7 +75,7 @@ def summarise(rows: dict[str, list[dict[str, float]]], tokens: int) -> dict[str,
 
 
 def render(result: dict[str, Any]) -> str:
-    """The figures as text: ratios first, since single times depend on the machine's mood."""
+    """The figures as text: ratios first, since absolute times vary with the load of the machine."""
     wall, cpu = (f"{min(values):.1f} to {max(values):.1f}" for values in result["ratios"].values())
     rates = result["tokens_per_second"]
     return (
@@ -88,7 +88,7 @@ def render(result: dict[str, Any]) -> str:
 
 
 def cached(model: Transformer, tokens: int) -> list[int]:
-    """The ids after PROMPT as `stacklab generate` finds them."""
+    """The ids after PROMPT as `stacklab generate` computes them."""
     return generate(model, [PROMPT], max_tokens=tokens)[0].ids
 
 

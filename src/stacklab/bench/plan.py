@@ -1,4 +1,4 @@
-"""Whether a plan foretells: it is measured, then run, and both are set side by side."""
+"""Predicted against measured cost: a plan is projected, then run."""
 
 import time
 from typing import Any
@@ -22,21 +22,21 @@ def bench_plan(plan: Plan, request: StudyRequest) -> dict[str, Any]:
     arms = []
     for arm in plan.arms:
         peaks = [row.timing.get("peak_memory_bytes") for row in result.rows if row.arm == arm.name]
-        found = max((peak for peak in peaks if peak is not None), default=None)
+        peak_bytes = max((peak for peak in peaks if peak is not None), default=None)
         planned = costs[arm.name].peak_bytes
-        ratio = None if found is None else found / planned
-        arms.append({"arm": arm.name, "planned_bytes": planned, "real_bytes": found, "ratio": ratio})
+        ratio = None if peak_bytes is None else peak_bytes / planned
+        arms.append({"arm": arm.name, "planned_bytes": planned, "real_bytes": peak_bytes, "ratio": ratio})
     times = {"projected_seconds": projected, "real_seconds": real, "ratio": real / projected}
     return {"workers": slots, **times, "arms": arms}
 
 
 def render(result: dict[str, Any]) -> str:
-    """The ratios as text; 1 is a plan that came true."""
+    """The ratios as text; 1 is an exact prediction."""
     lines = [
         f"time: projected {result['projected_seconds']:.0f} s, real {result['real_seconds']:.0f} s on "
         f"{result['workers']} workers: {result['ratio']:.2f} times the plan"
     ]
     for arm in result["arms"]:
-        told = "no run finished" if arm["ratio"] is None else f"{arm['ratio']:.2f} times the plan"
-        lines.append(f"peak memory of {arm['arm']}: {told}")
+        outcome = "no run finished" if arm["ratio"] is None else f"{arm['ratio']:.2f} times the plan"
+        lines.append(f"peak memory of {arm['arm']}: {outcome}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Runs in stacks against one process per run, at the usual size of the tasks, taken in turn in one run."""
+"""Runs in stacks against one process per run, at the usual size of the tasks, interleaved."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from stacklab.train.spec import EvaluateSpec, SampleSpec, ScheduleSpec, TrainSpe
 
 PROCESSES = 2
 STEPS = {"alone": 40, "together": 24}
-"""Steps of each run that are timed at a time: some seconds, so that both feel the same neighbours."""
+"""Steps of each run per measurement: a few seconds, so that both see the same load of the machine."""
 
 Workers = list["subprocess.Popen[str]"]
 
@@ -71,7 +71,7 @@ def summarise(heads: int, rows: dict[str, list[dict[str, float]]]) -> dict[str, 
 
 
 def render(result: dict[str, Any]) -> str:
-    """The figures as text: ratios first, since single times depend on the machine's mood."""
+    """The figures as text: ratios first, since absolute times vary with the load of the machine."""
     lines = [
         f"medians of {result['pairs']} interleaved pairs on {PROCESSES} processes of one thread: {result['seeds']} "
         "seeds in stacks against a process per run",

@@ -1,4 +1,4 @@
-"""Whole training steps against Hugging Face's GPT-2, taken in turn in one run."""
+"""Whole training steps against Hugging Face's GPT-2, interleaved."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ NAMES = ("stacklab", "peer", "products")
 
 @dataclass
 class Contestant:
-    """A worker process and what it has answered."""
+    """A worker process and its answers so far."""
 
     process: "subprocess.Popen[str]"
     rows: list[dict[str, float]]
@@ -69,7 +69,7 @@ def summarise(spec: StepSpec, seconds: dict[str, list[float]], peaks: dict[str, 
 
 
 def render(result: dict[str, Any]) -> str:
-    """The figures as text: ratios first, since single times depend on the machine's mood."""
+    """The figures as text: ratios first, since absolute times vary with the load of the machine."""
     lines = [
         f"medians of {result['pairs']} interleaved pairs; peer: transformers GPT2LMHeadModel (sdpa, fused AdamW)",
         "",
@@ -110,7 +110,7 @@ def _report(spec: StepSpec, number: int, pairs: int, contestants: dict[str, Cont
 @contextlib.contextmanager
 def _started(name: str, spec: StepSpec) -> Iterator[Contestant]:
     command = [sys.executable, "-m", "stacklab.bench.worker", name, spec.model_dump_json()]
-    # Each as its users run it: the engines start every run with this environment; nothing sets it for the peer.
+    # Each as its users run it: our engines start every run with this environment, which the peer does not set.
     surroundings = dict(os.environ) if name == "peer" else training_environment()
     quiet = surroundings | {"TRANSFORMERS_VERBOSITY": "error"}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=quiet)

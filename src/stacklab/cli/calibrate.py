@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stacklab.stats.simulate import Calibration, Cell
+    from stacklab.stats.calibration.simulate import Calibration, Cell
 
 
 def calibrate(
@@ -27,7 +27,7 @@ def calibrate(
     """
     from stacklab.base.files import write_json
     from stacklab.cli.options import results_console
-    from stacklab.stats.simulate import calibrate as simulate
+    from stacklab.stats.calibration.simulate import calibrate as simulate
 
     found = simulate(repeats=repeats, seed=seed)
     if out is not None:
@@ -91,6 +91,6 @@ def _looks(found: "Calibration") -> "Table":
 
 
 def _error(rate: float, found: "Calibration") -> str:
-    from stacklab.stats.simulate import above
+    from stacklab.stats.calibration.simulate import above
 
     return f"{rate:.3f}" + (" !" if above(rate, found.level, found.repeats) else "")

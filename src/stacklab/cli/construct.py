@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from stacklab.interp.construct.blueprint import Blueprint
     from stacklab.interp.construct.verify import Verified
-    from stacklab.interp.panel_spec import AttentionPanel
+    from stacklab.interp.spec import AttentionPanel
     from stacklab.model.transformer import Transformer
     from stacklab.tasks.batch import TaskBatch
 
@@ -110,7 +110,7 @@ def _tell(checked: "tuple[Verified, ...]", *, sharpness: float, least: int | Non
 
 def _show(plan: "Blueprint", panels: "Sequence[AttentionPanel]", example: "TaskBatch") -> None:
     from stacklab.report.pages.attention_maps import KEY, panel_text
-    from stacklab.tasks.show import show
+    from stacklab.tasks.parts.show import show
 
     print("\n" + show(plan.exercise, example.tokens_BT[0], example.targets_BT[0]))
     print(f"\nattention: {KEY}")
@@ -119,7 +119,7 @@ def _show(plan: "Blueprint", panels: "Sequence[AttentionPanel]", example: "TaskB
 
 
 def _panels(plan: "Blueprint", model: "Transformer", example: "TaskBatch") -> "tuple[AttentionPanel, ...]":
-    from stacklab.interp.panels import attention_panels
+    from stacklab.interp.attention_maps import attention_panels
 
     titles = [f"layer {number}, {layer.operation}" for number, layer in enumerate(plan.layers, start=1)]
     return attention_panels(model, example.tokens_BT[0], plan.exercise.names, titles=titles)

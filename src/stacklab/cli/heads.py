@@ -10,7 +10,7 @@ from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Scale, results
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stacklab.interp.head_spec import HeadReport, RoleRow
+    from stacklab.interp.spec import HeadReport, RoleRow
     from stacklab.run.paths import RunPaths
     from stacklab.stats.result import Result
 
@@ -37,7 +37,7 @@ def heads(
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Score what the heads of trained models do, beside untrained ones and the model built by hand for the task."""
-    from stacklab.interp.head_spec import ROLES
+    from stacklab.interp.spec import ROLES
     from stacklab.run.heads import arm_heads
     from stacklab.run.paths import OutPaths
     from stacklab.study.results.references import find_subject
@@ -88,8 +88,8 @@ def _told(result: "Result", value: float) -> str:
 def _write(folder: Path, report: "HeadReport", run: "RunPaths") -> None:
     """heads.json, and the maps of one sequence in the first seed's model and in the constructed one."""
     from stacklab.base.files import write_json
+    from stacklab.interp.attention_maps import attention_panels
     from stacklab.interp.construct.compile import compiled
-    from stacklab.interp.panels import attention_panels
     from stacklab.report.pages.attention_maps import write_panels
     from stacklab.run.heads import construction, fresh, one_task, trained_model
     from stacklab.run.store import read_spec

@@ -1,4 +1,4 @@
-"""Which blocks a step trains on: a function of (seed, step) and of nothing that an arm may change."""
+"""Which blocks a step trains on and which the training probe holds: functions of nothing that an arm may change."""
 
 import functools
 import hashlib
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacklab.base.streams import numpy_stream
+from stacklab.data.prepared import PreparedData
 
 
 def batch_indices(seed: int, step: int, *, batch_size: int, num_blocks: int) -> NDArray[np.int64]:
@@ -35,3 +36,13 @@ def batch_hash(tokens: np.ndarray) -> str:
     """16 hex digits of the tokens' values, whatever their integer type."""
     plain = np.ascontiguousarray(tokens, dtype="<i8")
     return hashlib.sha256(plain.tobytes()).hexdigest()[:16]
+
+
+ROOT = 0  # not the run's seed: the probe belongs to the data
+
+
+def probe_indices(prepared: PreparedData, *, count: int) -> NDArray[np.int64]:
+    """`count` different blocks in rising order, or all when there are fewer; fixed by the data's fingerprint."""
+    num_blocks = prepared.train.num_blocks
+    order = numpy_stream(ROOT, "data", "probe", prepared.fingerprint).permutation(num_blocks)
+    return np.sort(order[:count]).astype(np.int64)

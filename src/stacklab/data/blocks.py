@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stacklab.data.codec import Compact, Ids
-from stacklab.data.tokenfile import token_dtype
+from stacklab.data.sources.token_file import token_dtype
+from stacklab.data.tokenizers.codec import Compact, Ids
 
 CHUNK = 2**20
 
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Block k of `stream` [tokens] is stream[k*T : k*T+T+1]: T ids to read and, one place on, T ids to predict."""
+    """Block k of `stream` [tokens] is stream[k*T : k*T+T+1]: T ids to read and, shifted by one, T ids to predict."""
 
     stream: np.ndarray
     block_size: int
@@ -29,14 +29,14 @@ class Blocks:
         """Tokens [len(indices), block_size + 1]. Raises IndexError outside 0 .. num_blocks - 1."""
         indices = np.asarray(indices, dtype=np.int64)
         if indices.size and (indices.min() < 0 or indices.max() >= self.num_blocks):
-            raise IndexError(f"blocks {indices.min()} to {indices.max()} asked for, there are {self.num_blocks}")
+            raise IndexError(f"blocks {indices.min()} to {indices.max()} requested, there are {self.num_blocks}")
         places = indices[:, None] * self.block_size + np.arange(self.block_size + 1)
         return np.asarray(self.stream[places], dtype=np.int64)
 
 
 @dataclass
 class SplitWriter:
-    """Appends records to a file of ids below `vocab_size`, and counts."""
+    """Appends records to a file of ids below `vocab_size`, and counts them."""
 
     path: Path
     vocab_size: int

@@ -1,4 +1,4 @@
-"""How much of generated text stands in the training split: exact, in one pass over it, without an index of it."""
+"""How much of a generated text occurs in the training split: exact, in one pass over it, without an index."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,22 +9,20 @@ from numpy.typing import NDArray
 from stacklab.base.spec import Items, Spec
 
 LONGEST_GRAM = 8
-"""Shares of n-grams are told for n = 1 to this."""
+"""Shares of n-grams are computed for n = 1 to this."""
 
 CHUNK = 2**20
-"""Tokens of the training split looked at in one go: bounds the memory."""
+"""Tokens of the training split processed at a time: bounds the memory."""
 
 Numbers = NDArray[np.int64]
 
 
 class Novelty(Spec):
-    """What of a text was seen in training.
+    """How much of a text occurs in the training split.
 
-    tokens: of the text.
-    longest_copy: tokens of its longest span that stands in the training split; of equal ones the first is
-    `longest_copy_text`.
-    shares: of its n-grams, the share that stands in the training split, for n = 1 to 8; None where the text has fewer
-    than n tokens.
+    tokens: number of tokens of the text.
+    longest_copy: length in tokens of its longest span that occurs there; `longest_copy_text` is the first such span.
+    shares: the share of its n-grams that occur there, for n = 1 to 8; None where the text has fewer than n tokens.
     """
 
     tokens: int
@@ -38,8 +36,8 @@ def novelties(
 ) -> list[Novelty]:
     """The novelty of every text of ids against the training split's `stream` [tokens].
 
-    From every place of the stream the texts' n-grams are followed, n = 1, 2, ..., as long as some text has what stands
-    there. Few places get far, so that most of the work is done after two or three tokens.
+    From every place of the stream, n-grams are extended (n = 1, 2, ...) as long as some text contains them. Few places
+    get far, so that most of the work is done after two or three tokens.
     """
     laid = _LaidOut(texts)
     levels = [laid.single()]
@@ -55,20 +53,20 @@ def novelties(
         places, numbers = places[inside], numbers[inside]
         places, numbers = laid.follow(grams, places, numbers, laid.number(stream[places + grams.length - 1]))
         laid.shares(grams, longest)
-    told = []
+    results = []
     for row, text in enumerate(texts):
         length, start = longest[row].tolist()
         copy = decode(text[start : start + length]) if length else ""
         known = tuple(None if np.isnan(share) else share for share in shares[row].tolist())
-        told.append(Novelty(tokens=len(text), longest_copy=length, longest_copy_text=copy, shares=known))
-    return told
+        results.append(Novelty(tokens=len(text), longest_copy=length, longest_copy_text=copy, shares=known))
+    return results
 
 
 @dataclass
 class _Grams:
-    """The n-grams of all texts, numbered, so that those of equal tokens have one number.
+    """The n-grams of all texts, numbered so that equal n-grams have one number.
 
-    codes: [G], rising: number of the first n - 1 tokens times the vocabulary's size, plus the last token.
+    codes: [G], ascending: number of the first n - 1 tokens times the vocabulary's size, plus the last token.
     starts: [W], where every occurrence begins. numbers: [W], the gram that it is of.
     """
 
@@ -83,7 +81,7 @@ class _Grams:
 
 
 class _LaidOut:
-    """Texts end to end, in tokens renumbered from 0."""
+    """All texts concatenated, with tokens renumbered from 0."""
 
     def __init__(self, texts: Sequence[Sequence[int]]) -> None:
         lengths = np.array([len(text) for text in texts], dtype=np.int64)
@@ -116,20 +114,20 @@ class _LaidOut:
         return _Grams(length, codes, starts, numbers)
 
     def follow(self, grams: _Grams, places: Numbers, numbers: Numbers, last: Numbers) -> tuple[Numbers, Numbers]:
-        """Which of the stream's places go on with a gram of the texts, and with which; those grams are marked as seen.
+        """The stream's places that continue with a gram of the texts, and that gram; those grams are marked as seen.
 
         numbers: the shorter gram at each place. last: the number of the token that follows it there.
         """
         wanted = numbers * self.size + last
-        found = np.searchsorted(grams.codes, wanted)
-        hit = (last >= 0) & (found < len(grams.codes))
-        hit[hit] = grams.codes[found[hit]] == wanted[hit]
-        grams.seen[found[hit]] = True
-        return places[hit], found[hit]
+        index = np.searchsorted(grams.codes, wanted)
+        hit = (last >= 0) & (index < len(grams.codes))
+        hit[hit] = grams.codes[index[hit]] == wanted[hit]
+        grams.seen[index[hit]] = True
+        return places[hit], index[hit]
 
     def shares(self, grams: _Grams, longest: Numbers) -> NDArray[np.float64]:
-        """Of each text's grams, the share that was seen, not a number where it has none. Texts that have one get its
-        length and its first start in `longest` [texts, 2]."""
+        """The share of each text's grams that was seen, NaN where it has none. For texts with a seen gram, its length
+        and first start are written to `longest` [texts, 2]."""
         seen, owner = grams.seen[grams.numbers], self.text[grams.starts]
         rows, first = np.unique(owner[seen], return_index=True)
         starts = grams.starts[seen][first]
@@ -141,11 +139,12 @@ class _LaidOut:
 
 
 def _followed(laid: _LaidOut, levels: Sequence[_Grams], stream: np.ndarray) -> tuple[Numbers, Numbers]:
-    """Mark what is seen of every level; the places of the stream that have a gram of the last one, and which."""
+    """Mark the seen grams of every level; return the places of the stream with a gram of the last level, and that
+    gram."""
     kept_places, kept_numbers = [], []
     for begin in range(0, len(stream), CHUNK):
         tokens = laid.number(stream[begin : begin + CHUNK + len(levels) - 1])
-        # No text goes on beyond the end of the stream.
+        # No gram extends beyond the end of the stream.
         tokens = np.concatenate((tokens, np.full(len(levels) - 1, -1)))
         places = np.flatnonzero(tokens[:CHUNK] >= 0)
         numbers = tokens[places]

@@ -1,33 +1,39 @@
-"""From a data spec to prepared data: found in the cache, or built there once."""
+"""From a data spec to prepared data: read from the cache, or built there once."""
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stacklab.base.canon import fingerprint
-from stacklab.base.files import disk_error
+from stacklab.base.files import disk_error, write_text
 from stacklab.base.locks import exclusive
-from stacklab.data.build import build, given_tokenizer
-from stacklab.data.folder import damage_of
+from stacklab.data.integrity import damage_of, file_sum, write_manifest
+from stacklab.data.pipeline.manifest import check_splits, facts_of
+from stacklab.data.pipeline.reading import Corpus, read_corpus, sieve_for
 from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
-from stacklab.data.sources import OpenSource, open_source
-from stacklab.data.spec import DataSpec, FileTokenizer, HubTokenizer
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.sources.source import OpenSource, open_source
+from stacklab.data.spec import BpeTokenizer, BytesTokenizer, DataSpec, FileTokenizer, HubTokenizer, Marker
+from stacklab.data.template import render
+from stacklab.data.tokenizers.codec import Codec, Compact
+from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer, read_tokenizer, train_bpe
 
 FORMAT = 1
-"""Raised whenever the same spec and source would give other tokens or other files."""
+"""Increased whenever the same spec and source would lead to other tokens or other files."""
 
 
 def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
-    """The data of `spec`, built under `cache` unless it is there already, whole and undamaged.
+    """The data of `spec`, built under `cache` unless it is there already, complete and undamaged.
 
-    Two processes may ask at once: one builds, the other waits. Raises DataError and TokenizerError for what cannot be
-    used, DiskError when the cache cannot be written.
+    Of two processes that need it at once, one builds and the other waits. Raises DataError and TokenizerError for what
+    cannot be used, DiskError when the cache cannot be written.
     """
     opened = open_source(spec)
-    given = given_tokenizer(spec)
-    described = _without_paths(spec, opened, given)
+    tokenizer = _existing_tokenizer(spec)
+    described = _without_paths(spec, opened, tokenizer)
     key = fingerprint(described)
     folder = prepared_folder(cache, key)
     if damage_of(folder, read_contents=True) is not None:
@@ -35,22 +41,22 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
         try:
             with exclusive(folder.parent / ".locks" / key, what="prepared data", give_up=lambda: False):
                 if damage_of(folder, read_contents=True) is not None:
-                    _build_aside(folder, spec, opened, given, head)
+                    _build_aside(folder, spec, opened, tokenizer, head)
         except OSError as error:
             raise disk_error(folder, error) from error
     return load_prepared(folder)
 
 
 def _build_aside(
-    folder: Path, spec: DataSpec, opened: OpenSource, given: TokenizerFile | None, head: dict[str, Any]
+    folder: Path, spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None, head: dict[str, Any]
 ) -> None:
-    """Build beside and rename; what a killed builder left is removed, which the lock makes safe."""
+    """Build beside and rename. Leftovers of a killed builder are removed, which the lock makes safe."""
     for leftover in folder.parent.glob(f".{folder.name}.*.part"):
         shutil.rmtree(leftover, ignore_errors=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
         aside.chmod(0o755)
-        build(aside, spec, opened, given, head)
+        _build(aside, spec, opened, tokenizer, head)
         if folder.exists():
             shutil.rmtree(folder)
         aside.rename(folder)
@@ -58,14 +64,65 @@ def _build_aside(
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _without_paths(spec: DataSpec, opened: OpenSource, given: TokenizerFile | None) -> dict[str, Any]:
-    """What fixes the tokens: a path is replaced by the content found there."""
+def _without_paths(spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None) -> dict[str, Any]:
+    """What determines the tokens: paths are replaced by hashes of their content."""
     plain = spec.dump()
     if not spec.tuning_fraction:
-        # Such data, and the probe that their fingerprint draws, are what they were before there were tuning splits.
+        # Keeps the fingerprint, and the probe drawn from it, as before tuning splits were introduced.
         del plain["tuning_fraction"]
     plain["source"] = {key: value for key, value in plain["source"].items() if key != "path"} | opened.identity
     if isinstance(spec.tokenizer, HubTokenizer | FileTokenizer):
-        assert given is not None
-        plain["tokenizer"] = {"hash": given.hash}
+        assert tokenizer is not None
+        plain["tokenizer"] = {"hash": tokenizer.hash}
     return {"spec": plain, "format": FORMAT}
+
+
+def _existing_tokenizer(spec: DataSpec) -> TokenizerFile | None:
+    """The tokenizer, or None when it is still to be trained. Raises TokenizerError."""
+    if isinstance(spec.tokenizer, BpeTokenizer):
+        return None
+    if isinstance(spec.tokenizer, BytesTokenizer):
+        return bytes_tokenizer()
+    return read_tokenizer(spec.tokenizer)
+
+
+def _build(
+    folder: Path, spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None, head: dict[str, Any]
+) -> None:
+    """Fill `folder`; its manifest begins with `head` and is written last. Raises DataError and TokenizerError."""
+    file = tokenizer or _train_tokenizer(spec, opened)
+    corpus = read_corpus(folder, spec, opened, Codec(file))
+    check_splits(corpus, spec)
+    compact = _compact(corpus) if spec.vocabulary == "compact" else None
+    facts = facts_of(corpus, spec, file, compact)
+    if compact is not None:
+        np.save(folder / "kept_ids.npy", compact.kept)
+        for split in corpus.splits.values():
+            split.renumber(compact)
+    problems = [json.dumps(problem.to_json(), ensure_ascii=False) + "\n" for problem in corpus.collector.problems()]
+    write_text(folder / "problems.jsonl", "".join(problems))
+    write_text(folder / "tokenizer.json", file.text)
+    files = {path.name: file_sum(path) for path in sorted(folder.iterdir())}
+    source: dict[str, Any] = {"kind": spec.source.kind, "name": opened.name, **opened.identity}
+    if opened.form is not None:
+        source |= {"columns_read": list(opened.form.read), "columns_unread": list(opened.form.unread)}
+    write_manifest(folder, head | {"source": source} | facts | {"files": files})
+
+
+def _train_tokenizer(spec: DataSpec, opened: OpenSource) -> TokenizerFile:
+    """Trained on the training split alone: validation text must not influence the ids it is evaluated with."""
+    assert isinstance(spec.tokenizer, BpeTokenizer)
+    texts = (
+        piece
+        for split, record in sieve_for(spec).sift(opened.records())
+        if split == "train"
+        for piece in render(record, spec.template)
+        if not isinstance(piece, Marker)
+    )
+    return train_bpe(texts, spec.tokenizer.vocab_size)
+
+
+def _compact(corpus: Corpus) -> Compact:
+    used = corpus.splits["train"].counts > 0
+    used[corpus.encoder.end_id] = True
+    return Compact(np.flatnonzero(used).astype(np.uint32))

@@ -13,12 +13,12 @@ import numpy as np
 from stacklab.base.errors import DataError
 from stacklab.base.files import read_json
 from stacklab.data.blocks import Blocks
-from stacklab.data.codec import Codec, Compact
-from stacklab.data.folder import damage_of
+from stacklab.data.integrity import damage_of
 from stacklab.data.problems import Problem
+from stacklab.data.sources.token_file import token_dtype
 from stacklab.data.spec import HeldOut, Marker
-from stacklab.data.tokenfile import token_dtype
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.tokenizers.codec import Codec, Compact
+from stacklab.data.tokenizers.files import TokenizerFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class PreparedData:
 
     @property
     def end_id(self) -> int:
-        """The id after which a model has said all: the end of an assistant turn, or of a record."""
+        """The id that ends a generated text: the end of an assistant turn, or of a record."""
         return int(self.manifest["end_id"])
 
     @cached_property
@@ -55,7 +55,7 @@ class PreparedData:
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
-        """Problems of the validation split with an exact answer, none of them asked in training."""
+        """Problems of the validation split with an exact answer, whose questions do not occur in training."""
         with (self.folder / "problems.jsonl").open(encoding="utf-8") as lines:
             return tuple(Problem(**json.loads(line)) for line in lines)
 
@@ -69,13 +69,13 @@ class PreparedData:
 
     @cached_property
     def _codec(self) -> Codec:
-        told = self.manifest["tokenizer"]
-        markers = {Marker(marker): token for marker, token in told["marker_tokens"].items()}
+        tokenizer = self.manifest["tokenizer"]
+        markers = {Marker(marker): token for marker, token in tokenizer["marker_tokens"].items()}
         text = (self.folder / "tokenizer.json").read_text(encoding="utf-8")
         compact = None
         if self.manifest["unknown_id"] is not None:
             compact = Compact(np.load(self.folder / "kept_ids.npy", allow_pickle=False))
-        return Codec(TokenizerFile(told["name"], text, markers), compact)
+        return Codec(TokenizerFile(tokenizer["name"], text, markers), compact)
 
     def _blocks(self, name: str) -> Blocks:
         stream = np.memmap(self.folder / f"{name}.bin", dtype=token_dtype(self.vocab_size), mode="r")
@@ -83,16 +83,17 @@ class PreparedData:
 
 
 def bits_per_byte(loss_nats: float, bytes_per_token: float) -> float:
-    """A loss per token in nats as bits per UTF-8 byte of text, which can be compared across tokenizers."""
+    """A loss in nats per token as bits per UTF-8 byte of text, which is comparable across tokenizers."""
     return loss_nats / math.log(2) / bytes_per_token
 
 
 def prepared_folder(cache: Path, fingerprint: str) -> Path:
+    """Where the data of a fingerprint lies under the cache."""
     return cache / "prepared" / fingerprint
 
 
 def load_prepared(folder: Path) -> PreparedData:
-    """Open a finished folder, for instance in a worker; nothing is prepared.
+    """Open a finished folder, for instance in a worker, without preparing anything.
 
     Raises DataError when the folder is missing or a file in it is missing or of another size.
     """

@@ -1,4 +1,4 @@
-"""Problems held out for exact answers: records of the validation split that carry one, unseen in training."""
+"""Held-out problems: records of the validation split with an exact answer whose question is not in training."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ class Problem:
 
 @dataclass
 class ProblemCollector:
-    """Reads every record once, in any order, then tells the problems and how many questions are on both sides."""
+    """Takes every record once, in any order; then lists the problems and counts the questions in both splits."""
 
     template: Template
     _train: set[str] = field(default_factory=set)

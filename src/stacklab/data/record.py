@@ -1,4 +1,4 @@
-"""The one normal form of a record, and what makes two records the same."""
+"""The common form of all records, and when two of them are duplicates."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ class Record:
     """A conversation (`turns`) or a running text (`text`); one of the two is empty.
 
     `answer`, `hops` and `family` are facts about a problem. They are kept beside the record, never trained on.
-    Records of one `group` fall on the same side of the split; without one, a record is alone.
+    Records of one `group` fall into the same split; a record without one is its own group.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -39,7 +39,7 @@ class Record:
 
     @cached_property
     def prompt_digest(self) -> str | None:
-        """The same for the question alone: what stands before a closing assistant turn, without the system's turns.
+        """The digest of the question alone: what precedes the closing assistant turn, without the system's turns.
 
         None when the record does not end with an assistant turn.
         """
@@ -49,7 +49,7 @@ class Record:
 
     @property
     def split_key(self) -> str:
-        """What decides the side of the split."""
+        """What decides into which split the record falls."""
         return self.digest if self.group is None else _digest(self.group)
 
     @property
@@ -77,7 +77,7 @@ class TokenRecord:
 
 
 def normalise(text: str) -> str:
-    """NFC, one kind of line end, no blanks at the ends of lines or of the text: differences that no reader sees."""
+    """The text in NFC with uniform line ends, without trailing blanks: invisible differences are removed."""
     lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(line.rstrip() for line in lines).strip()
 

@@ -1,4 +1,4 @@
-"""What a run reads: a source of records, a tokenizer, how records become text, how they are split and packed."""
+"""Settings of data: a source of records, a tokenizer, how records become text, how they are split and packed."""
 
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -11,7 +11,7 @@ from stacklab.data.stories.spec import StoriesSpec
 
 
 class Marker(StrEnum):
-    """What stands between texts, one token each; tokenizers made here use these very strings."""
+    """Special tokens between texts. Tokenizers made here use these strings."""
 
     END_OF_TEXT = "<|endoftext|>"
     TURN_START = "<|im_start|>"
@@ -24,7 +24,7 @@ SMALLEST_BPE = 256 + len(Marker)
 
 
 class Columns(Spec):
-    """Names of the columns that hold a record; None leaves it to the data (see docs/data.md)."""
+    """Names of the columns that hold a record. None: recognised from the data (see docs/data.md)."""
 
     messages: Text | None = None
     """A list of turns, {role, content} or {from, value}."""
@@ -61,14 +61,14 @@ class FileSpec(Spec):
     kind: Literal["file"] = "file"
     path: Text
     format: Literal["jsonl", "json", "csv", "parquet", "txt"] | None = None
-    """None: told by the file's ending."""
+    """None: from the file's ending."""
     separator: Text | None = Field(default=None, min_length=1)
-    """Of a txt file: what stands between two records. None: blank lines."""
+    """The text between two records of a txt file. None: blank lines."""
     columns: Columns = Columns()
 
 
 class TokensSpec(Spec):
-    """A file of token ids, as GPT-style training scripts write it: little-endian integers and nothing else."""
+    """A file of token ids, as GPT-style training scripts write it: little-endian integers only."""
 
     kind: Literal["tokens"] = "tokens"
     path: Text
@@ -80,11 +80,15 @@ class TokensSpec(Spec):
 
 
 class HubTokenizer(Spec):
+    """The tokenizer.json of a hub id."""
+
     kind: Literal["hub"] = "hub"
     id: Text
 
 
 class FileTokenizer(Spec):
+    """A local tokenizer.json."""
+
     kind: Literal["file"] = "file"
     path: Text
     """A tokenizer.json, or the folder that holds it."""
@@ -108,12 +112,15 @@ Tokenizer = Annotated[HubTokenizer | FileTokenizer | BpeTokenizer | BytesTokeniz
 
 
 class DataSpec(Spec):
+    """The data of a run."""
+
     source: Source
     tokenizer: Tokenizer
     template: Literal["chatml", "plain"] = "chatml"
     """How a conversation becomes text."""
     vocabulary: Literal["full", "compact"] = "full"
-    """compact: only the ids that the training split uses, plus one for the unknown. A different experiment."""
+    """compact: only the ids that the training split uses, plus one unknown id. Losses are not comparable with full
+    ones."""
     block_size: int = Field(ge=1)
     """Tokens that a training sequence predicts."""
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
@@ -135,9 +142,9 @@ class DataSpec(Spec):
                 "give that tokenizer as kind file or hub"
             )
         if isinstance(self.source, FileSpec) and self.source.separator is not None:
-            told = self.source.format or self.source.path.rsplit(".", 1)[-1].lower()
-            if told != "txt":
+            name = self.source.format or self.source.path.rsplit(".", 1)[-1].lower()
+            if name != "txt":
                 raise ValueError(
-                    f"source.separator is for txt files, found format {told!r}; remove it or set format: txt"
+                    f"source.separator is for txt files, found format {name!r}; remove it or set format: txt"
                 )
         return self

@@ -25,19 +25,19 @@ def render(record: Record, template: Template) -> list[Piece]:
 
 
 def prompt_pieces(record: Record, template: Template) -> list[Piece]:
-    """Everything before the words of the closing assistant turn, its header included."""
+    """Everything before the content of the closing assistant turn, including its header."""
     turns = (*record.turns[:-1], Turn("assistant", ""))
     pieces = _turns(turns, template)
     return pieces[: -len(_CLOSING[template])] if _CLOSING[template] else pieces
 
 
 def end_marker(template: Template, *, conversations: bool) -> Marker:
-    """The marker after which a model has said all that it was asked."""
+    """The marker that ends a generated answer, or a running text."""
     return Marker.TURN_END if conversations and template == "chatml" else Marker.END_OF_TEXT
 
 
 def text_bytes(pieces: Sequence[Piece]) -> int:
-    """UTF-8 bytes of the text; markers count none, so that no tokenizer gains by them."""
+    """UTF-8 bytes of the text. Markers count no bytes, so that tokenizers stay comparable."""
     return sum(len(piece.encode()) for piece in pieces if not isinstance(piece, Marker))
 
 

@@ -1,4 +1,7 @@
-"""How varied a set of texts is: words, word sequences, repeats, and how near one set is to another."""
+"""How varied a set of texts is: words, n-grams, repeats, and how close one set is to another.
+
+Serves tests and the page docs/stories.md only; no command calls it.
+"""
 
 import math
 import re
@@ -25,7 +28,7 @@ class TextStatistics:
 
 
 def words_of(text: str) -> list[str]:
-    """Its words in order and in lower case, without signs.
+    """The words of a text in order, in lower case, without punctuation.
 
     >>> words_of('"Oh no!" cried Mia. It was gone.')
     ['oh', 'no', 'cried', 'mia', 'it', 'was', 'gone']
@@ -34,11 +37,12 @@ def words_of(text: str) -> list[str]:
 
 
 def ngrams(words: Sequence[str], n: int) -> Iterable[tuple[str, ...]]:
+    """All runs of n words."""
     return zip(*(words[start:] for start in range(n)), strict=False)
 
 
 def text_statistics(texts: Sequence[str], *, n: int = 8) -> TextStatistics:
-    """Of at least one text. All n-grams are held in memory: about 100 bytes a word."""
+    """Statistics of at least one text. All n-grams are held in memory: about 100 bytes per word."""
     words = [words_of(text) for text in texts]
     total = sum(map(len, words))
     different = {gram for one in words for gram in ngrams(one, n)}
@@ -58,7 +62,7 @@ def text_statistics(texts: Sequence[str], *, n: int = 8) -> TextStatistics:
 
 
 def entropy_bits(labels: Iterable[str]) -> float:
-    """Of the labels' frequencies; log2(k) for k labels that come equally often."""
+    """Entropy of the labels' frequencies; log2(k) for k equally frequent labels."""
     counts = Counter(labels)
     total = counts.total()
     return -sum(count / total * math.log2(count / total) for count in counts.values())
@@ -67,7 +71,7 @@ def entropy_bits(labels: Iterable[str]) -> float:
 def nearest_shares(texts: Sequence[str], others: Sequence[str], *, n: int = 8) -> list[float]:
     """For each text: the largest share of its different n-grams that any single one of `others` holds.
 
-    1 is a copy; a near-duplicate is close to it. A text shorter than n words has no n-grams and gives 0.
+    1 is a copy; a near-duplicate is close to it. For a text shorter than n words the share is 0.
     """
     holders: dict[tuple[str, ...], list[int]] = {}
     for index, other in enumerate(others):

@@ -7,7 +7,7 @@ from stacklab.base.errors import DataError, PortError
 from stacklab.base.files import read_json
 from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
 from stacklab.data.spec import Marker
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.tokenizers.files import TokenizerFile
 from stacklab.exchange.portable import Portable
 from stacklab.run.paths import RunPaths, out_of
 from stacklab.run.store import read_spec

@@ -12,8 +12,8 @@ from torch import Tensor
 from stacklab.base.errors import PortError, TokenizerError
 from stacklab.base.files import read_json
 from stacklab.base.text import cut, shown
-from stacklab.data.folder import file_sum
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.integrity import file_sum
+from stacklab.data.tokenizers.files import TokenizerFile
 from stacklab.exchange.portable import Portable, check_vocabulary
 from stacklab.model.port.registry import form_of, import_tensors
 from stacklab.model.spec import ModelSpec

@@ -13,8 +13,8 @@ from torch import Tensor
 from stacklab.base.errors import PortError
 from stacklab.base.files import read_json
 from stacklab.base.text import shown
-from stacklab.data.folder import file_sum
-from stacklab.data.tokenizer_files import TokenizerFile, known_end
+from stacklab.data.integrity import file_sum
+from stacklab.data.tokenizers.files import TokenizerFile, known_end
 from stacklab.exchange.foreign import PICKLE_STARTS, ZIP_START, at, inside, refused_pickle
 from stacklab.exchange.portable import Portable, check_vocabulary
 from stacklab.model.port import llama2c, mingpt, nanogpt

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from stacklab.base.errors import TokenizerError
-from stacklab.data.tokenizer_files import TokenizerFile
+from stacklab.data.tokenizers.files import TokenizerFile
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 from stacklab.train.checkpoint import load_weights

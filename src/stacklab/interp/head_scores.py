@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stacklab.interp.head_spec import ROLES, HeadScore, Role, RoleRow, Subject
-from stacklab.interp.maps import attention_maps
+from stacklab.interp.attention_maps import attention_maps
+from stacklab.interp.spec import ROLES, HeadScore, Role, RoleRow, Subject
 from stacklab.model.transformer import Transformer
 from stacklab.stats.describe import mean_t
 from stacklab.tasks.batch import TaskBatch
@@ -19,8 +19,8 @@ from stacklab.tasks.protocol import Layout
 ABSENT: dict[Role, str] = {
     "copying": "sequences have a single position",
     "gathering": "every group is a single position",
-    "parsing": "no symbol stands twice in a group",
-    "matching": "answers do not stand in the sequences",
+    "parsing": "no symbol occurs twice in a group",
+    "matching": "answers do not occur in the sequences",
 }
 ONE_GROUP = "the whole sequence is one group, so that all earlier positions are of it"
 
@@ -28,16 +28,16 @@ ONE_GROUP = "the whole sequence is one group, so that all earlier positions are 
 def score_heads(model: Transformer, batch: TaskBatch, layout: Layout, *, seed: int) -> Subject:
     """Every head's score for every role (see ROLES) that the batch has."""
     tokens_BT = torch.from_numpy(batch.tokens_BT).to(model.token_embedding.weight.device)
-    found: list[HeadScore] = []
+    scores: list[HeadScore] = []
     for layer, a_BHTT in enumerate(attention_maps(model, tokens_BT)):
         a_BHTT = a_BHTT.double().cpu()
         for role, (value_H, where_H) in _by_role(a_BHTT, batch, layout).items():
             for head, (value, where) in enumerate(zip(value_H.tolist(), where_H, strict=True)):
-                found.append(HeadScore(layer=layer, head=head, role=role, value=value, where=where))
-    present = {score.role for score in found}
+                scores.append(HeadScore(layer=layer, head=head, role=role, value=value, where=where))
+    present = {score.role for score in scores}
     reasons = ABSENT | ({"gathering": ONE_GROUP} if _one_group(layout) else {})
     absent = {role: reasons[role] for role in ROLES if role not in present}
-    return Subject(seed=seed, scores=tuple(found), absent=absent)
+    return Subject(seed=seed, scores=tuple(scores), absent=absent)
 
 
 def summarise(subjects: Sequence[Subject], *, level: float = 0.05) -> tuple[RoleRow, ...]:
@@ -66,25 +66,26 @@ def _order(key: tuple[int, Role]) -> tuple[int, int]:
     return key[0], list(ROLES).index(key[1])
 
 
-Found = tuple[Tensor, list[str]]
+HeadValues = tuple[Tensor, list[str]]
+"""[H] the value of each head, and where it is reached."""
 
 
-def _by_role(a_BHTT: Tensor, batch: TaskBatch, layout: Layout) -> dict[Role, Found]:
-    found: dict[Role, Found | None] = {
+def _by_role(a_BHTT: Tensor, batch: TaskBatch, layout: Layout) -> dict[Role, HeadValues]:
+    by_role: dict[Role, HeadValues | None] = {
         "copying": _copying(a_BHTT.mean(0), layout),
         "gathering": _gathering(a_BHTT.mean(0), layout),
         "parsing": _parsing(a_BHTT, batch, layout),
         "matching": _matching(a_BHTT, batch),
     }
-    return {role: value for role, value in found.items() if value is not None}
+    return {role: value for role, value in by_role.items() if value is not None}
 
 
 def _one_group(layout: Layout) -> bool:
-    """Whether slots are positions of the sequence, none of which stands twice."""
+    """Whether slots are positions of the sequence, so that each occurs once."""
     return len(layout.group_T) > 1 and bool((layout.group_T == layout.group_T[0]).all())
 
 
-def _copying(a_HTT: Tensor, layout: Layout) -> Found | None:
+def _copying(a_HTT: Tensor, layout: Layout) -> HeadValues | None:
     length = len(layout.slot_T)
     names, shares = [], []
     for slot_T, named in _slots(layout):
@@ -97,14 +98,15 @@ def _copying(a_HTT: Tensor, layout: Layout) -> Found | None:
 
 
 def _slots(layout: Layout) -> list[tuple[NDArray[np.bool_], str]]:
-    """The positions of each slot, with its name; of a single group all positions, since a slot of it is one position,
-    and the best of single cells says nothing: the second position looks one back with half of even attention."""
+    """The positions of each slot, with its name. For a single group all positions together: there a slot is one
+    position, and the best of single cells says nothing (with uniform attention the second position looks one back by
+    half)."""
     if _one_group(layout):
         return [(np.ones(len(layout.slot_T), dtype=bool), "")]
     return [(layout.slot_T == slot, f"slot {slot}, ") for slot in range(int(layout.slot_T.max()) + 1)]
 
 
-def _gathering(a_HTT: Tensor, layout: Layout) -> Found | None:
+def _gathering(a_HTT: Tensor, layout: Layout) -> HeadValues | None:
     if _one_group(layout):
         return None
     own_TT = np.tril(layout.group_T[:, None] == layout.group_T, k=-1)
@@ -117,21 +119,21 @@ def _gathering(a_HTT: Tensor, layout: Layout) -> Found | None:
     return _best(shares, names)
 
 
-def _best(shares: list[Tensor], names: list[str]) -> Found | None:
+def _best(shares: list[Tensor], names: list[str]) -> HeadValues | None:
     if not shares:
         return None
     value_H, index_H = torch.stack(shares, -1).max(-1)
     return value_H, [names[index] for index in index_H.tolist()]
 
 
-def _parsing(a_BHTT: Tensor, batch: TaskBatch, layout: Layout) -> Found | None:
+def _parsing(a_BHTT: Tensor, batch: TaskBatch, layout: Layout) -> HeadValues | None:
     tokens_BT = batch.tokens_BT
     own_TT = np.tril(layout.group_T[:, None] == layout.group_T, k=-1)
     equal_BTT = (tokens_BT[:, :, None] == tokens_BT[:, None, :]) & own_TT
     again_BT = equal_BTT.any(axis=2)
     if not again_BT.any():
         return None
-    # By what leaves the position: else a head that always stays at home would score.
+    # Relative to what leaves the position; otherwise a head that attends to its own position alone would score.
     share_BHT = (a_BHTT * torch.from_numpy(equal_BTT)[:, None]).sum(-1)
     left_BHT = 1 - a_BHTT.diagonal(dim1=-2, dim2=-1)
     again_B1T = torch.from_numpy(again_BT)[:, None]
@@ -140,13 +142,13 @@ def _parsing(a_BHTT: Tensor, batch: TaskBatch, layout: Layout) -> Found | None:
     return value_H, [""] * len(value_H)
 
 
-def _matching(a_BHTT: Tensor, batch: TaskBatch) -> Found | None:
+def _matching(a_BHTT: Tensor, batch: TaskBatch) -> HeadValues | None:
     answer_BTT = (batch.targets_BT[:, :, None] == batch.tokens_BT[:, None, :]) & np.tri(
         batch.tokens_BT.shape[1], dtype=bool
     )
-    asked_BT = batch.scored_BT & answer_BTT.any(axis=2)
-    if not asked_BT.any():
+    present_BT = batch.scored_BT & answer_BTT.any(axis=2)
+    if not present_BT.any():
         return None
     share_BHT = (a_BHTT * torch.from_numpy(answer_BTT)[:, None]).sum(-1)
-    value_H = share_BHT.transpose(1, 2)[torch.from_numpy(asked_BT)].mean(0)
+    value_H = share_BHT.transpose(1, 2)[torch.from_numpy(present_BT)].mean(0)
     return value_H, [""] * len(value_H)

@@ -1,5 +1,7 @@
 """What a single layer of attention cannot do, as an identity that can be checked.
 
+Serves tests and the page docs/constructions.md only; no command calls it.
+
 Read at the last position T, a layer of attention alone has the logits
 
     l(x) = U z_T + sum_h N_h(x) / Z_h(x)
@@ -61,7 +63,7 @@ class Quad(NamedTuple):
 
 @torch.no_grad()
 def head_sums(model: Transformer, ids_BT: Tensor) -> Sums:
-    """Of a model without a feed-forward in its last layer and without a norm after it, for logits at the last position.
+    """The sums of a model whose last layer has no feed-forward and no norm after it, for logits at the last position.
 
     Computed plainly from the scores, so that sums of different sequences can be added.
     """
@@ -87,14 +89,14 @@ def mixed_difference(values_4: Tensor) -> Tensor:
 
 
 def question_quad(tokens_T: Ids, other: int) -> Quad:
-    """Question answering: p exchanges the asked question with that of pair `other`, q the answers of the two pairs.
+    """Question answering: p swaps the queried question with that of pair `other`, q the answers of the two pairs.
 
-    Raises ValueError when `other` is the asked pair.
+    Raises ValueError when `other` is the queried pair.
     """
-    asked = int(np.flatnonzero(tokens_T[:-1:2] == tokens_T[-1])[0])
-    if asked == other:
-        raise ValueError(f"pair {other} is the one that is asked")
-    questions, answers = [2 * asked, 2 * other], [2 * asked + 1, 2 * other + 1]
+    queried = int(np.flatnonzero(tokens_T[:-1:2] == tokens_T[-1])[0])
+    if queried == other:
+        raise ValueError(f"pair {other} is the queried pair")
+    questions, answers = [2 * queried, 2 * other], [2 * queried + 1, 2 * other + 1]
     return Quad(_four(tokens_T, questions, answers), int(tokens_T[answers[0]]), int(tokens_T[answers[1]]))
 
 

@@ -147,7 +147,7 @@ class ReplicaGroup:
     def _evaluate(self, evaluating: Sequence[tuple[GroupMember, EvalRequest]]) -> None:
         # The fixed sets belong to the task, so all members have the same ones.
         scores: dict[str, list[Scores]] = {
-            name: stacked_scores(self.replicas, drawn.tokens_BT, drawn.targets_BT, target_mask=drawn.asked_BT)
+            name: stacked_scores(self.replicas, drawn.tokens_BT, drawn.targets_BT, target_mask_BT=drawn.target_mask_BT)
             for name, drawn in self.members[0].feed.sets.items()
         }
         for member, request in evaluating:

@@ -8,7 +8,7 @@ from stacklab.interp.construct.blueprint import Blueprint
 from stacklab.interp.construct.compile import compiled
 from stacklab.interp.construct.registry import CONSTRUCTIONS, SHARPNESS
 from stacklab.interp.head_scores import score_heads, summarise
-from stacklab.interp.head_spec import HeadReport, HeadScore, Role
+from stacklab.interp.spec import HeadReport, HeadScore, Role
 from stacklab.model.init import build
 from stacklab.model.transformer import Transformer
 from stacklab.run.paths import RunPaths

@@ -1,4 +1,4 @@
-"""The bootstrap behind the intervals that stand beside the ones that decide."""
+"""Bootstrap intervals. They are reported beside the intervals that decide."""
 
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,11 @@ def bca_bounds(
 ) -> tuple["Floats", "Floats"]:
     """Ends of the bias-corrected accelerated interval (Efron 1987) for a mean, or for a difference of two means.
 
-    samples: one or two, each [..., N]; each is resampled on its own, along the last axis.
+    samples: one or two, each [..., N], resampled independently along the last axis. level: the error level.
     """
     from scipy import stats
 
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         samples,
         mean_or_gap,
         axis=-1,
@@ -32,7 +32,7 @@ def bca_bounds(
         method="BCa",
         rng=rng,
     ).confidence_interval
-    return found.low, found.high
+    return interval.low, interval.high
 
 
 def mean_or_gap(*samples: "Floats", axis: int) -> "Floats":

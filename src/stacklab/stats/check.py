@@ -1,4 +1,4 @@
-"""Why a set of numbers does not allow a statistic: the reasons that Undefined carries."""
+"""Why values do not allow a statistic: the reasons that `Undefined` carries. An empty text means that they do."""
 
 import math
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROUNDING = 2e-13
-"""Values that differ by less than this share of the largest are equal but for rounding."""
+"""Values that differ by less than this share of the largest are taken as equal."""
 
 
 def not_finite(values: Sequence[float], *, what: str = "value") -> str:
-    """Names the first value that is NaN or infinite; empty if there is none.
+    """The first value that is NaN or infinite; empty if there is none.
 
     >>> not_finite([0.5, float("nan")])
     'value 2 of 2 is nan'
@@ -25,7 +25,7 @@ def not_finite(values: Sequence[float], *, what: str = "value") -> str:
 
 
 def no_spread(values: Sequence[float]) -> bool:
-    """Whether all values are equal, but for rounding."""
+    """Whether all values are equal up to rounding."""
     return max(values) - min(values) <= ROUNDING * max(abs(value) for value in values)
 
 
@@ -38,6 +38,7 @@ def flat_rows(values_RN: "NDArray[np.float64]") -> "NDArray[np.bool_]":
 
 
 def too_few(values: Sequence[float], least: int, *, what: str = "pairs") -> str:
+    """Says so when there are fewer than `least` values; empty otherwise."""
     return f"needs {least} {what}, has {len(values)}" if len(values) < least else ""
 
 

@@ -1,6 +1,6 @@
-"""How the values of two arms are set against each other: paired by seed, or as two groups.
+"""Comparisons of two arms: paired by seed, or as two groups.
 
-Both ways answer the same questions, so that verdicts, evidence and the calibration are written once.
+Both have the same interface, so that verdicts, evidence and the calibration are written once.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,27 @@ from stacklab.stats.effect import (
     unpaired_effect_size,
     unpaired_superiority,
 )
-from stacklab.stats.equivalence import tost
-from stacklab.stats.group_permutation import group_permutation, smallest_permutation_p
-from stacklab.stats.paired import paired_bootstrap, paired_t, smallest_sign_flip_p, t_bounds
+from stacklab.stats.paired import (
+    paired_bootstrap,
+    paired_t,
+    paired_t_test,
+    sign_flip,
+    smallest_sign_flip_p,
+    t_bounds,
+    tost,
+)
 from stacklab.stats.power import Design, paired_design, unpaired_design
 from stacklab.stats.result import Result, Tested, Undefined
-from stacklab.stats.sign_flip import sign_flip
-from stacklab.stats.t_test import paired_t_test
-from stacklab.stats.unpaired import groups_problem, unpaired_bootstrap, welch, welch_bounds, welch_test, welch_tost
+from stacklab.stats.unpaired import (
+    group_permutation,
+    groups_problem,
+    smallest_permutation_p,
+    unpaired_bootstrap,
+    welch,
+    welch_bounds,
+    welch_test,
+    welch_tost,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,42 +49,46 @@ Values = Sequence[float]
 
 
 class Comparison(Protocol):
-    """Statistics of `arm` minus `against`. `word` goes before "interval" where the interval is not a paired one."""
+    """Statistics of `arm` minus `against`. `word` precedes "interval" in sentences: empty, or `unpaired `.
+
+    level: the error level; intervals have confidence 1 - level. Every result may be `Undefined`, with the reason.
+    """
 
     pairing: Pairing
     word: str
 
     def problem(self, arm: Values, against: Values) -> str:
-        """Why the values allow no interval; empty if they do."""
+        """Why the values allow no interval; empty if they allow one."""
 
     def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
-        """Ends of the interval that decides, of confidence 1 - level, row by row; NaN where nothing varies."""
+        """Ends of the interval that decides, for each of R rows; NaN where nothing varies."""
 
     def samples(self, arm_RN: "Floats", against_RN: "Floats") -> "tuple[Floats, ...]":
-        """What a bootstrap draws from, each on its own."""
+        """The samples that a bootstrap resamples independently."""
 
     def difference(self, arm: Values, against: Values, *, level: float) -> Result: ...
     def bootstrap(self, arm: Values, against: Values, *, level: float) -> Result: ...
     def test(self, arm: Values, against: Values) -> Tested:
-        """Of the interval that decides."""
+        """The test that agrees with the interval that decides."""
 
     def equivalence(self, arm: Values, against: Values, *, margin: float) -> Tested: ...
     def permutation(self, arm: Values, against: Values) -> Tested: ...
     def effect(self, arm: Values, against: Values, *, level: float) -> Result: ...
     def superiority(self, arm: Values, against: Values, *, level: float) -> Result:
-        """How often `arm` is the lower one."""
+        """The probability that `arm` is lower than `against`."""
 
     def correlation(self, arm: Values, against: Values, *, level: float) -> Result: ...
     def unit(self, arm: Values, against: Values) -> float:
-        """The standard deviation in which an effect is counted; the values must have no problem."""
+        """The standard deviation that is the unit of effects. Call it only where `problem` is empty."""
 
     def design(self, seeds: int) -> Design: ...
     def smallest_p(self, seeds: int) -> float:
-        """That the exact permutation test can reach."""
+        """The smallest p value that the exact permutation test can reach."""
 
 
 class Paired:
-    """By seed: same batches, same named random streams. `arm` and `against` are in the same order of seeds."""
+    """Pairs by seed, with the same batches and named random streams. Both arms list the same seeds in the same
+    order."""
 
     pairing: Pairing = "paired"
     word = ""
@@ -125,7 +142,7 @@ class Paired:
 
 
 class Unpaired:
-    """Two groups of runs: for arms that do not see the same batches at the same seed."""
+    """Two groups of runs, for arms that do not see the same batches at the same seed."""
 
     pairing: Pairing = "unpaired"
     word = "unpaired "

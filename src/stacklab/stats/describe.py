@@ -7,7 +7,7 @@ from stacklab.stats.result import Estimate, Result, Undefined
 
 
 def mean_t(values: Sequence[float], *, level: float = 0.05) -> Result:
-    """Mean with Student's t interval; Undefined for fewer than two values. Equal values give an interval of width 0."""
+    """Mean with Student's t interval; Undefined for fewer than two values. Equal values have an interval of width 0."""
     if reason := too_few(values, 2, what="values") or not_finite(values):
         return Undefined(reason=reason)
     from scipy import stats

@@ -1,4 +1,4 @@
-"""How large a difference is, in units that compare across metrics."""
+"""Effect sizes: differences in units that compare across metrics."""
 
 import math
 import statistics
@@ -16,11 +16,11 @@ NEAR = 1e-12
 def paired_superiority(arm: Sequence[float], against: Sequence[float], *, level: float) -> Result:
     """Share of pairs in which `arm` is lower than `against`; a tie counts half. Swap them where higher is better.
 
-    The interval is Clopper and Pearson's (1934), which covers at least as often as it says at any number of pairs.
+    The interval is Clopper and Pearson's (1934), which holds its level at any number of pairs.
     Raises ValueError where the arms differ in length.
 
-    >>> found = paired_superiority([1.0, 2.0, 3.0], [2.0, 3.0, 3.0], level=0.05)
-    >>> round(found.value, 3), found.n
+    >>> share = paired_superiority([1.0, 2.0, 3.0], [2.0, 3.0, 3.0], level=0.05)
+    >>> round(share.value, 3), share.n
     (0.833, 3)
     """
     if reason := pairs_problem(arm, against, least=1):
@@ -52,7 +52,7 @@ def unpaired_superiority(arm: Sequence[float], against: Sequence[float], *, leve
         spread = 1 + ((m + n) / 2 - 1) * ((1 - theta) / (2 - theta) + theta / (1 + theta))
         return (theta - share) ** 2 - z**2 * theta * (1 - theta) * spread / (m * n)
 
-    # At a share of 0 or 1 the equation holds there too, without being the end that is sought.
+    # At a share of 0 or 1 the equation has a root there too, which is not the end of the interval.
     low = 0.0 if share == 0 else brentq(beyond, 0.0, min(share, 1 - NEAR))
     high = 1.0 if share == 1 else brentq(beyond, max(share, NEAR), 1.0)
     return _estimate(share, low, high, level, m + n, "Mann-Whitney, Newcombe's method 5")
@@ -95,8 +95,8 @@ def pooled_spread(arm: Sequence[float], against: Sequence[float]) -> float:
 def pair_correlation(arm: Sequence[float], against: Sequence[float], *, level: float) -> Result:
     """Pearson correlation between the paired values of two arms, with Fisher's interval (Fisher 1921).
 
-    What pairing by seed has gained: the variance of a difference is 2 (1 - correlation) times that of one run, where
-    both arms vary alike. Undefined below 4 pairs, which allow no interval, and where an arm does not vary. Raises
+    It measures what pairing by seed gains: the variance of a difference is 2 (1 - correlation) times that of one run,
+    where both arms vary alike. Undefined below 4 pairs, which allow no interval, and where an arm does not vary. Raises
     ValueError where the arms differ in length.
     """
     if reason := pairs_problem(arm, against, least=4):
@@ -106,11 +106,11 @@ def pair_correlation(arm: Sequence[float], against: Sequence[float], *, level: f
             return Undefined(reason=f"all {len(values)} values of an arm are {values[0]:g}: nothing to correlate")
     from scipy import stats
 
-    found = stats.pearsonr(arm, against)
-    value = float(found.statistic)
+    correlation = stats.pearsonr(arm, against)
+    value = float(correlation.statistic)
     if 1 - abs(value) < NEAR:
         return Undefined(reason=f"the pairs lie on a line (correlation {value:g}): no interval")
-    low, high = found.confidence_interval(1 - level)
+    low, high = correlation.confidence_interval(1 - level)
     return _estimate(value, low, high, level, len(arm), "Pearson, Fisher's z")
 
 
@@ -137,7 +137,7 @@ def _hedges(degrees: int) -> float:
 def _noncentrality(t: float, degrees: int, below: float) -> float:
     """The non-centrality at which a non-central t variable lies below `t` with probability `below`.
 
-    Own integral over the quantiles of the spread, since scipy's `nct.cdf` gives nan for large statistics.
+    Integrated over the quantiles of the spread, since scipy's `nct.cdf` is nan for large statistics.
     """
     import numpy as np
     from scipy import special, stats

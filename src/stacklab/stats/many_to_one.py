@@ -19,11 +19,11 @@ class Compared(Spec):
 
 
 def dunnett(arms: Mapping[str, Sequence[float]], control: Sequence[float], *, level: float) -> dict[str, Compared]:
-    """Every arm minus the control, two-sided, all together at `level` (Dunnett 1955).
+    """Every arm minus the control, two-sided, with family-wise error `level` (Dunnett 1955).
 
-    It takes the values as independent with one variance for all arms and does not use the pairing by seed, which
-    costs power where paired runs correlate. An arm that cannot be judged is Undefined and leaves the family. The
-    integration is seeded, so the same values give the same p.
+    It takes the values as independent with one variance for all arms and ignores the pairing by seed, which costs power
+    where paired runs correlate. An arm that cannot be judged is Undefined and leaves the family. The integration is
+    seeded, so equal values have equal p.
     """
     problems = {name: _problem(values) for name, values in arms.items()}
     if reason := _problem(control):
@@ -31,15 +31,15 @@ def dunnett(arms: Mapping[str, Sequence[float]], control: Sequence[float], *, le
     kept = [name for name, problem in problems.items() if not problem]
     if kept and all(no_spread(values) for values in (control, *(arms[name] for name in kept))):
         problems, kept = dict.fromkeys(arms, "no arm varies: no spread to judge by"), []
-    found = _judge({name: arms[name] for name in kept}, control, level) if kept else {}
-    return {name: found[name] if name in found else _undefined(problems[name]) for name in arms}
+    judged = _judge({name: arms[name] for name in kept}, control, level) if kept else {}
+    return {name: judged[name] if name in judged else _undefined(problems[name]) for name in arms}
 
 
 def _judge(arms: Mapping[str, Sequence[float]], control: Sequence[float], level: float) -> dict[str, Compared]:
     from scipy import stats
 
     with warnings.catch_warnings():
-        # An arm that does not vary has a variance of 0, exactly; scipy takes it for lost digits.
+        # An arm that does not vary has a variance of exactly 0, which scipy reports as lost precision.
         warnings.filterwarnings("ignore", message="Precision loss", category=RuntimeWarning)
         result = stats.dunnett(*arms.values(), control=control, rng=numpy_stream(0, "dunnett"))
     interval = result.confidence_interval(1 - level)
@@ -55,7 +55,7 @@ def _judge(arms: Mapping[str, Sequence[float]], control: Sequence[float], level:
             n=count,
             method=METHOD,
         )
-        # The integration errs by about 1e-5 and may leave the range of a p value by as much.
+        # The integration has an error of about 1e-5, by which it may leave the range of a p value.
         p = min(max(float(result.pvalue[place]), 0.0), 1.0)
         compared[name] = Compared(p=PValue(p=p, n=count, method=METHOD), difference=difference)
     return compared

@@ -1,4 +1,4 @@
-"""How many seeds show how large an effect: a difference of means in standard deviations of what a design compares."""
+"""Power of t tests. Effects are differences of means in standard deviations of the design's unit."""
 
 import math
 from typing import NamedTuple
@@ -8,7 +8,7 @@ QUANTILES = 2_000
 
 
 class Design(NamedTuple):
-    """What a number of seeds amounts to: the mean difference has the variance of one unit, divided by `size`."""
+    """The information in a design: the mean difference has the variance of one unit divided by `size`."""
 
     size: float
     degrees: int
@@ -37,7 +37,7 @@ def difference_power(effect: float, design: Design, *, level: float) -> float:
     from statsmodels.stats.power import ttest_power
 
     reached = float(ttest_power(effect, design.size, level, df=design.degrees))
-    # The power of a huge effect comes out as nan, where it is 1.
+    # statsmodels returns nan for the power of a huge effect, which is 1.
     return 1.0 if math.isnan(reached) else reached
 
 

@@ -1,4 +1,4 @@
-"""A statistic is an estimate or says why it is not: never a silent zero."""
+"""Results of statistics. What cannot be computed is `Undefined` with a reason, never a silent zero."""
 
 from typing import Annotated, Literal
 
@@ -29,14 +29,14 @@ class PValue(Spec):
 
 
 class Undefined(Spec):
-    """A statistic that cannot be had, with the reason."""
+    """A statistic that the values do not allow, with the reason."""
 
     kind: Literal["undefined"] = "undefined"
     reason: str
 
 
 class Needed(Spec):
-    """A number of seeds per arm, and the power that it would reach."""
+    """The number of seeds per arm that would reach a power."""
 
     kind: Literal["needed"] = "needed"
     seeds: int

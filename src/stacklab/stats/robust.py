@@ -1,4 +1,4 @@
-"""One number over several tasks that a single outlying run does not move."""
+"""Aggregates over several tasks that a single outlying run does not move."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ def interquartile_mean(scores: Mapping[str, Sequence[float]], *, level: float) -
     """Mean of the middle half of all scores (task -> score per seed), with a stratified bootstrap interval.
 
     Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical Precipice", section 4.3: seeds are
-    drawn anew within each task, the interval holds the middle 1 - level of the resampled means. Scores must share a
+    resampled within each task, and the interval holds the middle 1 - level of the resampled means. Scores must share a
     scale across tasks. Undefined unless every task has as many seeds as the others, at least 2, and there are at least
     4 scores, below which nothing is trimmed. The resampling stream is fixed.
     """

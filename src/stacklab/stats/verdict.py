@@ -1,4 +1,4 @@
-"""The rule that turns the values of two arms into a verdict. The calibration runs this very rule."""
+"""The rule that turns the values of two arms into a verdict. The calibration runs this function."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
@@ -47,8 +47,8 @@ def judge(
 
     lower, higher: all of the 1 - level interval on the claimed side of 0 supports, all of it on the other side
     refutes. equivalent: the 1 - 2 level interval inside ±margin shows equivalence, which is two one-sided tests at
-    `level` (Schuirmann 1987); all of the 1 - level interval outside refutes. All else is inconclusive. `by` gives the
-    interval: Student's over pairs, or Welch's over two groups.
+    `level` (Schuirmann 1987); all of the 1 - level interval outside refutes. All else is inconclusive. The interval
+    is that of `by`: Student's over pairs, or Welch's over two groups.
 
     >>> from stacklab.stats.comparison import COMPARISONS
     >>> rule = {"by": COMPARISONS["paired"], "direction": "lower", "margin": None, "level": 0.05}
@@ -78,7 +78,7 @@ def verdicts(
 ) -> "NDArray[np.str_]":
     """The verdict on each of R rows of N values of either arm, N at least 2, all finite.
 
-    A row without spread has no interval, and nothing lies beyond the ends of that.
+    A row without spread has no interval and is inconclusive.
     """
     import numpy as np
 

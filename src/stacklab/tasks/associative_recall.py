@@ -6,24 +6,24 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, nothing_asked
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import most_frequent, one_of
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import most_frequent, one_of
+from stacklab.tasks.parts.sampling import distinct
+from stacklab.tasks.parts.show import numbered
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import distinct
-from stacklab.tasks.show import numbered
 
 
 class AssociativeRecall(Spec):
     """Pairs of key and value first; then every key once more, at gaps filled with `-`: what was its value?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = AssociativeRecall(keys=4, values=4, pairs=2, sequence_length=9, gap_exponent=0.5)
     >>> print(answered(task, "k3 v1 k0 v2 - k0 - - k3"))
     tokens  k3 v1 k0 v2 - k0 - - k3
     targets  .  .  .  . . v2 . . v1
 
-    Keys are all different within a sequence, values too. A place at distance d after the pairs is taken with a weight
+    Keys are distinct within a sequence, values too. A position at distance d after the pairs is drawn with a weight
     of d^gap_exponent - (d - 1)^gap_exponent: the smaller the exponent, the sooner the queries. Slices: the distance of
     a query from its key, in octaves.
     """
@@ -94,16 +94,16 @@ class AssociativeRecall(Spec):
         tokens_BT[:, 0 : 2 * self.pairs : 2] = key_BP
         tokens_BT[:, 1 : 2 * self.pairs : 2] = value_BP
         np.put_along_axis(tokens_BT, place_BP, key_BP, axis=1)
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
         np.put_along_axis(targets_BT, place_BP, value_BP, axis=1)
         distance_BP = place_BP - 2 * np.arange(self.pairs)
         np.put_along_axis(slice_BT, place_BP, np.log2(distance_BP).astype(np.int64), axis=1)
         return TaskBatch(tokens_BT, targets_BT, slice_BT)
 
     def _places(self, rng: np.random.Generator, size: int) -> Ids:
-        """[B, P] where each pair is asked: places drawn one by one by weight, and given to the pairs in that order.
+        """[B, P] the position of each pair's query: drawn by weight without replacement, in random order.
 
-        The largest of log weight plus Gumbel noise are such a draw without replacement.
+        The largest of log weight plus Gumbel noise are such a draw (Gumbel top-k).
         """
         room = self.length - 2 * self.pairs
         distance = np.arange(room + 1)
@@ -112,7 +112,7 @@ class AssociativeRecall(Spec):
         return rng.permuted(first_BP, axis=1) + 2 * self.pairs
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, tokens in enumerate(tokens_BT.tolist()):
             value: dict[int, int] = {}
             for place, token in enumerate(tokens):

@@ -1,4 +1,4 @@
-"""A synthetic task as what a run reads, in place of text."""
+"""A synthetic task as the data of a run, in place of text."""
 
 from pydantic import PositiveInt
 
@@ -7,10 +7,10 @@ from stacklab.tasks.spec import Task
 
 
 class TaskData(Spec):
-    """Fresh sequences of a task at every step; `probe` sequences in each fixed set that is measured.
+    """Fresh sequences of a task at every step; `probe` sequences in each fixed evaluation set.
 
-    The train probe is drawn as training is; the validation and the tuning set are of symbols that training never
-    shows, for tasks that keep some.
+    The training probe is drawn as training batches are. The validation and the tuning set use symbols that training
+    never shows, where the task holds some out.
     """
 
     task: Task

@@ -7,17 +7,17 @@ import numpy as np
 from pydantic import Field
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, nothing_asked
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.groups import GroupName, elements, table, then
-from stacklab.tasks.guessing import hit_rate, most_frequent
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.groups import GroupName, elements, table, then
+from stacklab.tasks.parts.guessing import hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 
 
 class GroupWord(Spec):
-    """Elements of a group; at each, the product of all up to it, the first applied first.
+    """Elements of a group; at each, the product of all up to and including it, the first applied first.
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> print(answered(GroupWord(group="S3", word_length=4), "102 021 102 012"))
     tokens  102 021 102 012
     targets 102 201 210 210
@@ -26,7 +26,7 @@ class GroupWord(Spec):
     targets  .  .  . g1
 
     S3 and A5 write where each point goes: 102 swaps the first two. Z6 and Z60 write the power of their generator.
-    Slices: how many elements the product has.
+    Slices: the number of elements in the product.
     """
 
     kind: Literal["group-word"] = "group-word"
@@ -65,11 +65,11 @@ class GroupWord(Spec):
         return periodic(self.length, self.length)
 
     @property
-    def _first_asked(self) -> int:
+    def _first_target(self) -> int:
         return 0 if self.ask == "every" else self.length - 1
 
     def slices(self) -> dict[int, str]:
-        return {place + 1: f"elements={place + 1}" for place in range(self._first_asked, self.length)}
+        return {place + 1: f"elements={place + 1}" for place in range(self._first_target, self.length)}
 
     def draw(
         self, rng: np.random.Generator, size: int, *, split: Split = "train", step: int | None = None
@@ -79,17 +79,17 @@ class GroupWord(Spec):
         product_BT = tokens_BT.copy()
         for place in range(1, self.length):
             product_BT[:, place] = table(self.group)[product_BT[:, place - 1], tokens_BT[:, place]]
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
-        asked = np.s_[:, self._first_asked :]
-        targets_BT[asked] = product_BT[asked]
-        slice_BT[asked] = np.arange(1, self.length + 1)[self._first_asked :]
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
+        targeted = np.s_[:, self._first_target :]
+        targets_BT[targeted] = product_BT[targeted]
+        slice_BT[targeted] = np.arange(1, self.length + 1)[self._first_target :]
         return TaskBatch(tokens_BT, targets_BT, slice_BT)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         group = elements(self.group)
         for row, word in enumerate(tokens_BT.tolist()):
-            for place in range(self._first_asked, len(word)):
+            for place in range(self._first_target, len(word)):
                 product = functools.reduce(then, (group[token] for token in word[: place + 1]))
                 targets_BT[row, place] = group.index(product)
         return targets_BT

@@ -6,28 +6,47 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
-from stacklab.tasks.curriculum import AnnealedIdentity
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent, one_of
+from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import heaviest, hit_rate, most_frequent, one_of
+from stacklab.tasks.parts.sampling import distinct
+from stacklab.tasks.parts.show import numbered
+from stacklab.tasks.parts.templates import Templates, pattern_of, patterns, wildcards
 from stacklab.tasks.protocol import Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import distinct
-from stacklab.tasks.show import numbered
-from stacklab.tasks.templates import Templates, pattern_of, patterns, wildcards
+
+
+class AnnealedIdentity(Spec):
+    """A share of the training sequences has a fixed map from template to label, falling linearly from `start` to 0.
+
+    It helps training off its plateau. It changes what training sees, so it must be the same for all depths; evaluation
+    never uses it.
+    """
+
+    kind: Literal["annealed-identity"] = "annealed-identity"
+    start: float = Field(default=0.9, ge=0, le=1)
+    steps: int = Field(default=4000, gt=0)
+
+    def share(self, step: int) -> float:
+        """The share at training step 0, 1, 2, ...
+
+        >>> [AnnealedIdentity(start=0.8, steps=4).share(step) for step in (0, 2, 4, 9)]
+        [0.8, 0.4, 0.0, 0.0]
+        """
+        return self.start * max(0.0, 1 - step / self.steps)
 
 
 class InContextTemplateMatching(Spec):
     """Strings, each followed by the label of its template; the labels of the templates are drawn for every sequence.
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = InContextTemplateMatching(templates=("AAB", "ABA"), strings=3, train_symbols=6, unseen_symbols=6)
     >>> print(answered(task, "s0 s0 s3 l1 s5 s1 s5 l0 u4 u4 u2"))
     tokens  s0 s0 s3 l1 s5 s1 s5 l0 u4 u4 u2
     targets  .  .  .  .  .  .  .  .  .  . l1
 
-    Asked at the last symbol of every string whose template came before. No symbol stands in two strings, so only the
-    pattern can be compared. The label comes after its string, and the mask must be causal: both are part of the task.
-    Slices: how many strings came before.
+    The last symbol of a string has a target if the string's template came before. No symbol stands in two strings, so
+    only patterns can be compared. The label comes after its string, and the mask must be causal: both are part of the
+    task. Slices: how many strings came before.
     """
 
     kind: Literal["in-context-template-matching"] = "in-context-template-matching"
@@ -101,27 +120,27 @@ class InContextTemplateMatching(Spec):
         whole_BMP[:, :, :-1] = np.take_along_axis(symbols_BMW + first, patterns(self.templates)[template_BM], axis=2)
         whole_BMP[:, :, -1] = label_BM
         tokens_BT = np.ascontiguousarray(whole_BMP.reshape(size, -1)[:, :-1])
-        return self._asked(tokens_BT, template_BM, label_BM)
+        return self._with_targets(tokens_BT, template_BM, label_BM)
 
     def _maps(self, rng: np.random.Generator, size: int, step: int | None) -> Ids:
-        """[B, K] the label number of each template; drawn alike at every step, so that the stream stays in place."""
+        """[B, K] the label number of each template; every step draws equally much, so that the stream stays aligned."""
         identity_K = np.arange(len(self.templates))
         maps_BK = rng.permuted(np.tile(identity_K, (size, 1)), axis=1)
         share = 0.0 if step is None or self.curriculum is None else self.curriculum.share(step)
         maps_BK[rng.random(size) < share] = identity_K
         return maps_BK
 
-    def _asked(self, tokens_BT: Ids, template_BM: Ids, label_BM: Ids) -> TaskBatch:
-        came_BMM = np.tril(template_BM[:, :, None] == template_BM[:, None, :], k=-1)
-        came_BM = came_BMM.any(axis=2)
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+    def _with_targets(self, tokens_BT: Ids, template_BM: Ids, label_BM: Ids) -> TaskBatch:
+        earlier_BMM = np.tril(template_BM[:, :, None] == template_BM[:, None, :], k=-1)
+        seen_BM = earlier_BMM.any(axis=2)
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
         ends = np.s_[:, self._period - 2 :: self._period]
-        targets_BT[ends] = np.where(came_BM, label_BM, IGNORE)
-        slice_BT[ends] = np.where(came_BM, np.arange(self.strings), IGNORE)
+        targets_BT[ends] = np.where(seen_BM, label_BM, IGNORE)
+        slice_BT[ends] = np.where(seen_BM, np.arange(self.strings), IGNORE)
         return TaskBatch(tokens_BT, targets_BT, slice_BT)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, tokens in enumerate(tokens_BT.tolist()):
             label: dict[str, int] = {}
             for start in range(0, len(tokens) - self._period + 2, self._period):

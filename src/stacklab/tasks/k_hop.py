@@ -6,11 +6,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec
-from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
-from stacklab.tasks.fields import MOST, Ascending
-from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent
+from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
+from stacklab.tasks.parts.fields import MOST, Ascending
+from stacklab.tasks.parts.guessing import heaviest, hit_rate, most_frequent
+from stacklab.tasks.parts.show import letters
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.show import letters
 
 Hops = Annotated[Items[Annotated[int, Field(ge=0, le=MOST)]], Field(min_length=1), Ascending]
 
@@ -18,7 +18,7 @@ Hops = Annotated[Items[Annotated[int, Field(ge=0, le=MOST)]], Field(min_length=1
 class KHop(Spec):
     """From each symbol back to what followed its last appearance, k times over; k is the first token.
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> print(answered(KHop(hops=(1, 2), symbols=3, sequence_length=8), "1-hop a b a c b a b c"))
     tokens  1-hop    a    b a    c b a b c
     targets     . none none b none a c a b
@@ -27,8 +27,8 @@ class KHop(Spec):
     targets     . none none none none b none c a
 
     With find_1(i) = max {j <= i: x_(j-1) = x_i} and find_k = find_1 after find_(k-1), the answer at i is the symbol at
-    find_k(i), or `none` where there is no such place. Every symbol is asked; `none` is asked and not scored. No
-    symbol follows itself. k is drawn anew for each sequence. Slices: k.
+    find_k(i), or `none` where there is no such place. Every symbol has a target; `none` is a target that is not
+    scored. No symbol follows itself. k is drawn anew for each sequence. Slices: k.
     """
 
     kind: Literal["k-hop"] = "k-hop"
@@ -88,14 +88,14 @@ class KHop(Spec):
         strides_BN = rng.integers(1, self.symbols, size=(size, self.sequence_length))
         strides_BN[:, 0] = rng.integers(self.symbols, size=size)
         x_BN = np.cumsum(strides_BN, axis=1) % self.symbols
-        asked_B = rng.integers(len(self.hops), size=size)
-        tokens_BT = np.concatenate([asked_B[:, None] + self._none + 1, x_BN], axis=1)
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
-        k_B = np.array(self.hops)[asked_B]
+        choice_B = rng.integers(len(self.hops), size=size)
+        tokens_BT = np.concatenate([choice_B[:, None] + self._none + 1, x_BN], axis=1)
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
+        k_B = np.array(self.hops)[choice_B]
         place_BN = self._places(x_BN, k_B)
-        found_BN = place_BN >= 0
-        targets_BT[:, 1:] = np.where(found_BN, np.take_along_axis(x_BN, place_BN, axis=1), self._none)
-        slice_BT[:, 1:] = np.where(found_BN, k_B[:, None], IGNORE)
+        exists_BN = place_BN >= 0
+        targets_BT[:, 1:] = np.where(exists_BN, np.take_along_axis(x_BN, place_BN, axis=1), self._none)
+        slice_BT[:, 1:] = np.where(exists_BN, k_B[:, None], IGNORE)
         return TaskBatch(tokens_BT, targets_BT, slice_BT)
 
     def _places(self, x_BN: Ids, k_B: Ids) -> Ids:
@@ -108,19 +108,19 @@ class KHop(Spec):
         return place_BN
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (hop, *x) in enumerate(tokens_BT.tolist()):
             for start in range(len(x)):
                 place: int | None = start
                 for _ in range(self.hops[hop - self._none - 1]):
                     if place is not None:
-                        found = [j for j in range(1, place + 1) if x[j - 1] == x[place]]
-                        place = max(found, default=None)
+                        places = [j for j in range(1, place + 1) if x[j - 1] == x[place]]
+                        place = max(places, default=None)
                 targets_BT[row, start + 1] = self._none if place is None else x[place]
         return targets_BT
 
     def baselines(self, batch: TaskBatch) -> dict[str, float]:
-        """`recent majority` knows how far back k hops lead how often, but not where they lead."""
+        """`recent majority` knows how often k hops lead back by each distance, but not where they lead."""
         scored_BN = batch.scored_BT[:, 1:]
         same_BNV = batch.tokens_BT[:, 1:, None] == np.arange(self.symbols)
         return {
@@ -131,7 +131,7 @@ class KHop(Spec):
         }
 
     def _recent(self, tokens_BT: Ids) -> np.ndarray:
-        """[B, N, V] the probability of each answer as far as distances tell: what one layer can add up."""
+        """[B, N, V] the probability of each answer given the distances alone: what one layer can add up."""
         x_BN, k_B = tokens_BT[:, 1:], np.array(self.hops)[tokens_BT[:, 0] - self._none - 1]
         place_BN, here_N = self._places(x_BN, k_B), np.arange(self.sequence_length)
         weight_BNV = np.zeros((*x_BN.shape, self.symbols))
@@ -149,12 +149,12 @@ class KHop(Spec):
 def _find_1(x_BN: Ids, symbols: int) -> Ids:
     """[B, N + 1] the place after the last earlier appearance of the symbol at each place; -1 for nowhere.
 
-    Places count from 0. The last column is -1: from nowhere, which as an index is the last, one gets nowhere.
+    Places count from 0. The last column is -1, so that the index -1 (nowhere) leads to -1 again.
     """
     first_B = np.arange(len(x_BN)) * symbols
     after = np.full(len(x_BN) * symbols, -1, dtype=np.int64)
-    found_PB = np.full((x_BN.shape[1] + 1, len(x_BN)), -1, dtype=np.int64)
+    after_PB = np.full((x_BN.shape[1] + 1, len(x_BN)), -1, dtype=np.int64)
     for place, key_B in enumerate(x_BN.T + first_B):
-        found_PB[place] = after[key_B]
+        after_PB[place] = after[key_B]
         after[key_B] = place + 1
-    return np.ascontiguousarray(found_PB.T)
+    return np.ascontiguousarray(after_PB.T)

@@ -6,25 +6,25 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import hit_rate, most_frequent
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import hit_rate, most_frequent
+from stacklab.tasks.parts.sampling import Order, distinct, interleaved, pick
+from stacklab.tasks.parts.show import letters
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import Order, distinct, interleaved, pick
-from stacklab.tasks.show import letters
 
 
 class Lego(Spec):
     """Clauses such as `b - a`, for b = -a, of several chains that begin at 1; then a variable: is it +1 or -1?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> print(answered(Lego(symbols=6, chains=2, clauses=2), "b - a e + f a + 1 f - 1 b"))
     tokens  b - a e + f a + 1 f - 1 b
     targets . . . . . . . . . . . . -
 
-    Variables are all different. With one chain, the last variable could be told by the product of all signs, without
-    following anything; a second chain closes that way. `order: forward` keeps each chain's clauses in theirs.
-    Slices: how many clauses lead from 1 to the asked variable.
+    Variables are all different. With one chain, the last variable would be the product of all signs, without
+    following the chain; a second chain prevents that. `order: forward` keeps the clauses of each chain in order.
+    Slices: the number of clauses from 1 to the queried variable.
     """
 
     kind: Literal["lego"] = "lego"
@@ -57,7 +57,7 @@ class Lego(Spec):
 
     @property
     def makeup(self) -> str:
-        return f"{self.chains} chains x {self.clauses} clauses x 3 tokens + the name that is asked"
+        return f"{self.chains} chains x {self.clauses} clauses x 3 tokens + the queried variable"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,21 +90,21 @@ class Lego(Spec):
         clause_BCL3[..., 0, 2], clause_BCL3[..., 1:, 2] = self._one, name_BCL[..., :-1]
         order_BE = interleaved(rng, size, chains=self.chains, links=self.clauses, order=self.order)
         clause_BE3 = np.take_along_axis(clause_BCL3.reshape(size, -1, 3), order_BE[:, :, None], axis=1)
-        asked_B = rng.integers(order_BE.shape[1], size=size)
-        tokens_BT = np.concatenate([clause_BE3.reshape(size, -1), pick(drawn, asked_B)[:, None]], axis=1)
+        query_B = rng.integers(order_BE.shape[1], size=size)
+        tokens_BT = np.concatenate([clause_BE3.reshape(size, -1), pick(drawn, query_B)[:, None]], axis=1)
         value_BE = (np.cumsum(minus_BCL, axis=2) % 2).reshape(size, -1)
-        return ask_last(tokens_BT, self.readout[pick(value_BE, asked_B)], asked_B % self.clauses + 1)
+        return target_last(tokens_BT, self.readout[pick(value_BE, query_B)], query_B % self.clauses + 1)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         plus, minus = self.readout.tolist()
-        targets_BT = nothing_asked(tokens_BT)
-        for row, (*clauses, asked) in enumerate(tokens_BT.tolist()):
+        targets_BT = no_targets(tokens_BT)
+        for row, (*clauses, query) in enumerate(tokens_BT.tolist()):
             value = {self._one: plus}
-            while asked not in value:
+            while query not in value:
                 for name, sign, of in zip(clauses[0::3], clauses[1::3], clauses[2::3], strict=True):
                     if of in value:
                         value[name] = plus if sign == value[of] else minus
-            targets_BT[row, -1] = value[asked]
+            targets_BT[row, -1] = value[query]
         return targets_BT
 
     def baselines(self, batch: TaskBatch) -> dict[str, float]:

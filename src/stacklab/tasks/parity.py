@@ -6,16 +6,16 @@ import numpy as np
 from pydantic import Field
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import hit_rate, most_frequent
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 
 
 class Parity(Spec):
     """Bits, then `?`: is the number of ones odd?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> print(answered(Parity(bits=5), "1 0 1 1 0 ?"))
     tokens  1 0 1 1 0 ?
     targets . . . . . 1
@@ -36,7 +36,7 @@ class Parity(Spec):
 
     @property
     def makeup(self) -> str:
-        return f"{self.bits} bits + the place that asks"
+        return f"{self.bits} bits + the query position"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,10 +64,10 @@ class Parity(Spec):
         tokens_BT = np.full((size, self.length), 2, dtype=np.int64)
         tokens_BT[:, :-1] = rng.integers(2, size=(size, self.bits))
         ones_B = tokens_BT[:, :-1].sum(axis=1)
-        return ask_last(tokens_BT, ones_B % 2, ones_B)
+        return target_last(tokens_BT, ones_B % 2, ones_B)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*bits, _) in enumerate(tokens_BT.tolist()):
             odd = False
             for bit in bits:

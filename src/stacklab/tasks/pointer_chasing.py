@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Items, Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
-from stacklab.tasks.fields import MOST, Ascending
-from stacklab.tasks.guessing import heaviest, hit_rate, most_frequent
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
+from stacklab.tasks.parts.fields import MOST, Ascending
+from stacklab.tasks.parts.guessing import heaviest, hit_rate, most_frequent
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
 
 Steps = Annotated[Items[Annotated[int, Field(gt=0, le=MOST)]], Field(min_length=1), Ascending]
@@ -17,7 +17,7 @@ Steps = Annotated[Items[Annotated[int, Field(gt=0, le=MOST)]], Field(min_length=
 class PointerChasing(Spec):
     """Functions from one level of points to the next, as pairs; then a point: where on the last level does it lead?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = PointerChasing(functions=2, points=3, steps=(1, 2))
     >>> print(answered(task, "0:2 1:1 0:0 1:0 0:1 1:1 1:1 2:0 1:2 2:2 1:0 2:2 0:2"))
     tokens  0:2 1:1 0:0 1:0 0:1 1:1 1:1 2:0 1:2 2:2 1:0 2:2 0:2
@@ -88,7 +88,7 @@ class PointerChasing(Spec):
         tokens_BT = np.empty((size, self.length), dtype=np.int64)
         tokens_BT[:, 0:-1:2], tokens_BT[:, 1:-1:2] = source_BFP.reshape(size, -1), end_BFP.reshape(size, -1)
         tokens_BT[:, -1] = start_B
-        return ask_last(tokens_BT, self._follow(value_BFP.reshape(size, -1), start_B, steps_B), steps_B)
+        return target_last(tokens_BT, self._follow(value_BFP.reshape(size, -1), start_B, steps_B), steps_B)
 
     def _follow(self, value_BN: Ids, start_B: Ids, steps_B: Ids) -> Ids:
         rows, place_B = np.arange(len(start_B)), start_B
@@ -98,7 +98,7 @@ class PointerChasing(Spec):
         return place_B
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*pairs, point) in enumerate(tokens_BT.tolist()):
             leads_to = dict(zip(pairs[0::2], pairs[1::2], strict=True))
             while point in leads_to:

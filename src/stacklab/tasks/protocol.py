@@ -1,4 +1,4 @@
-"""What every task offers. A task is a frozen spec with these members; each stands in a file of its own."""
+"""What every task has. A task is a frozen spec with these members, in a file of its own."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Protocol
@@ -29,7 +29,7 @@ def periodic(length: int, period: int) -> Layout:
 
 
 class Exercise(Protocol):
-    """Sequences to be answered, as a pure function of (spec, generator), with the right answers."""
+    """Sequences with targets, as a pure function of (spec, generator), and an oracle for them."""
 
     @property
     def kind(self) -> str: ...
@@ -48,9 +48,9 @@ class Exercise(Protocol):
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """`train` always; `unseen` where other symbols than the trained ones are kept for the test.
+        """`train` always; `unseen` where symbols are held out for the test.
 
-        Where there is only `train`, every draw is fresh, and another stream of it is the test; only
+        Where there is only `train`, every draw is fresh, and the test is another random stream of it. Only
         `sequence-classification` has a finite training set.
         """
 
@@ -63,7 +63,7 @@ class Exercise(Protocol):
     def draw(
         self, rng: np.random.Generator, size: int, *, split: Split = "train", step: int | None = None
     ) -> TaskBatch:
-        """`size` sequences. `step` is the training step, for tasks with a curriculum; None, for evaluation, is none.
+        """`size` sequences. `step` is the training step, for tasks with a curriculum; None in evaluation.
 
         Raises ValueError when the task has no such split.
         """
@@ -71,16 +71,16 @@ class Exercise(Protocol):
     def oracle(self, tokens_BT: Ids) -> Ids:
         """The right targets [B, T], read from the tokens alone, slowly and independently of `draw`.
 
-        `sequence-classification`, whose answers follow no rule, looks them up in the table that defines it.
+        `sequence-classification`, whose answers follow no rule, reads them from the table that defines it.
         """
 
 
 class SyntheticTask(Exercise, Protocol):
-    """An exercise with what is needed to train on it and to judge answers."""
+    """An exercise with what training on it and scoring it need."""
 
     @property
     def makeup(self) -> str:
-        """What adds up to the length, in words: `8 pairs x 2 tokens + the question`."""
+        """The parts that add up to the length, in words: `8 pairs x 2 tokens + the question`."""
 
     @property
     def readout(self) -> Ids:

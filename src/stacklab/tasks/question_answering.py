@@ -6,25 +6,25 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import hit_rate, most_frequent, one_of
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import hit_rate, most_frequent, one_of
+from stacklab.tasks.parts.sampling import distinct, pick
+from stacklab.tasks.parts.show import numbered
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import distinct, pick
-from stacklab.tasks.show import numbered
 
 
 class QuestionAnswering(Spec):
     """Pairs of question and answer, then one of the questions again: what was its answer?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = QuestionAnswering(questions=4, answers=3, pairs=3)
     >>> print(answered(task, "q2 a0 q1 a2 q3 a1 q1"))
     tokens  q2 a0 q1 a2 q3 a1 q1
     targets  .  .  .  .  .  . a2
 
-    Questions and answers are drawn anew for every sequence, so weights cannot store them. Both are all different within
-    a sequence: a repeated answer would be worth guessing. Slices: how many pairs back the answer stands.
+    Questions and answers are drawn anew for every sequence, so weights cannot store them. Both are distinct within a
+    sequence: a repeated answer would be worth guessing. Slices: how many pairs back the answer stands.
     """
 
     kind: Literal["question-answering"] = "question-answering"
@@ -74,15 +74,15 @@ class QuestionAnswering(Spec):
         self, rng: np.random.Generator, size: int, *, split: Split = "train", step: int | None = None
     ) -> TaskBatch:
         require_split(self, split)
-        asked_B = rng.integers(self.pairs, size=size)
+        query_B = rng.integers(self.pairs, size=size)
         tokens_BT = np.empty((size, self.length), dtype=np.int64)
         tokens_BT[:, 0:-1:2] = distinct(rng, size, count=self.pairs, pool=self.questions)
         tokens_BT[:, 1:-1:2] = distinct(rng, size, count=self.pairs, pool=self.answers) + self.questions
-        tokens_BT[:, -1] = pick(tokens_BT, 2 * asked_B)
-        return ask_last(tokens_BT, pick(tokens_BT, 2 * asked_B + 1), self.pairs - asked_B)
+        tokens_BT[:, -1] = pick(tokens_BT, 2 * query_B)
+        return target_last(tokens_BT, pick(tokens_BT, 2 * query_B + 1), self.pairs - query_B)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*context, question) in enumerate(tokens_BT.tolist()):
             targets_BT[row, -1] = dict(zip(context[0::2], context[1::2], strict=True))[question]
         return targets_BT

@@ -8,24 +8,24 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.base.streams import numpy_stream
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import most_frequent
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import most_frequent
+from stacklab.tasks.parts.show import letters, numbered
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.show import letters, numbered
 
 
 class SequenceClassification(Spec):
-    """Fixed sequences with arbitrary classes, to be learned by heart; the class is read at the `?` that follows.
+    """Fixed sequences with arbitrary classes, to be memorised; the class is read at the `?` that follows.
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = SequenceClassification(symbols=3, sequence_length=4, classes=2, sequences=3, table_seed=0)
     >>> print(answered(task, "c b b b ?"))
     tokens  c b b b  ?
     targets . . . . c1
 
-    The table of sequences and classes follows from the spec. A batch goes through it in random order, as often as the
-    batch is long, so that `draw(rng, sequences)` is each sequence once. The training set is the test set. Slices: none.
+    The table of sequences and classes follows from the spec. A batch goes through it in random order, round after
+    round, so that `draw(rng, sequences)` holds each sequence once. The training set is the test set. Slices: none.
     """
 
     kind: Literal["sequence-classification"] = "sequence-classification"
@@ -37,7 +37,7 @@ class SequenceClassification(Spec):
 
     @model_validator(mode="after")
     def _enough_sequences(self) -> "SequenceClassification":
-        # So many places suffice for the most sequences there may be, and the power stays a number that can be had.
+        # MOST sequences need no more positions than this, and the power stays small enough to compute.
         possible = self.symbols ** min(self.sequence_length, MOST.bit_length())
         if self.sequences > possible:
             raise ValueError(
@@ -56,7 +56,7 @@ class SequenceClassification(Spec):
 
     @property
     def makeup(self) -> str:
-        return f"{self.sequence_length} symbols + the place that asks"
+        return f"{self.sequence_length} symbols + the query position"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,12 +84,12 @@ class SequenceClassification(Spec):
         sequences_NT, classes_N = _table(self)
         rounds = [rng.permutation(self.sequences) for _ in range(-(-size // self.sequences))]
         chosen_B = np.concatenate(rounds)[:size]
-        return ask_last(sequences_NT[chosen_B], classes_N[chosen_B], np.zeros(size, dtype=np.int64))
+        return target_last(sequences_NT[chosen_B], classes_N[chosen_B], np.zeros(size, dtype=np.int64))
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         sequences_NT, classes_N = _table(self)
         known = {tuple(sequence): answer for sequence, answer in zip(sequences_NT.tolist(), classes_N, strict=True)}
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, sequence in enumerate(tokens_BT.tolist()):
             targets_BT[row, -1] = known[tuple(sequence)]
         return targets_BT
@@ -112,12 +112,12 @@ def _best_by_key(key_B: Ids, answers_B: Ids) -> float:
 def _table(task: SequenceClassification) -> tuple[Ids, Ids]:
     """The different sequences, each ending in the `?`, [N, T] and their classes' ids [N]; read-only: it is shared."""
     rng = numpy_stream(task.table_seed, "task", "table")
-    found: dict[tuple[int, ...], None] = {}
-    while len(found) < task.sequences:
+    distinct: dict[tuple[int, ...], None] = {}
+    while len(distinct) < task.sequences:
         drawn = rng.integers(task.symbols, size=(task.sequences, task.sequence_length))
-        found |= dict.fromkeys(map(tuple, drawn.tolist()))
+        distinct |= dict.fromkeys(map(tuple, drawn.tolist()))
     sequences_NT = np.full((task.sequences, task.length), task.symbols, dtype=np.int64)
-    sequences_NT[:, :-1] = list(found)[: task.sequences]
+    sequences_NT[:, :-1] = list(distinct)[: task.sequences]
     classes_N = rng.integers(task.classes, size=task.sequences) + task.symbols + 1
     sequences_NT.flags.writeable = classes_N.flags.writeable = False
     return sequences_NT, classes_N

@@ -1,6 +1,6 @@
-"""Any task, by its `kind`."""
+"""The tasks that there are: the union for a spec's field, and each by its `kind`."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 
@@ -31,3 +31,7 @@ AnyTask = (
 )
 Task = Annotated[AnyTask, Field(discriminator="kind")]
 """For a spec's field: a mapping with `kind` and that task's fields."""
+
+
+TASKS: dict[str, type[AnyTask]] = {task.model_fields["kind"].default: task for task in get_args(AnyTask)}
+"""In the order of the union, which is that of the page."""

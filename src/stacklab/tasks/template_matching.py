@@ -6,19 +6,19 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import most_frequent
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import most_frequent
+from stacklab.tasks.parts.sampling import distinct
+from stacklab.tasks.parts.show import numbered
+from stacklab.tasks.parts.templates import Templates, canonical, pattern_of, patterns, wildcards
 from stacklab.tasks.protocol import Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import distinct
-from stacklab.tasks.show import numbered
-from stacklab.tasks.templates import Templates, canonical, pattern_of, patterns, wildcards
 
 
 class TemplateMatching(Spec):
     """A string of symbols, then `?`: which template does it follow?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> task = TemplateMatching(templates=("AAB", "ABA", "ABB"), train_symbols=4, unseen_symbols=3)
     >>> print(answered(task, "s3 s0 s3 ?"))
     tokens  s3 s0 s3   ?
@@ -58,7 +58,7 @@ class TemplateMatching(Spec):
 
     @property
     def makeup(self) -> str:
-        return f"{self.length - 1} symbols + the place that asks"
+        return f"{self.length - 1} symbols + the query position"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,11 +88,11 @@ class TemplateMatching(Spec):
         template_B = rng.integers(len(self.templates), size=size)
         tokens_BT = np.full((size, self.length), self._mark, dtype=np.int64)
         tokens_BT[:, :-1] = np.take_along_axis(symbols_BW, patterns(self.templates)[template_B], axis=1)
-        return ask_last(tokens_BT, self.readout[template_B], template_B)
+        return target_last(tokens_BT, self.readout[template_B], template_B)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         number = [canonical(template) for template in self.templates]
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*string, mark) in enumerate(tokens_BT.tolist()):
             targets_BT[row, -1] = mark + 1 + number.index(pattern_of(string))
         return targets_BT

@@ -6,25 +6,25 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
-from stacklab.tasks.fields import MOST
-from stacklab.tasks.guessing import hit_rate, most_frequent, one_of
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.guessing import hit_rate, most_frequent, one_of
+from stacklab.tasks.parts.sampling import Order, distinct, interleaved
+from stacklab.tasks.parts.show import letters
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import Order, distinct, interleaved
-from stacklab.tasks.show import letters
 
 
 class TwoHop(Spec):
     """Links from node to node of several chains, mixed; then the head of one chain: where does it end?
 
-    >>> from stacklab.tasks.show import answered
+    >>> from stacklab.tasks.parts.show import answered
     >>> print(answered(TwoHop(nodes=8, chains=2, hops=2), "c d a b h c b e a"))
     tokens  c d a b h c b e a
     targets . . . . . . . . e
 
-    Nodes are all different. `order: forward` writes each chain's links in theirs, which leaves a second way to the
-    answer, from the end back to the head; `shuffled` removes it. Slices: how many links of the asked chain stand
-    before the link that leads to them.
+    Nodes are all different. `order: forward` keeps the links of each chain in order, which leaves a second way to
+    the answer, from the end back to the head; `shuffled` removes it. Slices: the number of links of the queried chain
+    that stand before the link leading to them.
     """
 
     kind: Literal["two-hop"] = "two-hop"
@@ -86,10 +86,10 @@ class TwoHop(Spec):
         tokens_BT[:, -1] = node_BCH[:, 0, 0]  # chains are exchangeable, so asking for the first is no hint
         place_BCH = np.argsort(order_BE, axis=1).reshape(size, self.chains, self.hops)
         backward_B = (np.diff(place_BCH[:, 0], axis=1) < 0).sum(axis=1)
-        return ask_last(tokens_BT, node_BCH[:, 0, -1], backward_B)
+        return target_last(tokens_BT, node_BCH[:, 0, -1], backward_B)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*links, node) in enumerate(tokens_BT.tolist()):
             leads_to = dict(zip(links[0::2], links[1::2], strict=True))
             while node in leads_to:

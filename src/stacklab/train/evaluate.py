@@ -39,24 +39,24 @@ def mean_loss(model: Transformer, blocks: np.ndarray, *, chunk_rows: int) -> flo
 
 @torch.inference_mode()
 def target_scores(
-    model: Transformer, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, target_mask: np.ndarray
+    model: Transformer, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, target_mask_BT: np.ndarray
 ) -> Scores:
-    """Losses and right predictions at the positions where `target_mask` [B, T] is true.
+    """Losses and right predictions at the positions where `target_mask_BT` [B, T] is true.
 
     Whole rows of logits are made, so this is for the small vocabularies of tasks.
     """
     device = model.token_embedding.weight.device
     hidden_BTD = torch.cat([model(torch.from_numpy(part).to(device)) for part in _batches(inputs_BT)])
-    mask_BT = torch.from_numpy(target_mask).to(device)
+    mask_BT = torch.from_numpy(target_mask_BT).to(device)
     return _scores(hidden_BTD[mask_BT] @ model.head_weight_VD.T, torch.from_numpy(targets_BT).to(device), mask_BT)
 
 
 @torch.inference_mode()
 def stacked_scores(
-    replicas: Replicas, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, target_mask: np.ndarray
+    replicas: Replicas, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, target_mask_BT: np.ndarray
 ) -> list[Scores]:
     """`target_scores` of every replica on the same sequences."""
-    mask_BT, targets = torch.from_numpy(target_mask), torch.from_numpy(targets_BT)
+    mask_BT, targets = torch.from_numpy(target_mask_BT), torch.from_numpy(targets_BT)
     columns_C = mask_BT.any(0).nonzero()[:, 0]
     logits_RBCV = torch.cat([replicas.logits(torch.from_numpy(part), columns_C) for part in _batches(inputs_BT)], 1)
     return [_scores(logits_BCV[mask_BT[:, columns_C]], targets, mask_BT) for logits_BCV in logits_RBCV]

@@ -7,12 +7,12 @@ import pytest
 
 from stacklab.base.errors import DataError
 from stacklab.data.procedural import arithmetic, kinship, ordering, pointers, problem, state
+from stacklab.data.procedural.corpus import FAMILIES
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.families import FAMILIES
-from stacklab.data.procedural.problem import Problem
+from stacklab.data.procedural.problem import RenderedProblem
 from stacklab.data.procedural.spec import FAMILY_NAMES, MAX_HOPS, FamilyName
 
-Problems = dict[tuple[FamilyName, int], list[Problem]]
+Problems = dict[tuple[FamilyName, int], list[RenderedProblem]]
 PER_CELL = 100
 HOPS = range(1, MAX_HOPS + 1)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from stacklab.data.procedural.families import FAMILIES
+from stacklab.data.procedural.corpus import FAMILIES
 from stacklab.data.procedural.spec import FAMILY_NAMES, ProceduralSpec
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 from pydantic import ValidationError
 
+from stacklab.data.pipeline.reading import Sieve
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.sources import open_source
+from stacklab.data.sources.source import open_source
 from stacklab.data.spec import DataSpec
-from stacklab.data.split import Sieve
 from stacklab.data.stories import events
 from stacklab.data.stories.corpus import PLOTS, Story, generate, story
 from stacklab.data.stories.plots import giving, home, losing, meeting, racing, trying

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stacklab.data.pipeline.reading import Sieve
 from stacklab.data.record import Record
-from stacklab.data.split import Sieve
 from stacklab.data.stories.corpus import PLOTS, Story, generate
 from stacklab.data.stories.spec import StoriesSpec
 from stacklab.data.text_statistics import entropy_bits, nearest_shares, text_statistics

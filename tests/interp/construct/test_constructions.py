@@ -13,7 +13,7 @@ from stacklab.interp.construct.mapping import Mapping
 from stacklab.interp.construct.registry import CONSTRUCTIONS, blueprint
 from stacklab.interp.construct.verify import Verified, draw, least_sharpness, verify
 from stacklab.model.transformer import Transformer
-from stacklab.tasks.templates import canonical
+from stacklab.tasks.parts.templates import canonical
 
 DEPTH = {
     "copying": 1,
@@ -120,8 +120,10 @@ def test_each_layer_is_needed() -> None:
             model = compiled(plan)
             with torch.no_grad():
                 model.blocks[gone].attention.output.weight.zero_()
-                logits_NV = model.logits(model(torch.from_numpy(batch.tokens_BT))[torch.from_numpy(batch.asked_BT)])
-            right = (logits_NV.argmax(1).numpy() == batch.targets_BT[batch.asked_BT]).mean()
+                logits_NV = model.logits(
+                    model(torch.from_numpy(batch.tokens_BT))[torch.from_numpy(batch.target_mask_BT)]
+                )
+            right = (logits_NV.argmax(1).numpy() == batch.targets_BT[batch.target_mask_BT]).mean()
             assert right < 0.6, f"{name} without layer {gone + 1}"
 
 
@@ -145,14 +147,14 @@ REFUSED: list[tuple[str, dict[str, Any], int | None, str]] = [
     ("nothing", {}, None, "no construction is called 'nothing'; there are copying"),
     ("question-answering", {"pairs": 40}, None, "40 pairs need 40 different questions"),
     ("question-answering", {"pair": 4}, None, "pair: no such setting; it has questions, answers, pairs"),
-    ("question-answering", {}, 7, "a layer moves 6 coordinates, too few to give each head one"),
+    ("question-answering", {}, 7, "a layer moves 6 coordinates, too few for 7 heads"),
     ("copying", {"offset": 12}, None, "12 back is outside of every sequence of length 12"),
     ("matching", {"questions": 3}, None, "6 pairs need 6 different questions; questions is 3"),
-    ("sequence-classification", {}, 11, "there are 10 places to look at"),
+    ("sequence-classification", {}, 11, "at most one per place of the sequence, 10"),
     ("sequence-classification", {}, 1, r"1 x 49 \+ 1 = 50 features do not hold 512 sequences: \d+ are misread"),
     ("template-matching-one-layer", {}, 4, "4 places \\+ 6 pairs = 10 heads"),
     ("template-matching", {"templates": ("AAB", "BBA")}, None, "are one pattern"),
-    ("in-context-template-matching", {"templates": FIVE_PLACES, "strings": 2}, None, "give fewer templates"),
+    ("in-context-template-matching", {"templates": FIVE_PLACES, "strings": 2}, None, "use fewer templates"),
 ]
 
 
@@ -168,10 +170,10 @@ def test_right_answers_are_those_of_float32_and_changed_ones_are_told(monkeypatc
     target_BT = plan.exercise.oracle(draw(plan, 10).tokens_BT)
     right_N = torch.from_numpy(target_BT[target_BT >= 0])
 
-    def logits(model: Transformer, tokens_BT: np.ndarray, asked_BT: np.ndarray) -> torch.Tensor:
+    def logits(model: Transformer, tokens_BT: np.ndarray, target_mask_BT: np.ndarray) -> torch.Tensor:
         double = next(model.parameters()).dtype == torch.float64
         return torch.nn.functional.one_hot((right_N + double) % 16, 16).double()
 
-    monkeypatch.setattr("stacklab.interp.construct.verify.asked_logits", logits)
+    monkeypatch.setattr("stacklab.interp.construct.verify.target_logits", logits)
     (found,) = verify(plan, sequences=10)
     assert (found.right, found.changed, found.margin) == (found.answers, found.answers, 1.0)

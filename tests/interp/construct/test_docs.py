@@ -8,7 +8,7 @@ import pytest
 from stacklab.interp.construct.compile import model_spec
 from stacklab.interp.construct.registry import CONSTRUCTIONS, blueprint
 from stacklab.interp.construct.verify import least_sharpness
-from stacklab.interp.head_spec import ROLES
+from stacklab.interp.spec import ROLES
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "constructions.md").read_text(encoding="utf-8")

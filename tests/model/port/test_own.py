@@ -12,7 +12,7 @@ from tests.model.port.conftest import IDS_BT, OWN_STACKS, filled, logits, stack,
 
 import stacklab
 from stacklab.base.errors import MissingExtraError, PortError
-from stacklab.data.tokenizer_files import bytes_tokenizer
+from stacklab.data.tokenizers.files import bytes_tokenizer
 from stacklab.exchange.export import write_files, write_tokenizer
 from stacklab.exchange.model_card import model_card
 from stacklab.exchange.portable import Portable

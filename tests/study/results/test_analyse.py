@@ -54,7 +54,7 @@ def test_an_inconclusive_claim_names_the_seeds_for_its_power(plan: Plan) -> None
     tied = needed(direction="equivalent", margin=0.1)
     assert isinstance(tied, Needed) and tied.seeds > 4
     far = needed(direction="equivalent", margin=0.04)
-    assert far == Undefined(reason="the difference found, -0.05, does not lie within ±0.04")
+    assert far == Undefined(reason="the observed difference, -0.05, does not lie within ±0.04")
 
 
 def moving(plan: Plan, path: str) -> Plan:

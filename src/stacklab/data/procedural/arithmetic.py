@@ -1,19 +1,19 @@
-"""Arithmetic chains: two amounts change in turn, one of them is asked for.
+"""Arithmetic chains: two amounts change in turn; the question is about one of them.
 
     user    Ana has 12 coins. Ben has 5 coins. Ana finds 4 more. Ben loses 3. Ana now has 2 times as many.
             How many coins does Ana have at the end?
     hop 1   12 + 4 = 16.        (Ana finds 4 more)
     hop 2   16 * 2 = 32.        (Ana now has 2 times as many)
-    answer  32                  Ben's change is no hop: it does not touch the amount asked for
+    answer  32                  Ben's change is no hop: it does not touch the queried amount
 
-A hop is one change of the amount asked for. All amounts stay within 0..99.
+A hop is one change of the queried amount. All amounts stay within 0..99.
 """
 
 from dataclasses import dataclass
 
 from stacklab.base.errors import DataError
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.problem import Problem, lay_out, patterns, read
+from stacklab.data.procedural.problem import RenderedProblem, lay_out, patterns, read
 from stacklab.data.procedural.words import COLOURS, COUNTED, LETTERS, PEOPLE
 
 LARGEST = 99
@@ -31,14 +31,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Two amounts, the first of which is asked for; `changes` holds (which amount, its change) in time order."""
+    """Two amounts, the first of which is queried; `changes` holds (which amount, its change) in time order."""
 
     starts: tuple[int, int]
     changes: tuple[tuple[int, Change], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class ArithmeticWording:
     owners: tuple[str, ...]
     start: tuple[str, ...]
     change: dict[str, tuple[str, ...]]
@@ -46,7 +46,7 @@ class Wording:
 
 
 WORDINGS = (
-    Wording(
+    ArithmeticWording(
         owners=PEOPLE,
         start=("{who} has {n} {things}.", "{who} starts with {n} {things}."),
         change={
@@ -59,7 +59,7 @@ WORDINGS = (
             "At the end, how many {things} does {who} have?",
         ),
     ),
-    Wording(
+    ArithmeticWording(
         owners=COLOURS,
         start=("The {who} box holds {n} {things}.", "There are {n} {things} in the {who} box."),
         change={
@@ -72,7 +72,7 @@ WORDINGS = (
             "At the end, how many {things} does the {who} box hold?",
         ),
     ),
-    Wording(
+    ArithmeticWording(
         owners=LETTERS,
         start=("Let {who} be {n}.", "Set {who} to {n}."),
         change={
@@ -86,7 +86,7 @@ WORDINGS = (
 STEPS = ("{c.before} {c.sign} {c.amount} = {c.after}.", "Now {c.before} {c.sign} {c.amount} = {c.after}.")
 
 
-def sample(rng: Draw, hops: int) -> Problem:
+def sample(rng: Draw, hops: int) -> RenderedProblem:
     ledger = draw_ledger(rng, hops)
     wording = rng.pick(WORDINGS)
     owners = rng.some(wording.owners, 2)
@@ -102,7 +102,7 @@ def sample(rng: Draw, hops: int) -> Problem:
     ask = rng.pick(wording.ask).format(who=owners[0], things=things)
     own = [change for owner, change in ledger.changes if owner == 0]
     step = rng.pick(STEPS)
-    return Problem(lay_out(rng, facts, ask), tuple(step.format(c=c) for c in own), str(own[-1].after))
+    return RenderedProblem(lay_out(rng, facts, ask), tuple(step.format(c=c) for c in own), str(own[-1].after))
 
 
 def draw_ledger(rng: Draw, hops: int) -> Ledger:
@@ -163,22 +163,23 @@ _SENTENCES = patterns(
 
 
 def solve(text: str) -> str:
-    asked = ""
+    """The final amount, by applying every change. Raises DataError for other text."""
+    queried = ""
     amounts: dict[str, int] = {}
-    for kind, found in read(text, _SENTENCES):
-        who = found["who"]
+    for kind, groups in read(text, _SENTENCES):
+        who = groups["who"]
         if kind == "question":
-            asked = who
+            queried = who
         elif kind == "start":
-            amounts[who] = int(found["n"])
+            amounts[who] = int(groups["n"])
         elif who not in amounts:
-            raise DataError(f"problem text: the amount of {who} changes before it is given")
+            raise DataError(f"problem text: the amount of {who} changes before it is stated")
         elif kind == "more":
-            amounts[who] += int(found["n"])
+            amounts[who] += int(groups["n"])
         elif kind == "less":
-            amounts[who] -= int(found["n"])
+            amounts[who] -= int(groups["n"])
         else:
-            amounts[who] *= int(found["n"])
-    if asked not in amounts:
-        raise DataError("problem text: no question about an amount that is given")
-    return str(amounts[asked])
+            amounts[who] *= int(groups["n"])
+    if queried not in amounts:
+        raise DataError("problem text: no question about an amount that is stated")
+    return str(amounts[queried])

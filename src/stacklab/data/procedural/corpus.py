@@ -1,4 +1,4 @@
-"""The corpus `procedural-cot`: conversations made from a seed, with the number of hops known and the answer checkable.
+"""The corpus `procedural-cot`: conversations made from a seed, with a known number of hops and a checkable answer.
 
 system     Think first. Then give the answer.
 user       The pink box points to red. The note in blue says pink. ... where are you after two steps?
@@ -15,10 +15,19 @@ from typing import Any
 
 from stacklab.base.errors import DataError
 from stacklab.base.streams import stream_seed
+from stacklab.data.procedural import arithmetic, kinship, ordering, pointers, state
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.families import FAMILIES
-from stacklab.data.procedural.problem import Problem
-from stacklab.data.procedural.spec import ProceduralSpec
+from stacklab.data.procedural.problem import Family, RenderedProblem
+from stacklab.data.procedural.spec import FamilyName, ProceduralSpec
+
+FAMILIES: dict[FamilyName, Family] = {
+    "arithmetic": arithmetic,
+    "ordering": ordering,
+    "kinship": kinship,
+    "pointers": pointers,
+    "state": state,
+}
+
 
 SYSTEM_PROMPTS = (
     "Think first. Then give the answer.",
@@ -34,7 +43,7 @@ _ANSWER = re.compile(r"(?:so )?(?:the )?answer(?: is|:) +([^.]*[^.\s])\s*\.?", r
 def generate(spec: ProceduralSpec) -> Iterator[dict[str, Any]]:
     """`spec.records` records `{"messages": [system, user, assistant], "family", "hops", "answer"}`.
 
-    Record i depends on (corpus_seed, i) and on the families and hops asked for, not on `records`: a longer corpus
+    Record i depends on (corpus_seed, i) and on `families` and `hops`, not on `records`: a longer corpus
     begins with the shorter one. Every pair of family and hops comes equally often, give or take one.
     """
     cells = [(family, hops) for family in spec.families for hops in spec.hops]
@@ -49,7 +58,7 @@ def generate(spec: ProceduralSpec) -> Iterator[dict[str, Any]]:
 
 
 def solve(user_text: str, family: str) -> str:
-    """The answer found by the family's solver, which reads nothing but the text.
+    """The answer of the family's solver, which reads the text alone.
 
     Raises DataError when the family is unknown or the text is not one of its problems.
     """
@@ -69,21 +78,21 @@ def extract_answer(assistant_text: str) -> str | None:
     lines = after.strip().splitlines()
     if not closed or not lines:
         return None
-    found = _ANSWER.fullmatch(lines[0].strip())
-    return found[1] if found else None
+    match = _ANSWER.fullmatch(lines[0].strip())
+    return match[1] if match else None
 
 
 def is_correct(assistant_text: str, answer: str) -> bool:
-    """Whether the text ends its thinking and then gives `answer`; case, spaces and the full stop do not matter."""
-    given = extract_answer(assistant_text)
-    return given is not None and _plain(given) == _plain(answer)
+    """Whether the text closes its thinking and then states `answer`, ignoring case, spaces and the full stop."""
+    stated = extract_answer(assistant_text)
+    return stated is not None and _plain(stated) == _plain(answer)
 
 
 def _plain(answer: str) -> str:
     return " ".join(answer.casefold().split()).removesuffix(".").rstrip()
 
 
-def _messages(rng: Draw, problem: Problem) -> list[dict[str, str]]:
+def _messages(rng: Draw, problem: RenderedProblem) -> list[dict[str, str]]:
     steps = "\n".join(problem.steps)
     ending = rng.pick(ANSWERS).format(answer=problem.answer)
     return [

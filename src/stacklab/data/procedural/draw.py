@@ -1,4 +1,4 @@
-"""Draws of one record."""
+"""Random choices that stay the same in every Python version."""
 
 import random
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ class Draw:
     """Choices made from one seed.
 
     All of them rest on `random.Random.random`, the only part of the standard generators whose sequence Python promises
-    to keep from version to version; so a corpus stays the same text for ever.
+    to keep from version to version; so a corpus never changes.
     """
 
     def __init__(self, seed: int) -> None:
@@ -22,6 +22,7 @@ class Draw:
         return low + int(self._uniform() * (high - low + 1))
 
     def pick(self, items: Sequence[T]) -> T:
+        """One item."""
         return items[int(self._uniform() * len(items))]
 
     def some(self, items: Sequence[T], count: int) -> list[T]:
@@ -37,4 +38,5 @@ class Draw:
         return rest[:count]
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
+        """All items in random order."""
         return self.some(items, len(items))

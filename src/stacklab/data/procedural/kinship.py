@@ -1,4 +1,4 @@
-"""Kinship: mothers and fathers are told in any order; who stands at the end of a path of relations?
+"""Kinship: mothers and fathers are stated in any order; who stands at the end of a path of relations?
 
     user    Ana is the mother of Tom. Dan's father is Tom. Vera is the mother of Dan. Leo is the father of Ana.
             The mother of Vera is Zoe. Who is Dan's paternal grandmother?
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from stacklab.base.errors import DataError
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.problem import Problem, lay_out, patterns, read
+from stacklab.data.procedural.problem import RenderedProblem, lay_out, patterns, read
 from stacklab.data.procedural.words import MEN, PEOPLE, WOMEN
 
 ROLES = ("mother", "father")
 FACTS = ("{parent} is the {role} of {child}.", "{child}'s {role} is {parent}.", "The {role} of {child} is {parent}.")
 ASK = ("Who is {whom}?", "Tell me who {whom} is.", "What is the name of {whom}?")
-# Of a parent's parent: (first role, second role) -> its own word.
+# (first role, second role) -> the word for this grandparent.
 GRANDPARENTS = {
     ("mother", "mother"): "maternal grandmother",
     ("mother", "father"): "maternal grandfather",
@@ -38,7 +38,7 @@ class Tree:
     parents: dict[tuple[str, str], str]
 
 
-def sample(rng: Draw, hops: int) -> Problem:
+def sample(rng: Draw, hops: int) -> RenderedProblem:
     tree = draw_tree(rng, hops)
     facts = [
         rng.pick(FACTS).format(child=child, role=role, parent=parent)
@@ -51,7 +51,7 @@ def sample(rng: Draw, hops: int) -> Problem:
         parent = tree.parents[person, role]
         steps.append(f"{person}'s {role} is {parent}.")
         person = parent
-    return Problem(lay_out(rng, facts, question), tuple(steps), person)
+    return RenderedProblem(lay_out(rng, facts, question), tuple(steps), person)
 
 
 def draw_tree(rng: Draw, hops: int) -> Tree:
@@ -97,20 +97,20 @@ _LINE = {"maternal": "mother", "paternal": "father"}
 
 
 def solve(text: str) -> str:
-    """Turns the relation into names from the inside out, by substitution in the question itself."""
+    """Resolves the relation into names from the inside out, by substitution in the question itself."""
     whom = ""
     parent_of: dict[str, str] = {}
-    for kind, found in read(text, _SENTENCES):
+    for kind, groups in read(text, _SENTENCES):
         if kind == "question":
-            whom = found["whom"]
+            whom = groups["whom"]
         else:
-            parent_of[f"{found['child']} {found['role']}"] = found["parent"]
+            parent_of[f"{groups['child']} {groups['role']}"] = groups["parent"]
     whom = re.sub(r"(maternal|paternal) grand", lambda side: _LINE[side[1]] + "'s ", whom)
     while " " in whom:
         inner = re.search(r"^(?P<a>\w+)'s (?P<b>\w+)|the (?P<d>\w+) of (?P<c>\w+)$", whom)
         link = inner and f"{inner['a'] or inner['c']} {inner['b'] or inner['d']}"
         if inner is None or link not in parent_of:
-            raise DataError(f"problem text: nothing is told about {whom!r}")
+            raise DataError(f"problem text: nothing is stated about {whom!r}")
         whom = whom[: inner.start()] + parent_of[link] + whom[inner.end() :]
     if whom not in PEOPLE:
         raise DataError("problem text: no question about a person")

@@ -4,7 +4,7 @@
             Next to Max, Ida is taller. Who is the second tallest?
     hop 1   Nobody is taller than Kate.
     hop 2   Kate is taller than Ana.
-    answer  Ana                 the fact about age is no hop: another trait than the one asked for
+    answer  Ana                 the fact about age is no hop: another trait than the queried one
 
 The k-th from an end takes k hops: find the end, then k - 1 neighbours. There are at least 2 k - 1 people, so that
 counting from the other end is never shorter.
@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from stacklab.base.errors import DataError
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.problem import Problem, lay_out, patterns, read
+from stacklab.data.procedural.problem import RenderedProblem, lay_out, patterns, read
 from stacklab.data.procedural.words import ORDINALS, PEOPLE
 
 
@@ -43,9 +43,9 @@ ASK = ("Who is the {place}{most}?", "Who of them is the {place}{most}?", "Tell m
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """People from the most to the least of `trait`; the `place`-th from the `top` or the bottom is asked for.
+    """People from the most to the least of `trait`; the question is about the `place`-th from the `top` or the bottom.
 
-    `other_pairs` are people compared by `other_trait`, which is never asked for.
+    `other_pairs` are people compared by `other_trait`, which is never queried.
     """
 
     trait: Trait
@@ -56,7 +56,7 @@ class Line:
     top: bool
 
 
-def sample(rng: Draw, hops: int) -> Problem:
+def sample(rng: Draw, hops: int) -> RenderedProblem:
     line = draw_line(rng, hops)
     pairs = [(line.trait, a, b) for a, b in pairwise(line.people)]
     pairs += [(line.other_trait, a, b) for a, b in line.other_pairs]
@@ -69,14 +69,14 @@ def sample(rng: Draw, hops: int) -> Problem:
     walk = (line.people if line.top else line.people[::-1])[: line.place]
     steps = [f"Nobody is {comparative} than {walk[0]}."]
     steps += [f"{a} is {comparative} than {b}." for a, b in pairwise(walk)]
-    return Problem(lay_out(rng, facts, question), tuple(steps), walk[-1])
+    return RenderedProblem(lay_out(rng, facts, question), tuple(steps), walk[-1])
 
 
 def draw_line(rng: Draw, hops: int) -> Line:
     people = rng.some(PEOPLE, rng.whole(max(5, 2 * hops - 1), max(7, 2 * hops)))
     trait, other_trait = rng.some(TRAITS, 2)
-    # Both ends take part, or the two people named least often would be the ends. Three people in a line of their own
-    # never contradict each other.
+    # Both ends are compared too; otherwise the two people named least often would be the ends. Three people in a
+    # line of their own never contradict each other.
     others = rng.shuffled([people[0], people[-1], rng.pick(people[1:-1])])
     other_pairs = tuple(pairwise(others))[: rng.whole(1, 2)]
     return Line(trait, tuple(people), other_trait, other_pairs, place=hops, top=rng.pick((True, False)))
@@ -90,24 +90,24 @@ _SENTENCES = patterns(
 
 def solve(text: str) -> str:
     """The one person with exactly k - 1 others beyond, by counting who can be reached."""
-    asked: dict[str, str] = {}
+    question: dict[str, str] = {}
     beyond: dict[tuple[str, str], set[str]] = {}
-    for kind, found in read(text, _SENTENCES):
+    for kind, groups in read(text, _SENTENCES):
         if kind == "question":
-            asked = found
+            question = groups
             continue
         for trait in TRAITS:
-            if found["how"] in (trait.more, trait.less):
-                a, b = found["a"], found["b"]
-                high, low = (a, b) if found["how"] == trait.more else (b, a)
+            if groups["how"] in (trait.more, trait.less):
+                a, b = groups["a"], groups["b"]
+                high, low = (a, b) if groups["how"] == trait.more else (b, a)
                 beyond.setdefault((trait.most, low), set()).add(high)
                 beyond.setdefault((trait.least, high), set()).add(low)
                 beyond.setdefault((trait.most, high), set())
                 beyond.setdefault((trait.least, low), set())
-    if not asked:
+    if not question:
         raise DataError("problem text: no question")
-    place = ORDINALS.index(asked["place"]) + 1 if asked["place"] else 1
-    graph = {person: direct for (most, person), direct in beyond.items() if most == asked["most"]}
+    place = ORDINALS.index(question["place"]) + 1 if question["place"] else 1
+    graph = {person: direct for (most, person), direct in beyond.items() if most == question["most"]}
     fitting = [person for person in graph if len(_reachable(graph, person)) == place - 1]
     if len(fitting) != 1:
         raise DataError(f"problem text: {len(fitting)} people fit the question; expected one")

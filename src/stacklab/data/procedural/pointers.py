@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from stacklab.base.errors import DataError
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.problem import Problem, lay_out, patterns, read
+from stacklab.data.procedural.problem import RenderedProblem, lay_out, patterns, read
 from stacklab.data.procedural.words import COLOURS, NUMBERS, PLACES
 
 
@@ -27,14 +27,14 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class PointerWording:
     places: tuple[str, ...]
     fact: tuple[str, ...]
     ask: tuple[str, ...]
 
 
 WORDINGS = (
-    Wording(
+    PointerWording(
         places=COLOURS,
         fact=("The {a} box points to {b}.", "The note in {a} says {b}.", "After {a} comes {b}."),
         ask=(
@@ -43,7 +43,7 @@ WORDINGS = (
             "Take {k} from {a} and tell me where you are.",
         ),
     ),
-    Wording(
+    PointerWording(
         places=PLACES,
         fact=("From the {a} go to the {b}.", "The sign at the {a} says {b}.", "After the {a} comes the {b}."),
         ask=(
@@ -56,7 +56,7 @@ WORDINGS = (
 STEPS = ("{a} leads to {b}.", "From {a} to {b}.")
 
 
-def sample(rng: Draw, hops: int) -> Problem:
+def sample(rng: Draw, hops: int) -> RenderedProblem:
     wording = rng.pick(WORDINGS)
     walk = draw_walk(rng, wording.places, hops)
     facts = [rng.pick(wording.fact).format(a=a, b=b) for a, b in rng.shuffled(list(walk.target.items()))]
@@ -64,7 +64,7 @@ def sample(rng: Draw, hops: int) -> Problem:
     question = rng.pick(wording.ask).format(a=walk.visited[0], k=count)
     step = rng.pick(STEPS)
     steps = tuple(step.format(a=a, b=b) for a, b in pairwise(walk.visited))
-    return Problem(lay_out(rng, facts, question), steps, walk.visited[-1])
+    return RenderedProblem(lay_out(rng, facts, question), steps, walk.visited[-1])
 
 
 def draw_walk(rng: Draw, pool: tuple[str, ...], hops: int) -> Walk:
@@ -72,7 +72,7 @@ def draw_walk(rng: Draw, pool: tuple[str, ...], hops: int) -> Walk:
     visited = tuple(places[: hops + 1])
     target = dict(pairwise(visited))
     for place in places[hops:]:
-        # The answer and the places off the way point anywhere else, so that nothing marks the end.
+        # The answer and the places off the path point anywhere else, so that nothing marks the end.
         target[place] = rng.pick([other for other in places if other != place])
     return Walk(visited, target)
 
@@ -95,13 +95,14 @@ _SENTENCES = patterns(
 
 
 def solve(text: str) -> str:
+    """The place after the stated number of steps. Raises DataError for other text."""
     target: dict[str, str] = {}
     place, count = "", 0
-    for kind, found in read(text, _SENTENCES):
+    for kind, groups in read(text, _SENTENCES):
         if kind == "question":
-            place, count = found["a"], NUMBERS.index(found["k"]) + 1
+            place, count = groups["a"], NUMBERS.index(groups["k"]) + 1
         else:
-            target[found["a"]] = found["b"]
+            target[groups["a"]] = groups["b"]
     for _ in range(count):
         if place not in target:
             raise DataError(f"problem text: {place!r} points nowhere")

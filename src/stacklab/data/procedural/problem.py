@@ -1,4 +1,4 @@
-"""What every family gives and takes, and how facts and question become one text and are read back."""
+"""What every family of problems has in common: its interface, and the text of facts and question with its parser."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ _SENTENCE = re.compile(r"\s*([^.?]+)[.?]")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RenderedProblem:
     """A rendered problem: the user's text, one sentence of reasoning per hop, and the answer, a single word."""
 
     question: str
@@ -32,7 +32,7 @@ class Problem:
 class Family(Protocol):
     """A kind of problem. Each family is a module with these two functions."""
 
-    def sample(self, rng: Draw, hops: int) -> Problem:
+    def sample(self, rng: Draw, hops: int) -> RenderedProblem:
         """A problem that takes `hops` steps."""
 
     def solve(self, text: str) -> str:
@@ -40,6 +40,7 @@ class Family(Protocol):
 
 
 def lay_out(rng: Draw, facts: Sequence[str], question: str) -> str:
+    """Facts and question as one text, in a random layout."""
     return rng.pick(LAYOUTS).format(facts=" ".join(facts), question=question)
 
 
@@ -47,6 +48,7 @@ Patterns = Mapping[str, Sequence[re.Pattern[str]]]
 
 
 def patterns(**kinds: Sequence[str]) -> Patterns:
+    """Compiled patterns by kind of sentence."""
     return {kind: tuple(re.compile(text) for text in texts) for kind, texts in kinds.items()}
 
 
@@ -65,7 +67,6 @@ def read(text: str, known: Patterns) -> Iterator[tuple[str, dict[str, str]]]:
 def _match(sentence: str, known: Patterns) -> tuple[str, dict[str, str]]:
     for kind, alternatives in known.items():
         for pattern in alternatives:
-            found = pattern.fullmatch(sentence)
-            if found:
-                return kind, found.groupdict()
+            if match := pattern.fullmatch(sentence):
+                return kind, match.groupdict()
     raise DataError(f"problem text: cannot read {sentence!r}; expected a {' or '.join(known)} sentence")

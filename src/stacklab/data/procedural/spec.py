@@ -1,4 +1,4 @@
-"""What a procedural corpus is made of; torch-free, numpy-free."""
+"""Settings of a procedural corpus; without torch and numpy."""
 
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,7 +14,7 @@ MAX_HOPS = 8
 def _refuse_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
     repeated = sorted({value for value in values if values.count(value) > 1})
     if repeated:
-        raise ValueError(f"{repeated[0]!r} is given more than once; name each value once")
+        raise ValueError(f"{repeated[0]!r} occurs more than once; name each value once")
     return values
 
 
@@ -23,10 +23,10 @@ Hops = Annotated[Items[Annotated[int, Field(ge=1, le=MAX_HOPS)]], Field(min_leng
 
 
 class ProceduralSpec(Spec):
-    """A corpus that is made, not read: families and hops in equal shares, fixed by `corpus_seed`.
+    """A generated corpus: families and hops in equal shares, fixed by `corpus_seed`.
 
     Raises pydantic.ValidationError when `records` is not positive, a family is unknown, a number of hops is not in
-    1..8, or a family or a number of hops is given twice.
+    1..8, or a family or a number of hops occurs twice.
     """
 
     kind: Literal["procedural-cot"] = "procedural-cot"

@@ -6,7 +6,7 @@
     hop 2   key from Ben to Ida.      (Ida trades with Ben)
     answer  Ida                       the swaps with Tom do not touch the key
 
-A hop is one event that moves the thing asked for.
+A hop is one event that moves the queried thing.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from itertools import pairwise
 
 from stacklab.base.errors import DataError
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.procedural.problem import Problem, lay_out, patterns, read
+from stacklab.data.procedural.problem import RenderedProblem, lay_out, patterns, read
 from stacklab.data.procedural.words import COLOURS, OBJECTS, PEOPLE, PLACES
 
 HOLDERS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
-    """How holders are told; `swaps` says whether an event exchanges two contents or moves one into the other."""
+class StateWording:
+    """Sentences about holders; `swaps`: an event exchanges two contents, else it moves one into the other."""
 
     holders: tuple[str, ...]
     start: tuple[str, ...]
@@ -32,28 +32,28 @@ class Wording:
 
 
 WORDINGS = (
-    Wording(
+    StateWording(
         holders=PEOPLE,
         start=("{a} has the {x}.", "{a} holds the {x}."),
         event=("{a} and {b} swap.", "{a} trades with {b}."),
         ask=("Who has the {x} at the end?", "At the end, who has the {x}?"),
         swaps=True,
     ),
-    Wording(
+    StateWording(
         holders=COLOURS,
         start=("The {x} is in the {a} box.", "The {a} box holds the {x}."),
         event=("Swap what is in {a} and {b}.", "The contents of {a} and {b} swap."),
         ask=("Which box holds the {x} at the end?", "At the end, where is the {x}?"),
         swaps=True,
     ),
-    Wording(
+    StateWording(
         holders=COLOURS,
         start=("The {x} is in the {a} box.", "The {a} box holds the {x}."),
         event=("Empty {a} into {b}.", "Pour {a} into {b}."),
         ask=("Which box holds the {x} at the end?", "At the end, where is the {x}?"),
         swaps=False,
     ),
-    Wording(
+    StateWording(
         holders=PLACES,
         start=("The {x} is at the {a}.",),
         event=("Carry all from the {a} to the {b}.", "Take all from the {a} to the {b}."),
@@ -65,8 +65,8 @@ STEPS = ("{x} from {a} to {b}.", "{x}: {a} to {b}.")
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """Who holds what at first (the first holder's thing is asked for), all events in turn, and the thing's own path."""
+class Trace:
+    """Who holds what at first (the question is about the first holder's thing), all events in turn, and its path."""
 
     holders: tuple[str, ...]
     things: tuple[str, ...]
@@ -74,20 +74,20 @@ class Story:
     path: tuple[str, ...]
 
 
-def sample(rng: Draw, hops: int) -> Problem:
+def sample(rng: Draw, hops: int) -> RenderedProblem:
     wording = rng.pick(WORDINGS)
-    story = draw_story(rng, wording, hops)
-    thing = story.things[0]
-    starts = rng.shuffled(list(zip(story.holders, story.things, strict=True)))
+    trace = draw_trace(rng, wording, hops)
+    thing = trace.things[0]
+    starts = rng.shuffled(list(zip(trace.holders, trace.things, strict=True)))
     facts = [rng.pick(wording.start).format(a=a, x=x) for a, x in starts]
-    facts += [rng.pick(wording.event).format(a=a, b=b) for a, b in story.events]
+    facts += [rng.pick(wording.event).format(a=a, b=b) for a, b in trace.events]
     question = rng.pick(wording.ask).format(x=thing)
     step = rng.pick(STEPS)
-    steps = tuple(step.format(x=thing, a=a, b=b) for a, b in pairwise(story.path))
-    return Problem(lay_out(rng, facts, question), steps, story.path[-1])
+    steps = tuple(step.format(x=thing, a=a, b=b) for a, b in pairwise(trace.path))
+    return RenderedProblem(lay_out(rng, facts, question), steps, trace.path[-1])
 
 
-def draw_story(rng: Draw, wording: Wording, hops: int) -> Story:
+def draw_trace(rng: Draw, wording: StateWording, hops: int) -> Trace:
     holders = rng.some(wording.holders, HOLDERS)
     # Idle events at the end matter: without them the last event would give the answer away.
     idle = rng.whole(2, 3)
@@ -104,7 +104,7 @@ def draw_story(rng: Draw, wording: Wording, hops: int) -> Story:
             pair = others[:2]
         events.append(tuple(rng.shuffled(pair) if wording.swaps else pair))
     things = rng.some(OBJECTS, HOLDERS)
-    return Story(tuple(holders), tuple(things), tuple((a, b) for a, b in events), tuple(path))
+    return Trace(tuple(holders), tuple(things), tuple((a, b) for a, b in events), tuple(path))
 
 
 _SENTENCES = patterns(
@@ -131,19 +131,19 @@ _SENTENCES = patterns(
 
 
 def solve(text: str) -> str:
-    """Plays every event on every holder, then looks the thing up."""
-    asked = ""
+    """Applies every event to all holders, then looks the thing up."""
+    queried = ""
     contents: dict[str, set[str]] = {}
-    for kind, found in read(text, _SENTENCES):
+    for kind, groups in read(text, _SENTENCES):
         if kind == "question":
-            asked = found["x"]
+            queried = groups["x"]
         elif kind == "start":
-            contents.setdefault(found["a"], set()).add(found["x"])
+            contents.setdefault(groups["a"], set()).add(groups["x"])
         else:
-            a, b = found["a"], found["b"]
+            a, b = groups["a"], groups["b"]
             at_a, at_b = contents.get(a, set()), contents.get(b, set())
             contents[a], contents[b] = (at_b, at_a) if kind == "swap" else (set(), at_a | at_b)
-    holders = [holder for holder, things in contents.items() if asked in things]
+    holders = [holder for holder, things in contents.items() if queried in things]
     if len(holders) != 1:
-        raise DataError(f"problem text: {len(holders)} holders of {asked!r}; expected one")
+        raise DataError(f"problem text: {len(holders)} holders of {queried!r}; expected one")
     return holders[0]

@@ -1,4 +1,4 @@
-"""The small vocabulary that all families share; short words, so that a small byte-pair vocabulary holds them whole."""
+"""The small vocabulary that all families share: short words, each a single token of a small byte-pair vocabulary."""
 
 WOMEN = (
     "Ana", "Dora", "Eva", "Ida", "June", "Kate", "Lea", "Mia",

@@ -1,4 +1,4 @@
-"""The corpus `generated-stories`: small stories made from a seed, told in the words of a child of four."""
+"""The corpus `generated-stories`: short stories generated from a seed, in the vocabulary of a child of four."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,6 +45,7 @@ def generate(spec: StoriesSpec) -> Iterator[Story]:
 
 
 def story(corpus_seed: int, index: int) -> Story:
+    """Story `index` of the corpus of that seed."""
     rng = Draw(stream_seed(corpus_seed, "corpus", StoriesSpec().kind, index))
     plot = rng.pick(tuple(PLOTS))
     stage = Stage(rng)

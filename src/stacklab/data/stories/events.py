@@ -21,7 +21,7 @@ OPENINGS = (
     "{a} was {a.sort}.",
 )
 PROMPTED = 3
-"""The first so many openings come more often: they begin as the sample's prompt does."""
+"""The number of openings that are drawn more often: they begin as the sample's prompt does."""
 HOBBIES = (
     "sing", "dance", "draw", "paint", "run in the grass", "jump over puddles", "look at the clouds", "count the birds",
     "play in the sun", "tell jokes", "help others", "make new friends", "eat honey", "climb trees", "hear stories",

@@ -1,4 +1,4 @@
-"""What a corpus of generated stories is made of; torch-free, numpy-free."""
+"""Settings of a corpus of generated stories; without torch and numpy."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from stacklab.base.spec import Spec
 
 
 class StoriesSpec(Spec):
-    """Stories that are made, not read, fixed by `corpus_seed`.
+    """Generated stories, determined by `corpus_seed`.
 
     Raises pydantic.ValidationError when `records` is not positive.
     """

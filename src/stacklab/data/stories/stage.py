@@ -24,7 +24,7 @@ from stacklab.data.stories.world import Character, Gender, Spot, Thing, World
 Forms = Sequence[str]
 PREPOSITIONS = ("under", "behind", "next to", "near")
 SHARE_OF_LITTLE = 3
-"""One trait in so many is the plain `little`."""
+"""One trait in this many is the plain `little`."""
 
 
 class Stage:
@@ -49,8 +49,8 @@ class Stage:
 
     def thing(self, key: str, nouns: Sequence[str] = THINGS, looks: Sequence[str] = (*COLOURS, *LOOKS)) -> Thing:
         """A new thing, known to the forms as `key`."""
-        told = [field.noun for field in self._fields.values() if isinstance(field, Item)]
-        noun = self.rng.pick([noun for noun in nouns if noun not in told])
+        used = [field.noun for field in self._fields.values() if isinstance(field, Item)]
+        noun = self.rng.pick([noun for noun in nouns if noun not in used])
         made = Thing(noun, self.rng.pick([look for look in looks if look != noun]))
         self._fields[key] = Item(made)
         return made
@@ -61,7 +61,7 @@ class Stage:
         return [Spot(place, f"{self.rng.pick(PREPOSITIONS)} the {fixture}") for fixture in fixtures]
 
     def tell(self, forms: Forms, *, leads: Forms = ("",), **fields: Any) -> None:
-        """One of the forms, not yet used in this story while there is another; `leads` may begin it."""
+        """Write one of the forms, preferably one that this story has not used; `leads` may begin it."""
         fresh = [form for form in forms if form not in self._used]
         form = self.rng.pick(fresh or forms)
         self._used.add(form)
@@ -70,11 +70,12 @@ class Stage:
         self._paragraphs[-1].append(text)
 
     def maybe(self, forms: Forms, **fields: Any) -> None:
-        """The same, every other time."""
+        """As `tell`, with probability 1/2."""
         if self.rng.whole(0, 1):
             self.tell(forms, **fields)
 
     def paragraph(self) -> None:
+        """Begin a paragraph."""
         self._paragraphs.append([])
 
     def _draw_character(self, traits: Forms, animals: Forms, taken: list[str]) -> Character:

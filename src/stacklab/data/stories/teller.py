@@ -121,7 +121,7 @@ def write(form: str, memory: Memory, fields: dict[str, Any]) -> str:
 
 @cache
 def _sentences(form: str) -> list[str]:
-    """There are some thousand forms, each used many times."""
+    """The form cut into sentences; cached, since each of some thousand forms is used many times."""
     sentences = _SENTENCE.findall(form)
     assert "".join(sentences) == form, form
     return [sentence.strip() for sentence in sentences]

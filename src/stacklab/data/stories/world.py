@@ -1,6 +1,6 @@
 """What is true in a story at each moment: who is where, and who or what has each thing.
 
-Every change has conditions. A plot that breaks one is a bug of ours, so conditions are asserted.
+Every change has conditions. A plot that breaks one has a bug, so conditions are asserted.
 """
 
 from dataclasses import dataclass, field

@@ -1,0 +1,5 @@
+"""Models whose weights are written by hand, one file per construction.
+
+Door: `registry` (`CONSTRUCTIONS`, `blueprint`), `compile.compiled` (blueprint -> Transformer) and `verify.verify`
+(against the oracle). blueprint: residual subspaces, heads, layers. patterns: templates as points. Only compile and
+verify import torch."""

@@ -52,7 +52,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Move:
-    """What a head adds to `target`: `write` of `read` of what it finds in `source`.
+    """What a head adds to `target`: `write` applied to `read` applied to the content of `source`.
 
     read: [R, width of source]; write: [width of target, R]. R coordinates pass through the head.
     """
@@ -75,11 +75,14 @@ def move(source: str, target: str, form: Floats) -> Move:
 
 
 def copy(source: str, target: str, width: int) -> Move:
+    """Move `source` to `target` unchanged."""
     return move(source, target, np.eye(width))
 
 
 @dataclass(frozen=True)
 class Head:
+    """One head: its scores and what it moves. `says`: the same in words."""
+
     says: str
     terms: tuple[Term, ...]
     moves: tuple[Move, ...]
@@ -99,7 +102,7 @@ class Blueprint:
 
     positions: rows by position, or by slot where there is a `period`; groups: rows by group, of width as `positions`.
     readout: what an id is compared with, by subspace; an id of zeros has the logit 0.
-    sharpness: by what the scores are multiplied that ought to decide; see each construction for their gaps.
+    sharpness: the factor of the scores that decide; each construction states their gaps.
     """
 
     exercise: Exercise
@@ -139,7 +142,7 @@ def shared(layers: tuple[Layer, ...], heads: int | None) -> tuple[Layer, ...]:
 def _parts(head: Head, count: int) -> list[Head]:
     moved = sum(len(each.read) for each in head.moves)
     if moved < count:
-        raise SpecError(f"--heads {count}: a layer moves {moved} coordinates, too few to give each head one")
+        raise SpecError(f"--heads {count}: a layer moves {moved} coordinates, too few for {count} heads")
     return [
         replace(
             head,

@@ -16,7 +16,7 @@ from stacklab.tasks.batch import Ids
 
 
 def model_spec(plan: Blueprint) -> ModelSpec:
-    """The stack that the blueprint needs: causal, `d_ff: 0`, an untied head, and as wide as its heads ask."""
+    """The stack that the blueprint needs: causal, `d_ff: 0`, an untied head, and as wide as its heads need."""
     counts = [len(layer.heads) for layer in plan.layers]
     return ModelSpec.model_validate(
         {

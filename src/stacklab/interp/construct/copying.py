@@ -1,4 +1,4 @@
-"""Copying in one layer: every position takes over what stands a fixed number of places before it."""
+"""Copying in one layer: every position copies what stands a fixed number of places before it."""
 
 from typing import Literal
 
@@ -7,14 +7,14 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
-from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
-from stacklab.tasks.fields import MOST
+from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.show import letters
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.show import letters
 
 
 class Copying(Spec):
-    """Random symbols: which one stands `offset` places back? Asked wherever there is such a place."""
+    """Random symbols: which one stands `offset` places back? Every position with such a place has a target."""
 
     kind: Literal["copying"] = "copying"
     symbols: int = Field(default=16, ge=2, le=MOST)
@@ -52,7 +52,7 @@ class Copying(Spec):
     ) -> TaskBatch:
         require_split(self, split)
         tokens_BT = rng.integers(self.symbols, size=(size, self.length))
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
         targets_BT[:, self.offset :], slice_BT[:, self.offset :] = tokens_BT[:, : -self.offset], 0
         return TaskBatch(tokens_BT, targets_BT, slice_BT)
 

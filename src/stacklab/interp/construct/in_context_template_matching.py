@@ -12,7 +12,7 @@ from stacklab.interp.construct.patterns import comparison, pattern_points, place
 from stacklab.tasks.in_context_template_matching import InContextTemplateMatching
 
 RATIO = 4
-"""Of the weights of neighbouring places: so large that a score can compare all patterns of up to four places."""
+"""Ratio of the weights of neighbouring places: so large that a score can compare all patterns of up to four places."""
 
 
 def in_context_template_matching(task: InContextTemplateMatching, *, sharpness: float, heads: int | None) -> Blueprint:
@@ -35,7 +35,7 @@ def in_context_template_matching(task: InContextTemplateMatching, *, sharpness: 
     matching = Head(
         "the last symbol looks at the labels of earlier strings whose pattern is its own and takes their label over",
         (Term(("pattern",), ("pattern",), sharpness, form), labels_only),
-        (copy("token", "found", ids.shape[1]),),
+        (copy("token", "result", ids.shape[1]),),
     )
     answers = np.zeros_like(ids)
     answers[task.readout] = ids[task.readout]
@@ -50,7 +50,7 @@ def in_context_template_matching(task: InContextTemplateMatching, *, sharpness: 
             slot=places,
             parsed=places,
             pattern=places,
-            found=ids.shape[1],
+            result=ids.shape[1],
         ),
         tokens={"token": ids},
         positions={
@@ -64,6 +64,6 @@ def in_context_template_matching(task: InContextTemplateMatching, *, sharpness: 
         layers=shared(
             (Layer("parsing", (parsing,)), Layer("copying", (copying,)), Layer("matching", (matching,))), heads
         ),
-        readout={"found": answers},
+        readout={"result": answers},
         sharpness=sharpness,
     )

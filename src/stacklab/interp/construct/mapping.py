@@ -8,17 +8,17 @@ from pydantic import Field
 from stacklab.base.spec import Spec
 from stacklab.base.streams import numpy_stream
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
-from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, nothing_asked
-from stacklab.tasks.fields import MOST
+from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.show import letters, numbered
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.show import letters, numbered
 
 
 class Mapping(Spec):
     """An arbitrary function from symbols to classes, fixed by `table_seed`: what is the class of each symbol?
 
-    Asked in the second half; the positions of the first are the memory, whatever stands there. Symbols are codes of
-    -1 and 1, of which an arbitrary function is not linear, so that no readout could do without the layer.
+    The second half has targets; the positions of the first half are the memory, whatever stands there. Symbols are
+    codes of -1 and 1, of which an arbitrary function is not linear, so that no readout can do without the layer.
     """
 
     kind: Literal["mapping"] = "mapping"
@@ -56,15 +56,15 @@ class Mapping(Spec):
     ) -> TaskBatch:
         require_split(self, split)
         tokens_BT = rng.integers(self.symbols, size=(size, self.length))
-        targets_BT, slice_BT = nothing_asked(tokens_BT), nothing_asked(tokens_BT)
+        targets_BT, slice_BT = no_targets(tokens_BT), no_targets(tokens_BT)
         targets_BT[:, self.symbols :] = self.symbols + self.table[tokens_BT[:, self.symbols :]]
         slice_BT[:, self.symbols :] = 0
         return TaskBatch(tokens_BT, targets_BT, slice_BT)
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         known = dict(enumerate((self.symbols + self.table).tolist()))
-        unasked = [IGNORE] * self.symbols
-        return np.array([unasked + [known[token] for token in row[self.symbols :]] for row in tokens_BT.tolist()])
+        no_target = [IGNORE] * self.symbols
+        return np.array([no_target + [known[token] for token in row[self.symbols :]] for row in tokens_BT.tolist()])
 
 
 def mapping(task: Mapping, *, sharpness: float, heads: int | None) -> Blueprint:
@@ -74,12 +74,12 @@ def mapping(task: Mapping, *, sharpness: float, heads: int | None) -> Blueprint:
     head = Head(
         "every token looks at the position that holds its entry in the table and takes its class over",
         (Term(("token",), ("entry",), sharpness), Term(("one",), ("is_entry",), sharpness)),
-        (copy("value", "found", task.classes),),
+        (copy("value", "result", task.classes),),
     )
     half = np.zeros((task.symbols, 1))
     return Blueprint(
         exercise=task,
-        residual=Residual(token=bits, one=1, entry=bits, is_entry=1, value=task.classes, found=task.classes),
+        residual=Residual(token=bits, one=1, entry=bits, is_entry=1, value=task.classes, result=task.classes),
         tokens={"token": np.vstack((entries, np.zeros((len(ids) - task.symbols, bits))))},
         positions={
             "one": np.ones((task.length, 1)),
@@ -88,6 +88,6 @@ def mapping(task: Mapping, *, sharpness: float, heads: int | None) -> Blueprint:
             "value": np.eye(task.classes)[task.table],
         },
         layers=shared((Layer("mapping", (head,)),), heads),
-        readout={"found": np.vstack((np.zeros((task.symbols, task.classes)), np.eye(task.classes)))},
+        readout={"result": np.vstack((np.zeros((task.symbols, task.classes)), np.eye(task.classes)))},
         sharpness=sharpness,
     )

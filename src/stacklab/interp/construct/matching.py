@@ -1,4 +1,4 @@
-"""Matching in one layer: a token finds the one that holds the same content in another subspace."""
+"""Matching in one layer: a token attends to the one that holds the same content in another subspace."""
 
 from typing import Literal
 
@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 
 from stacklab.base.spec import Spec
 from stacklab.interp.construct.blueprint import Blueprint, Head, Layer, Residual, Term, codes, copy, shared
-from stacklab.tasks.batch import Ids, TaskBatch, ask_last, nothing_asked
-from stacklab.tasks.fields import MOST
+from stacklab.tasks.batch import Ids, TaskBatch, no_targets, target_last
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.sampling import distinct, pick
+from stacklab.tasks.parts.show import numbered
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.sampling import distinct, pick
-from stacklab.tasks.show import numbered
 
 
 class Matching(Spec):
@@ -62,14 +62,14 @@ class Matching(Spec):
         require_split(self, split)
         question_BM = distinct(rng, size, count=self.pairs, pool=self.questions)
         answer_BM = rng.integers(self.answers, size=question_BM.shape)
-        asked_B = rng.integers(self.pairs, size=size)
-        last_B = self._both + pick(question_BM, asked_B)
+        query_B = rng.integers(self.pairs, size=size)
+        last_B = self._both + pick(question_BM, query_B)
         tokens_BT = np.column_stack((question_BM * self.answers + answer_BM, last_B))
-        answers_B = self._both + self.questions + pick(answer_BM, asked_B)
-        return ask_last(tokens_BT, answers_B, np.zeros(size, dtype=np.int64))
+        answers_B = self._both + self.questions + pick(answer_BM, query_B)
+        return target_last(tokens_BT, answers_B, np.zeros(size, dtype=np.int64))
 
     def oracle(self, tokens_BT: Ids) -> Ids:
-        targets_BT = nothing_asked(tokens_BT)
+        targets_BT = no_targets(tokens_BT)
         for row, (*pairs, question) in enumerate(tokens_BT.tolist()):
             known = dict(divmod(pair, self.answers) for pair in pairs)
             targets_BT[row, -1] = self._both + self.questions + known[question - self._both]
@@ -90,16 +90,16 @@ def matching(task: Matching, *, sharpness: float, heads: int | None) -> Blueprin
     head = Head(
         "the question looks at the token that holds the same question and takes its answer over",
         (Term(("asks",), ("holds",), sharpness),),
-        (copy("value", "found", answers.shape[1]),),
+        (copy("value", "result", answers.shape[1]),),
     )
     return Blueprint(
         exercise=task,
         residual=Residual(
-            asks=questions.shape[1], holds=questions.shape[1], value=answers.shape[1], found=answers.shape[1]
+            asks=questions.shape[1], holds=questions.shape[1], value=answers.shape[1], result=answers.shape[1]
         ),
         tokens={"asks": asks, "holds": holds, "value": value},
         positions={},
         layers=shared((Layer("matching", (head,)),), heads),
-        readout={"found": readout},
+        readout={"result": readout},
         sharpness=sharpness,
     )

@@ -1,4 +1,4 @@
-"""Parsing in one layer: every symbol finds its equals in its own segment and keeps where they stand."""
+"""Parsing in one layer: every symbol attends to its equals in its own segment and keeps where they stand."""
 
 from typing import Literal
 
@@ -9,15 +9,16 @@ from stacklab.base.spec import Spec
 from stacklab.interp.construct.blueprint import Blueprint, Floats, Head, Layer, Residual, Term, codes, copy, shared
 from stacklab.interp.construct.patterns import nearest
 from stacklab.tasks.batch import Ids, TaskBatch
-from stacklab.tasks.fields import MOST
+from stacklab.tasks.parts.fields import MOST
+from stacklab.tasks.parts.show import letters
 from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require_split
-from stacklab.tasks.show import letters
 
 
 class Parsing(Spec):
     """Segments of random symbols: at which slots of its segment has a symbol stood so far, this one included?
 
-    Asked everywhere. The answer 1+3 names slots 1 and 3. Symbols come back in other segments, which must not count.
+    Every position has a target. The answer 1+3 names slots 1 and 3. Symbols recur in other segments, which must not
+    count.
     """
 
     kind: Literal["parsing"] = "parsing"

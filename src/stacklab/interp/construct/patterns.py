@@ -4,11 +4,11 @@ import numpy as np
 
 from stacklab.base.errors import SpecError
 from stacklab.interp.construct.blueprint import Floats
-from stacklab.tasks.templates import patterns
+from stacklab.tasks.parts.templates import patterns
 
 
 def place_weights(places: int, *, ratio: float) -> Floats:
-    """1, ratio, ratio^2, ... scaled to the sum 1. With equal weights, ABAB and ABBA would give one point."""
+    """1, ratio, ratio^2, ... scaled to the sum 1. With equal weights, ABAB and ABBA would be the same point."""
     raw_k = ratio ** np.arange(places, dtype=np.float64)
     weight_k: Floats = raw_k / raw_k.sum()
     return weight_k
@@ -58,6 +58,6 @@ def comparison(points_KP: Floats) -> Floats:
     if solved.status != 0:
         raise SpecError(
             f"templates: no bilinear score tells these {len(points_KP)} patterns of {places} places apart, for any "
-            "sharpness; give fewer templates"
+            "sharpness; use fewer templates"
         )
     return np.asarray(solved.x[:-1]).reshape(places, places)

@@ -1,4 +1,5 @@
-"""Question answering in two layers: each answer copies the question before it; the last token finds its like.
+"""Question answering in two layers: each answer copies the question before it; the last token attends to the copy of
+its question.
 
 Both scores that decide differ by at least 2, before they are multiplied by the sharpness. The stack: attention alone,
 causal, one head a layer or any number that share the moving, no norm, learned positions, read at the last position.
@@ -23,11 +24,11 @@ def question_answering(task: QuestionAnswering, *, sharpness: float, heads: int 
     matching = Head(
         "the question at the end looks at the answer that copied the same question and takes it over",
         (Term(("token",), ("copied",), sharpness), Term(("one",), ("answer",), sharpness)),
-        (copy("token", "found", bits),),
+        (copy("token", "result", bits),),
     )
     return Blueprint(
         exercise=task,
-        residual=Residual(token=bits, answer=1, one=1, here=wide, before=wide, copied=bits, found=bits),
+        residual=Residual(token=bits, answer=1, one=1, here=wide, before=wide, copied=bits, result=bits),
         tokens={"token": ids, "answer": is_answer},
         positions={
             "here": places,
@@ -35,6 +36,6 @@ def question_answering(task: QuestionAnswering, *, sharpness: float, heads: int 
             "one": np.ones((task.length, 1)),
         },
         layers=shared((Layer("copying", (copying,)), Layer("matching", (matching,))), heads),
-        readout={"found": np.where(is_answer > 0, ids, 0.0)},
+        readout={"result": np.where(is_answer > 0, ids, 0.0)},
         sharpness=sharpness,
     )

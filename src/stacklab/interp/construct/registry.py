@@ -1,4 +1,4 @@
-"""The constructions by name: what each is built for and by."""
+"""The constructions by name, each with its exercise and the function that builds it."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -25,11 +25,11 @@ from stacklab.tasks.template_matching import TemplateMatching
 
 SHARPNESS = 16.0
 LONGEST = 1024
-"""Attention over all pairs of so many positions can still be checked on thousands of sequences."""
+"""The longest sequences whose attention can still be checked thousands of times."""
 
 
 class Entry(NamedTuple):
-    """What it is built for, and build(exercise, sharpness=, heads=), where heads None means as few as will do."""
+    """The exercise, and build(exercise, sharpness=, heads=), where heads None means the fewest that suffice."""
 
     exercise: type[Any]
     build: Callable[..., Blueprint]
@@ -58,22 +58,22 @@ def blueprint(
     """A construction for an exercise of these settings. Raises SpecError for what it cannot be built for."""
     entry = find(name)
     if not math.isfinite(sharpness):
-        raise SpecError(f"{name}: sharpness is {sharpness}; give a finite number")
+        raise SpecError(f"{name}: sharpness is {sharpness}; expected a finite number")
     try:
         exercise = entry.exercise(**(settings or {}))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         known = ", ".join(field for field in entry.exercise.model_fields if field != "kind")
-        told = f"no such setting; it has {known}" if first["type"] == "extra_forbidden" else first["msg"]
-        raise SpecError(f"{name}: {where}{': ' if where else ''}{told.removeprefix('Value error, ')}") from error
+        message = f"no such setting; it has {known}" if first["type"] == "extra_forbidden" else first["msg"]
+        raise SpecError(f"{name}: {where}{': ' if where else ''}{message.removeprefix('Value error, ')}") from error
     if exercise.length > LONGEST:
-        raise SpecError(f"{name}: sequences of {exercise.length} positions; at most {LONGEST} can be built for")
+        raise SpecError(f"{name}: sequences of {exercise.length} positions; at most {LONGEST} are supported")
     return entry.build(exercise, sharpness=sharpness, heads=heads)
 
 
 def find(name: str) -> Entry:
-    """Raises SpecError with the names there are."""
+    """The construction of that name. Raises SpecError with the known names."""
     if name not in CONSTRUCTIONS:
         raise SpecError(f"no construction is called {name!r}; there are {', '.join(CONSTRUCTIONS)}")
     return CONSTRUCTIONS[name]

@@ -1,6 +1,6 @@
 """Sequence classification in one layer: each head adds up, over the places it looks at, what their symbols vote for.
 
-The `?` has nothing to ask with, so a head's scores are one number per place and its output is a sum of one vector per
+The `?` holds nothing to compare, so a head's scores are one number per place and its output is a sum of one vector per
 symbol and place: the classes are read off features that are linear in them. H heads and V symbols make H (V - 1) + 1
 independent ones, which is how many sequences a one-layer stack of this kind can hold whatever their classes are. With a
 head for each place, a head sees one symbol and the features are all (place, symbol) pairs.
@@ -20,7 +20,7 @@ from stacklab.tasks.sequence_classification import SequenceClassification
 def sequence_classification(task: SequenceClassification, *, sharpness: float, heads: int | None) -> Blueprint:
     count = task.sequence_length if heads is None else heads
     if count > task.sequence_length:
-        raise SpecError(f"--heads {count}: there are {task.sequence_length} places to look at; give at most as many")
+        raise SpecError(f"--heads {count}: expected at most one per place of the sequence, {task.sequence_length}")
     scores_TH = _scores(task, sharpness, count)
     votes = _votes(task, scores_TH)
     width, classes = task.vocab_size, task.classes
@@ -66,7 +66,7 @@ def _votes(task: SequenceClassification, scores_TH: Floats) -> Floats:
         heads = scores_TH.shape[1]
         raise SpecError(
             f"heads x (symbols - 1) + 1 = {heads} x {task.symbols - 1} + 1 = {heads * (task.symbols - 1) + 1} features "
-            f"do not hold {task.sequences} sequences: {wrong} are misread; give fewer sequences or more heads"
+            f"do not hold {task.sequences} sequences: {wrong} are misread; use fewer sequences or more heads"
         )
     votes_HVC: Floats = votes_FC.reshape(scores_TH.shape[1], task.vocab_size, task.classes)
     return votes_HVC

@@ -1,4 +1,4 @@
-"""Template matching in two layers of one head: each symbol finds its equals, the `?` collects.
+"""Template matching in two layers of one head: each symbol attends to its equals, the `?` collects.
 
 Parsing decides by scores that differ by at least 2, times the sharpness. Collecting is not sharp: its weights 1 : 2 : 4
 are the differences of the scores, and keep apart which place said what. The stack: attention alone, causal, one
@@ -12,7 +12,7 @@ from stacklab.interp.construct.patterns import nearest, pattern_points, place_we
 from stacklab.tasks.template_matching import TemplateMatching
 
 RATIO = 2
-"""Of the weights of neighbouring places. More would crowd the points of long templates."""
+"""Ratio of the weights of neighbouring places. A larger one would crowd the points of long templates."""
 
 
 def template_matching(task: TemplateMatching, *, sharpness: float, heads: int | None) -> Blueprint:
@@ -24,7 +24,7 @@ def template_matching(task: TemplateMatching, *, sharpness: float, heads: int | 
         (copy("slot", "parsed", places),),
     )
     collecting = Head(
-        "the ? looks at all symbols, each with twice the weight of the one before it, and adds up what they found",
+        "the ? looks at all symbols, each with twice the weight of the one before it, and adds up what they kept",
         (Term(("one",), ("rank",), 1.0),),
         (copy("parsed", "pattern", places),),
     )

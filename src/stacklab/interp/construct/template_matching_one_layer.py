@@ -1,10 +1,10 @@
 """Template matching in ONE layer, with many heads: why a claim about depth must state the number of heads.
 
-A softmax that weighs two symbols by a number of theirs gives nearly the greater number. Less the plain mean of both,
-that is half their distance: 0 for equal symbols, about 1/2 or more for others. So a head per pair of places and a head
-per place test all equalities at once, and a linear readout does the rest. A template wins 1 for each pair that it says
-is equal, and loses 4 n times half the distance there, n being the number of pairs. One that says too much loses 2 n or
-nearly so, and has won n at most; of the others, the true one has won most.
+A softmax that weighs two symbols by a number assigned to each returns nearly the greater number. Less the plain mean of
+both, that is half their distance: 0 for equal symbols, about 1/2 or more for others. So a head per pair of places and a
+head per place test all equalities at once, and a linear readout does the rest. A template wins 1 for each pair that it
+says is equal, and loses 4 n times half the distance there, n being the number of pairs. One that says too much loses 2
+n or nearly so, and has won n at most; of the others, the true one has won most.
 
 The stack: attention alone, causal, no norm, learned positions, read at the `?`. Seen and unseen symbols alike.
 """
@@ -15,8 +15,8 @@ import numpy as np
 
 from stacklab.base.errors import SpecError
 from stacklab.interp.construct.blueprint import Blueprint, Floats, Head, Layer, Residual, Term, move
+from stacklab.tasks.parts.templates import patterns
 from stacklab.tasks.template_matching import TemplateMatching
-from stacklab.tasks.templates import patterns
 
 Pair = tuple[int, int]
 
@@ -37,11 +37,11 @@ def template_matching_one_layer(task: TemplateMatching, *, sharpness: float, hea
     answers[0][task.readout], answers[1][task.readout] = _readout(task, pairs)
     return Blueprint(
         exercise=task,
-        residual=Residual(value=1, one=1, look=len(groups), found=len(groups)),
+        residual=Residual(value=1, one=1, look=len(groups), result=len(groups)),
         tokens={"value": value_V1},
         positions={"one": np.ones((task.length, 1)), "look": look_TG},
         layers=(Layer("comparing", layer),),
-        readout={"found": answers[0], "one": answers[1]},
+        readout={"result": answers[0], "one": answers[1]},
         sharpness=sharpness,
     )
 
@@ -65,7 +65,7 @@ def _values(task: TemplateMatching) -> Floats:
 def _head(group: tuple[int, ...], number: int, count: int, sharpness: float) -> Head:
     unit = np.eye(count)[[number]]
     there = Term(("one",), ("look",), 1.0, unit)
-    moves = (move("value", "found", unit),)
+    moves = (move("value", "result", unit),)
     if len(group) == 1:
         return Head(f"the ? looks at place {group[0] + 1} and keeps the number there", (there,), moves)
     greater = Term(("one",), ("value",), sharpness)
@@ -84,5 +84,5 @@ def _readout(task: TemplateMatching, pairs: tuple[Pair, ...]) -> tuple[Floats, F
                 weight_KG[template, [i, j]] += 2.0 * len(pairs)
                 weight_KG[template, places + number] -= 4.0 * len(pairs)
                 wants_K1[template] += 1
-    # Every template gets 1 more, so that the right one stands above ids that are no template.
+    # Every template gets 1 more, so that the right one exceeds ids that are no template.
     return weight_KG, wants_K1 + 1

@@ -1,4 +1,4 @@
-"""A construction held against the oracle of its exercise."""
+"""A construction checked against the oracle of its exercise."""
 
 from collections.abc import Callable
 
@@ -20,8 +20,8 @@ BATCH = 512
 class Verified(Spec):
     """What a model answered on fresh sequences of a split, in float32.
 
-    margin: the least lead of a right answer's logit over all others, negative where an answer is wrong.
-    changed: answers that float64 gives otherwise.
+    margin: the smallest lead of the right answer's logit over all others, negative where an answer is wrong.
+    changed: answers that differ in float64.
     """
 
     split: Text
@@ -35,7 +35,7 @@ class Verified(Spec):
 def verify(plan: Blueprint, *, sequences: int, seed: int = 0) -> tuple[Verified, ...]:
     """Every answer to `sequences` fresh sequences of each split, against the oracle, over all ids.
 
-    Raises SpecError when they ask nothing.
+    Raises SpecError when they have no targets.
     """
     single, double = compiled(plan), compiled(plan, dtype=torch.float64)
     return tuple(_verify(plan, split, single, double, sequences=sequences, seed=seed) for split in plan.exercise.splits)
@@ -50,19 +50,19 @@ def _verify(
     margin = float("inf")
     for start in range(0, sequences, BATCH):
         part_BT, target_BT = tokens_BT[start : start + BATCH], targets_BT[start : start + BATCH]
-        asked = target_BT >= 0
-        if not asked.any():
+        mask_BT = target_BT >= 0
+        if not mask_BT.any():
             continue
-        logits_NV, target_N = asked_logits(single, part_BT, asked), torch.from_numpy(target_BT[asked])
+        logits_NV, target_N = target_logits(single, part_BT, mask_BT), torch.from_numpy(target_BT[mask_BT])
         answer_N = logits_NV.argmax(1)
-        changed += int((answer_N != asked_logits(double, part_BT, asked).argmax(1)).sum())
+        changed += int((answer_N != target_logits(double, part_BT, mask_BT).argmax(1)).sum())
         right += int((answer_N == target_N).sum())
         answers += len(target_N)
         others_NV = logits_NV.scatter(1, target_N[:, None], -torch.inf)
         lead_N = logits_NV.gather(1, target_N[:, None])[:, 0] - others_NV.amax(1)
         margin = min(margin, float(lead_N.min()))
     if not answers:
-        raise SpecError(f"nothing was asked in {sequences} sequences of split {split}; take more")
+        raise SpecError(f"no targets in {sequences} sequences of split {split}; use more sequences")
     return Verified(split=split, sequences=sequences, answers=answers, right=right, margin=margin, changed=changed)
 
 
@@ -77,15 +77,16 @@ def least_sharpness(build: Callable[[float], Blueprint], *, sequences: int, seed
 
 def _all_right(plan: Blueprint, split: Split, *, sequences: int, seed: int) -> bool:
     batch = draw(plan, sequences, split=split, seed=seed)
-    logits_NV = asked_logits(compiled(plan), batch.tokens_BT, batch.asked_BT)
-    return bool((logits_NV.argmax(1).numpy() == batch.targets_BT[batch.asked_BT]).all())
+    logits_NV = target_logits(compiled(plan), batch.tokens_BT, batch.target_mask_BT)
+    return bool((logits_NV.argmax(1).numpy() == batch.targets_BT[batch.target_mask_BT]).all())
 
 
 def draw(plan: Blueprint, size: int, *, split: Split = "train", seed: int = 0) -> TaskBatch:
+    """Fresh sequences of the exercise."""
     return plan.exercise.draw(numpy_stream(seed, "construct", plan.exercise.kind, split), size, split=split)
 
 
 @torch.inference_mode()
-def asked_logits(model: Transformer, tokens_BT: Ids, asked_BT: np.ndarray) -> torch.Tensor:
-    """[N, V] the logits of the asked positions."""
-    return model.logits(model(torch.from_numpy(tokens_BT))[torch.from_numpy(asked_BT)])
+def target_logits(model: Transformer, tokens_BT: Ids, target_mask_BT: np.ndarray) -> torch.Tensor:
+    """[N, V] the logits of the N positions with a target."""
+    return model.logits(model(torch.from_numpy(tokens_BT))[torch.from_numpy(target_mask_BT)])

@@ -7,9 +7,9 @@ from stacklab.data.spec import DataSpec
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.facts.history import RunFact
 from stacklab.report.facts.provenance import OrderFact, ProvenanceFact
-from stacklab.stats.group_permutation import smallest_permutation_p
 from stacklab.stats.paired import smallest_sign_flip_p
 from stacklab.stats.result import PValue
+from stacklab.stats.unpaired import smallest_permutation_p
 from stacklab.study.planning.plan import Plan
 from stacklab.study.results.tuning import ArmTuning, at_edge
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stacklab.base.files import write_text
-from stacklab.interp.panel_spec import AttentionPanel
+from stacklab.interp.spec import AttentionPanel
 from stacklab.report.drawing.matplotlib import save, style
 from stacklab.report.format.table import csv_text
 

@@ -36,16 +36,16 @@ class TaskFeed:
     def batch(self, step: int) -> Batch:
         rng = numpy_stream(self.spec.seed, "task", "train", step)
         drawn = self.task.draw(rng, self.spec.train.batch_size, step=step)
-        target_mask = drawn.asked_BT
-        if not target_mask.any():
+        target_mask_BT = drawn.target_mask_BT
+        if not target_mask_BT.any():
             raise DataError(f"step {step}: a batch of {len(drawn.tokens_BT)} has no target; raise train.batch_size")
         both = np.stack((drawn.tokens_BT, drawn.targets_BT))
-        return Batch(drawn.tokens_BT, np.where(target_mask, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
+        return Batch(drawn.tokens_BT, np.where(target_mask_BT, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
 
     def measure(self, model: Transformer) -> dict[str, float]:
         return self.summary(
             {
-                name: target_scores(model, drawn.tokens_BT, drawn.targets_BT, target_mask=drawn.asked_BT)
+                name: target_scores(model, drawn.tokens_BT, drawn.targets_BT, target_mask_BT=drawn.target_mask_BT)
                 for name, drawn in self.sets.items()
             }
         )

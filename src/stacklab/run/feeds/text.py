@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacklab.data.batches import batch_hash, batch_indices
+from stacklab.data.batches import batch_hash, batch_indices, probe_indices
 from stacklab.data.novelty import novelties
 from stacklab.data.prepared import PreparedData, bits_per_byte
-from stacklab.data.probes import probe_indices
 from stacklab.model.generation.decode import generate
 from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.model.transformer import Transformer

@@ -4,7 +4,7 @@ from itertools import count, islice
 from pathlib import Path
 
 from stacklab.base.errors import SpecError
-from stacklab.stats.sequential import look_level
+from stacklab.stats.multiplicity import look_level
 from stacklab.study.planning.plan import Plan, load_plan, study_folder
 from stacklab.study.results.collect import collect
 from stacklab.study.results.tuning import with_tuned

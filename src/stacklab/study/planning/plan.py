@@ -14,7 +14,7 @@ from stacklab.run.metrics import is_share
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
-from stacklab.stats.sequential import look_level
+from stacklab.stats.multiplicity import look_level
 from stacklab.study.engines.registry import make_engine
 from stacklab.study.planning.arms import DataCache, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from stacklab.base.spec import Spec
 from stacklab.stats.comparison import Comparison
-from stacklab.stats.multiple import adjust
+from stacklab.stats.multiplicity import adjust
 from stacklab.stats.result import PValue, Result, Tested
 from stacklab.study.spec.study import ClaimSpec
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from stacklab.base.spec import Items, Spec
-from stacklab.stats.decay import Decay, DecayFit, fit_decay
-from stacklab.stats.decay_gap import SeedPoint, relative_gap, share_seeds, shared_gap
+from stacklab.stats.fits.decay import Decay, DecayFit, fit_decay
+from stacklab.stats.fits.decay_gap import SeedPoint, relative_gap, share_seeds, shared_gap
 from stacklab.stats.result import Result, Undefined
 from stacklab.study.planning.plan import ArmPlan, Plan
 from stacklab.study.results.collect import Row

@@ -99,11 +99,11 @@ class People:
 
 def introductions(text: str) -> tuple[dict[str, str], list[str]]:
     """Each name's kind, and faults: two kinds for one name, a girl with a boy's name."""
-    told = [(found[1] or found[2], found[0] or found[3]) for found in _INTRODUCED.findall(text)]
-    told += [(name, kind) for kind, name in _IT_WAS.findall(text)]
+    introduced = [(match[1] or match[2], match[0] or match[3]) for match in _INTRODUCED.findall(text)]
+    introduced += [(name, kind) for kind, name in _IT_WAS.findall(text)]
     kinds: dict[str, str] = {}
     faults = []
-    for name, kind in told:
+    for name, kind in introduced:
         if kinds.setdefault(name, kind) != kind:
             faults.append(f"{name} is a {kinds[name]} and a {kind}")
         if (kind == "girl" and name in HE_NAMES) or (kind == "boy" and name in SHE_NAMES):

@@ -1,13 +1,12 @@
-"""Whether a story hangs together, judged from its text alone.
+"""Whether a story is consistent, judged from its text alone. Serves tests and pages only.
 
 The checker shares the word lists with the generator and nothing else: it reads names, pronouns, places and things back
-out of the sentences. It judges consistency, not grammar, and only what is told in the words it knows.
+out of the sentences. It judges consistency, not grammar, and only what is said in words it knows.
 """
 
 import re
 
 from stacklab.data.stories.check.people import People, introductions
-from stacklab.data.stories.check.sentences import narrated, speech_faults
 from stacklab.data.stories.check.things import Things
 
 _MORAL = re.compile(r"(?:learned|knew|never forgot|moral of the story is) that (.+)")
@@ -26,33 +25,60 @@ EVIDENCE = {
 
 
 def faults(text: str) -> list[str]:
-    """One sentence per fault; empty for a story that hangs together.
+    """One sentence per fault; empty for a consistent story.
 
     >>> faults("Once upon a time there was a little girl named Mia. He had a red ball.")
     ["'he' is nobody"]
     """
-    kinds, found = introductions(text)
+    kinds, problems = introductions(text)
     people, things = People(kinds), Things()
     for sentence in narrated(text):
         things.read(people.read(sentence))
     things.finish()
     if not people.place:
-        found.append("nobody is named")
+        problems.append("nobody is named")
     if not re.search(r'[.!?]"?$', text.strip()):
-        found.append("the last sentence does not end")
-    return [*found, *speech_faults(text), *people.faults, *things.faults, *_ending_faults(text)]
+        problems.append("the last sentence does not end")
+    return [*problems, *speech_faults(text), *people.faults, *things.faults, *_ending_faults(text)]
 
 
 def _ending_faults(text: str) -> list[str]:
-    found = []
+    problems = []
     body, moral = text, ""
     for match in _MORAL.finditer(text):
         body, moral = text[: match.start()], match[1]
     for topic, evidence in EVIDENCE.items():
         if re.search(topic, moral) and not re.search(evidence, body, re.IGNORECASE):
-            found.append(f"nothing in the story leads to the moral: {moral}")
+            problems.append(f"nothing in the story leads to the moral: {moral}")
     for match in _OVERCOME.finditer(text):
         fear = match[1] or match[2]
         if not re.search(rf"(?:afraid|scared) of (?:[a-z ]+, and that was )?{fear}\b", text[: match.start()]):
-            found.append(f"nobody was afraid of {fear}")
-    return found
+            problems.append(f"nobody was afraid of {fear}")
+    return problems
+
+
+_QUOTE = re.compile(r'"([^"]*)"')
+_END = re.compile(r'(?<=[.!?])\s+|(?<=[.!?]")\s+(?=[A-Z"])')
+_SPEECH = re.compile(r'"([^"]*)" (?:said|asked|cried|shouted|thought|called) ([A-Z][a-z]+)')
+_ADDRESSED = re.compile(r", ([A-Z][a-z]+)[.!?,]")
+
+
+def narrated(text: str) -> list[str]:
+    """The sentences, each quotation cut down to its marks and its last sign: `"?" asked Mia.`
+
+    >>> narrated('Mia ran. "Where is it?" asked Tom.')
+    ['Mia ran.', '"?" asked Tom.']
+    """
+    bare = _QUOTE.sub(lambda quote: f'"{quote[1][-1:]}"', text)
+    return [sentence for sentence in _END.split(bare.strip()) if sentence]
+
+
+def speech_faults(text: str) -> list[str]:
+    """Marks that do not close, and speakers who call themselves by name."""
+    faults = []
+    if text.count('"') % 2:
+        faults.append("a quotation is not closed")
+    for quote, speaker in _SPEECH.findall(text):
+        if speaker in _ADDRESSED.findall(quote):
+            faults.append(f"{speaker} speaks to {speaker}")
+    return faults

@@ -1,4 +1,4 @@
-"""Where the things of a story are: each sentence that moves one is held against what was told before."""
+"""Where the things of a story are: each sentence that moves one is compared with what was said before."""
 
 import re
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ EVENTS = {
 
 @dataclass
 class Things:
-    """`keeper` of each thing: a name, a spot, or None where the story has not told."""
+    """`keeper` of each thing: a name, a spot, or None where the story does not say."""
 
     look: dict[str, str] = field(default_factory=dict)
     keeper: dict[str, str | None] = field(default_factory=dict)
@@ -47,13 +47,13 @@ class Things:
         """A sentence whose pronouns are names."""
         spots = _FINDS_SPOT.findall(plain)
         self._introduce(plain, spots)
-        for found in _KNOWN.finditer(plain):
-            self._known(found["noun"], found["look"])
-        matches = [(found.start(), kind, found) for kind, event in EVENTS.items() for found in event.finditer(plain)]
-        for place, kind, found in sorted(matches, key=lambda match: match[0]):
+        for match in _KNOWN.finditer(plain):
+            self._known(match["noun"], match["look"])
+        matches = [(match.start(), kind, match) for kind, event in EVENTS.items() for match in event.finditer(plain)]
+        for place, kind, match in sorted(matches, key=lambda entry: entry[0]):
             subjects = [name for name in _SUBJECT.findall(plain[:place]) if name in NAMES]
             self._subject = subjects[-1] if subjects else self._subject
-            self._happen(kind, found, spots)
+            self._happen(kind, match, spots)
         self._look_there(plain, spots)
         names = [name for name in _SUBJECT.findall(plain) if name in NAMES]
         self._subject = names[0] if names else self._subject
@@ -65,15 +65,15 @@ class Things:
         self.faults += [f"the {noun} is never found" for noun in sorted(self.lost)]
 
     def _introduce(self, plain: str, spots: list[str]) -> None:
-        for found in _NEW.finditer(plain):
-            noun = found["noun"]
+        for match in _NEW.finditer(plain):
+            noun = match["noun"]
             self._last = noun
             if noun in self.look:
-                self._known(noun, found["look"])
+                self._known(noun, match["look"])
                 continue
-            self.look[noun] = found["look"]
-            before = re.findall(rf"({_NAME})(?:'s best toy was| had| got)", plain[: found.start()])
-            after = re.search(rf"gave ({_NAME}) $", plain[: found.start()])
+            self.look[noun] = match["look"]
+            before = re.findall(rf"({_NAME})(?:'s best toy was| had| got)", plain[: match.start()])
+            after = re.search(rf"gave ({_NAME}) $", plain[: match.start()])
             spot = spots[-1] if spots else self._spot if plain.startswith("It was") else None
             self.keeper[noun] = spot or (after[1] if after else before[-1] if before else None)
 
@@ -84,40 +84,40 @@ class Things:
         elif look is not None and self.look[noun] != look:
             self.faults.append(f"the {self.look[noun]} {noun} is {look}")
 
-    def _happen(self, kind: str, found: re.Match[str], spots: list[str]) -> None:
-        noun = found["noun"] or self._last
+    def _happen(self, kind: str, match: re.Match[str], spots: list[str]) -> None:
+        noun = match["noun"] or self._last
         if noun not in self.keeper:
             return
         keeper, who = self.keeper[noun], self._subject
         if kind in ("take", "lift", "grab"):
-            told = spots[-1] if spots else self._looked
-            if keeper in NAMES or (told and keeper != told):
-                self._wrong(noun, f"{who} takes it {told or 'from there'}")
+            spot = spots[-1] if spots else self._looked
+            if keeper in NAMES or (spot and keeper != spot):
+                self._wrong(noun, f"{who} takes it {spot or 'from there'}")
             self.keeper[noun] = who
             self.lost.discard(noun)
         elif kind == "have" or kind.startswith("give"):
             if keeper != who:
                 self._wrong(noun, f"{who} has it")
             if kind.startswith("give"):
-                self.keeper[noun] = found["taker"]
+                self.keeper[noun] = match["taker"]
         elif kind == "gone":
             if keeper in NAMES:
                 self._wrong(noun, "it is gone")
         else:
             if keeper not in NAMES or (kind == "drop" and keeper != who):
                 self._wrong(noun, f"{who} drops it")
-            self.keeper[noun] = found["spot"]
-            if kind == "lie" or "forgot" in found.string or "tripped" in found.string:
+            self.keeper[noun] = match["spot"]
+            if kind == "lie" or "forgot" in match.string or "tripped" in match.string:
                 self.lost.add(noun)
 
     def _look_there(self, plain: str, spots: list[str]) -> None:
         """`X was under the slide` must be true, `only dust under the slide` must be too."""
-        for found in re.finditer(rf"{_IT} was (?P<spot>{_SPOT})", plain):
-            noun = found["noun"] or self._last
-            if self.keeper.get(noun) != found["spot"]:
-                self._wrong(noun, f"it is {found['spot']}")
+        for match in re.finditer(rf"{_IT} was (?P<spot>{_SPOT})", plain):
+            noun = match["noun"] or self._last
+            if self.keeper.get(noun) != match["spot"]:
+                self._wrong(noun, f"it is {match['spot']}")
         if re.search(r"only|just|but no", plain) and any(keeper in spots for keeper in self.keeper.values()):
             self.faults.append(f"something is there after all: {plain}")
 
-    def _wrong(self, noun: str, told: str) -> None:
-        self.faults.append(f"the {noun} is with {self.keeper.get(noun)}, but {told}")
+    def _wrong(self, noun: str, claim: str) -> None:
+        self.faults.append(f"the {noun} is with {self.keeper.get(noun)}, but {claim}")

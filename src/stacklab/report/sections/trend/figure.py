@@ -8,7 +8,7 @@ from stacklab.report.drawing.label_layout import placed
 from stacklab.report.facts.build import Facts
 from stacklab.report.format.palette import color, symbol
 from stacklab.run.metrics import describe
-from stacklab.stats.decay import Decay
+from stacklab.stats.fits.decay import Decay
 from stacklab.stats.result import Estimate
 from stacklab.study.results.trend import Trend, TrendPoint
 

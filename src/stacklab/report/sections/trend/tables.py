@@ -6,9 +6,9 @@ from stacklab.report.format.numbers import MINUS, NOTHING, alone, measure_text
 from stacklab.report.format.table import TextRow, TextTable, text_row
 from stacklab.report.sections.trend.figure import TITLES
 from stacklab.run.metrics import describe
-from stacklab.stats.decay import Decay
-from stacklab.stats.decay_gap import INDEPENDENT, SHARED
-from stacklab.stats.decay_scales import Parameter
+from stacklab.stats.fits.decay import Decay
+from stacklab.stats.fits.decay_gap import INDEPENDENT, SHARED
+from stacklab.stats.fits.decay_scales import Parameter
 from stacklab.stats.result import Estimate, Result
 from stacklab.study.results.trend import Series, Trend
 

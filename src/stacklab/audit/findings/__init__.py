@@ -1,0 +1,5 @@
+"""Logs and stated numbers -> findings, one file per subject. `examine` calls them all.
+
+parameters, control: size of the models (settings: stacks that could have the printed counts). losses, order: training
+losses (trend: what remains of a curve without its trend). validation, tokens, seeds, quality: as they are called.
+"""

@@ -1,0 +1,121 @@
+"""Training losses of one log and of two: their noise, and the gap at the last point and over many."""
+
+import math
+from collections.abc import Sequence
+
+from stacklab.audit.findings.trend import DEGREE, START, Noise, detrend, spread_range
+from stacklab.audit.reading.log import Log, Metric, Reading, at_common_steps
+from stacklab.audit.spec import Finding, Kind, Numbers, Severity
+from stacklab.stats.result import Estimate, Result, Undefined
+
+LEVEL = 0.05
+WINDOWS = (1, 3, 5, 7, 10, 20)
+
+
+def noise_findings(log: Log, metric: Metric) -> list[Finding]:
+    """The spread of one log's losses around their trend."""
+    readings = log.series.get(metric, ())
+    if not readings:
+        return []
+    noise = detrend(*_columns(readings))
+    if isinstance(noise, Undefined):
+        sentence = f"The noise of the {metric} loss cannot be estimated: {noise.reason}."
+        return [_finding("noise", log.name, sentence, {"points": len(readings)}, severity="note", result=noise)]
+    low, high = spread_range(*_columns(readings))
+    sentence = (
+        f"The logged {metric} loss scatters by {noise.spread:.2g} nats around its trend "
+        f"({low:.2g} to {high:.2g} by other trends); a single logged value is no more precise."
+    )
+    numbers: Numbers = {
+        "spread": noise.spread,
+        "spread_low": low,
+        "spread_high": high,
+        "points": len(noise.residuals),
+        "trend_degree": DEGREE,
+        "from_share": START,
+        "neighbour_correlation": noise.neighbours,
+    }
+    return [_finding("noise", log.name, sentence, numbers, severity="note")]
+
+
+def gap_finding(first: Log, second: Log, metric: Metric) -> Finding:
+    """The gap (second - first) at the last common step against the mean gap of the last third of the common points.
+
+    The noise is that of the gap itself: the residual of second - first around its own trend, whose interval holds
+    whether or not the two logs share their batches.
+    """
+    common = at_common_steps(first, second, metric)
+    subject = f"{second.name} - {first.name}"
+    if not common.steps:
+        missing = Undefined(reason=f"the logs have no step of {metric} loss in common")
+        return _finding("last-gap", subject, f"{_upper(missing.reason)}.", {}, severity="note", result=missing)
+    gaps = [b - a for a, b in zip(common.first, common.second, strict=True)]
+    window = max(1, len(gaps) // 3)
+    smooth = sum(gaps[-window:]) / window
+    numbers: Numbers = {"last_gap": gaps[-1], "last_step": common.steps[-1], "window": window}
+    numbers |= {f"mean_gap_last_{k}": sum(gaps[-k:]) / k for k in sorted({*WINDOWS, window}) if k <= len(gaps)}
+    words = (
+        f"At step {common.steps[-1]:,} the {metric} losses differ by {nats(gaps[-1])} nats; the mean difference over "
+        f"the last {window} logged points is {nats(smooth)}."
+    )
+    noise = detrend(common.steps, gaps)
+    if isinstance(noise, Undefined):
+        return _finding(
+            "last-gap", subject, f"{words} Their noise: {noise.reason}.", numbers, severity="note", result=noise
+        )
+    last, mean = _interval(gaps[-1], noise, 1), _interval(smooth, noise, window)
+    numbers |= {"gap_spread": noise.spread, "mean_gap_low": mean.low, "mean_gap_high": mean.high}
+    apart = abs(gaps[-1]) > 1.25 * abs(smooth) or last.low <= 0 <= last.high
+    sentence = (
+        f"{words} Single differences scatter by {noise.spread:.2g}: the interval of the last one "
+        f"is [{nats(last.low)}, {nats(last.high)}], that of the mean [{nats(mean.low)}, {nats(mean.high)}]."
+    )
+    return _finding("last-gap", subject, sentence, numbers, severity="caution" if apart else "agreement", result=last)
+
+
+def nats(value: float) -> str:
+    """A difference in nats, signed, with two digits.
+
+    >>> nats(-0.7512), nats(0.00432)
+    ('-0.75', '+0.0043')
+    """
+    return f"{value:+.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:+.2g}"
+
+
+def _interval(value: float, noise: Noise, points: int) -> Estimate:
+    """Student's t interval of a mean of `points` gaps. Residuals that follow each other count as fewer points."""
+    from scipy import stats
+
+    kept = max(0.0, min(noise.neighbours, 0.95))
+    effective = max(1.0, points * (1 - kept) / (1 + kept))
+    half = float(stats.t.ppf(1 - LEVEL / 2, noise.freedom)) * noise.spread / math.sqrt(effective)
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        level=1 - LEVEL,
+        n=len(noise.residuals),
+        method="t, from the spread of the detrended gap",
+    )
+
+
+def _columns(readings: Sequence[Reading]) -> tuple[list[int], list[float]]:
+    return [reading.step for reading in readings], [reading.value for reading in readings]
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _finding(
+    kind: Kind, subject: str, sentence: str, numbers: Numbers, *, severity: Severity, result: Result | None = None
+) -> Finding:
+    return Finding(
+        kind=kind,
+        group="training loss",
+        severity=severity,
+        subject=subject,
+        sentence=sentence,
+        numbers=numbers,
+        result=result,
+    )

@@ -1,0 +1,75 @@
+"""A file, recognised by its content -> logs and stated numbers. The file is treated as data only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacklab.audit.reading.events import event_files, is_event_file, read_events
+from stacklab.audit.reading.lines import read_lines
+from stacklab.audit.reading.log import Log
+from stacklab.audit.reading.stated import find_stated
+from stacklab.audit.reading.table import parse_header, read_table
+from stacklab.audit.spec import Stated
+from stacklab.base.errors import DataError
+
+LARGEST_TEXT = 64 * 2**20
+FORMS = "lines such as 'step 25/500 train 3.1 val 3.2', a CSV with a step column, TensorBoard events"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The logs and stated numbers of one file."""
+
+    logs: tuple[Log, ...]
+    stated: Stated
+
+
+def read_source(path: Path) -> Source:
+    """Read a log, in any of the forms, and the numbers that the text states beside it.
+
+    Raises DataError naming the file, and the line where there is one, for what is missing, empty, not text, or holds
+    neither a log nor stated numbers; MissingExtraError for TensorBoard events without their reader.
+    """
+    if path.is_dir():
+        return Source(tuple(read_events(event_files(path), root=path)), Stated())
+    if is_event_file(path):
+        return Source(tuple(read_events([path], root=path.parent)), Stated())
+    text = _read_text(path)
+    source = _read_csv(text, path) or _read_prose(text, path)
+    if not source.logs and source.stated == Stated():
+        raise DataError(f"{path}: no training log and no stated numbers found; expected {FORMS}")
+    return source
+
+
+def _read_csv(text: str, path: Path) -> Source | None:
+    lines = list(enumerate(text.splitlines(), start=1))
+    start = next((index for index, (_, line) in enumerate(lines) if line.strip()), 0)
+    header = parse_header(lines[start][1])
+    if header is None:
+        return None
+    return Source(tuple(read_table(lines[start + 1 :], header, source=path.name, stem=path.stem)), Stated())
+
+
+def _read_prose(text: str, path: Path) -> Source:
+    whole = text.endswith(("\n", "\r"))
+    logs, rest = read_lines(list(enumerate(text.splitlines(), start=1)), source=path.name, stem=path.stem, whole=whole)
+    return Source(tuple(logs), find_stated(rest))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST_TEXT:
+            raise DataError(f"{path}: larger than {LARGEST_TEXT // 2**20} MiB; pass only the part with the log")
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot read ({error.strerror})") from error
+    if not data.strip():
+        raise DataError(f"{path}: empty; expected {FORMS}")
+    bad = data.find(b"\0")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        bad = error.start if bad < 0 else min(bad, error.start)
+    if bad >= 0:
+        line = data.count(b"\n", 0, bad) + 1
+        raise DataError(f"{path}:{line}: not text (byte {bad} of the file); expected {FORMS}")
+    return text

@@ -1,0 +1,5 @@
+"""The pass that `data.prepare` makes over a source.
+
+reading: drop duplicates, split, encode, write. encode: records -> ids. manifest: counts, warnings, and the refusal of
+what cannot be trained on.
+"""

@@ -1,0 +1,71 @@
+"""Records as ids, each with its end id and the number of bytes of its text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stacklab.data.record import Record, TokenRecord
+from stacklab.data.sources.token_file import check_ids
+from stacklab.data.spec import Marker, TokensSpec
+from stacklab.data.template import Template, end_marker, render, text_bytes
+from stacklab.data.tokenizers.codec import Codec, Ids
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """`ids` [T] are the tokenizer's own."""
+
+    ids: Ids
+    text_bytes: int
+
+
+@dataclass
+class TextEncoder:
+    """`spelled` counts records whose text spells a marker; such text is encoded as plain text."""
+
+    codec: Codec
+    template: Template
+    conversations: int = 0
+    spelled: int = 0
+
+    @property
+    def vocab_size(self) -> int:
+        return self.codec.full_size
+
+    @property
+    def end_id(self) -> int:
+        """The id that ends a generated text or answer; known once every record is encoded."""
+        return self.codec.full_id(end_marker(self.template, conversations=self.conversations > 0))
+
+    def encode(self, records: Sequence[Record]) -> list[Encoded]:
+        rendered = [render(record, self.template) for record in records]
+        for record, pieces in zip(records, rendered, strict=True):
+            self.conversations += bool(record.turns)
+            texts = [piece for piece in pieces if not isinstance(piece, Marker)]
+            self.spelled += any(token in text for text in texts for token in self.codec.marker_tokens)
+        sizes = map(text_bytes, rendered)
+        return [Encoded(ids, size) for ids, size in zip(self.codec.encode_pieces(rendered), sizes, strict=True)]
+
+
+class TokenEncoder:
+    """Ids of a token file as they are; its end id, if it has one, is put back at the end of every record.
+
+    Raises DataError when the file holds an id that the vocabulary does not have.
+    """
+
+    spelled = 0
+
+    def __init__(self, codec: Codec, source: TokensSpec) -> None:
+        self.codec = codec
+        self.vocab_size = source.vocab_size or codec.full_size
+        check_ids(Path(source.path).expanduser(), source, self.vocab_size)
+        self._end = np.array([] if source.end_id is None else [source.end_id], dtype=np.uint32)
+        self.end_id = codec.full_id(Marker.END_OF_TEXT) if source.end_id is None else source.end_id
+
+    def encode(self, records: Sequence[TokenRecord]) -> list[Encoded]:
+        return [
+            Encoded(np.concatenate([record.ids.astype(np.uint32), self._end]), self.codec.size(record.ids))
+            for record in records
+        ]

@@ -1,0 +1,124 @@
+"""The manifest of prepared data: counts and warnings; and the refusal of data that cannot be trained on."""
+
+from typing import Any
+
+from stacklab.base.errors import DataError
+from stacklab.data.blocks import SplitWriter
+from stacklab.data.pipeline.encode import TextEncoder
+from stacklab.data.pipeline.reading import Corpus
+from stacklab.data.spec import BpeTokenizer, DataSpec, FileSpec
+from stacklab.data.tokenizers.codec import Compact
+from stacklab.data.tokenizers.files import TokenizerFile
+
+FEW_BLOCKS = 8
+SMALL_SHARE = 0.01
+SIDES = {"train": "training"}
+"""The name of a split in a sentence, where it differs from its key."""
+
+
+def check_splits(corpus: Corpus, spec: DataSpec) -> None:
+    """Raises DataError when there are no records, or a split has no full block."""
+    sieve = corpus.sieve
+    if not sieve.kept:
+        raise DataError(
+            f"{corpus.name}: the corpus is empty ({sieve.read} records read, {sieve.empty} of them without text); "
+            "expected at least a block of text per split"
+        )
+    smaller = "add records, lower data.block_size"
+    cures = {
+        "train": f"{smaller} or lower data.validation_fraction",
+        "validation": f"{smaller}, raise data.validation_fraction or change data.split_seed",
+        "tuning": f"{smaller}, raise data.tuning_fraction or change data.split_seed",
+    }
+    for name, split in corpus.splits.items():
+        if split.tokens <= spec.block_size:
+            raise DataError(
+                f"{corpus.name}: the {SIDES.get(name, name)} split has {split.tokens} tokens "
+                f"({split.records} of {sieve.kept} records), a block of {spec.block_size} needs "
+                f"{spec.block_size + 1}; {cures[name]}"
+            )
+
+
+def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compact | None) -> dict[str, Any]:
+    """The part of the manifest that the pass determines. Call it before ids are renumbered on disk."""
+    encoder = corpus.encoder
+    vocab_size = encoder.vocab_size if compact is None else compact.unknown_id + 1
+    markers = {marker.value: _number(encoder.codec.full_id(marker), compact) for marker in file.markers}
+    if compact is not None:
+        markers = {marker: number for marker, number in markers.items() if number != compact.unknown_id}
+    return {
+        "vocab_size": vocab_size,
+        "end_id": _number(encoder.end_id, compact),
+        "tokenizer": {
+            "kind": spec.tokenizer.kind,
+            "name": file.name,
+            "hash": file.hash,
+            "vocab_size": encoder.codec.full_size,
+            "marker_tokens": file.markers,
+            "marker_ids": markers,
+        },
+        "unknown_id": None if compact is None else compact.unknown_id,
+        "records": corpus.sieve.counts(),
+        "splits": {name: _split_facts(split, spec.block_size, compact) for name, split in corpus.splits.items()},
+        "problems": len(corpus.collector.problems()),
+        "shared_questions": corpus.collector.shared_questions,
+        "warnings": _warnings(corpus, spec, compact),
+    }
+
+
+def _number(full: int, compact: Compact | None) -> int:
+    return full if compact is None else compact.number(full)
+
+
+def _split_facts(split: SplitWriter, block_size: int, compact: Compact | None) -> dict[str, Any]:
+    """`tokens_per_epoch` are those that training predicts, full blocks only; shares are of the tokenizer's ids."""
+    blocks = (split.tokens - 1) // block_size
+    used = int((split.counts > 0).sum())
+    known = split.tokens if compact is None else int(split.counts[compact.kept].sum())
+    return {
+        "records": split.records,
+        "tokens": split.tokens,
+        "text_bytes": split.text_bytes,
+        "bytes_per_token": split.text_bytes / split.tokens,
+        "blocks": blocks,
+        "tokens_per_epoch": blocks * block_size,
+        "ids_used": used,
+        "share_of_ids_used": used / split.vocab_size,
+        "unknown_tokens": split.tokens - known,
+    }
+
+
+def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[str]:
+    """One sentence per thing that weakens what can be concluded."""
+    train, validation = corpus.splits["train"], corpus.splits["validation"]
+    blocks = (validation.tokens - 1) // spec.block_size
+    share = validation.tokens / (train.tokens + validation.tokens)
+    shared = corpus.collector.shared_questions
+    warnings = []
+    if blocks < FEW_BLOCKS:
+        warnings.append(f"the validation split has only {blocks} blocks; its loss is noisy")
+    if share < SMALL_SHARE:
+        warnings.append(f"the validation split has {share:.2%} of the tokens, less than {SMALL_SHARE:.0%}")
+    if shared:
+        warnings.append(
+            f"{shared} validation records ask a question of the training split; they are no held-out problems"
+        )
+    if isinstance(corpus.encoder, TextEncoder) and corpus.encoder.spelled:
+        cure = "; if it stands between records, give it as source.separator" if _is_unseparated(spec) else ""
+        warnings.append(
+            f"{corpus.encoder.spelled} records spell a marker such as <|endoftext|>; it is encoded as text{cure}"
+        )
+    if isinstance(spec.tokenizer, BpeTokenizer) and corpus.encoder.vocab_size < spec.tokenizer.vocab_size:
+        warnings.append(
+            f"the training split gave {corpus.encoder.vocab_size} of the {spec.tokenizer.vocab_size} ids asked for in "
+            "data.tokenizer.vocab_size"
+        )
+    if compact is not None:
+        warnings.append("the vocabulary is compact: losses are not comparable with those over the full vocabulary")
+    return warnings
+
+
+def _is_unseparated(spec: DataSpec) -> bool:
+    """Whether records are divided by blank lines only because no separator was named."""
+    source = spec.source
+    return isinstance(source, FileSpec) and source.separator is None and "txt" in (source.format, source.path[-3:])

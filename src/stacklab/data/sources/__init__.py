@@ -1,0 +1,5 @@
+"""Where records come from.
+
+Door: `source.open_source`, for every kind of source. readers: local files as rows. hub: data sets of the Hugging Face
+hub. columns: rows -> records. token_file: files of token ids.
+"""

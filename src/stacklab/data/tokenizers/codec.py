@@ -1,0 +1,104 @@
+"""Text to ids and back, with markers kept apart from text that spells them."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding
+
+from stacklab.base.errors import TokenizerError
+from stacklab.data.spec import Marker
+from stacklab.data.template import Piece
+from stacklab.data.tokenizers.files import TokenizerFile
+
+Ids = NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Compact:
+    """The ids that a corpus uses, renumbered in order; all others become the one unknown id after them.
+
+    `kept` [n] holds the tokenizer's ids in ascending order.
+    """
+
+    kept: Ids
+
+    @property
+    def unknown_id(self) -> int:
+        return len(self.kept)
+
+    def number(self, full: int) -> int:
+        """The compact id of one id of the tokenizer."""
+        return int(self.from_full(np.array([full]))[0])
+
+    def from_full(self, ids: np.ndarray) -> Ids:
+        """Compact ids [T] of the tokenizer's ids [T]."""
+        places = np.searchsorted(self.kept, ids)
+        known = (places < len(self.kept)) & (self.kept[np.minimum(places, len(self.kept) - 1)] == ids)
+        return np.where(known, places, self.unknown_id).astype(np.uint32)
+
+
+class Codec:
+    """A loaded tokenizer. Ids are the tokenizer's own, or the compact ones where there is `compact`."""
+
+    def __init__(self, file: TokenizerFile, compact: Compact | None = None) -> None:
+        self._tokenizer = file.load()
+        self._tokenizer.encode_special_tokens = True  # text that spells a marker stays text
+        self._compact = compact
+        self._name = file.name
+        vocabulary = self._tokenizer.get_vocab()
+        self._full_ids = {marker: vocabulary[token] for marker, token in file.markers.items()}
+        self._by_token = {token: marker for marker, token in file.markers.items()}
+        self._split = re.compile("(" + "|".join(re.escape(token) for token in self._by_token) + ")")
+        self.full_size: int = max(vocabulary.values()) + 1
+        """The number of the tokenizer's ids, including added tokens and gaps."""
+
+    def full_id(self, marker: Marker) -> int:
+        """The tokenizer's id of a marker. Raises TokenizerError when it has none."""
+        if marker not in self._full_ids:
+            raise TokenizerError(
+                f"tokenizer {self._name} has no token {marker.value}, which chatml puts around every turn; "
+                "set data.template=plain or choose another tokenizer"
+            )
+        return self._full_ids[marker]
+
+    def encode_pieces(self, records: Sequence[Sequence[Piece]]) -> list[Ids]:
+        """The tokenizer's own ids [T] of each record; compact ids are made once the whole corpus is known."""
+        texts = [piece for pieces in records for piece in pieces if not isinstance(piece, Marker)]
+        encoded = iter(self._tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+        return [
+            np.concatenate([self._piece_ids(piece, encoded) for piece in pieces] or [np.empty(0, np.uint32)])
+            for pieces in records
+        ]
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text in which markers are written out, such as a prompt."""
+        pieces = [self._by_token.get(part, part) for part in self._split.split(text) if part]
+        ids = self.encode_pieces([pieces])[0]
+        return [int(token) for token in (ids if self._compact is None else self._compact.from_full(ids))]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text with its markers written out; an unknown id is U+FFFD."""
+        if self._compact is None:
+            return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
+        runs: list[list[int]] = [[]]
+        for token in ids:
+            if token < self._compact.unknown_id:
+                runs[-1].append(int(self._compact.kept[token]))
+            else:
+                runs.append([])
+        return "\ufffd".join(self._tokenizer.decode(run, skip_special_tokens=False) for run in runs)
+
+    @property
+    def marker_tokens(self) -> tuple[str, ...]:
+        return tuple(self._by_token)
+
+    def size(self, ids: np.ndarray) -> int:
+        """UTF-8 bytes of the text of the tokenizer's ids [T]; markers count no bytes."""
+        text_ids = ids[~np.isin(ids, list(self._full_ids.values()))]
+        return len(self._tokenizer.decode(text_ids.tolist()).encode())
+
+    def _piece_ids(self, piece: Piece, encoded: Iterator[Encoding]) -> Ids:
+        return np.array([self.full_id(piece)] if isinstance(piece, Marker) else next(encoded).ids, dtype=np.uint32)

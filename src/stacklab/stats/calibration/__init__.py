@@ -1,0 +1,1 @@
+"""How often the rule for verdicts errs. Door: `simulate.calibrate`. noise: the simulated noise between seeds."""

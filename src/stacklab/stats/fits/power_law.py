@@ -1,0 +1,25 @@
+"""Power laws: how fast one quantity grows with another."""
+
+import math
+from collections.abc import Sequence
+
+from stacklab.stats.check import not_finite, too_few
+from stacklab.stats.result import Undefined
+
+
+def power(x: Sequence[float], y: Sequence[float]) -> float | Undefined:
+    """The exponent p of y ~ x^p: the least-squares slope of log y against log x. `x` must be positive.
+
+    Undefined for fewer than two distinct x, and for a y that is not a positive finite number.
+
+    >>> round(power([1, 2, 4], [3, 6, 12]), 9)
+    1.0
+    """
+    if reason := too_few(sorted(set(x)), 2, what="different sizes") or not_finite(y):
+        return Undefined(reason=reason)
+    if min(y) <= 0:
+        return Undefined(reason=f"{min(y):g} has no logarithm")
+    u, v = [math.log(value) for value in x], [math.log(value) for value in y]
+    centre, level = sum(u) / len(u), sum(v) / len(v)
+    across = sum((a - centre) * (b - level) for a, b in zip(u, v, strict=True))
+    return across / sum((a - centre) ** 2 for a in u)
