@@ -55,7 +55,7 @@ class Facts(Spec):
     scale: ScaleFact
     seeds: Items[int]
     level: float
-    """Confidence of the intervals of single arms; a contrast has its own."""
+    """Confidence level of the intervals of single arms; a contrast has its own."""
     metrics: Items[Metric]
     arms: Items[ArmFact]
     runs: Items[RunFact]
@@ -64,23 +64,23 @@ class Facts(Spec):
     against_control: Items[ControlFact]
     aggregates: Items[Aggregate]
     trend: Trend | None
-    """Of a study that asks for one."""
+    """None for a study without one."""
     base: dict[str, Any]
     """Every setting of the base by dotted path."""
     tuning: Items[ArmTuning]
-    """What every arm came to over the grid of learning rates; empty where the study has none."""
+    """Every arm over the grid of learning rates; empty for a study without one."""
     grid: GridSpec | None
     cells: Items[CellResult]
     thresholds: Items[Threshold]
-    """Of a study whose arms are a grid; None and empty for others."""
+    """None and empty for a study whose arms are not a grid."""
     source: SourceFact | None
     audit: Audit | None
-    """Of the source's log, where one was given."""
+    """The audit of the source's log; None without one."""
     data_fingerprint: str
     data: dict[str, Any]
     """The manifest of the prepared data of the base by dotted path."""
     datasets: Items[DataFact]
-    """All data that arms train on, in the order of the arms; of most studies those of the base alone."""
+    """All data that arms train on, in the order of the arms; in most studies the data of the base alone."""
     epochs: float | None
     """Training tokens of a run as a multiple of the tokens of one epoch."""
     provenance: Items[ProvenanceFact]
@@ -105,7 +105,7 @@ class Facts(Spec):
 
 
 def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
-    """Everything the report says. Raises DataError for a file of a run folder that is damaged."""
+    """The facts of a study, with the audit of its source. Raises DataError for a damaged file of a run folder."""
     plan, out = result.plan, OutPaths(result.out)
     runs = [run_fact(row, plan.arm(row.arm).label, out.run(row.run_id)) for row in result.rows]
     arms = {arm.name: arm_fact(plan, arm, [run for run in runs if run.arm == arm.name]) for arm in plan.arms}
@@ -170,7 +170,7 @@ def _metrics(plan: Plan, arms: Mapping[str, ArmFact]) -> tuple[Metric, ...]:
 
 
 def _base(plan: Plan) -> dict[str, object]:
-    """The base's settings; a vocabulary left to the tokenizer, and the steps of epochs, are what the arms got."""
+    """The base's settings, with the vocabulary that the tokenizer decides and the steps that epochs come to."""
     base = effective(plan.study.base)
     if base["train.epochs"] is not None:
         base["train.steps"] = plan.arms[0].config.train.steps
