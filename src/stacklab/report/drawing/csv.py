@@ -29,7 +29,7 @@ def _rows(panel: Panel) -> Iterator[DrawnRow]:
 
 
 def _named(axis: Axis, value: float) -> Value:
-    """What stands at the nearest tick of an axis whose places have names; the value itself on others."""
+    """The label of the nearest tick on an axis with named places; on other axes the value itself."""
     if not axis.labels:
         return value
     _, name = min(zip(axis.ticks, axis.labels, strict=True), key=lambda one: abs(one[0] - value))

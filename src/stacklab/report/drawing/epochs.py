@@ -16,8 +16,8 @@ def over_epochs(facts: Facts, figure: Figure, last: float) -> Figure:
     if share is None:
         return figure
     if facts.base["train.epochs"] is None:
-        told = f" Step {last:,.0f} is {share * last:.3g} epochs of the training text."
-        return replace(figure, caption=figure.caption + told)
+        length = f" Step {last:,.0f} is {share * last:.3g} epochs of the training text."
+        return replace(figure, caption=figure.caption + length)
     return replace(figure, panels=tuple(_scaled(panel, share) for panel in figure.panels))
 
 

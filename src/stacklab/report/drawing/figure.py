@@ -67,7 +67,7 @@ class Axis:
     high: float
     log: bool = False
     ticks: Floats = ()
-    """Where to put ticks; empty leaves it to the renderer."""
+    """Positions of the ticks; empty: the renderer chooses."""
     share: bool = False
     """Whether values are shares, to be read as percentages."""
     labels: tuple[str, ...] = ()
@@ -75,8 +75,8 @@ class Axis:
 
     @property
     def height_title(self) -> str:
-        """The title of a vertical axis, with a second line where heights are no measure of the values: the axis is
-        linear and its zero lies below what is shown. A logarithmic axis has no zero, a named place no value."""
+        """The title of a vertical axis, with a second line where a linear axis does not start at zero, so that
+        heights do not compare. A logarithmic axis has no zero, a named place no value."""
         cut = self.low > 0 and not self.log and not self.labels
         return f"{self.title}\n{CUT}" if cut else self.title
 

@@ -1,4 +1,4 @@
-"""On which side of its point a label stands, so that the labels of points close together stay legible."""
+"""The side of its point that each label is placed on, so that labels of points close together stay legible."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,9 +8,9 @@ from typing import NamedTuple
 from stacklab.report.drawing.figure import Axis, LabelSide, Points
 
 LETTER, LINE = 0.0155, 0.06
-"""What a letter takes of the width of a panel of two columns, and a line of its height, in either renderer."""
+"""Width of a letter and height of a line, as shares of a panel of two columns, in either renderer."""
 ASIDE, APART = 0.025, 0.035
-"""From a point to its label across and along, as such shares."""
+"""Distance of a label from its point across and along, as such shares."""
 TOWARDS: dict[LabelSide, tuple[int, int]] = {
     "right": (1, 0),
     "above": (0, 1),
@@ -24,10 +24,10 @@ TOWARDS: dict[LabelSide, tuple[int, int]] = {
 """Across and along; in the order in which sides are taken when nothing speaks against them."""
 ROUNDS = 6
 OVERLAP, OUTSIDE, COVERED, GIVEN = 100.0, 50.0, 1.0, 0.1
-"""What a side costs by letters that print over others or beyond the panel, and by points hidden; what being the side
-that the label came with is worth."""
+"""The cost of a side: per letter printed over another one, per letter outside of the panel, per point hidden; and the
+bonus of the side that the label was given with."""
 HIDDEN = 1.0
-"""Less than so much of a letter is not seen."""
+"""An overlap below this is not visible."""
 
 
 class _Box(NamedTuple):
@@ -38,9 +38,12 @@ class _Box(NamedTuple):
 
 
 def placed(points: Sequence[Points], x: Axis, y: Axis) -> list[Points]:
-    """The points with the sides of their labels chosen: each in turn takes the one that hides least, until none
-    gains by moving. Where labels are still hidden then, another begins, and the best of all ends is taken. The side
-    that a label comes with is taken when it costs no more than another."""
+    """The points with the sides of their labels chosen.
+
+    Each label in turn takes the side that hides least, until no label improves by moving. If labels are still hidden,
+    the search is repeated from another first label, and the best result is kept. The side that a label was given with
+    wins a tie.
+    """
     labelled = [index for index, mark in enumerate(points) if mark.labels]
     dots = [(_share(x, at), _share(y, height)) for mark in points for at, height in zip(mark.x, mark.y, strict=True)]
     options = [
@@ -58,7 +61,7 @@ def placed(points: Sequence[Points], x: Axis, y: Axis) -> list[Points]:
 
 
 class _Option:
-    """One side of a label: its boxes, and what it costs whatever the other labels do."""
+    """One side of a label: its boxes, and its cost without regard to other labels."""
 
     def __init__(self, boxes: Sequence[_Box], dots: Sequence[tuple[float, float]], given: bool) -> None:
         outside = sum(_common(box, box) - _common(box, _Box(0, 1, 0, 1)) for box in boxes) / LETTER / LINE
@@ -66,7 +69,7 @@ class _Option:
         self.boxes, self.cost = boxes, OUTSIDE * outside + COVERED * hidden - GIVEN * given
 
     def over(self, others: Sequence["_Option"]) -> float:
-        """What it costs by printing over the others."""
+        """The cost of printing over the others."""
         shared = sum(_common(box, taken) for box in self.boxes for other in others for taken in other.boxes)
         return OVERLAP * shared / LETTER / LINE
 
@@ -74,7 +77,7 @@ class _Option:
 def _settled(
     options: Sequence[dict[LabelSide, _Option]], sides: list[LabelSide], turns: Sequence[int]
 ) -> tuple[float, list[LabelSide]]:
-    """What all labels print over one another in the end, and their sides."""
+    """The remaining cost of labels that print over one another, and the sides."""
 
     def over(label: int, side: LabelSide) -> float:
         return options[label][side].over([options[one][sides[one]] for one in turns if one != label])
@@ -109,7 +112,7 @@ def _of_labels(mark: Points, across: int, along: int, x: Axis, y: Axis) -> Itera
 
 
 def _share(axis: Axis, value: float) -> float:
-    """Where a value stands along its axis, from 0 to 1."""
+    """The position of a value along its axis, from 0 to 1."""
     low, high, at = (
         (math.log(one) for one in (axis.low, axis.high, value)) if axis.log else (axis.low, axis.high, value)
     )

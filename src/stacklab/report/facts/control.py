@@ -40,14 +40,14 @@ def _against(plan: Plan, name: str, arms: Sequence[ArmFact]) -> Iterator[Control
     if control is None or not others:
         return
     for metric in dict.fromkeys(contrast.claim.metric for contrast in plan.contrasts):
-        found = dunnett({arm.name: _values(arm, metric) for arm in others}, _values(control, metric), level=LEVEL)
+        compared = dunnett({arm.name: _values(arm, metric) for arm in others}, _values(control, metric), level=LEVEL)
         for arm in others:
-            one = found[arm.name]
+            one = compared[arm.name]
             yield ControlFact(
                 metric=metric, arm=arm.name, label=arm.label, control=control.label, p=one.p, difference=one.difference
             )
 
 
 def _values(arm: ArmFact, metric: str) -> tuple[float, ...]:
-    found = arm.measure(metric)
-    return found.values if found is not None else ()
+    measure = arm.measure(metric)
+    return measure.values if measure is not None else ()

@@ -29,13 +29,13 @@ class Measure(Spec):
 
 def measures(runs: Sequence[RunFact]) -> tuple[Measure, ...]:
     """One per metric that a finished run of the arm has, in the order of their first appearance."""
-    found: dict[str, dict[int, float]] = {}
+    by_metric: dict[str, dict[int, float]] = {}
     for run in runs:
         if run.status == "finished":
             for name, value in (run.metrics | run.timing).items():
                 if value is not None:
-                    found.setdefault(name, {})[run.seed] = value
-    return tuple(_measure(name, by_seed) for name, by_seed in found.items())
+                    by_metric.setdefault(name, {})[run.seed] = value
+    return tuple(_measure(name, by_seed) for name, by_seed in by_metric.items())
 
 
 def counts(arm: ArmPlan) -> tuple[Measure, ...]:

@@ -85,12 +85,12 @@ def envelopes(runs: Sequence[RunFact]) -> tuple[Envelope, ...]:
     finished = [run for run in runs if run.status == "finished"]
     if len(finished) < 2:
         return ()
-    found = []
+    rows = []
     for metric in ("train_probe", "validation"):
         curves = [{row.step: getattr(row, metric) for row in run.log} for run in finished]
         shared = [step for step in curves[0] if all(curve.get(step) is not None for curve in curves)]
         columns = [[curve[step] for curve in curves] for step in shared]
-        found.append(
+        rows.append(
             Envelope(
                 metric=metric,
                 steps=tuple(shared),
@@ -99,7 +99,7 @@ def envelopes(runs: Sequence[RunFact]) -> tuple[Envelope, ...]:
                 high=tuple(max(column) for column in columns),
             )
         )
-    return tuple(found)
+    return tuple(rows)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -151,5 +151,5 @@ def _samples(path: Path) -> tuple[Sample, ...]:
 
 def _novelty(sample: dict[str, Any] | None) -> Novelty | None:
     """None also for runs from before novelty was measured."""
-    found = (sample or {}).get("novelty")
-    return None if found is None else Novelty.model_validate(found)
+    novelty = (sample or {}).get("novelty")
+    return None if novelty is None else Novelty.model_validate(novelty)

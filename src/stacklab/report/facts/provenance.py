@@ -13,7 +13,7 @@ from stacklab.study.results.collect import Row, same_batches
 from stacklab.tasks.data import TaskData
 
 PER_STUDY = "data"
-"""The manifest is the same for all runs of a study and stands in the plan."""
+"""The manifest is the same for all runs of a study; the plan has it."""
 
 
 class ProvenanceFact(Spec):
@@ -57,7 +57,7 @@ def provenance_facts(runs: Iterable[RunFact], out: OutPaths) -> tuple[Provenance
 
 def order_facts(plan: Plan, rows: Sequence[Row]) -> tuple[OrderFact, ...]:
     """Per seed, whether all arms that share their data and finished drew the same batches in the same order."""
-    found = []
+    facts = []
     for seed in plan.seeds:
         finished = [row for row in rows if row.seed == seed and row.status == "finished" and row.batches]
         distinct = tuple(dict.fromkeys(row.batches for row in finished))
@@ -66,21 +66,21 @@ def order_facts(plan: Plan, rows: Sequence[Row]) -> tuple[OrderFact, ...]:
             groups.setdefault(plan.arm(row.arm).data_fingerprint, []).append(row)
         several = [group for group in groups.values() if len(group) > 1]
         equal = all(same_batches(group[0], row) for group in several for row in group) if several else None
-        found.append(OrderFact(seed=seed, arms=len(finished), equal=equal, hashes=distinct))
-    return tuple(found)
+        facts.append(OrderFact(seed=seed, arms=len(finished), equal=equal, hashes=distinct))
+    return tuple(facts)
 
 
 def data_facts(plan: Plan) -> tuple[DataFact, ...]:
     """The data of the arms, each once."""
-    found: dict[str, DataFact] = {}
+    by_fingerprint: dict[str, DataFact] = {}
     for arm in plan.arms:
         data = arm.config.data
         settings = flatten(data.task.dump() if isinstance(data, TaskData) else data.dump())
         name = data.task.kind if isinstance(data, TaskData) else data.source.kind
         new = DataFact(data_fingerprint=arm.data_fingerprint, name=name, settings=settings, arms=())
-        known = found.get(arm.data_fingerprint, new)
-        found[arm.data_fingerprint] = known.model_copy(update={"arms": (*known.arms, arm.label)})
-    return tuple(found.values())
+        known = by_fingerprint.get(arm.data_fingerprint, new)
+        by_fingerprint[arm.data_fingerprint] = known.model_copy(update={"arms": (*known.arms, arm.label)})
+    return tuple(by_fingerprint.values())
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

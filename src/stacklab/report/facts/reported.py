@@ -24,7 +24,7 @@ class ReportedFact(Spec):
     difference: Result | None
     """Reproduced minus reported, with the interval over seeds."""
     gap: float | None
-    """The same without interval, which one seed gives too."""
+    """The same without interval; one seed is enough for it."""
     absent: str
 
 
@@ -53,25 +53,25 @@ def settings_note(scale: str, variant: str) -> str:
         return f"Scale {scale} uses the source's settings, apart from the differences below and what the limits name."
     what = f"Scale {scale} with other settings or seeds" if scale == SOURCE_SCALE else f"Scale {scale}"
     return (
-        f"{what} does not use the source's settings (scale {SOURCE_SCALE} does): what the source reports is given for "
+        f"{what} does not use the source's settings (scale {SOURCE_SCALE} does): the reported numbers are shown for "
         "orientation, and a difference is no failure to reproduce."
     )
 
 
 def _row(plan: Plan, arms: Mapping[str, ArmFact], row: ReportedSpec) -> ReportedFact:
     arm = arms.get(row.arm)
-    found = arm.measure(row.metric) if arm else None
-    mean = found.mean if found else None
+    measure = arm.measure(row.metric) if arm else None
+    mean = measure.mean if measure else None
     return ReportedFact(
         arm=row.arm,
         label=plan.study.arms[row.arm].label,
         metric=row.metric,
         reported=row.value,
         note=row.note,
-        reproduced=found,
-        difference=shifted(found.estimate, row.value) if found else None,
+        reproduced=measure,
+        difference=shifted(measure.estimate, row.value) if measure else None,
         gap=None if mean is None else mean - row.value,
-        absent=_absence(plan, arm, row) if found is None else "",
+        absent=_absence(plan, arm, row) if measure is None else "",
     )
 
 

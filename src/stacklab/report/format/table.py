@@ -71,8 +71,8 @@ def interval_columns(result: Callable[[T], Result | None]) -> dict[str, Callable
         return lambda row: getattr(result(row), name) if isinstance(result(row), Estimate) else None
 
     def reason(row: T) -> str | None:
-        found = result(row)
-        return found.reason if found is not None and found.kind == "undefined" else None
+        outcome = result(row)
+        return outcome.reason if outcome is not None and outcome.kind == "undefined" else None
 
     return {"low": end("low"), "high": end("high"), "undefined": reason}
 

@@ -45,7 +45,7 @@ def coordinate_figure(sweep: Sweep) -> Figure:
 def _panel(sweep: Sweep, kind: Kind, part: str, steps: tuple[int, ...]) -> Panel:
     lines = [_line(sweep, kind, part, step, "size", color(index)) for index, step in enumerate(steps)]
     lines.append(_line(sweep, kind, part, sweep.steps, "change", CHANGE))
-    # Both parametrisations of a part share their axis, or a level line could not be told from a steep one.
+    # Both parametrisations of a part share their axis, or level and steep lines would look alike.
     both = [value for other in KINDS for step in steps for value in _means(sweep, other, part, step, "size")]
     both += [value for other in KINDS for value in _means(sweep, other, part, sweep.steps, "change")]
     shown = [value for value in both if 0 < value < float("inf")] or [1.0]

@@ -1,4 +1,4 @@
-"""What both templates read: the facts, the sections that have blocks, and what stands above them."""
+"""What both templates read: the facts, the sections that have blocks, the tally and the unfinished runs."""
 
 from collections.abc import Sequence
 from typing import Any

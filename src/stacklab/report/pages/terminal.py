@@ -43,7 +43,7 @@ class VerdictTable:
 
 
 def _thresholds(grid: GridSpec, cells: Sequence[Cell]) -> "Table":
-    """Of a study whose arms are a grid."""
+    """The thresholds of a study whose arms are a grid."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

@@ -35,18 +35,19 @@ def aggregate_table(facts: Facts) -> TextTable | None:
         return None
     heads = (TextCell(""), *(TextCell(arm.label) for arm in facts.arms))
     rows = tuple(
-        (TextCell(found.label, _over(facts, found)), *(_cell(facts, found, arm.name) for arm in facts.arms))
-        for found in facts.aggregates
+        (TextCell(aggregate.label, _over(facts, aggregate)), *(_cell(facts, aggregate, arm.name) for arm in facts.arms))
+        for aggregate in facts.aggregates
     )
-    missing = [f"{found.label}: {found.absent}" for found in facts.aggregates if found.absent]
-    for found in facts.aggregates:
-        missing += [f"{arm.label}: {arm.estimate.reason}" for arm in found.arms if arm.estimate.kind == "undefined"]
+    missing = [f"{aggregate.label}: {aggregate.absent}" for aggregate in facts.aggregates if aggregate.absent]
+    for aggregate in facts.aggregates:
+        missing += [f"{arm.label}: {arm.estimate.reason}" for arm in aggregate.arms if arm.estimate.kind == "undefined"]
     return TextTable(heads, rows, notes=tuple(f"{NOTHING} {reason}" for reason in missing))
 
 
 def aggregate_figure(facts: Facts) -> Figure | None:
     """A panel per aggregate: every score of every seed, and the interquartile mean with its interval."""
-    panels = tuple(_panel(facts, found) for found in facts.aggregates if any(_scores(arm) for arm in found.arms))
+    scored = [aggregate for aggregate in facts.aggregates if any(_scores(arm) for arm in aggregate.arms)]
+    panels = tuple(_panel(facts, aggregate) for aggregate in scored)
     if not panels:
         return None
     return Figure(
@@ -60,15 +61,15 @@ def aggregate_figure(facts: Facts) -> Figure | None:
     )
 
 
-def _over(facts: Facts, found: Aggregate) -> str:
-    return ", ".join(facts.metric(name).title for name in found.metrics)
+def _over(facts: Facts, aggregate: Aggregate) -> str:
+    return ", ".join(facts.metric(name).title for name in aggregate.metrics)
 
 
-def _cell(facts: Facts, found: Aggregate, name: str) -> TextCell:
-    arm = next((arm for arm in found.arms if arm.arm == name), None)
+def _cell(facts: Facts, aggregate: Aggregate, name: str) -> TextCell:
+    arm = next((arm for arm in aggregate.arms if arm.arm == name), None)
     if arm is None or not isinstance(arm.estimate, Estimate):
         return TextCell(NOTHING)
-    style, estimate = facts.metric(found.metrics[0]).style, arm.estimate
+    style, estimate = facts.metric(aggregate.metrics[0]).style, arm.estimate
     ends = f"{alone(style, estimate.low)} to {alone(style, estimate.high)}"
     return TextCell(alone(style, estimate.value), f"{ends}, {estimate.n} scores")
 
@@ -77,10 +78,10 @@ def _scores(arm: ArmAggregate) -> list[float]:
     return [value for values in arm.scores.values() for value in values]
 
 
-def _panel(facts: Facts, found: Aggregate) -> Panel:
-    metric = facts.metric(found.metrics[0])
+def _panel(facts: Facts, aggregate: Aggregate) -> Panel:
+    metric = facts.metric(aggregate.metrics[0])
     points: list[Points] = []
-    for place, arm in enumerate(found.arms, start=1):
+    for place, arm in enumerate(aggregate.arms, start=1):
         fact = facts.arm(arm.arm)
         columns = [place + APART * (column / len(arm.scores) - 0.5) for column in range(len(arm.scores) + 1)]
         for at, (name, values) in zip(columns[:-1], arm.scores.items(), strict=True):
@@ -92,10 +93,10 @@ def _panel(facts: Facts, found: Aggregate) -> Panel:
             mean = Points(name, (columns[-1],), (middle.value,), color_of(fact), symbol_of(fact), size=12, hollow=True)
             points.append(replace(mean, low=(middle.low,), high=(middle.high,)))
     heights = [y for mark in points for y in (*mark.y, *mark.low, *mark.high)]
-    count = len(found.arms)
+    count = len(aggregate.arms)
     x = Axis("arm", 0.4, count + 0.6, ticks=tuple(float(place) for place in range(1, count + 1)))
     y = spanning(metric.unit, heights, share=metric.style == "share")
-    return Panel(found.label, x, y, points=tuple(mark for mark in points if mark.x))
+    return Panel(aggregate.label, x, y, points=tuple(mark for mark in points if mark.x))
 
 
 def _csv(facts: Facts) -> CsvTable[tuple[Aggregate, ArmAggregate | None]]:

@@ -17,10 +17,10 @@ LOSSES = (("train probe", "train_probe.loss"), ("validation", "validation.loss")
 
 
 class Place(NamedTuple):
-    """Where an arm stands: a cost per value of its measure."""
+    """A measure of an arm with its costs: one per value."""
 
     arm: ArmFact
-    found: Measure
+    measure: Measure
     costs: tuple[float, ...]
 
 
@@ -36,9 +36,9 @@ def cost_figure(facts: Facts) -> Figure | None:
     """Final losses against size, computation and time: a dot per seed, a large marker per arm."""
     panels = []
     for name, metric in LOSSES:
-        measured = [(arm, found) for arm in facts.arms if (found := arm.measure(metric)) is not None]
+        measured = [(arm, measure) for arm in facts.arms if (measure := arm.measure(metric)) is not None]
         for title, unit, of in COSTS:
-            places = [Place(arm, found, of(facts, arm, found)) for arm, found in measured]
+            places = [Place(arm, measure, of(facts, arm, measure)) for arm, measure in measured]
             if places := [place for place in places if place.costs]:
                 panels.append(_cost_panel(f"{name} by {title}", f"{title}{unit}", metric, places))
     if not panels:
@@ -54,17 +54,17 @@ def cost_figure(facts: Facts) -> Figure | None:
 
 def accuracy_figure(facts: Facts) -> Figure | None:
     """Exact answers by number of hops, per arm."""
-    hops = sorted({h for arm in facts.arms for found in arm.measures if (h := hops_of(found.metric)) is not None})
+    hops = sorted({h for arm in facts.arms for measure in arm.measures if (h := hops_of(measure.metric)) is not None})
     if not hops:
         return None
     lines, points = [], []
     for index, arm in enumerate(facts.arms):
-        rows = [(h, found) for h in hops if (found := arm.measure(f"accuracy.hops_{h}")) is not None]
+        rows = [(h, measure) for h in hops if (measure := arm.measure(f"accuracy.hops_{h}")) is not None]
         if rows:
             # Arms stand side by side, so that their intervals do not hide one another.
             x = tuple(h + 0.04 * (index - (len(facts.arms) - 1) / 2) for h, _ in rows)
-            y = tuple(_mean(found) for _, found in rows)
-            low, high = zip(*(_ends(found) for _, found in rows), strict=True)
+            y = tuple(_mean(measure) for _, measure in rows)
+            low, high = zip(*(_ends(measure) for _, measure in rows), strict=True)
             lines.append(Line(arm.label, x, y, color_of(arm), width=1.2, opacity=0.7))
             points.append(Points(arm.label, x, y, color_of(arm), symbol_of(arm), size=8, low=low, high=high))
     highest = max(value for mark in points for value in (*mark.y, *mark.high))
@@ -80,19 +80,19 @@ def accuracy_figure(facts: Facts) -> Figure | None:
     )
 
 
-def _parameters(facts: Facts, arm: ArmFact, found: Measure) -> tuple[float, ...]:
-    return (float(arm.total_parameters),) * len(found.values)
+def _parameters(facts: Facts, arm: ArmFact, measure: Measure) -> tuple[float, ...]:
+    return (float(arm.total_parameters),) * len(measure.values)
 
 
-def _flops(facts: Facts, arm: ArmFact, found: Measure) -> tuple[float, ...]:
-    return (float(arm.train_flops),) * len(found.values)
+def _flops(facts: Facts, arm: ArmFact, measure: Measure) -> tuple[float, ...]:
+    return (float(arm.train_flops),) * len(measure.values)
 
 
-def _seconds(facts: Facts, arm: ArmFact, found: Measure) -> tuple[float, ...]:
+def _seconds(facts: Facts, arm: ArmFact, measure: Measure) -> tuple[float, ...]:
     """Seconds of training of the seeds of a measure; empty when one of them has none."""
     by_seed = {run.seed: run.timing.get("train_seconds") for run in facts.runs_of(arm.name)}
-    known = tuple(value for seed in found.seeds if (value := by_seed.get(seed)) is not None)
-    return known if len(known) == len(found.values) else ()
+    known = tuple(value for seed in measure.seeds if (value := by_seed.get(seed)) is not None)
+    return known if len(known) == len(measure.values) else ()
 
 
 COSTS: tuple[tuple[str, str, Callable[[Facts, ArmFact, Measure], tuple[float, ...]]], ...] = (
@@ -104,26 +104,26 @@ COSTS: tuple[tuple[str, str, Callable[[Facts, ArmFact, Measure], tuple[float, ..
 
 def _cost_panel(title: str, x_title: str, metric: str, places: Sequence[Place]) -> Panel:
     points = []
-    for arm, found, at in places:
-        low, high = _ends(found)
+    for arm, measure, at in places:
+        low, high = _ends(measure)
         centre = sum(at) / len(at)
         mean = Points(
-            f"{arm.label}, mean", (centre,), (_mean(found),), color_of(arm), symbol_of(arm), size=12, hollow=True
+            f"{arm.label}, mean", (centre,), (_mean(measure),), color_of(arm), symbol_of(arm), size=12, hollow=True
         )
         points.append(replace(mean, low=(low,), high=(high,)))
-        points.append(Points(arm.label, at, found.values, color_of(arm), "circle", size=5, opacity=0.8))
+        points.append(Points(arm.label, at, measure.values, color_of(arm), "circle", size=5, opacity=0.8))
     heights = [y for mark in points for y in (*mark.y, *mark.low, *mark.high)]
     x = spanning_counts(x_title, [cost for place in places for cost in place.costs])
     return Panel(title, x, spanning(describe(metric).unit, heights), points=tuple(points))
 
 
-def _mean(found: Measure) -> float:
-    assert found.mean is not None, "a measure of an arm has a value"
-    return found.mean
+def _mean(measure: Measure) -> float:
+    assert measure.mean is not None, "a measure of an arm has a value"
+    return measure.mean
 
 
-def _ends(found: Measure) -> tuple[float, float]:
+def _ends(measure: Measure) -> tuple[float, float]:
     """The interval; without one, the mean twice."""
-    if isinstance(found.estimate, Estimate):
-        return found.estimate.low, found.estimate.high
-    return _mean(found), _mean(found)
+    if isinstance(measure.estimate, Estimate):
+        return measure.estimate.low, measure.estimate.high
+    return _mean(measure), _mean(measure)

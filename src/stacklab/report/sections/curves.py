@@ -113,9 +113,9 @@ def _bands(arm: ArmFact) -> tuple[Band, ...]:
 
 
 def _band(arm: ArmFact, probe: str) -> Band | None:
-    for found in arm.envelopes:
-        if found.metric == probe and found.steps:
-            return Band(tuple(map(float, found.steps)), found.low, found.high, color_of(arm))
+    for envelope in arm.envelopes:
+        if envelope.metric == probe and envelope.steps:
+            return Band(tuple(map(float, envelope.steps)), envelope.low, envelope.high, color_of(arm))
     return None
 
 
@@ -138,10 +138,15 @@ def _points_of(run: RunFact, probe: str) -> tuple[tuple[float, ...], tuple[float
 
 def _mean_line(facts: Facts, arm: ArmFact, probe: str) -> Line | None:
     """The mean over seeds; of a single finished run, that run's own curve."""
-    for found in arm.envelopes:
-        if found.metric == probe and found.steps:
+    for envelope in arm.envelopes:
+        if envelope.metric == probe and envelope.steps:
             return Line(
-                arm.label, tuple(map(float, found.steps)), found.mean, color_of(arm), width=2, symbol=symbol_of(arm)
+                arm.label,
+                tuple(map(float, envelope.steps)),
+                envelope.mean,
+                color_of(arm),
+                width=2,
+                symbol=symbol_of(arm),
             )
     for run in _finished(facts.runs_of(arm.name)):
         x, y = _points_of(run, probe)

@@ -38,7 +38,7 @@ def samples(facts: Facts) -> Section | None:
 
 
 def copied(novelty: Novelty) -> str:
-    """How much of a text stands in the training split.
+    """How much of a text is in the training split.
 
     >>> copied(Novelty(tokens=60, longest_copy=12, longest_copy_text="a dog", shares=(1, 1, 0.9, 0.75, 0.5, 0, 0, 0)))
     'in the training split: 75.0 % of its 4-grams; longest copied span: 12 of its 60 tokens'

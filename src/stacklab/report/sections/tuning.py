@@ -87,17 +87,17 @@ def _of(tuning: ArmTuning, decay: float) -> list[Point]:
 
 
 def _lines(facts: Facts, decay: float) -> tuple[Line, ...]:
-    found = []
+    lines = []
     for tuning, arm in zip(facts.tuning, _arms(facts), strict=True):
         kept = [(point.setting.learning_rate, point.mean) for point in _of(tuning, decay) if point.mean is not None]
         if kept:
             x, y = zip(*kept, strict=True)
-            found.append(Line(arm.label, x, y, color_of(arm)))
-    return tuple(found)
+            lines.append(Line(arm.label, x, y, color_of(arm)))
+    return tuple(lines)
 
 
 def _points(facts: Facts, decay: float, y: Axis) -> tuple[Points, ...]:
-    found = []
+    marks = []
     for index, (tuning, arm) in enumerate(zip(facts.tuning, _arms(facts), strict=True)):
         # One below the other, so that crosses of several arms do not hide one another.
         top = y.high - (0.04 + 0.05 * index) * (y.high - y.low)
@@ -105,10 +105,10 @@ def _points(facts: Facts, decay: float, y: Axis) -> tuple[Points, ...]:
         dots = [(point.setting.learning_rate, loss) for point in points for loss in point.losses]
         lost = [(point.setting.learning_rate, top) for point in points if point.diverged]
         best = [(p.setting.learning_rate, p.mean) for p in points if p.setting == tuning.chosen and p.mean is not None]
-        found += _marks(arm.label, dots, color_of(arm), symbol_of(arm))
-        found += _marks(f"{arm.label}, diverged", lost, color_of(arm), "x")
-        found += _marks(f"{arm.label}, chosen", best, color_of(arm), "circle", size=14, hollow=True)
-    return tuple(found)
+        marks += _marks(arm.label, dots, color_of(arm), symbol_of(arm))
+        marks += _marks(f"{arm.label}, diverged", lost, color_of(arm), "x")
+        marks += _marks(f"{arm.label}, chosen", best, color_of(arm), "circle", size=14, hollow=True)
+    return tuple(marks)
 
 
 def _marks(

@@ -65,8 +65,8 @@ def pairs(metric: Metric, rows: Sequence[ForestRow]) -> TextTable:
 
 def tally(facts: Facts) -> list[tuple[str, int]]:
     """Each verdict with the number of comparisons that have it."""
-    found = [contrast.verdict for contrast in facts.contrasts]
-    return [(verdict, found.count(verdict)) for verdict in MARKS if verdict in found]
+    reached = [contrast.verdict for contrast in facts.contrasts]
+    return [(verdict, reached.count(verdict)) for verdict in MARKS if verdict in reached]
 
 
 def _lead(facts: Facts) -> str:

@@ -42,11 +42,11 @@ def evidence(facts: Facts) -> TextTable:
     """A comparison a row; what is undefined is a dash, and the notes say why."""
     rows = tuple(_row(contrast) for contrast in facts.contrasts)
     missing = {
-        found.reason
+        result.reason
         for contrast in facts.contrasts
         if contrast.verdict != "invalid"
-        for found in (*_tests(contrast), *_sizes(contrast))
-        if found.kind == "undefined"
+        for result in (*_tests(contrast), *_sizes(contrast))
+        if result.kind == "undefined"
     }
     groups = [UNPAIRED] if any(contrast.pairing == "unpaired" for contrast in facts.contrasts) else []
     return TextTable(HEADS, rows, notes=(*groups, *(f"{NOTHING}: {reason}" for reason in sorted(missing))))
@@ -58,12 +58,12 @@ def against_control(facts: Facts) -> TextTable | None:
         return None
     rows: list[tuple[TextCell, ...]] = []
     sections: list[tuple[int, str]] = []
-    for found in facts.against_control:
-        metric = facts.metric(found.metric)
+    for row in facts.against_control:
+        metric = facts.metric(row.metric)
         if not sections or sections[-1][1] != metric.title:
             sections.append((len(rows), metric.title))
-        difference = TextCell(difference_text(metric.style, found.difference))
-        rows.append((TextCell(found.label), TextCell(found.control), difference, TextCell(p_text(found.p))))
+        difference = TextCell(difference_text(metric.style, row.difference))
+        rows.append((TextCell(row.label), TextCell(row.control), difference, TextCell(p_text(row.p))))
     heads = (*text_row("Arm", "Control"), TextCell("difference", "simultaneous interval"), TextCell("p", "Dunnett"))
     return TextTable(heads, tuple(rows), tuple(sections))
 
@@ -128,11 +128,11 @@ def _row(contrast: ContrastFact) -> tuple[TextCell, ...]:
     return (name, *(TextCell(p_text(test)) for test in _tests(contrast)), *sizes)
 
 
-def _plain(found: Result, *, percent: bool = False) -> TextCell:
-    if found.kind == "undefined":
+def _plain(result: Result, *, percent: bool = False) -> TextCell:
+    if result.kind == "undefined":
         return TextCell(NOTHING)
     value, low, high = (
-        f"{100 * number:.0f}" if percent else f"{number:.2f}" for number in (found.value, found.low, found.high)
+        f"{100 * number:.0f}" if percent else f"{number:.2f}" for number in (result.value, result.low, result.high)
     )
     unit = " %" if percent else ""
     return TextCell(f"{value}{unit}".replace("-", "−"), f"{low} to {high}{unit}".replace("-", "−"))

@@ -31,7 +31,7 @@ def power_figure(facts: Facts) -> Figure | None:
         title="Power against seeds",
         caption="Probability that the t interval that decides excludes zero, if the true effect is as large as the one "
         "observed, which is itself uncertain. Dashes: the power that the claim names, and the number of seeds run.",
-        panels=tuple(_panel(facts, found, reach) for found in claims),
+        panels=tuple(_panel(facts, contrasts, reach) for contrasts in claims),
         keys=tuple(Key(f"against {arm.label}", color_of(arm), "solid") for arm in against.values()),
     )
 

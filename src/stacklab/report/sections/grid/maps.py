@@ -54,8 +54,8 @@ def steps_to_solve(facts: Facts) -> Figure | None:
     return Figure(
         name="steps_to_solve",
         title="Steps to solve",
-        caption=f"The first step of the last evaluations in a row that reached {grid.solved:g}; a dot per seed that "
-        "did, a line through their medians. Seeds that did not are in the table.",
+        caption=f"The step of the first of the final consecutive evaluations at {grid.solved:g} or more: a dot per "
+        "seed that solved, a line through the medians. Seeds that did not solve are in the table.",
         panels=tuple(panels),
         keys=tuple(Key(f"{grid.across} {value}", color(i), symbol(i)) for i, value in enumerate(across)),
     )
@@ -121,10 +121,10 @@ def _predicted_line(
 ) -> tuple[Line, ...]:
     """Steps along the lower edge of the predicted cell of every column that has one within the map."""
     depths = {cell.at[grid.across]: predicted_depth(grid, cell.at) for cell in cells}
-    found = sorted((columns.index(name), float(rows.index(depth))) for name, depth in depths.items() if depth in rows)
-    if not found:
+    crossed = sorted((columns.index(name), float(rows.index(depth))) for name, depth in depths.items() if depth in rows)
+    if not crossed:
         return ()
-    edges = [(place + side, y - HALF) for place, y in found for side in (-HALF, HALF)]
+    edges = [(place + side, y - HALF) for place, y in crossed for side in (-HALF, HALF)]
     xs, ys = zip(*edges, strict=True)
     return (Line("predicted", xs, ys, PREDICTED, width=2.5),)
 

@@ -77,14 +77,14 @@ def _marks(facts: Facts, trend: Trend, metric: str) -> list[Points]:
     marks = []
     for place, series in enumerate(trend.series):
         for point in series.points:
-            found = facts.arm(point.arm).measure(metric)
-            if found is None or found.mean is None:
+            measure = facts.arm(point.arm).measure(metric)
+            if measure is None or measure.mean is None:
                 continue
-            name, at = _name(facts, point), (point.x,) * len(found.values)
-            marks.append(Points(name, at, found.values, _hue(place), "circle", size=5, opacity=0.8))
-            mean = replace(_outline(f"{name}, mean", point, place), y=(found.mean,), labels=(point.schedule,))
-            if isinstance(found.estimate, Estimate):
-                mean = replace(mean, low=(found.estimate.low,), high=(found.estimate.high,))
+            name, at = _name(facts, point), (point.x,) * len(measure.values)
+            marks.append(Points(name, at, measure.values, _hue(place), "circle", size=5, opacity=0.8))
+            mean = replace(_outline(f"{name}, mean", point, place), y=(measure.mean,), labels=(point.schedule,))
+            if isinstance(measure.estimate, Estimate):
+                mean = replace(mean, low=(measure.estimate.low,), high=(measure.estimate.high,))
             marks.append(mean)
     return marks
 

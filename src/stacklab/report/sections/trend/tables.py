@@ -68,14 +68,14 @@ def _fit_row(series: Series) -> TextRow:
     fit = series.fit
     if not isinstance(fit, Decay):
         return text_row(series.name, *(NOTHING,) * 6, f"cannot be fitted: {fit.reason}")
-    parameters = (_parameter(found) for found in (fit.limit, fit.height, fit.scale))
+    parameters = (_parameter(parameter) for parameter in (fit.limit, fit.height, fit.scale))
     points = f"{fit.n} at {fit.distinct} places"
     return text_row(series.name, points, str(fit.degrees), *parameters, f"{fit.spread:.2g}", fit.note)
 
 
-def _parameter(found: Parameter) -> str:
-    low, high = ("not bounded" if end is None else _number(end) for end in (found.low, found.high))
-    return f"{_number(found.value)} [{low}, {high}]"
+def _parameter(parameter: Parameter) -> str:
+    low, high = ("not bounded" if end is None else _number(end) for end in (parameter.low, parameter.high))
+    return f"{_number(parameter.value)} [{low}, {high}]"
 
 
 def _at(series: Series | None, trend: Trend) -> str:
@@ -114,8 +114,8 @@ def _seconds(seconds: float) -> str:
 
 
 def _share(attention: float, arm: ArmFact) -> str:
-    found = arm.measure(STEP)
-    return alone("share", attention / found.mean) if found is not None and found.mean else NOTHING
+    measure = arm.measure(STEP)
+    return alone("share", attention / measure.mean) if measure is not None and measure.mean else NOTHING
 
 
 def _number(value: float) -> str:
