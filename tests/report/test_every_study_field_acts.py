@@ -55,6 +55,8 @@ FLIPS: dict[str, Any] = {
         "layers": {"path": "model.num_layers", "values": [1, 12]},
         "heads": {"path": "model.num_heads", "values": [2, 4, 8]},
     },
+    "grid.axes.heads.path": "model.d_ff",
+    "grid.axes.heads.values": [2, 8],
     "grid.depth": "heads",
     "grid.across": "layers",
     "grid.metric": "train_probe.loss",
