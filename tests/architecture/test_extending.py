@@ -16,6 +16,7 @@ BLOCK = re.compile(r'^```(\w+) (check|title="([^"]+)")\n(.*?)^```$', re.MULTILIN
 MOST_FILES = {
     "A task": 2,
     "A metric": 2,
+    "A figure with a table, a CSV file and new data": 3,
     "An engine": 2,
     "An option of run": 3,
     "An optimiser": 2,

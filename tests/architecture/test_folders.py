@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "stacklab"
-FLOORS = ("base", "data", "tasks", "stats", "audit", "interp", "bench")
+FLOORS = ("base", "data", "tasks", "stats", "audit", "interp", "bench", "report")
 FOLDERS = sorted(path.parent for floor in FLOORS for path in (SOURCE / floor).rglob("__init__.py"))
 MOST_FILES = 15
 LISTING = "one file per"

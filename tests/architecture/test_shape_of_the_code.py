@@ -26,10 +26,10 @@ TORCH_FREE = [
     "stacklab.model.parametrisation",
     "stacklab.model.stacked.support",
     "stacklab.model.generation.sampling_spec",
-    "stacklab.report.attention_view",
-    "stacklab.report.coordinate_figure",
-    "stacklab.report.verdicts",
-    "stacklab.report.write",
+    "stacklab.report.pages.attention_maps",
+    "stacklab.report.pages.coordinates",
+    "stacklab.report.pages.terminal",
+    "stacklab.report.pages.write",
     "stacklab.run.spec",
     "stacklab.run.store",
     "stacklab.stats.paired",
@@ -68,8 +68,8 @@ def test_files_and_functions_stay_small(path: Path) -> None:
             assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, node.name
 
 
-ONLY_WRITTEN = {"numbers"}
-"""Of results, for other programs to read: what an audit's finding rests on."""
+ONLY_WRITTEN = {"numbers", "arm_mean", "against_mean"}
+"""Of results, for other programs to read: what an audit's finding rests on, and the means of the arms of a claim."""
 
 
 def test_every_field_of_every_spec_is_read_somewhere() -> None:

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from stacklab.base.files import read_json
 from stacklab.cli.main import app
-from stacklab.report.schema import Facts
+from stacklab.report.facts.build import Facts
+from stacklab.report.format.verdicts import reason_text
 
 AGGREGATES = """\
 aggregates:
@@ -34,7 +35,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *args: str) -> tuple[in
 def test_one_seed_settles_nothing_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, output, facts = ran(tmp_path, monkeypatch, "--seeds", "1")
     assert code == 0, output
-    assert {(one.pairing, one.verdict, one.reason) for one in facts.contrasts} == {
+    assert {(one.pairing, one.verdict, reason_text(one)) for one in facts.contrasts} == {
         ("unpaired", "inconclusive", "the arm needs 2 values, has 1"),
         ("paired", "inconclusive", "needs 2 pairs, has 1"),
     }

@@ -11,12 +11,11 @@ from pydantic import BaseModel
 
 from stacklab.base.errors import StacklabError
 from stacklab.cli import studies as listing
-from stacklab.report import control
-from stacklab.report.csv_files import csv_files
-from stacklab.report.facts import build_facts
-from stacklab.report.figure_csv import figure_csv
-from stacklab.report.figures import figures
-from stacklab.report.markdown import render_markdown
+from stacklab.report.drawing.csv import figure_csv
+from stacklab.report.facts import control
+from stacklab.report.facts.build import build_facts
+from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.sections.registry import csv_files, figures, sections
 from stacklab.stats import bootstrap, many_to_one, robust
 from stacklab.study.spec.load import read_study
 from stacklab.study.spec.study import StudySpec
@@ -56,6 +55,8 @@ FLIPS: dict[str, Any] = {
         "layers": {"path": "model.num_layers", "values": [1, 12]},
         "heads": {"path": "model.num_heads", "values": [2, 4, 8]},
     },
+    "grid.axes.heads.path": "model.d_ff",
+    "grid.axes.heads.values": [2, 8],
     "grid.depth": "heads",
     "grid.across": "layers",
     "grid.metric": "train_probe.loss",
@@ -141,9 +142,9 @@ def shown(
         spec = read_study(str(file), scale="smoke")
         result = make_study(tree=spec.dump(), out=folder / "out")
         facts = build_facts(result)
-        drawn = figures(facts)
-        data = [*map(figure_csv, drawn.values()), *csv_files(facts).values()]
-        return [capsys.readouterr().out, result.folder.name, render_markdown(facts, drawn), *data]
+        drawn = figures(sections(facts))
+        data = [*map(figure_csv, drawn.values()), *csv_files(sections(facts)).values()]
+        return [capsys.readouterr().out, result.folder.name, render_markdown(facts, sections(facts)), *data]
     except StacklabError as error:
         return [str(error).replace(str(folder), "")]
 

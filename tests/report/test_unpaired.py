@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from stacklab.report.facts import build_facts
-from stacklab.report.figures import figures
-from stacklab.report.html import render_html
-from stacklab.report.markdown import render_markdown
-from stacklab.report.strips import strip_groups
-from stacklab.report.strips_view import draw_strips
-from stacklab.report.verdicts import verdict_table
-from stacklab.report.write import write_report
+from stacklab.report.facts.build import build_facts
+from stacklab.report.format.verdicts import reason_text
+from stacklab.report.pages.html import render_html
+from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.pages.terminal import verdict_table
+from stacklab.report.pages.write import write_report
+from stacklab.report.sections.claims.forest_drawing import draw_forest
+from stacklab.report.sections.claims.forest_plot import forest_groups
+from stacklab.report.sections.registry import figures, sections
 from stacklab.stats.result import Estimate
 from stacklab.study.results.results import StudyResult
 from tests.report.conftest import MakeStudy, study_tree
@@ -64,7 +65,7 @@ def test_the_facts_tell_the_pairs_from_the_groups(result: StudyResult) -> None:
 
 def test_every_page_and_table_says_so(result: StudyResult) -> None:
     facts = build_facts(result)
-    html, markdown = render_html(facts, figures(facts)), render_markdown(facts, figures(facts))
+    html, markdown = render_html(facts, sections(facts)), render_markdown(facts, sections(facts))
     assert "the unpaired interval includes 0; " in html
     assert html.count("3 against 3 runs, unpaired") == 2
     assert html.count(", 3 pairs<") == 1
@@ -77,21 +78,21 @@ def test_every_page_and_table_says_so(result: StudyResult) -> None:
         console.print(verdict_table(result))
     told = " ".join(captured.get().split())
     assert "the unpaired interval includes 0; " in told
-    assert "paired by seed but for 2 whose arms differ in what moves the batches: unpaired" in told
+    assert "paired by seed but for 2 whose arms differ in a setting that changes the batches: unpaired" in told
 
 
 def test_the_strips_show_every_run_of_both_arms_about_the_difference(result: StudyResult) -> None:
     facts = build_facts(result)
-    paired, unpaired = (group.strips[0] for group in strip_groups(facts)[:2])
+    paired, unpaired = (group.rows[0] for group in forest_groups(facts)[:2])
     assert (len(paired.dots), len(unpaired.dots)) == (3, 6)
     assert isinstance(unpaired.contrast.difference, Estimate)
     middle = sum(dot.place for dot in unpaired.dots) / 6
     assert middle == pytest.approx(unpaired.contrast.difference.value)
     assert unpaired.name == "12 layers − 12 layers, half as long (unpaired)"
-    drawn = draw_strips(strip_groups(facts))
+    drawn = draw_forest(forest_groups(facts))
     labels = [label.get_text() for axes in drawn.axes for label in axes.get_yticklabels()]
     assert sum("(unpaired)" in label for label in labels) == 2
-    (power,) = (panel for panel in figures(facts)["power"].panels if panel.title == "length")
+    (power,) = (panel for panel in figures(sections(facts))["power"].panels if panel.title == "length")
     assert power.lines[-1].name == "against 12 layers, half as long (unpaired)"
 
 
@@ -108,4 +109,4 @@ def test_the_csv_files_say_so(result: StudyResult) -> None:
 def test_one_seed_is_inconclusive_with_the_reason(make_study: MakeStudy) -> None:
     claims = make_study(tree=longer(), seeds=(1,)).claims
     assert {claim.verdict for claim in claims} == {"inconclusive"}
-    assert claims[1].reason == "the arm needs 2 values, has 1"
+    assert reason_text(claims[1]) == "the arm needs 2 values, has 1"

@@ -5,43 +5,54 @@ import pytest
 from scipy import stats
 
 from stacklab.stats.comparison import COMPARISONS
-from stacklab.stats.result import PValue
+from stacklab.stats.result import PValue, Undefined
 from stacklab.stats.verdict import Direction, judge, verdicts
 
 PAIRED = COMPARISONS["paired"]
 
 CASES = [
-    ([-0.2, -0.3, -0.25], "lower", None, "supported", "95% interval of the difference [-0.3742, -0.1258] excludes 0"),
-    ([-0.2, -0.3, -0.25], "higher", None, "refuted", "lies on the side not claimed"),
-    ([0.2, 0.3, 0.25], "higher", None, "supported", "excludes 0"),
-    ([0.2, 0.3, 0.25], "lower", None, "refuted", "lies on the side not claimed"),
-    ([-0.2, 0.3, 0.25], "lower", None, "inconclusive", "includes 0"),
-    ([-0.2, 0.3, 0.25], "higher", None, "inconclusive", "includes 0"),
-    ([-0.1, 0.1, 0.05], "equivalent", 0.2, "equivalent", "90% interval of the difference [-0.1588, +0.1921] lies wit"),
-    ([-0.1, 0.1, 0.05], "equivalent", 0.18, "inconclusive", "95% interval of the difference [-0.2419, +0.2752] cros"),
-    ([0.2, 0.3, 0.25], "equivalent", 0.1, "refuted", "95% interval of the difference [+0.1258, +0.3742] lies out"),
-    ([-0.2, -0.3, -0.25], "equivalent", 0.1, "refuted", "lies outside ±0.1"),
-    ([0.2, 0.3, 0.25], "equivalent", 0.15, "inconclusive", "crosses ±0.15"),
-    ([0.2], "lower", None, "inconclusive", "needs 2 pairs, has 1"),
-    ([0.2, 0.2, 0.2], "lower", None, "inconclusive", "all 3 differences are 0.2: no spread to judge by"),
-    ([0.2, float("nan")], "lower", None, "inconclusive", "difference 2 of 2 is nan"),
+    ([-0.2, -0.3, -0.25], "lower", None, "supported", (0.95, -0.3742, -0.1258), "excludes zero"),
+    ([-0.2, -0.3, -0.25], "higher", None, "refuted", None, "lies on the side not claimed"),
+    ([0.2, 0.3, 0.25], "higher", None, "supported", None, "excludes zero"),
+    ([0.2, 0.3, 0.25], "lower", None, "refuted", None, "lies on the side not claimed"),
+    ([-0.2, 0.3, 0.25], "lower", None, "inconclusive", None, "includes zero"),
+    ([-0.2, 0.3, 0.25], "higher", None, "inconclusive", None, "includes zero"),
+    ([-0.1, 0.1, 0.05], "equivalent", 0.2, "equivalent", (0.9, -0.1588, 0.1921), "lies within the margin"),
+    ([-0.1, 0.1, 0.05], "equivalent", 0.18, "inconclusive", (0.95, -0.2419, 0.2752), "crosses the margin"),
+    ([0.2, 0.3, 0.25], "equivalent", 0.1, "refuted", (0.95, 0.1258, 0.3742), "lies outside the margin"),
+    ([-0.2, -0.3, -0.25], "equivalent", 0.1, "refuted", None, "lies outside the margin"),
+    ([0.2, 0.3, 0.25], "equivalent", 0.15, "inconclusive", None, "crosses the margin"),
+    ([0.2], "lower", None, "inconclusive", None, "needs 2 pairs, has 1"),
+    ([0.2, 0.2, 0.2], "lower", None, "inconclusive", None, "all 3 differences are 0.2: no spread to judge by"),
+    ([0.2, float("nan")], "lower", None, "inconclusive", None, "difference 2 of 2 is nan"),
 ]
 
 
-@pytest.mark.parametrize(("gaps", "direction", "margin", "verdict", "reason"), CASES)
-def test_the_rule(gaps: list[float], direction: Direction, margin: float | None, verdict: str, reason: str) -> None:
-    found, why = judge(gaps, [0.0] * len(gaps), by=PAIRED, direction=direction, margin=margin, level=0.05)
-    assert found == verdict
-    assert reason in why
+@pytest.mark.parametrize(("gaps", "direction", "margin", "verdict", "interval", "lies"), CASES)
+def test_the_rule(
+    gaps: list[float],
+    direction: Direction,
+    margin: float | None,
+    verdict: str,
+    interval: tuple[float, float, float] | None,
+    lies: str,
+) -> None:
+    found = judge(gaps, [0.0] * len(gaps), by=PAIRED, direction=direction, margin=margin, level=0.05)
+    assert found.verdict == verdict
+    if isinstance(found.interval, Undefined):
+        assert (found.interval.reason, found.relation) == (lies, None)
+        return
+    assert found.relation == lies
+    assert interval in (None, (found.interval.level, round(found.interval.low, 4), round(found.interval.high, 4)))
 
 
 def test_the_level_moves_the_interval() -> None:
     gaps = [0.1, 0.9, 0.7]
     rule: Any = {"by": PAIRED, "direction": "higher", "margin": None}
     assert judge(gaps, [0.0] * 3, level=0.2, **rule)[0] == "supported"
-    verdict, why = judge(gaps, [0.0] * 3, level=0.0125, **rule)
-    assert verdict == "inconclusive"
-    assert why.startswith("98.75% interval")
+    found = judge(gaps, [0.0] * 3, level=0.0125, **rule)
+    assert found.verdict == "inconclusive"
+    assert found.interval.level == 0.9875  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("pairing", ["paired", "unpaired"])
@@ -87,9 +98,9 @@ def test_an_unpaired_verdict_says_so_and_needs_more_than_a_paired_one() -> None:
     arm, against = [1.0, 2.0, 3.0, 4.0], [1.2, 2.3, 3.2, 4.3]
     rule: Any = {"direction": "lower", "margin": None, "level": 0.05}
     assert judge(arm, against, by=PAIRED, **rule)[0] == "supported"
-    verdict, why = judge(arm, against, by=COMPARISONS["unpaired"], **rule)
-    assert verdict == "inconclusive"
-    assert why.startswith("95% unpaired interval of the difference [")
+    found = judge(arm, against, by=COMPARISONS["unpaired"], **rule)
+    assert found.verdict == "inconclusive"
+    assert (found.interval.method, found.relation) == ("Welch, unpaired", "includes zero")  # type: ignore[union-attr]
 
 
 def test_rows_without_spread_decide_nothing() -> None:

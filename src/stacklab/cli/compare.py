@@ -50,7 +50,7 @@ def compare(
 def _table(found: "Comparison") -> "Table":
     from rich.table import Table
 
-    from stacklab.report.text import alone, difference_text
+    from stacklab.report.format.numbers import alone, difference_text
     from stacklab.run.metrics import describe
     from stacklab.stats.result import Estimate
 

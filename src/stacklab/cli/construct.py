@@ -109,7 +109,7 @@ def _tell(checked: "tuple[Verified, ...]", *, sharpness: float, least: int | Non
 
 
 def _show(plan: "Blueprint", panels: "Sequence[AttentionPanel]", example: "TaskBatch") -> None:
-    from stacklab.report.attention_view import KEY, panel_text
+    from stacklab.report.pages.attention_maps import KEY, panel_text
     from stacklab.tasks.parts.show import show
 
     print("\n" + show(plan.exercise, example.tokens_BT[0], example.targets_BT[0]))
@@ -127,7 +127,7 @@ def _panels(plan: "Blueprint", model: "Transformer", example: "TaskBatch") -> "t
 
 def _write(folder: Path, model: "Transformer", panels: "Sequence[AttentionPanel]", facts: dict[str, object]) -> None:
     from stacklab.base.files import write_json
-    from stacklab.report.attention_view import write_panels
+    from stacklab.report.pages.attention_maps import write_panels
     from stacklab.train.checkpoint import save_weights
 
     write_panels(panels, folder)

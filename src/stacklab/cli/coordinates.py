@@ -31,7 +31,7 @@ def coordinates(
     Trains the study's base for a few steps at several widths (and depths) under both parametrisations, prints the power
     of the width with which each part's output grows, and draws it. The number of heads stays: they grow with the width.
     """
-    from stacklab.report.coordinate_figure import write_coordinates
+    from stacklab.report.pages.coordinates import write_coordinates
     from stacklab.run.paths import OutPaths
     from stacklab.study.execution.coordinates import check_coordinates
     from stacklab.study.planning.plan import study_folder

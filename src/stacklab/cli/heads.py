@@ -90,7 +90,7 @@ def _write(folder: Path, report: "HeadReport", run: "RunPaths") -> None:
     from stacklab.base.files import write_json
     from stacklab.interp.attention_maps import attention_panels
     from stacklab.interp.construct.compile import compiled
-    from stacklab.report.attention_view import write_panels
+    from stacklab.report.pages.attention_maps import write_panels
     from stacklab.run.heads import construction, fresh, one_task, trained_model
     from stacklab.run.store import read_spec
 

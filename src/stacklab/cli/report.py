@@ -24,8 +24,8 @@ def report(study: str, request: "StudyRequest", audit: AuditFiles = None) -> Non
     Give the settings and seeds that it was run with, or the path of its folder in <out>/studies.
     """
     from stacklab.audit.examine import audit as examine
-    from stacklab.report.verdicts import verdict_table
-    from stacklab.report.write import write_report
+    from stacklab.report.pages.terminal import verdict_table
+    from stacklab.report.pages.write import write_report
     from stacklab.study.planning.plan import study_folder
     from stacklab.study.results.results import open_results
     from stacklab.study.spec.load import read_study

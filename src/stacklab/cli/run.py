@@ -26,8 +26,8 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
     import psutil
 
     from stacklab.api import requested_study, run_study
-    from stacklab.report.verdicts import verdict_table
-    from stacklab.report.write import write_report
+    from stacklab.report.pages.terminal import verdict_table
+    from stacklab.report.pages.write import write_report
     from stacklab.study.engines.registry import make_engine
     from stacklab.study.planning.fit import check_fits, free_disk
     from stacklab.study.planning.stages import count_runs

@@ -1,9 +1,10 @@
 """The rule that turns the values of two arms into a verdict. The calibration runs this function."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from stacklab.stats.comparison import Comparison
+from stacklab.stats.result import Result, Undefined
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,6 +12,26 @@ if TYPE_CHECKING:
 
 Direction = Literal["lower", "higher", "equivalent"]
 Verdict = Literal["supported", "refuted", "equivalent", "inconclusive"]
+Relation = Literal[
+    "excludes zero",
+    "lies on the side not claimed",
+    "includes zero",
+    "lies within the margin",
+    "lies outside the margin",
+    "crosses the margin",
+]
+"""How the interval that decides lies."""
+
+
+class Decision(NamedTuple):
+    """A verdict and what it rests on: the interval that decides, and how it lies.
+
+    Without an interval nothing is decided: `interval` is then the reason, and `relation` None.
+    """
+
+    verdict: Verdict
+    interval: Result
+    relation: Relation | None
 
 
 def judge(
@@ -21,8 +42,8 @@ def judge(
     direction: Direction,
     margin: float | None,
     level: float,
-) -> tuple[Verdict, str]:
-    """The verdict on `arm` minus `against`, and the sentence that says why.
+) -> Decision:
+    """The verdict on `arm` minus `against`, with the interval that decides.
 
     lower, higher: all of the 1 - level interval on the claimed side of 0 supports, all of it on the other side
     refutes. equivalent: the 1 - 2 level interval inside ±margin shows equivalence, which is two one-sided tests at
@@ -31,20 +52,19 @@ def judge(
 
     >>> from stacklab.stats.comparison import COMPARISONS
     >>> rule = {"by": COMPARISONS["paired"], "direction": "lower", "margin": None, "level": 0.05}
-    >>> judge([1.0, 1.0, 1.0], [1.2, 1.3, 1.25], **rule)
-    ('supported', '95% interval of the difference [-0.3742, -0.1258] excludes 0')
+    >>> found = judge([1.0, 1.0, 1.0], [1.2, 1.3, 1.25], **rule)
+    >>> found.verdict, round(found.interval.low, 4), round(found.interval.high, 4), found.relation
+    ('supported', -0.3742, -0.1258, 'excludes zero')
     """
     if reason := by.problem(arm, against):
-        return "inconclusive", reason
+        return Decision("inconclusive", Undefined(reason=reason), None)
     import numpy as np
 
     rows = np.array([arm], dtype=float), np.array([against], dtype=float)
     verdict = cast(Verdict, str(verdicts(*rows, by=by, direction=direction, margin=margin, level=level)[0]))
     # Two one-sided tests at `level` are one interval of 1 - 2 level.
-    shown = 2 * level if verdict == "equivalent" else level
-    (low,), (high,) = by.bounds(*rows, shown)
-    interval = f"{100 * (1 - shown):.4g}% {by.word}interval of the difference [{low:+.4g}, {high:+.4g}]"
-    return verdict, f"{interval} {_why(verdict, direction, margin)}"
+    interval = by.difference(arm, against, level=2 * level if verdict == "equivalent" else level)
+    return Decision(verdict, interval, _relation(verdict, direction))
 
 
 def verdicts(
@@ -74,8 +94,17 @@ def verdicts(
     return np.select(sides, ["supported", "refuted"], "inconclusive")
 
 
-def _why(verdict: Verdict, direction: Direction, margin: float | None) -> str:
+def _relation(verdict: Verdict, direction: Direction) -> Relation:
     if direction == "equivalent":
-        where = {"equivalent": "lies within", "refuted": "lies outside"}.get(verdict, "crosses")
-        return f"{where} ±{margin:g}"
-    return {"supported": "excludes 0", "refuted": "lies on the side not claimed"}.get(verdict, "includes 0")
+        margins: dict[Verdict, Relation] = {
+            "equivalent": "lies within the margin",
+            "refuted": "lies outside the margin",
+            "inconclusive": "crosses the margin",
+        }
+        return margins[verdict]
+    sides: dict[Verdict, Relation] = {
+        "supported": "excludes zero",
+        "refuted": "lies on the side not claimed",
+        "inconclusive": "includes zero",
+    }
+    return sides[verdict]

@@ -70,7 +70,7 @@ def test_arms_that_move_the_batches_are_judged_unpaired_and_say_so(plan: Plan) -
     found = judged(moving(plan, "train.steps"), other)
     near, far = found["wide"], found["shallow"]
     assert {near.pairing, far.pairing} == {"unpaired"}
-    assert (far.verdict, far.reason.split(" of the ")[0]) == ("supported", "95% unpaired interval")
+    assert (far.verdict, far.interval.method, far.relation) == ("supported", "Welch, unpaired", "excludes zero")
     assert far.difference == welch(LOSSES["deep"], LOSSES["shallow"], level=0.05)
     test = stats.ttest_ind(LOSSES["deep"], LOSSES["shallow"], equal_var=False)
     evidence = far.evidence
@@ -113,17 +113,18 @@ def test_a_run_that_did_not_finish_makes_the_claim_invalid_with_the_reason(plan:
         for row in rows(plan)
     ]
     found = judged(plan, broken)
-    assert (found["shallow"].verdict, found["shallow"].reason) == ("invalid", "shallow seed 2: diverged (nan)")
+    assert found["shallow"].verdict == "invalid"
+    assert found["shallow"].interval == Undefined(reason="shallow seed 2: diverged (nan)")
     assert len(found["shallow"].pairs) == 3
     assert found["wide"].verdict == "inconclusive"
 
 
 def test_other_batches_or_no_metric_make_the_claim_invalid(plan: Plan) -> None:
     other = [row.model_copy(update={"batches": "x"}) if row.arm == "wide" else row for row in rows(plan)]
-    assert judged(plan, other)["wide"].reason == "seed 1: the two arms did not see the same batches"
+    assert judged(plan, other)["wide"].interval.reason == "seed 1: the two arms did not see the same batches"
     assert judged(plan, other)["shallow"].verdict == "supported"
     none = rows(plan, metrics={"validation.loss": 1.0})
-    assert "has no metric train_probe.loss; it has validation.loss" in judged(plan, none)["wide"].reason
+    assert "has no metric train_probe.loss; it has validation.loss" in judged(plan, none)["wide"].interval.reason
 
 
 def test_arms_of_different_learning_rates_must_see_equal_batches_and_of_different_length_need_not(plan: Plan) -> None:
@@ -140,7 +141,7 @@ def test_equal_values_are_no_evidence(plan: Plan) -> None:
     flat = {"deep": [0.0] * 4, "shallow": [0.0] * 4, "wide": [0.0] * 4}
     found = judged(plan, rows(plan, flat))["shallow"]
     assert found.verdict == "inconclusive"
-    assert found.reason == "all 4 differences are 0: no spread to judge by"
+    assert found.interval.reason == "all 4 differences are 0: no spread to judge by"
 
 
 def test_p_values_are_corrected_for_all_claims_and_an_invalid_one_makes_none_easier(plan: Plan) -> None:

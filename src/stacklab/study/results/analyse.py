@@ -9,35 +9,38 @@ from stacklab.stats.comparison import COMPARISONS, Comparison, Pairing
 from stacklab.stats.describe import mean_t
 from stacklab.stats.needed import seeds_needed
 from stacklab.stats.result import Result, SeedsNeeded, Tested, Undefined
-from stacklab.stats.verdict import judge
+from stacklab.stats.verdict import Relation, judge
 from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.results.collect import Row, same_batches
 from stacklab.study.results.evidence import Evidence, adjusted, claim_test, gather
 from stacklab.study.results.ledger import Entry, afterthought
+from stacklab.study.spec.study import ClaimSpec
 
 Verdict = Literal["supported", "refuted", "equivalent", "inconclusive", "invalid"]
 
 
 class Pair(Spec):
-    """The metric of both arms at one seed."""
+    """The metric of both arms at one seed. `difference`: arm minus against, None where runs are not paired by seed."""
 
     seed: int
     arm: float
     against: float
+    difference: float | None
 
 
 class ClaimResult(Spec):
-    """A verdict with all that it rests on. difference is arm minus against.
+    """The verdict on one claim about one pair of arms, with all that it rests on.
 
-    pairing: by seed, unless the two arms differ in what moves the batches; then both are groups of runs, and `pairs`
-    are no more than their values listed by seed.
+    claim: as judged, with the level of this look. difference, bootstrap: of arm minus against. interval: the one that
+    decides, or why there is none; that of an equivalence is narrower than `difference`. relation: how it lies. pairing:
+    by seed, unless the two arms differ in what moves the batches; then both are groups of runs, and `pairs` are no
+    more than their values listed by seed.
     """
 
     id: str
-    statement: str
-    metric: str
-    arm: str
+    claim: ClaimSpec
     against: str
+    statement: str
     pairing: Pairing
     pairs: Items[Pair]
     arm_mean: Result
@@ -46,9 +49,18 @@ class ClaimResult(Spec):
     bootstrap: Result
     evidence: Evidence
     verdict: Verdict
-    reason: str
+    interval: Result
+    relation: Relation | None
     seeds_needed: SeedsNeeded | None = Field(None, description="for the claim's power, where it is inconclusive")
     afterthought: str = Field("", description="why the claim does not count as made before the data; empty: it does")
+
+    @property
+    def arm(self) -> str:
+        return self.claim.arm
+
+    @property
+    def metric(self) -> str:
+        return self.claim.metric
 
 
 def analyse(plan: Plan, rows: list[Row], entries: list[Entry]) -> list[ClaimResult]:
@@ -87,19 +99,15 @@ def _tested(case: Case) -> Tested:
 def _judge(plan: Plan, case: Case, tests: tuple[Tested, Tested, Tested], entries: list[Entry]) -> ClaimResult:
     contrast, claim, by = case.contrast, case.contrast.claim, case.by
     arm, against = case.values
-    verdict: Verdict
-    verdict, reason = judge(arm, against, by=by, direction=claim.direction, margin=claim.margin, level=claim.level)
-    if case.problem:
-        verdict, reason = "invalid", case.problem
+    decision = judge(arm, against, by=by, direction=claim.direction, margin=claim.margin, level=claim.level)
     needed = None
-    if verdict == "inconclusive":
+    if decision.verdict == "inconclusive" and not case.problem:
         needed = seeds_needed(by, arm, against, margin=claim.margin, level=claim.level, power=claim.power)
     return ClaimResult(
         id=contrast.id,
-        statement=_statement(plan, contrast),
-        metric=claim.metric,
-        arm=claim.arm,
+        claim=claim,
         against=contrast.against,
+        statement=_statement(plan, contrast),
         pairing=by.pairing,
         pairs=tuple(case.pairs),
         arm_mean=mean_t(arm, level=claim.level),
@@ -107,8 +115,9 @@ def _judge(plan: Plan, case: Case, tests: tuple[Tested, Tested, Tested], entries
         difference=by.difference(arm, against, level=claim.level),
         bootstrap=by.bootstrap(arm, against, level=claim.level),
         evidence=gather(claim, by, arm, against, tests),
-        verdict=verdict,
-        reason=reason,
+        verdict="invalid" if case.problem else decision.verdict,
+        interval=Undefined(reason=case.problem) if case.problem else decision.interval,
+        relation=None if case.problem else decision.relation,
         seeds_needed=needed,
         afterthought=afterthought(contrast, entries),
     )
@@ -129,7 +138,8 @@ def _pairs(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> 
         left = rows[contrast.claim.arm, seed].metrics.get(metric)
         right = rows[contrast.against, seed].metrics.get(metric)
         if left is not None and right is not None:
-            pairs.append(Pair(seed=seed, arm=left, against=right))
+            difference = left - right if contrast.pairing == "paired" else None
+            pairs.append(Pair(seed=seed, arm=left, against=right, difference=difference))
     return pairs
 
 

@@ -1,0 +1,138 @@
+"""What the numbers cannot show: the study's own limits, and those that follow from how it was run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from stacklab.data.spec import DataSpec
+from stacklab.report.facts.contrasts import ContrastFact
+from stacklab.report.facts.history import RunFact
+from stacklab.report.facts.provenance import OrderFact, ProvenanceFact
+from stacklab.stats.paired import smallest_sign_flip_p
+from stacklab.stats.result import PValue
+from stacklab.stats.unpaired import smallest_permutation_p
+from stacklab.study.planning.plan import Plan
+from stacklab.study.results.tuning import ArmTuning, at_edge
+
+FEW_PAIRS = 5
+SAME_FOR_ALL = ("git", "processor", "gpu", "device", "precision", "threads")
+
+
+def limits(
+    plan: Plan,
+    *,
+    runs: Sequence[RunFact],
+    contrasts: Sequence[ContrastFact],
+    orders: Sequence[OrderFact],
+    provenance: Sequence[ProvenanceFact],
+    data: Mapping[str, Any],
+    tuning: Sequence[ArmTuning],
+) -> tuple[str, ...]:
+    listed = [
+        *plan.study.limits,
+        *_seeds(len(plan.seeds)),
+        *_unpaired(len(plan.seeds), contrasts),
+        *_looks(plan),
+        *_claims(contrasts),
+        *_afterthoughts(contrasts),
+        *_unfinished(runs),
+        *_grids(plan, tuning),
+    ]
+    return (*listed, *_data(plan, data), *_orders(orders), *_machines(provenance))
+
+
+def _seeds(number: int) -> Iterator[str]:
+    if number == 1:
+        yield "One seed: there is no interval, so no claim can be settled."
+        return
+    smallest = smallest_sign_flip_p(number)
+    yield (
+        f"{number} seeds: an exact sign-flip test cannot give a p value below {smallest:g}; the t intervals "
+        "assume that differences are approximately normal."
+    )
+    if number <= FEW_PAIRS:
+        yield f"With {number} pairs the bootstrap intervals are too narrow; they are shown beside the t intervals."
+
+
+def _unpaired(number: int, contrasts: Sequence[ContrastFact]) -> Iterator[str]:
+    groups = sorted({contrast.id for contrast in contrasts if contrast.pairing == "unpaired"})
+    if groups and number > 1:
+        yield (
+            f"Unpaired, since the arms differ in a setting that changes the batches: {', '.join(groups)}. The noise "
+            f"of the batches does not cancel there; an exact permutation test cannot give a p value below "
+            f"{smallest_permutation_p(number):.2g}."
+        )
+
+
+def _looks(plan: Plan) -> Iterator[str]:
+    if plan.looks > 1:
+        yield (
+            f"Look {plan.look} of {plan.looks} declared before the first run: every claim is judged at 1/{plan.looks} "
+            "of its level, so that all looks together keep it (Bonferroni)."
+        )
+
+
+def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
+    if len(contrasts) > 1:
+        chance = sum(contrast.claim.level for contrast in contrasts)
+        yield (
+            f"{len(contrasts)} comparisons are judged, each at its own level, without correction for their number: "
+            f"expect up to about {chance:.2g} wrong verdicts by chance. {_corrected(contrasts)}"
+        )
+
+
+def _corrected(contrasts: Sequence[ContrastFact]) -> str:
+    # The p value of an equivalence is that of being equal, so it does not speak of one that is refuted.
+    sided = [one for one in contrasts if one.claim.margin is None and one.verdict in ("supported", "refuted")]
+    settled = [*sided, *(one for one in contrasts if one.verdict == "equivalent")]
+    held = [one for one in settled if isinstance(one.evidence.holm, PValue) and one.evidence.holm.p < one.claim.level]
+    return (
+        f"Of {len(settled)} settled verdicts {len(held)} hold at their level after Holm's correction for all of them."
+    )
+
+
+def _afterthoughts(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
+    if late := sorted({contrast.claim.id for contrast in contrasts if contrast.afterthought}):
+        yield (
+            "Claims that were made or changed when results could be seen carry less weight than those made before: "
+            f"{', '.join(late)}."
+        )
+
+
+def _unfinished(runs: Sequence[RunFact]) -> Iterator[str]:
+    for run in runs:
+        if run.status != "finished":
+            why = f" ({run.reason})" if run.reason else ""
+            yield f"{run.label}, seed {run.seed}: {run.status}{why}; its values enter no mean."
+
+
+def _grids(plan: Plan, tuning: Sequence[ArmTuning]) -> Iterator[str]:
+    for arm in tuning:
+        if edge := at_edge(arm):
+            yield f"{plan.arm(arm.arm).label}: {edge}."
+
+
+def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
+    blocks, tokens = data.get("splits.validation.blocks"), data.get("splits.validation.tokens")
+    if blocks is not None and tokens is not None:
+        yield (
+            f"The validation set has {blocks:,} blocks ({tokens:,} tokens) and is the same for all seeds, so the "
+            "spread that comes from its choice is not measured here."
+        )
+    warnings = [str(text) for text in data.get("warnings") or ()]
+    yield from (f"{text[:1].upper()}{text[1:]}." for text in warnings)
+    compact = isinstance(plan.study.base.data, DataSpec) and plan.study.base.data.vocabulary == "compact"
+    if compact and not any("compact" in text for text in warnings):
+        yield "The vocabulary is compact: losses are not comparable with those over the tokenizer's full vocabulary."
+
+
+def _orders(orders: Sequence[OrderFact]) -> Iterator[str]:
+    if unequal := [str(order.seed) for order in orders if order.equal is False]:
+        yield f"Arms that share their data did not see the same batches at seed {', '.join(unequal)}."
+
+
+def _machines(provenance: Sequence[ProvenanceFact]) -> Iterator[str]:
+    mixed = [row.key for row in provenance if len(row.values) > 1]
+    if mixed := [key for key in mixed if key in SAME_FOR_ALL or key.startswith("versions.")]:
+        yield f"The runs differ in {', '.join(mixed)} (see provenance)."
+    if any(row.key == "git" and any(value.endswith("-dirty") for value in row.values) for row in provenance):
+        yield "Some runs were made from a source tree with uncommitted changes."

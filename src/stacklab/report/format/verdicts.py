@@ -1,0 +1,81 @@
+"""Verdicts as printed: a glyph and a colour, so that neither carries the meaning alone, and the sentence on why."""
+
+from typing import NamedTuple
+
+from stacklab.report.facts.contrasts import ContrastFact
+from stacklab.stats.comparison import COMPARISONS
+from stacklab.stats.needed import needed_text
+from stacklab.stats.result import Estimate, Undefined
+from stacklab.stats.verdict import Relation
+from stacklab.study.results.analyse import ClaimResult, Verdict
+
+
+class Mark(NamedTuple):
+    glyph: str
+    color: str
+    terminal: str
+    """The colour's name in a terminal."""
+
+
+MARKS: dict[Verdict, Mark] = {
+    "supported": Mark("✓", "#00835F", "green"),
+    "equivalent": Mark("≈", "#00835F", "green"),
+    "refuted": Mark("✗", "#C24F00", "red"),
+    "inconclusive": Mark("?", "#6B6B6B", "yellow"),
+    "invalid": Mark("!", "#A3457C", "magenta"),
+}
+RELATIONS: dict[Relation, str] = {
+    "excludes zero": "excludes 0",
+    "lies on the side not claimed": "lies on the side not claimed",
+    "includes zero": "includes 0",
+    "lies within the margin": "lies within ±{margin:g}",
+    "lies outside the margin": "lies outside ±{margin:g}",
+    "crosses the margin": "crosses ±{margin:g}",
+}
+
+
+def reason_text(claim: ClaimResult) -> str:
+    """Why the verdict is what it is, with the interval that decides: a sentence that stands alone."""
+    interval = claim.interval
+    if isinstance(interval, Undefined):
+        return interval.reason
+    ends = f"[{interval.low:+.4g}, {interval.high:+.4g}]"
+    return f"{_level(interval)} {_word(claim)}interval of the difference {ends} {_relation(claim)}"
+
+
+def why(claim: ClaimResult) -> str:
+    """The reason beside the printed interval, the number of seeds that would suffice, and whether the claim was made
+    after the data."""
+    interval = claim.interval
+    if isinstance(interval, Undefined):
+        reason = interval.reason
+    else:
+        # An equivalence is judged on a narrower interval than the one that stands beside it.
+        level = f"{_level(interval)} " if claim.verdict == "equivalent" else ""
+        reason = f"the {level}{_word(claim)}interval {_relation(claim)}"
+    needed = claim.seeds_needed
+    # Values that allow no interval allow no such number either, for the same reason: once is enough.
+    if needed is not None and needed != interval:
+        reason += f"; {needed_text(needed)}"
+    return f"{reason}; claim {claim.afterthought}" if claim.afterthought else reason
+
+
+def values_text(claim: ContrastFact) -> str:
+    """How many values a difference rests on: pairs, which are one seed of both arms, or the runs of each arm."""
+    count = len(claim.pairs)
+    if claim.pairing == "unpaired":
+        return f"{count} against {count} runs, unpaired"
+    return f"{count} pair{'' if count == 1 else 's'}"
+
+
+def _level(interval: Estimate) -> str:
+    return f"{100 * interval.level:.4g}%"
+
+
+def _word(claim: ClaimResult) -> str:
+    return COMPARISONS[claim.pairing].word
+
+
+def _relation(claim: ClaimResult) -> str:
+    assert claim.relation is not None, "an interval that decides lies somewhere"
+    return RELATIONS[claim.relation].format(margin=claim.claim.margin)

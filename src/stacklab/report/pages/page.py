@@ -1,0 +1,17 @@
+"""What both templates read: the facts, the sections that have blocks, the tally and the unfinished runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stacklab.report.facts.build import Facts
+from stacklab.report.sections.claims.claims import tally
+from stacklab.report.sections.section import Section
+
+
+def page_facts(facts: Facts, sections: Sequence[Section]) -> dict[str, Any]:
+    return {
+        "facts": facts,
+        "sections": [section for section in sections if section.blocks],
+        "tally": tally(facts),
+        "unfinished": [run for run in facts.runs if run.status != "finished"],
+    }

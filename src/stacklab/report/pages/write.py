@@ -1,0 +1,84 @@
+"""The report's folder: <study>/report/ with index.html, report.md, figures/, tables/ and facts.json."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacklab.audit.spec import Audit
+from stacklab.base.files import write_json, write_text
+from stacklab.report.drawing.csv import figure_csv
+from stacklab.report.drawing.matplotlib import draw, save
+from stacklab.report.facts.build import Facts, build_facts
+from stacklab.report.pages.html import render_html
+from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.sections.claims.forest_drawing import draw_forest
+from stacklab.report.sections.claims.forest_plot import ForestBlock
+from stacklab.report.sections.registry import csv_files, figures, sections, unfolded
+from stacklab.report.sections.section import Section
+from stacklab.study.results.results import StudyResult
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    folder: Path
+
+    @property
+    def html(self) -> Path:
+        return self.folder / "index.html"
+
+    @property
+    def markdown(self) -> Path:
+        return self.folder / "report.md"
+
+    @property
+    def facts(self) -> Path:
+        return self.folder / "facts.json"
+
+    @property
+    def schema(self) -> Path:
+        return self.folder / "facts.schema.json"
+
+    @property
+    def figures(self) -> Path:
+        return self.folder / "figures"
+
+    @property
+    def tables(self) -> Path:
+        return self.folder / "tables"
+
+
+def write_report(result: StudyResult, audit: Audit | None = None) -> ReportPaths:
+    """Write the report anew beside the study's plan; index.html comes last, so that it never names a missing file.
+
+    audit: of the source's log, to stand beside what was reproduced.
+
+    Raises DataError for a damaged file of a run, DiskError when the disk is full.
+    """
+    paths = ReportPaths(result.folder / "report")
+    facts = build_facts(result, audit)
+    made = sections(facts)
+    write_json(paths.facts, facts.dump())
+    write_json(paths.schema, Facts.model_json_schema())
+    for name, text in csv_files(made).items():
+        write_text(paths.tables / name, text)
+    _write_pictures(paths.figures, made)
+    write_text(paths.markdown, render_markdown(facts, made))
+    write_text(paths.html, render_html(facts, made))
+    return paths
+
+
+def _write_pictures(folder: Path, made: Sequence[Section]) -> None:
+    """Pictures of an earlier report that this one does not have are removed."""
+    drawn = figures(made)
+    drawings = {name: draw(figure) for name, figure in drawn.items()}
+    for section in made:
+        for block in unfolded(section.blocks):
+            if isinstance(block, ForestBlock):
+                drawings["claims"] = draw_forest(block.groups)
+    for name, drawing in drawings.items():
+        save(drawing, folder, name)
+    for name, figure in drawn.items():
+        write_text(folder / f"{name}.csv", figure_csv(figure))
+    for path in folder.glob("*.*") if folder.is_dir() else ():
+        if path.stem not in drawings:
+            path.unlink()

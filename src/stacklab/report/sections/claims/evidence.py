@@ -1,0 +1,138 @@
+"""The evidence behind each verdict: tests, corrections, sizes of effects; and all arms against the control."""
+
+from collections.abc import Callable
+
+from stacklab.report.facts.build import Facts
+from stacklab.report.facts.contrasts import ContrastFact
+from stacklab.report.facts.control import ControlFact
+from stacklab.report.format.numbers import NOTHING, difference_text
+from stacklab.report.format.table import (
+    Columns,
+    CsvTable,
+    TextCell,
+    TextTable,
+    interval_columns,
+    text_row,
+    value_or_none,
+)
+from stacklab.stats.result import PValue, Result, Tested
+
+P_VALUES = ("test", "holm", "benjamini_hochberg", "permutation")
+SIZES = ("effect", "superiority", "correlation")
+HEADS = (
+    TextCell("Claim"),
+    TextCell("p", "of the test that decides"),
+    TextCell("p, Holm", "all claims together"),
+    TextCell("p, BH", "false discovery rate"),
+    TextCell("p, permutation", "no normality assumed"),
+    TextCell("effect", "standard deviations"),
+    TextCell("better at", "share of seeds"),
+    TextCell("correlation", "between paired runs"),
+)
+
+
+UNPAIRED = (
+    "unpaired: the arms differ in a setting that changes the batches, so their runs are two groups: Welch's t test, a "
+    "permutation of the runs between the arms, the effect in standard deviations of a run (Hedges g), the share of all "
+    "pairs of runs at which the arm is better."
+)
+
+
+def evidence(facts: Facts) -> TextTable:
+    """A comparison a row; what is undefined is a dash, and the notes say why."""
+    rows = tuple(_row(contrast) for contrast in facts.contrasts)
+    missing = {
+        result.reason
+        for contrast in facts.contrasts
+        if contrast.verdict != "invalid"
+        for result in (*_tests(contrast), *_sizes(contrast))
+        if result.kind == "undefined"
+    }
+    groups = [UNPAIRED] if any(contrast.pairing == "unpaired" for contrast in facts.contrasts) else []
+    return TextTable(HEADS, rows, notes=(*groups, *(f"{NOTHING}: {reason}" for reason in sorted(missing))))
+
+
+def against_control(facts: Facts) -> TextTable | None:
+    """Every arm against the study's control, a metric a section."""
+    if not facts.against_control:
+        return None
+    rows: list[tuple[TextCell, ...]] = []
+    sections: list[tuple[int, str]] = []
+    for row in facts.against_control:
+        metric = facts.metric(row.metric)
+        if not sections or sections[-1][1] != metric.title:
+            sections.append((len(rows), metric.title))
+        difference = TextCell(difference_text(metric.style, row.difference))
+        rows.append((TextCell(row.label), TextCell(row.control), difference, TextCell(p_text(row.p))))
+    heads = (*text_row("Arm", "Control"), TextCell("difference", "simultaneous interval"), TextCell("p", "Dunnett"))
+    return TextTable(heads, tuple(rows), tuple(sections))
+
+
+def evidence_columns() -> Columns[ContrastFact]:
+    """p values and sizes with their ends; cells are empty where one is undefined, facts.json says why."""
+
+    def p_value(name: str) -> Callable[[ContrastFact], float | None]:
+        return lambda row: _p(getattr(row.evidence, name))
+
+    def end(name: str, field: str) -> Callable[[ContrastFact], float | None]:
+        return lambda row: getattr(getattr(row.evidence, name), field, None)
+
+    ends = (("", "value"), ("_low", "low"), ("_high", "high"))
+    sizes = {f"{name}{suffix}": end(name, field) for name in SIZES for suffix, field in ends}
+    return {name: p_value(name) for name in P_VALUES} | sizes
+
+
+def control_csv(facts: Facts) -> CsvTable[ControlFact]:
+    return CsvTable(
+        "control.csv",
+        facts.against_control,
+        {
+            "metric": lambda row: row.metric,
+            "arm": lambda row: row.arm,
+            "control": lambda row: row.control,
+            "difference": lambda row: value_or_none(row.difference),
+            **interval_columns(lambda row: row.difference),
+            "p": lambda row: _p(row.p),
+        },
+    )
+
+
+def p_text(test: Tested) -> str:
+    """
+    >>> p_text(PValue(p=0.0314, n=5, method="t")), p_text(PValue(p=1e-6, n=5, method="t"))
+    ('0.031', '< 0.0001')
+    """
+    if not isinstance(test, PValue):
+        return NOTHING
+    return "< 0.0001" if test.p < 1e-4 else f"{test.p:.2g}"
+
+
+def _p(test: Tested) -> float | None:
+    return test.p if isinstance(test, PValue) else None
+
+
+def _tests(contrast: ContrastFact) -> tuple[Tested, ...]:
+    return tuple(getattr(contrast.evidence, name) for name in P_VALUES)
+
+
+def _sizes(contrast: ContrastFact) -> tuple[Result, ...]:
+    return tuple(getattr(contrast.evidence, name) for name in SIZES)
+
+
+def _row(contrast: ContrastFact) -> tuple[TextCell, ...]:
+    name = TextCell(contrast.statement, "unpaired" if contrast.pairing == "unpaired" else "")
+    if contrast.verdict == "invalid":
+        return (name, *(TextCell(NOTHING) for _ in HEADS[1:]))
+    effect, superiority, correlation = _sizes(contrast)
+    sizes = (_plain(effect), _plain(superiority, percent=True), _plain(correlation))
+    return (name, *(TextCell(p_text(test)) for test in _tests(contrast)), *sizes)
+
+
+def _plain(result: Result, *, percent: bool = False) -> TextCell:
+    if result.kind == "undefined":
+        return TextCell(NOTHING)
+    value, low, high = (
+        f"{100 * number:.0f}" if percent else f"{number:.2f}" for number in (result.value, result.low, result.high)
+    )
+    unit = " %" if percent else ""
+    return TextCell(f"{value}{unit}".replace("-", "−"), f"{low} to {high}{unit}".replace("-", "−"))

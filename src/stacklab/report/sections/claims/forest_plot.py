@@ -1,0 +1,140 @@
+"""The forest plot of the claims: every comparison on a number line, with its intervals, a dot for every seed, zero and
+the margin."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import ClassVar
+
+from stacklab.report.drawing.figure import round_ticks
+from stacklab.report.facts.build import Facts
+from stacklab.report.facts.contrasts import ContrastFact
+from stacklab.report.format.numbers import alone, signed
+from stacklab.report.format.table import TextTable
+from stacklab.run.metrics import Metric, Style
+from stacklab.stats.result import Estimate, Result
+
+Span = tuple[float, float]
+
+WIDEST = 1.5
+"""How far a t interval may stretch the axis beyond everything else, in widths of the rest. Few seeds make it huge."""
+
+
+@dataclass(frozen=True)
+class ForestDot:
+    """The difference at one seed. `title` is shown on hovering."""
+
+    place: float
+    title: str
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One comparison. Intervals are None where undefined."""
+
+    contrast: ContrastFact
+    t: Span | None
+    bootstrap: Span | None
+    dots: tuple[ForestDot, ...]
+
+    @property
+    def name(self) -> str:
+        name = f"{self.contrast.arm_label} − {self.contrast.against_label}"
+        return f"{name} (unpaired)" if self.contrast.pairing == "unpaired" else name
+
+
+@dataclass(frozen=True)
+class ForestGroup:
+    """One claim against each of its arms, on a shared axis from `low` to `high`."""
+
+    claim: str
+    metric: Metric
+    direction: str
+    margin: float | None
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    rows: tuple[ForestRow, ...]
+
+    def place(self, value: float) -> float:
+        """Position on the axis in per cent of its length, kept within it."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(100 * min(1.0, max(0.0, share)), 2)
+
+    def beyond(self, value: float) -> bool:
+        return not self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class ForestBlock:
+    """The page draws each group with its `pairs`, the values by seed; Markdown has `verdicts` and a picture."""
+
+    kind: ClassVar[str] = "forest-plot"
+    groups: tuple[ForestGroup, ...]
+    pairs: tuple[TextTable, ...]
+    verdicts: TextTable
+
+
+def forest_groups(facts: Facts) -> tuple[ForestGroup, ...]:
+    """By claim, in the study's order."""
+    return tuple(_group(facts.metric(contrasts[0].metric), contrasts) for contrasts in facts.by_claim())
+
+
+def _group(metric: Metric, contrasts: Sequence[ContrastFact]) -> ForestGroup:
+    claim = contrasts[0].claim
+    style = metric.style
+    rows = tuple(
+        ForestRow(
+            contrast=contrast,
+            t=_span(contrast.difference),
+            bootstrap=_span(contrast.bootstrap),
+            dots=tuple(_paired(style, contrast) if contrast.pairing == "paired" else _unpaired(style, contrast)),
+        )
+        for contrast in contrasts
+    )
+    low, high = _extent(rows, claim.margin)
+    return ForestGroup(
+        claim=claim.id,
+        metric=metric,
+        direction=claim.direction,
+        margin=claim.margin,
+        low=low,
+        high=high,
+        ticks=round_ticks(low, high),
+        rows=rows,
+    )
+
+
+def _paired(style: Style, contrast: ContrastFact) -> Iterator[ForestDot]:
+    """The raw paired differences."""
+    for pair in contrast.pairs:
+        gap = pair.arm - pair.against
+        values = f"{alone(style, pair.arm)} − {alone(style, pair.against)}"
+        yield ForestDot(gap, f"seed {pair.seed}: {values} = {signed(style, gap)}")
+
+
+def _unpaired(style: Style, contrast: ContrastFact) -> Iterator[ForestDot]:
+    """Every run of either arm against the mean of the other: both scatter about the difference of the means."""
+    if not contrast.pairs:
+        return
+    arm, against = (fmean(getattr(pair, side) for pair in contrast.pairs) for side in ("arm", "against"))
+    for pair in contrast.pairs:
+        for gap, label in ((pair.arm - against, contrast.arm_label), (arm - pair.against, contrast.against_label)):
+            yield ForestDot(gap, f"{label}, seed {pair.seed}, against the other's mean: {signed(style, gap)}")
+
+
+def _extent(rows: Sequence[ForestRow], margin: float | None) -> Span:
+    ends = [0.0] if margin is None else [-margin, margin]
+    for row in rows:
+        ends += [*(dot.place for dot in row.dots), *(row.bootstrap or ())]
+    low, high = min(ends), max(ends)
+    reach = WIDEST * (high - low)
+    spans = [row.t for row in rows if row.t]
+    low = max(low - reach, min([low, *(span[0] for span in spans)]))
+    high = min(high + reach, max([high, *(span[1] for span in spans)]))
+    room = 0.06 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _span(result: Result) -> Span | None:
+    return (result.low, result.high) if isinstance(result, Estimate) else None

@@ -1,0 +1,1 @@
+"""The trend over heads. Door: `trend.trend`, the section, with its `figure` and its `tables`."""

@@ -1,0 +1,99 @@
+"""Each kind of verdict in the terminal, in both pages and in the CSV file: formed from fields, not cut from text."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from stacklab.report.facts.build import build_facts
+from stacklab.report.format.verdicts import reason_text, why
+from stacklab.report.pages.html import render_html
+from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.pages.terminal import verdict_table
+from stacklab.report.sections.registry import csv_files, sections
+from stacklab.stats.result import Estimate, Needed, Undefined
+from stacklab.study.results.results import StudyResult
+from tests.report.conftest import MakeStudy
+
+ENDS = {"value": 0.01, "low": -0.02, "high": 0.04, "n": 3, "method": "t"}
+OUTER, INNER = Estimate(level=0.95, **ENDS), Estimate(level=0.9, **ENDS)
+LOWER = {"direction": "lower", "margin": None}
+EQUAL = {"direction": "equivalent", "margin": 0.05}
+SPAN = "interval of the difference [-0.02, +0.04]"
+DIVERGED = "arm a seed 2: diverged"
+CASES = {
+    "supported": (LOWER, OUTER, "excludes zero", "the interval excludes 0", f"95% {SPAN} excludes 0"),
+    "refuted": (
+        LOWER,
+        OUTER,
+        "lies on the side not claimed",
+        "the interval lies on the side not claimed",
+        f"95% {SPAN} lies on the side not claimed",
+    ),
+    "equivalent": (
+        EQUAL,
+        INNER,
+        "lies within the margin",
+        "the 90% interval lies within ±0.05",
+        f"90% {SPAN} lies within ±0.05",
+    ),
+    "inconclusive": (LOWER, OUTER, "includes zero", "the interval includes 0", f"95% {SPAN} includes 0"),
+    "invalid": (
+        LOWER,
+        Undefined(reason="arm a seed 2: diverged"),
+        None,
+        "arm a seed 2: diverged",
+        "arm a seed 2: diverged",
+    ),
+}
+
+
+def told(result: StudyResult, case: str) -> StudyResult:
+    """The study with its first claim judged so."""
+    rule, interval, relation, _, _ = CASES[case]
+    first, *others = result.claims
+    claim = first.claim.model_copy(update=rule)
+    changed: dict[str, Any] = {"claim": claim, "verdict": case, "interval": interval, "relation": relation}
+    return StudyResult(**{**vars(result), "claims": [first.model_copy(update=changed), *others]})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_verdict_is_told_alike_everywhere(make_study: MakeStudy, case: str) -> None:
+    result = told(make_study(), case)
+    *_, short, whole = CASES[case]
+    assert (why(result.claims[0]), reason_text(result.claims[0])) == (short, whole)
+    facts = build_facts(result)
+    assert short in render_html(facts, sections(facts))
+    markdown = render_markdown(facts, sections(facts)).replace("\\", "")
+    assert f" {case} | " in markdown and f"| {short} |" in markdown
+    assert whole in csv_files(sections(facts))["claims.csv"].splitlines()[1].replace('"', "")
+    console = Console(width=200, file=(printed := StringIO()))
+    console.print(verdict_table(result))
+    assert f"{short} " in " ".join(printed.getvalue().split())
+
+
+@pytest.mark.parametrize(
+    ("relation", "sentence"),
+    [
+        ("lies outside the margin", "the interval lies outside ±0.05"),
+        ("crosses the margin", "the interval crosses ±0.05"),
+    ],
+)
+def test_an_equivalence_that_is_not_shown_names_its_margin(make_study: MakeStudy, relation: str, sentence: str) -> None:
+    first = told(make_study(), "equivalent").claims[0]
+    assert why(first.model_copy(update={"verdict": "refuted", "interval": OUTER, "relation": relation})) == sentence
+
+
+def test_seeds_needed_and_a_late_claim_are_added_and_a_missing_interval_is_named_once(make_study: MakeStudy) -> None:
+    first = told(make_study(), "inconclusive").claims[0]
+    late = {"seeds_needed": Needed(seeds=12, power=0.8), "afterthought": "made when results could be seen"}
+    assert why(first.model_copy(update=late)) == (
+        "the interval includes 0; about 12 seeds would reach 80 % power, if the effect is as large as here; "
+        "claim made when results could be seen"
+    )
+    none = Undefined(reason="needs 2 pairs, has 1")
+    single = {"interval": none, "relation": None, "seeds_needed": none}
+    assert why(first.model_copy(update=single)) == "needs 2 pairs, has 1"
+    other = {**single, "seeds_needed": Undefined(reason="it would take more than 10,000 seeds")}
+    assert "; the number of seeds needed is unknown: it would" in why(first.model_copy(update=other))
