@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, models
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
 from stacklab.cli.port import import_
 from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer
-from stacklab.exchange.foreign import read_folder
+from stacklab.exchange.hf_folder import read_folder
 from stacklab.exchange.import_ import import_model, read_tokenizer_file
 from stacklab.exchange.open_model import open_model
 

@@ -12,7 +12,7 @@ from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
 from stacklab.data.spec import Marker
 from stacklab.data.tokenizers.files import TokenizerFile
 from stacklab.exchange.check_export import check_export
-from stacklab.exchange.foreign import CONFIG, GENERATION, TOKENIZER, WEIGHTS
+from stacklab.exchange.hf_folder import CONFIG, GENERATION, TOKENIZER, WEIGHTS
 from stacklab.exchange.locate import locate
 from stacklab.exchange.model_card import model_card
 from stacklab.exchange.onnx import check_onnx, write_onnx

@@ -9,8 +9,8 @@ from stacklab.base.files import exists, read_json
 from stacklab.base.text import cut
 from stacklab.data.tokenizers.files import TokenizerFile
 from stacklab.data.tokenizers.llama2c import read_llama2c_tokenizer
-from stacklab.exchange.foreign import CONFIG, TOKENIZER, inside, read_folder
-from stacklab.exchange.foreign_files import CHECKPOINTS, read_file, read_mingpt_folder, with_tokenizer
+from stacklab.exchange.checkpoint_files import CHECKPOINTS, read_file, read_mingpt_folder, with_tokenizer
+from stacklab.exchange.hf_folder import CONFIG, TOKENIZER, inside, read_folder
 from stacklab.exchange.model_folder import save_model
 from stacklab.exchange.portable import Portable
 from stacklab.run.paths import OutPaths

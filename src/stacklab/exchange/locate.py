@@ -5,7 +5,7 @@ from pathlib import Path
 from stacklab.base.errors import DataError
 from stacklab.base.files import is_file
 from stacklab.base.text import cut
-from stacklab.exchange.foreign import CONFIG
+from stacklab.exchange.hf_folder import CONFIG
 from stacklab.exchange.import_ import read_foreign
 from stacklab.exchange.model_folder import RECORD, load_model
 from stacklab.exchange.portable import Portable

@@ -16,7 +16,7 @@ from stacklab.base.files import exists, read_json, write_json, write_text
 from stacklab.base.folders import write_folder
 from stacklab.base.spec import Spec, first_fault
 from stacklab.data.tokenizers.files import TokenizerFile
-from stacklab.exchange.foreign import TOKENIZER, WEIGHTS, inside, read_mapping, read_safetensors, read_tokenizer
+from stacklab.exchange.hf_folder import TOKENIZER, WEIGHTS, inside, read_mapping, read_safetensors, read_tokenizer
 from stacklab.exchange.portable import Portable, check_vocabulary
 from stacklab.model.port.fields import read_stack
 from stacklab.model.port.own import OWN

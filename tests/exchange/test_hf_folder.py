@@ -13,7 +13,7 @@ from tests.model.port.conftest import GPT2_STACK, GPT_NEO_STACK, LLAMA_STACK, OW
 
 from stacklab.base.errors import DataError, PortError, UserError
 from stacklab.exchange.export import write_files
-from stacklab.exchange.foreign import read_folder
+from stacklab.exchange.hf_folder import read_folder
 from stacklab.exchange.import_ import import_model
 from stacklab.exchange.portable import Portable
 from stacklab.model.port.own import OWN

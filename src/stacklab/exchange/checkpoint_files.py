@@ -15,7 +15,7 @@ from stacklab.base.files import read_json
 from stacklab.base.text import shown
 from stacklab.data.integrity import file_sum
 from stacklab.data.tokenizers.files import TokenizerFile, known_end
-from stacklab.exchange.foreign import PICKLE_STARTS, ZIP_START, at, inside, refused_pickle
+from stacklab.exchange.hf_folder import PICKLE_STARTS, ZIP_START, at, inside, refused_pickle
 from stacklab.exchange.portable import Portable, check_vocabulary
 from stacklab.model.port import llama2c, mingpt, nanogpt
 from stacklab.model.port.links import Link, to_ours
