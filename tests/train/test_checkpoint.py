@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.train.test_step import FROZEN, MODEL, PAIR, PLAIN, weights
+from tests.train.trainers import FROZEN, MODEL, PAIR, PLAIN, weights
 
 from stacklab.base.errors import CheckpointError
 from stacklab.model.init import build
