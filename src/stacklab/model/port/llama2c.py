@@ -39,7 +39,7 @@ def read(raw: bytes) -> tuple[ModelSpec, dict[str, Tensor]]:
     width, d_ff, layers, heads, kv_heads, vocab, context = header
     sizes = (width, d_ff, layers, heads, kv_heads, abs(vocab), context)
     if not all(0 < size <= LARGEST for size in sizes) or layers > MOST_LAYERS:
-        raise PortError(f"not a llama2.c model (its header is {header}), nor another that is known here")
+        raise PortError(f"not a llama2.c model (its header is {header}), nor another known model file")
     spec = as_spec(
         {
             "vocab_size": abs(vocab),
