@@ -73,7 +73,7 @@ def test_a_study_that_is_parametrised_is_checked_as_it_is_and_against_standard()
         ("d_model", (32, 32), {}, "--widths 32,32: expected two different"),
         ("d_model", (32, 36), {}, r"--widths 36: num_heads = 8 .* does not divide d_model = 36"),
         ("d_model", (0, 32), {}, "--widths 0,32: expected .* positive"),
-        ("d_model", (16, 32), {"d_ff": 64}, "give model.d_ff=null"),
+        ("d_model", (16, 32), {"d_ff": 64}, "set model.d_ff=null"),
         ("num_layers", (1,), {}, "--depths 1"),
         ("num_layers", (0, 2), {}, "--depths 0,2: expected .* positive"),
         ("num_layers", (2, 4), {"num_heads": (1, 2), "num_layers": 2}, "lists 2 values for num_layers = 4"),

@@ -160,7 +160,7 @@ def test_a_truncated_checkpoint_is_an_error_that_loses_nothing(bench: Bench) -> 
     whole = paths.checkpoint.read_bytes()
     paths.checkpoint.write_bytes(whole[: len(whole) // 2])
     rows = paths.metrics.read_bytes()
-    with pytest.raises(CheckpointError, match="not a whole checkpoint"):
+    with pytest.raises(CheckpointError, match="not a complete checkpoint"):
         execute(paths.folder, threads=1)
     assert paths.metrics.read_bytes() == rows
 

@@ -82,7 +82,7 @@ def test_sets_and_batches_that_ask_nothing_are_refused() -> None:
     """Two strings of four templates: most sequences hold no string whose template came before."""
     strings = {"kind": "in-context-template-matching", "strings": 2}
     short = TaskData.model_validate({"task": strings, "probe": 1})
-    with pytest.raises(SpecError, match=r"data\.probe = 1: nothing is scored in so many sequences of "):
+    with pytest.raises(SpecError, match=r"data\.probe = 1: no position of these sequences of "):
         task_metrics(short)
     lone = spec(strings, train={"steps": 6, "batch_size": 1})
     with pytest.raises(DataError, match=r"step \d+: a batch of 1 has no target; raise train\.batch_size"):
