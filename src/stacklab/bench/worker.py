@@ -12,7 +12,7 @@ from stacklab.run.execute import peak_memory
 
 
 def main(name: str, spec_text: str) -> None:
-    """Answer every step number with the seconds it took and the peak memory so far, in JSON."""
+    """Print, for every step number, the seconds of the step and the peak memory so far, in JSON."""
     spec = StepSpec.model_validate_json(spec_text)
     prepare_process(spec.threads)
     try:
