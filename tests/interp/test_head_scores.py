@@ -80,7 +80,7 @@ def test_even_attention_scores_what_is_to_be_expected() -> None:
     (parsing,) = {
         round(s.value, 4) for s in score_heads(even, batch, strings.layout, seed=0).scores if s.role == "parsing"
     }
-    # Of what leaves the position, 1 in t goes to the one equal before it; AAB repeats at slot 1, ABA at slot 2.
+    # Of the attention to other positions, 1 in t goes to the equal one before; AAB repeats at slot 1, ABA at slot 2.
     again_BT = np.array([[t % 4 > 0 and row[t] in row[t - t % 4 : t] for t in range(7)] for row in batch.tokens_BT])
     place_T = np.arange(7)
     expected = (again_BT / (place_T + 1)).sum() / (again_BT * place_T / (place_T + 1)).sum()
@@ -95,7 +95,7 @@ def test_of_one_group_an_offset_counts_over_all_positions_and_nothing_gathers(ta
     copying = next(one for one in found.scores if one.role == "copying")
     assert copying.value == pytest.approx(np.mean([1 / (t + 1) for t in range(1, task.length)]), abs=1e-5)
     assert copying.where == "1 back"
-    assert found.absent["gathering"] == "the whole sequence is one group, so that all earlier positions are of it"
+    assert found.absent["gathering"] == "the whole sequence is one group, so that all earlier positions belong to it"
     assert "gathering" not in {one.role for one in found.scores}
 
 
