@@ -194,7 +194,7 @@ def test_pickles_are_refused_and_run_nothing(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(PortError, match="no model_args"):
         import_model("bare.pt", out=out)
     nanogpt_checkpoint(tmp_path / "odd.pt", model_args={"n_layer": 2})
-    with pytest.raises(PortError, match="bias is nothing"):
+    with pytest.raises(PortError, match="bias is missing or null"):
         import_model("odd.pt", out=out)
     assert not (tmp_path / "harmed").exists() and not out.exists()
 
@@ -420,7 +420,7 @@ def test_files_that_are_no_models_or_tokenizers(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_mingpt_comes_in(tmp_path: Path) -> None:
-    """Its weights under their own names, without the masks; the head is a table of its own."""
+    """Its weights under their own names, without the masks; the head has its own table."""
     peer = shaken(gpt2(tie_word_embeddings=False, n_inner=48))
     weights = {name: value.t() if name.endswith(MATRICES) else value for name, value in peer.state_dict().items()}
     weights |= {f"transformer.h.{layer}.attn.bias": torch.ones(1, 1, 16, 16) for layer in range(2)}

@@ -53,7 +53,7 @@ BAD: list[tuple[Callable[[Path], Any], type[UserError], str]] = [
     (lambda f: in_stack(f, num_layers=9999), PortError, "holds 28 tensors, too few for the 9999 layers"),
     (lambda f: in_stack(f, vocab_size=HUGE), PortError, "model.vocab_size is 10+, expected at most"),
     (lambda f: in_stack(f, vocab_size=2**24, d_model=3 * 2**21), PortError, rf"{TABLE} has shape \(31, 12\)"),
-    (lambda f: in_stack(f, vocab_size=None), PortError, "model.vocab_size is nothing, expected a whole number"),
+    (lambda f: in_stack(f, vocab_size=None), PortError, "model.vocab_size is missing or null, expected a whole number"),
     (lambda f: in_stack(f, d_model="wide"), PortError, r"model\.json: model: d_model: Input should be"),
     (lambda f: change_record(f, model=[1]), PortError, r"model\.json: model: Input should be"),
     (lambda f: change_record(f, origin=[1]), PortError, "origin: Input should be .*import it again"),

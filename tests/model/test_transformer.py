@@ -158,8 +158,8 @@ def test_tables_and_identity_terms_start_as_told() -> None:
     init = InitSpec(std=0.02, token_std=1.0, position_std=0.5)
     change = {"position": {"kind": "factored", "period": 3}, "attention_identity": 0.2, "init": init}
     wide = SMALL | {"d_model": 512, "num_heads": 4, "num_layers": 1}
-    found = dict(build(ModelSpec(**wide | change), seed=0).named_parameters())
-    identity = found["blocks.0.attention.identity_H"]
+    named = dict(build(ModelSpec(**wide | change), seed=0).named_parameters())
+    identity = named["blocks.0.attention.identity_H"]
     assert identity.tolist() == pytest.approx([0.2] * 4)
     for name, std in {
         "token_embedding.weight": 1.0,
@@ -167,7 +167,7 @@ def test_tables_and_identity_terms_start_as_told() -> None:
         "position_embedding.group.weight": 0.5,
         "blocks.0.feed_forward.expand.weight": 0.02,
     }.items():
-        assert found[name].std().item() == pytest.approx(std, rel=0.05), name
+        assert named[name].std().item() == pytest.approx(std, rel=0.05), name
 
 
 def test_decoding_gives_the_hidden_states_of_the_forward_pass_under_every_multiplier() -> None:

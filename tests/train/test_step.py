@@ -28,8 +28,8 @@ def test_one_step_equals_a_slow_float64_reference() -> None:
     loss.backward()
     gradients = [parameter.grad for parameter in slow.parameters()]
     norm = torch.sqrt(sum(gradient.square().sum() for gradient in gradients))  # type: ignore[union-attr,arg-type]
-    found = trainer.step(0, *PAIR)
-    assert found == pytest.approx((loss.item(), norm.item()), rel=1e-5)
+    result = trainer.step(0, *PAIR)
+    assert result == pytest.approx((loss.item(), norm.item()), rel=1e-5)
     spec = trainer.spec.optimizer
     for new, parameter in zip(model.parameters(), slow.parameters(), strict=True):
         assert parameter.grad is not None

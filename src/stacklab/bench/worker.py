@@ -1,4 +1,4 @@
-"""One contestant in a process of its own, so that its peak memory is its own: a step per line of standard input."""
+"""Runs one contestant in a separate process, to measure its peak memory: a step per line of standard input."""
 
 import json
 import sys

@@ -7,7 +7,7 @@
 | `feeds` | batches, fixed sets and held-out problems of a text or a task |
 | `resolve_data` | data prepared and counted before a run |
 | `recorder`, `result`, `metrics`, `provenance`, `environment` | what a run writes, and the settings of its process |
-| `timing` | what runs cost on this machine |
+| `timing` | measures what runs cost on this machine |
 | `heads`, `coordinates`, `coordinate_check` | head scores of trained runs; the coordinate check |
 
 Start with `spec.RunSpec`, `execute.execute` and `paths.RunPaths`. This floor imports `train`, `interp`, `model`,

@@ -1,4 +1,4 @@
-"""The kinds of optimisers: the settings of each, the state that it keeps, and what it can be combined with. No torch
+"""The kinds of optimisers: their settings, their state, and what they can be combined with. No torch
 here; optimizer.py builds them."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self

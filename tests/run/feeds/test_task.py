@@ -69,12 +69,12 @@ def test_nothing_is_asked_of_positions_that_the_task_leaves_out() -> None:
 
 
 def test_the_validation_set_is_of_symbols_that_training_never_shows() -> None:
-    found = feed(spec(MATCHING))
-    trained = {int(token) for step in range(40) for token in found.batch(step).inputs[:, :2].ravel()}
-    held_out = {int(token) for token in found.sets["validation"].tokens_BT[:, :2].ravel()}
+    task_feed = feed(spec(MATCHING))
+    trained = {int(token) for step in range(40) for token in task_feed.batch(step).inputs[:, :2].ravel()}
+    held_out = {int(token) for token in task_feed.sets["validation"].tokens_BT[:, :2].ravel()}
     assert len(trained) == len(held_out) == 8
     assert not trained & held_out
-    seen = {int(token) for token in found.sets["train_probe"].tokens_BT[:, :2].ravel()}
+    seen = {int(token) for token in task_feed.sets["train_probe"].tokens_BT[:, :2].ravel()}
     assert seen == trained
 
 
@@ -98,9 +98,9 @@ def test_the_tuning_set_is_another_than_the_validation_set() -> None:
 
 def test_what_is_measured_agrees_with_the_slow_way() -> None:
     run = spec()
-    found, model = feed(run), build(run.model, seed=1).double()
-    drawn = found.sets["validation"]
-    measured = found.measure(model)
+    task_feed, model = feed(run), build(run.model, seed=1).double()
+    drawn = task_feed.sets["validation"]
+    measured = task_feed.measure(model)
     with torch.no_grad():
         logits_BV = model(torch.from_numpy(drawn.tokens_BT))[:, -1] @ model.head_weight_VD.T
     right = [int(row.argmax()) == want for row, want in zip(logits_BV, drawn.targets_BT[:, -1], strict=True)]
