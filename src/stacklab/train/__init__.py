@@ -10,6 +10,6 @@
 | `evaluate`, `coordinates` | losses and accuracies; sizes of activations |
 | `checkpoint`, `tensor_file` | weights and optimiser state on disk, whole or absent |
 
-Start with `loop.train`, `step.Trainer` and `spec.TrainSpec`. This floor imports `model`, `data.spec` and `base`;
+Door: `loop.train`, `step.Trainer` and `spec.TrainSpec`. This floor imports `model`, `data.spec` and `base`;
 it knows neither run folders nor tasks.
 """
