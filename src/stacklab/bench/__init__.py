@@ -2,5 +2,7 @@
 
 step: training steps against transformers' GPT-2. replicas: runs in stacks against one process each. generate: cached
 decoding against full forward passes. plan: predicted against measured cost. Workers run in separate processes
-(worker, replicas_worker). Imports every floor but cli.
+(worker, replicas_worker).
+
+Door: `run_bench` and `render` of each benchmark. May import: every floor but cli.
 """

@@ -5,11 +5,11 @@
 | `spec`, `paths`, `store` | a run's specification, whose fingerprint is its id; its folder, created and read |
 | `execute`, `execute_replicas`, `stacking` | execute one run, or a stack of runs of equal shape |
 | `feeds` | batches, fixed sets and held-out problems of a text or a task |
-| `resolve_data` | data prepared and counted before a run |
+| `resolve_data` | data prepared and fingerprinted before a run |
 | `recorder`, `result`, `metrics`, `provenance`, `environment` | what a run writes, and the settings of its process |
 | `timing` | measures what runs cost on this machine |
 | `heads`, `coordinates`, `coordinate_check` | head scores of trained runs; the coordinate check |
 
-Start with `spec.RunSpec`, `execute.execute` and `paths.RunPaths`. This floor imports `train`, `interp`, `model`,
+Door: `spec.RunSpec`, `execute.execute` and `paths.RunPaths`. This floor imports `train`, `interp`, `model`,
 `data`, `tasks`, `stats` and `base`. Specs, paths, `stacking`, `metrics` and `store` do not import torch.
 """

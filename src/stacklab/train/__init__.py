@@ -10,6 +10,6 @@
 | `evaluate`, `coordinates` | losses and accuracies; sizes of activations |
 | `checkpoint`, `tensor_file` | weights and optimiser state on disk, written atomically |
 
-Start with `loop.train`, `step.Trainer` and `spec.TrainSpec`. This floor imports `model`, `data.spec` and `base`;
+Door: `loop.train`, `step.Trainer` and `spec.TrainSpec`. This floor imports `model`, `data.spec` and `base`;
 it does not depend on run folders or tasks.
 """
