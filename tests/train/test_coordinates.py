@@ -55,15 +55,15 @@ def powers(sizes: Sizes, *, step: int = STEPS, **model: Any) -> dict[str, float]
     """By part, the power of the size with which its output after `step` steps grows; mean over seeds."""
     (knob,) = sizes[0]
     values: list[float] = []
-    sizes: dict[str, list[float]] = {}
+    outputs_of: dict[str, list[float]] = {}
     for size in sizes:
         for seed in SEEDS:
             values.append(size[knob])
             batches = [pair(100 * seed + index) for index in range(step)]
             for row in watch(trainer(seed, **model | size), batches, tokens(0, 4)[:, :-1]):
                 if row.step == step:
-                    sizes.setdefault(row.part, []).append(row.size)
-    grown = {part: power(values, y) for part, y in sizes.items() if len(y) == len(values)}
+                    outputs_of.setdefault(row.part, []).append(row.size)
+    grown = {part: power(values, y) for part, y in outputs_of.items() if len(y) == len(values)}
     return {part: slope for part, slope in grown.items() if isinstance(slope, float)}
 
 
