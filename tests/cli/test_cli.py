@@ -77,7 +77,7 @@ BAD = [
     (["run", "tiny.yaml", "model.num_heads=3"], "num_heads = 3 .* does not divide d_model = 8"),
     (["run", "tiny.yaml", "model.num_heads=[2,2,2]"], "num_heads lists 3 values for num_layers"),
     (["run", "tiny.yaml", "train.steps=many"], r"base\.train\.steps"),
-    (["run", "tiny.yaml", "--seeds", "1,1"], "seed 1 is given twice"),
+    (["run", "tiny.yaml", "--seeds", "1,1"], "seed 1 appears twice"),
     (["run", "tiny.yaml", "--seeds", "x"], "expected a number of seeds"),
     (["run", "tiny.yaml", "data.source={kind: file, path: none.jsonl}"], r"none\.jsonl"),
     (["run", "tiny.yaml", "data.source={kind: file, path: empty.jsonl}"], r"empty\.jsonl"),

@@ -222,7 +222,7 @@ def test_every_scale_of_the_studies_over_tasks_can_be_planned(name: str, tmp_pat
 
 
 def test_seeds_must_be_distinct(tiny: Path) -> None:
-    with pytest.raises(SpecError, match="--seeds: seed 3 is given twice"):
+    with pytest.raises(SpecError, match="--seeds: seed 3 appears twice"):
         load_study(str(tiny), seeds=(3, 3))
 
 

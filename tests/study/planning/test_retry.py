@@ -129,7 +129,7 @@ def test_a_study_without_cells_has_none_that_could_fail(tiny: Path) -> None:
     ("text", "message"),
     [
         ("1e-3,x", "--retry-rates 1e-3,x: expected numbers"),
-        ("1e-3,1e-3", "--retry-rates: 0.001 is given twice"),
+        ("1e-3,1e-3", "--retry-rates: 0.001 appears twice"),
         ("0", "--retry-rates: Input should be greater than 0"),
         ("nan", "--retry-rates: "),
     ],

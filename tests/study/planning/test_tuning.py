@@ -157,10 +157,10 @@ def test_a_tuned_study_runs_its_grid_first_and_enters_all_claims_before_it(tmp_p
     ("given", "told"),
     [
         (("1e-3,x", None, None), "--learning-rates 1e-3,x: expected numbers"),
-        (("1e-3,1e-3", None, None), "--learning-rates: 0.001 is given twice"),
+        (("1e-3,1e-3", None, None), "--learning-rates: 0.001 appears twice"),
         (("0", None, None), "--learning-rates: Input should be greater than 0"),
         (("1e-3", "-1", None), "--weight-decays: Input should be greater than or equal to 0"),
-        (("1e-3", None, "7,7"), "--tuning-seeds: seed 7 is given twice"),
+        (("1e-3", None, "7,7"), "--tuning-seeds: seed 7 appears twice"),
         ((None, "0.1", None), "belong to --learning-rates"),
     ],
 )

@@ -65,7 +65,7 @@ def test_what_the_data_do_not_allow_says_why(tiny: Path) -> None:
 
 def test_a_scale_without_problems_leaves_it_out_with_the_reason(tiny: Path) -> None:
     found = only(plan(tiny, "evaluate.problems=0"), [row("deep", 1)])
-    assert (found.arms, found.absent) == ((), "this scale asks no problems (evaluate.problems: 0)")
+    assert (found.arms, found.absent) == ((), "this scale evaluates no problems (evaluate.problems: 0)")
 
 
 BAD = [

@@ -45,7 +45,7 @@ BAD = [
     ("kind: bytes", "kind: bite", r"tiny\.yaml:8: base\.data\.tokenizer: .*'bite'"),
     ("label: two layers", "label: on", r"tiny\.yaml:17: arms\.deep\.label: got the boolean True"),
     ("to: deep", "to: deeep", r"arms\.wide\.match\.to names the arm 'deeep'"),
-    ("seeds: [1, 2]", "seeds: [1, 1]", r"scales\.smoke\.seeds: seed 1 is given twice"),
+    ("seeds: [1, 2]", "seeds: [1, 1]", r"scales\.smoke\.seeds: seed 1 appears twice"),
     ("direction: lower", "direction: equivalent", "direction equivalent with no margin: a margin belongs to"),
     (
         "direction: lower",

@@ -4,7 +4,7 @@
 def check_distinct(values: tuple[float, ...]) -> tuple[float, ...]:
     """The values unchanged. Raises ValueError for a repeated one."""
     if repeated := {value for value in values if values.count(value) > 1}:
-        raise ValueError(f"{min(repeated):g} is given twice")
+        raise ValueError(f"{min(repeated):g} appears twice")
     return values
 
 
@@ -13,7 +13,7 @@ def check_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if not seeds:
         raise ValueError("at least one seed is needed")
     if repeated := {seed for seed in seeds if seeds.count(seed) > 1}:
-        raise ValueError(f"seed {min(repeated)} is given twice; a repeated seed is the same run, not another sample")
+        raise ValueError(f"seed {min(repeated)} appears twice; a repeated seed is the same run, not another sample")
     if min(seeds) < 0:
         raise ValueError(f"seed {min(seeds)} is negative")
     return seeds
