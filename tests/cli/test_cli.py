@@ -200,7 +200,7 @@ def test_a_plan_that_does_not_fit_is_shown_and_refused_without_measuring(
 
 
 @pytest.mark.parametrize("args", [["studies"], ["--help"], ["generate", "--help"]], ids=" ".join)
-def test_a_reader_that_leaves_is_no_fault(args: list[str], tmp_path: Path) -> None:
+def test_a_reader_that_leaves_is_not_an_error(args: list[str], tmp_path: Path) -> None:
     """As `stacklab ... | head` in a shell, with a pipe whose other end is closed before anything is written."""
     reading, writing = os.pipe()
     os.close(reading)

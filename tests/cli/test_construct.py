@@ -25,7 +25,7 @@ def call(*args: str) -> str:
     return found.stdout
 
 
-def test_it_builds_checks_explains_and_shows() -> None:
+def test_construct_builds_checks_explains_and_shows() -> None:
     text = call("construct", "question-answering", "pairs=3", "questions=4", "answers=3", "--sequences", "50")
     assert "layers 2; heads a layer 1, 1;" in text
     assert "layer 1, copying:\n  head 0: every position looks at the one before it" in text
@@ -36,7 +36,7 @@ def test_it_builds_checks_explains_and_shows() -> None:
     assert worked[-1].count("#") == 1
 
 
-def test_what_it_writes_is_the_model_itself(tmp_path: Path) -> None:
+def test_construct_writes_the_model_itself(tmp_path: Path) -> None:
     call("construct", "template-matching", "templates=[AA,AB]", "-n", "20", "--heads", "2", "--out", str(tmp_path))
     names = {"attention.csv", "attention.png", "attention.svg", "construction.json", "model.safetensors"}
     assert {path.name for path in tmp_path.iterdir()} == names
@@ -50,7 +50,7 @@ def test_what_it_writes_is_the_model_itself(tmp_path: Path) -> None:
     assert torch.equal(answers_N, torch.from_numpy(batch.targets_BT[batch.target_mask_BT]))
 
 
-def test_a_wrong_answer_is_told_and_exits_with_3() -> None:
+def test_a_wrong_answer_is_reported_and_exits_with_3() -> None:
     found = CliRunner().invoke(app, ["construct", "question-answering", "-n", "50", "--sharpness", "0.1"])
     assert found.exit_code == 3
     right = re.search(r"(\d+) of 50 answers right", found.stdout)

@@ -16,7 +16,7 @@ def test_the_projected_time_says_what_would_shorten_it(tmp_path: Path) -> None:
     assert said("train.stop=null", "model.dropout=0.1") == ""
 
 
-def test_the_runs_of_stacks_that_fail_are_told_before_they_are_made(tmp_path: Path) -> None:
+def test_the_plan_names_the_runs_of_stacks_that_fail(tmp_path: Path) -> None:
     plan = planned(tmp_path)
     costs = {arm.name: RunCost(start=60, step=0, evaluation=0, finish=0, peak_bytes=1) for arm in plan.arms}
     assert _run_lines(plan) == [
