@@ -20,9 +20,9 @@ from stacklab.train.checkpoint import load_weights, read_weights
 
 
 def call(*args: str) -> str:
-    found = CliRunner().invoke(app, list(args), catch_exceptions=False)
-    assert found.exit_code == 0, found.output
-    return found.stdout
+    result = CliRunner().invoke(app, list(args), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
 def test_construct_builds_checks_explains_and_shows() -> None:
@@ -31,7 +31,7 @@ def test_construct_builds_checks_explains_and_shows() -> None:
     assert "layer 1, copying:\n  head 0: every position looks at the one before it" in text
     assert "50 of 50 answers right on 50 sequences in float32" in text
     assert "0 answers differ in float64" in text
-    assert re.search(r"sharpness 16; \d is the least whole number that does", text)
+    assert re.search(r"sharpness 16; \d is the least whole number that suffices", text)
     worked = text.split("layer 2, matching\n")[1].splitlines()
     assert worked[-1].count("#") == 1
 
@@ -40,9 +40,9 @@ def test_construct_writes_the_model_itself(tmp_path: Path) -> None:
     call("construct", "template-matching", "templates=[AA,AB]", "-n", "20", "--heads", "2", "--out", str(tmp_path))
     names = {"attention.csv", "attention.png", "attention.svg", "construction.json", "model.safetensors"}
     assert {path.name for path in tmp_path.iterdir()} == names
-    told = json.loads((tmp_path / "construction.json").read_text())
-    assert [one["right"] for one in told["verified"]] == [20, 20]
-    model = Transformer(ModelSpec.model_validate(told["model"]))
+    facts = json.loads((tmp_path / "construction.json").read_text())
+    assert [one["right"] for one in facts["verified"]] == [20, 20]
+    model = Transformer(ModelSpec.model_validate(facts["model"]))
     load_weights(model, read_weights(tmp_path / "model.safetensors"), tmp_path)
     plan = blueprint("template-matching", {"templates": ("AA", "AB")})
     batch = draw(plan, 50)

@@ -54,7 +54,9 @@ def test_what_is_chosen_was_timed_twice_and_both_timings_count() -> None:
 def test_a_coarse_knob_names_the_nearest_on_either_side() -> None:
     machine = Machine(target=0.0025)
     trials = search(machine.time, flops, first=1, limit=100, tolerance=0.01)
-    with pytest.raises(MatchError, match=r"model\.num_layers .* within 1\.0% of that of deep .*; nearest: 2 \(-19.5%\) and 3 "):
+    with pytest.raises(
+        MatchError, match=r"model\.num_layers .* within 1\.0% of that of deep .*; nearest: 2 \(-19.5%\) and 3 "
+    ):
         check_within(trials, tolerance=0.01, knob="model.num_layers", target="deep")
     assert len(machine.timed) < 6
 
