@@ -1,4 +1,4 @@
-"""The Python interface: what the command line does, as values."""
+"""The Python interface: the functions behind the command line, with values as results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Study:
-    """A study at one scale, with its overrides, and how it is to be run."""
+    """A study at one scale, with its overrides, and the request to run it."""
 
     spec: StudySpec
     request: StudyRequest
@@ -46,7 +46,7 @@ class Study:
     def plan(self, *, more: int | None = None) -> Plan:
         """Prepare the data, resolve and check every arm. `more`: go on to the next look, with this many more seeds.
 
-        A study that went on to a later look stays there. Raises UserError for what cannot be run.
+        A study that went on to a later look stays there. Raises UserError for a study that cannot be run.
         """
         saved = saved_plan(self.spec.name, self.request)
         looks = declared_looks(saved, self.request.looks)
@@ -60,13 +60,13 @@ class Study:
     def run(
         self, *, engine: str | None = None, workers: int | None = None, more_seeds: int | None = None
     ) -> StudyResult:
-        """Train what is not trained yet, with live progress; `result.table` is a data frame with a row per run.
+        """Train the runs that are missing, with live progress; `result.table` is a data frame with a row per run.
 
-        engine, workers: in place of the request's.
+        engine, workers: replace the request's.
         """
-        given = {"engine": engine, "workers": workers}
-        changed = self.request.model_dump() | {name: value for name, value in given.items() if value is not None}
-        study = Study(self.spec, make_request(changed))
+        changes = {"engine": engine, "workers": workers}
+        fields = self.request.model_dump() | {name: value for name, value in changes.items() if value is not None}
+        study = Study(self.spec, make_request(fields))
         return run_study(study.plan(more=more_seeds), study.request)
 
 
@@ -90,12 +90,12 @@ def load_study(name: str, *, overrides: Sequence[str] | Mapping[str, Any] = (), 
 
 
 def requested_study(name: str, request: StudyRequest) -> Study:
-    """As `load_study`, for a request that is made already."""
+    """As `load_study`, for an existing request."""
     return Study(read_study(name, scale=request.scale, overrides=request.overrides), request)
 
 
 def run_study(plan: Plan, request: StudyRequest) -> StudyResult:
-    """Carry out a plan with live progress on standard error."""
+    """Run a plan, with live progress on standard error."""
     apply_defaults()
     engine, runs = make_engine(request.engine, workers=request.workers), count_runs(plan)
     plan = with_attention(plan, request.out, threads=engine.threads(runs))
@@ -115,7 +115,7 @@ def import_model(
     tokenizer: str | Path | None = None,
     out: str | Path = "stacklab-out",
 ) -> "Imported":
-    """Bring in a model of another program (docs/neighbours). Raises PortError for what cannot be expressed exactly.
+    """Import a model of another program (docs/neighbours). Raises PortError for what cannot be expressed exactly.
 
     >>> import_model("my-gpt2").name  # doctest: +SKIP
     'my-gpt2'
@@ -130,7 +130,7 @@ def export_model(
     name: str, folder: str | Path, *, format: str | None = None, out: str | Path = "stacklab-out"
 ) -> "Exported":
     """Write a run or an imported model as a folder that other programs open. format: gpt2, gpt-neo, llama, stacklab or
-    onnx; None takes the first class of transformers that is exact. Raises PortError naming what a format cannot say.
+    onnx; None takes the first class of transformers that is exact. Raises PortError naming what does not fit.
 
     >>> export_model("3f2a", "my-model").difference  # doctest: +SKIP
     1.2e-06
@@ -143,7 +143,7 @@ def export_model(
 def register_with_transformers() -> None:
     """Let transformers open exported folders of the `stacklab` format without `trust_remote_code`, in this process.
 
-    Repeating it changes nothing. Raises MissingExtraError where transformers is not installed.
+    Idempotent. Raises MissingExtraError where transformers is not installed.
 
     >>> register_with_transformers()  # doctest: +SKIP
     >>> AutoModelForCausalLM.from_pretrained("my-model")  # doctest: +SKIP
@@ -169,7 +169,7 @@ def generate(
     """Continue each prompt with a model: a finished run by its id, the start of its id or its folder, an imported
     model, or a folder of transformers.
 
-    A result has `text`, `ids` and `stop`: why it ends there. Raises UserError for what cannot be used.
+    A result has `text`, `ids` and `stop`, the reason why it ends. Raises UserError for unusable input.
     """
     pieces = stream(
         model, prompts, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, out=out
@@ -189,12 +189,12 @@ def stream(
     seed: int = 0,
     out: str | Path = "stacklab-out",
 ) -> "Iterator[Piece]":
-    """As `generate`, but every bit of text as soon as it is there: `row` says of which prompt, `whole` comes last."""
+    """As `generate`, but yields pieces as they are made. row: index of the prompt; whole: set in its last piece."""
     apply_defaults()
     from stacklab.exchange.generate import check_tokens, sampling_of, stream_texts
     from stacklab.exchange.open_model import open_model
 
     check_tokens(tokens)
     sampling = sampling_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    given = [prompts] if isinstance(prompts, str) else list(prompts)
-    return stream_texts(open_model(str(model), Path(out)), given, tokens=tokens, sampling=sampling)
+    texts = [prompts] if isinstance(prompts, str) else list(prompts)
+    return stream_texts(open_model(str(model), Path(out)), texts, tokens=tokens, sampling=sampling)

@@ -38,11 +38,11 @@ def test_a_study_from_the_command_to_its_report(tiny: Path) -> None:
     folder = tiny.parent
     plan = stacklab("plan", "tiny.yaml", cwd=folder)
     assert plan.returncode == 0, plan.stderr
-    assert "paired: the smallest two-sided p that an exact permutation test on 2 seeds can reach is 0.5" in " ".join(
+    assert "paired: the smallest two-sided p of an exact permutation test on 2 seeds is 0.5" in " ".join(
         plan.stdout.split()
     )
     assert "projected time of the study" in plan.stdout
-    assert "4: 34% (3 for 80%)" in plan.stdout
+    assert "4: 34% (3 seeds for 80%)" in plan.stdout
     assert "disk: " in plan.stdout
     ran = stacklab("run", "tiny.yaml", "--engine", "inline", cwd=folder)
     assert ran.returncode == 0, ran.stderr
@@ -58,14 +58,14 @@ def test_a_study_from_the_command_to_its_report(tiny: Path) -> None:
     assert "tiny-smoke: 6 of 6 runs done" in status.stdout
     assert stacklab("report", "tiny.yaml", cwd=folder).returncode == 0
     (first, *_) = (folder / "stacklab-out" / "runs").iterdir()
-    asked = ("generate", first.name, "--prompt", "Hello", "--tokens", "3")
-    text = stacklab(*asked, "--top-k", "20", "--top-p", "0.95", cwd=folder)
+    command = ("generate", first.name, "--prompt", "Hello", "--tokens", "3")
+    text = stacklab(*command, "--top-k", "20", "--top-p", "0.95", cwd=folder)
     assert text.stdout.startswith("Hello") and re.search(r"^[0-3] tokens, (token count|end token)$", text.stderr, re.M)
     (folder / "prompts.txt").write_text("Once\n\nTwice\n")
-    several = stacklab(*asked, "--prompts-file", "prompts.txt", "--novelty", cwd=folder)
+    several = stacklab(*command, "--prompts-file", "prompts.txt", "--novelty", cwd=folder)
     assert re.search(r"(?s)^== 1 of 3\nHello.*\n== 2 of 3\nOnce.*\n== 3 of 3\nTwice.*longest copy", several.stdout)
     assert several.stderr.splitlines()[-1].startswith("1: ")
-    rows = stacklab(*asked, "--prompt", "Once", "--novelty", "--json", cwd=folder).stdout.splitlines()
+    rows = stacklab(*command, "--prompt", "Once", "--novelty", "--json", cwd=folder).stdout.splitlines()
     assert [json.loads(row)["prompt"] for row in rows] == ["Hello", "Once"]
     assert json.loads(rows[0])["novelty"]["tokens"] == len(json.loads(rows[0])["ids"])
 
@@ -77,7 +77,7 @@ BAD = [
     (["run", "tiny.yaml", "model.num_heads=3"], "num_heads = 3 .* does not divide d_model = 8"),
     (["run", "tiny.yaml", "model.num_heads=[2,2,2]"], "num_heads lists 3 values for num_layers"),
     (["run", "tiny.yaml", "train.steps=many"], r"base\.train\.steps"),
-    (["run", "tiny.yaml", "--seeds", "1,1"], "seed 1 is given twice"),
+    (["run", "tiny.yaml", "--seeds", "1,1"], "seed 1 appears twice"),
     (["run", "tiny.yaml", "--seeds", "x"], "expected a number of seeds"),
     (["run", "tiny.yaml", "data.source={kind: file, path: none.jsonl}"], r"none\.jsonl"),
     (["run", "tiny.yaml", "data.source={kind: file, path: empty.jsonl}"], r"empty\.jsonl"),
@@ -87,7 +87,7 @@ BAD = [
     (["run", "tiny.yaml", "data.tokenizer={kind: file, path: broken.jsonl}"], r"broken\.jsonl"),
     (["run", "tiny.yaml", "data.source={kind: hub, id: no/thing}"], "no/thing"),
     (["status"], "no study matches"),
-    (["report", "tiny.yaml"], r"holds no plan\.json"),
+    (["report", "tiny.yaml"], r"has no plan\.json"),
     (["generate", "abc"], "expected one run that starts with 'abc'"),
     (["generate", "abc", "--top-p", "1.5"], "top_p = 1.5: Input should be less than or equal to 1"),
     (["generate", "abc", "--prompts-file", "empty.jsonl"], "has no prompt"),
@@ -200,7 +200,7 @@ def test_a_plan_that_does_not_fit_is_shown_and_refused_without_measuring(
 
 
 @pytest.mark.parametrize("args", [["studies"], ["--help"], ["generate", "--help"]], ids=" ".join)
-def test_a_reader_that_leaves_is_no_fault(args: list[str], tmp_path: Path) -> None:
+def test_a_reader_that_leaves_is_not_an_error(args: list[str], tmp_path: Path) -> None:
     """As `stacklab ... | head` in a shell, with a pipe whose other end is closed before anything is written."""
     reading, writing = os.pipe()
     os.close(reading)

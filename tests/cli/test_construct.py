@@ -20,29 +20,29 @@ from stacklab.train.checkpoint import load_weights, read_weights
 
 
 def call(*args: str) -> str:
-    found = CliRunner().invoke(app, list(args), catch_exceptions=False)
-    assert found.exit_code == 0, found.output
-    return found.stdout
+    result = CliRunner().invoke(app, list(args), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
-def test_it_builds_checks_explains_and_shows() -> None:
+def test_construct_builds_checks_explains_and_shows() -> None:
     text = call("construct", "question-answering", "pairs=3", "questions=4", "answers=3", "--sequences", "50")
     assert "layers 2; heads a layer 1, 1;" in text
     assert "layer 1, copying:\n  head 0: every position attends to the one before it" in text
     assert "50 of 50 answers right on 50 sequences in float32" in text
     assert "0 answers differ in float64" in text
-    assert re.search(r"sharpness 16; \d is the least whole number that does", text)
+    assert re.search(r"sharpness 16; \d is the least whole number that suffices", text)
     worked = text.split("layer 2, matching\n")[1].splitlines()
     assert worked[-1].count("#") == 1
 
 
-def test_what_it_writes_is_the_model_itself(tmp_path: Path) -> None:
+def test_construct_writes_the_model_itself(tmp_path: Path) -> None:
     call("construct", "template-matching", "templates=[AA,AB]", "-n", "20", "--heads", "2", "--out", str(tmp_path))
     names = {"attention.csv", "attention.png", "attention.svg", "construction.json", "model.safetensors"}
     assert {path.name for path in tmp_path.iterdir()} == names
-    told = json.loads((tmp_path / "construction.json").read_text())
-    assert [one["right"] for one in told["verified"]] == [20, 20]
-    model = Transformer(ModelSpec.model_validate(told["model"]))
+    facts = json.loads((tmp_path / "construction.json").read_text())
+    assert [one["right"] for one in facts["verified"]] == [20, 20]
+    model = Transformer(ModelSpec.model_validate(facts["model"]))
     load_weights(model, read_weights(tmp_path / "model.safetensors"), tmp_path)
     plan = blueprint("template-matching", {"templates": ("AA", "AB")})
     batch = draw(plan, 50)
@@ -50,7 +50,7 @@ def test_what_it_writes_is_the_model_itself(tmp_path: Path) -> None:
     assert torch.equal(answers_N, torch.from_numpy(batch.targets_BT[batch.target_mask_BT]))
 
 
-def test_a_wrong_answer_is_told_and_exits_with_3() -> None:
+def test_a_wrong_answer_is_reported_and_exits_with_3() -> None:
     found = CliRunner().invoke(app, ["construct", "question-answering", "-n", "50", "--sharpness", "0.1"])
     assert found.exit_code == 3
     right = re.search(r"(\d+) of 50 answers right", found.stdout)

@@ -48,7 +48,7 @@ def test_a_check_prints_powers_and_draws_them(
         (["--widths", "8,x"], "--widths 8,x: expected whole numbers"),
         (["--widths", "8,9"], "--widths 9: num_heads = 2 .* does not divide d_model = 9"),
         (["--widths", "8,16", "--depths", "2"], "--depths 2: expected two"),
-        (["--widths", "8,16", "--seeds", "1,1"], "--seeds: seed 1 is given twice"),
+        (["--widths", "8,16", "--seeds", "1,1"], "--seeds: seed 1 appears twice"),
         (["model.context_length=4", "--widths", "8,16"], "the base: data.block_size = 32 exceeds"),
         (["--scale", "huge"], "no scale 'huge'"),
     ],

@@ -8,21 +8,24 @@ from stacklab.run.timing.cost import RunCost
 
 
 def test_the_projected_time_says_what_would_shorten_it(tmp_path: Path) -> None:
-    def said(*overrides: str) -> str:
+    def shortened_by(*overrides: str) -> str:
         return _sooner(load_study("depth-tasks", scale="smoke", overrides=overrides, out=tmp_path).plan())
 
-    assert said() == " at most, for runs stop once solved; 12 of 12 runs can be trained together (--engine replicas)"
-    assert said("train.stop=null") == "; 12 of 12 runs can be trained together (--engine replicas)"
-    assert said("train.stop=null", "model.dropout=0.1") == ""
+    assert (
+        shortened_by()
+        == " at most, since runs stop once solved; 12 of 12 runs can be trained together (--engine replicas)"
+    )
+    assert shortened_by("train.stop=null") == "; 12 of 12 runs can be trained together (--engine replicas)"
+    assert shortened_by("train.stop=null", "model.dropout=0.1") == ""
 
 
-def test_the_runs_of_stacks_that_fail_are_told_before_they_are_made(tmp_path: Path) -> None:
+def test_the_plan_names_the_runs_of_stacks_that_fail(tmp_path: Path) -> None:
     plan = planned(tmp_path)
     costs = {arm.name: RunCost(start=60, step=0, evaluation=0, finish=0, peak_bytes=1) for arm in plan.arms}
     assert _run_lines(plan) == [
         "seeds 1, 2, 3: 6 runs",
-        "retry: a stack that would count as failing is first trained at 0.0005, 0.001, 0.002 as well, with the same "
-        "seeds: at most 12 runs more",
+        "retry: a stack that fails is also trained at 0.0005, 0.001, 0.002, with the same seeds, before it counts as "
+        "failing: at most 12 more runs",
     ]
     assert ": 3 min 00 s at most" in _time_line(plan, costs, 2)
     assert _time_line(plan, costs, 2).endswith("; 6 min 00 s more if every stack failed at its first learning rate")

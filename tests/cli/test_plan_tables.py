@@ -54,7 +54,7 @@ def test_a_runs_memory_is_shown_by_parts_that_add_up(tmp_path: Path, capsys: pyt
     assert contrast_table(plan.model_copy(update={"contrasts": ()})) is None
 
 
-def test_a_step_is_foretold_from_anothers_by_their_attention(
+def test_a_step_is_predicted_from_another_by_their_attention(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     overrides = ("data.source.records=200", "data.tokenizer={kind: bytes}", "data.validation_fraction=0.2")

@@ -20,7 +20,8 @@ Files = Annotated[
     ),
 ]
 StatedFile = Annotated[
-    Path | None, typer.Option("--stated", help="A YAML file of stated numbers; they come before those of the text.")
+    Path | None,
+    typer.Option("--stated", help="A YAML file of stated numbers; they take precedence over those in the text."),
 ]
 OutFile = Annotated[Path | None, typer.Option("--out", "-o", help="Also write the findings to this JSON file.")]
 
@@ -34,25 +35,25 @@ MARKS = {
 
 
 def audit(files: Files, stated: StatedFile = None, out: OutFile = None) -> None:
-    """Show what the numbers of a training log and of a table of models themselves say."""
+    """Check training logs and stated numbers against each other, and what they can support."""
     from stacklab.audit.examine import audit as examine_files
     from stacklab.base.files import write_json
     from stacklab.cli.options import results_console
 
-    found = examine_files(files, stated=stated)
+    result = examine_files(files, stated=stated)
     console = results_console()
-    console.print(_read(found), highlight=False, markup=False)
-    console.print(_table(found.findings))
+    console.print(_logs_line(result), highlight=False, markup=False)
+    console.print(_table(result.findings))
     if out is not None:
-        write_json(out, found.dump())
+        write_json(out, result.dump())
         console.print(f"findings: {out}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _read(found: "Audit") -> str:
+def _logs_line(result: "Audit") -> str:
     logs = [
         f"{log.name} ({', '.join(f'{points} {metric}' for metric, points in log.points.items()) or 'nothing usable'}, "
         f"to step {log.last_step:,})"
-        for log in found.logs
+        for log in result.logs
     ]
     return f"read: {'; '.join(logs) or 'no log'}"
 
@@ -61,7 +62,7 @@ def _table(findings: "Sequence[Finding]") -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("", "of", "finding", title="What the numbers show", title_justify="left")
+    table = Table("", "subject", "finding", title="What the numbers show", title_justify="left")
     table.columns[1].max_width = SUBJECT_WIDTH
     groups = dict.fromkeys(finding.group for finding in findings)
     for group in groups:

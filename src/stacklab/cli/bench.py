@@ -14,11 +14,11 @@ JsonFile = Annotated[Path | None, typer.Option("--out", "-o", help="Also write t
 
 
 def step(
-    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Interleaved pairs of steps that are counted.")] = 8,
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Number of interleaved pairs of steps.")] = 8,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
     out: JsonFile = None,
 ) -> None:
-    """Whole training steps against Hugging Face's GPT-2 of equal size, interleaved in one run.
+    """Compare whole training steps with those of Hugging Face's GPT-2 of equal size, interleaved in one run.
 
     Vocabulary 151,665, d_model 384, 4 x 512 tokens, 1 and 12 layers: ratio of tokens per second, ratio of peak memory,
     and the share of the matrix-product rate measured in the same run. Run it on an idle machine.
@@ -50,14 +50,14 @@ def plan(study: str, request: "StudyRequest", out: JsonFile = None) -> None:
 
 
 def replicas(
-    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Interleaved pairs that are counted.")] = 8,
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Number of interleaved pairs.")] = 8,
     seeds: Annotated[int, typer.Option("--seeds", min=2, help="Runs in stacks, half of them in each process.")] = 8,
     out: JsonFile = None,
 ) -> None:
-    """Small runs in stacks (--engine replicas) against one process per run, interleaved in one run.
+    """Compare small runs in stacks (--engine replicas) with one process per run, interleaved in one run.
 
-    Question answering, 2 layers of attention alone, d_model 64, 256 x 17 tokens, 1 and 4 heads; 2 processes of one
-    thread either way: ratio of steps x seeds per second, and the share of the time that goes into drawing batches.
+    Question answering, 2 attention-only layers, d_model 64, 256 x 17 tokens, 1 and 4 heads, 2 processes of one thread:
+    ratio of steps x seeds per second, and the share of time spent drawing batches.
     """
     from stacklab.base.files import write_json
     from stacklab.bench.replicas import render, run_bench
@@ -69,14 +69,14 @@ def replicas(
 
 
 def generation(
-    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Interleaved pairs of texts that are counted.")] = 3,
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Number of interleaved pairs of texts.")] = 3,
     tokens: Annotated[int, typer.Option("--tokens", "-n", min=1, max=2000, help="New tokens of each text.")] = 500,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
     out: JsonFile = None,
 ) -> None:
-    """Generation with cached keys and values against reading everything anew for every token, interleaved in one run.
+    """Compare generation with and without cached keys and values, interleaved in one run.
 
-    GPT-Neo's form with 68.5 million parameters, untrained: ratio of tokens per second. Some minutes.
+    An untrained GPT-Neo of 68.5 million parameters: ratio of tokens per second. Takes some minutes.
     """
     from stacklab.base.files import write_json
     from stacklab.bench.generate import render, run_bench

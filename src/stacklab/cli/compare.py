@@ -16,51 +16,51 @@ if TYPE_CHECKING:
 
 def compare(
     a: Subject,
-    b: Annotated[str, typer.Argument(metavar="B", help="What it is set against, named in the same way.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other side, named in the same way.")],
     scale: Scale = DEFAULT_SCALE,
     level: Annotated[
-        float, typer.Option("--level", min=1e-6, max=0.5, help="Of the intervals; 0.05 means 95 %.")
+        float, typer.Option("--level", min=1e-6, max=0.5, help="Level of the intervals; 0.05 means 95 %.")
     ] = 0.05,
     out: Out = DEFAULT_OUT,
 ) -> None:
-    """Set the results of two arms or runs side by side, also across studies; refuses what does not compare.
+    """Compare the results of two arms or runs, also across studies, in the metrics that are comparable.
 
-    Nothing was claimed beforehand, so this explores: write a claim to have it judged.
+    This is exploratory: only a claim stated in a study is judged.
     """
     from stacklab.study.results.compare import compare as compare_subjects
     from stacklab.study.results.references import find_subject
 
     left, right = (find_subject(name, scale=scale, out=out) for name in (a, b))
-    found = compare_subjects(left, right, level=level)
+    comparison = compare_subjects(left, right, level=level)
     console = results_console()
-    console.print(_table(found))
-    for line in found.refused:
+    console.print(_table(comparison))
+    for line in comparison.refused:
         console.print(f"not compared: {line}")
     console.print(
         "difference: the first minus the second, "
         + (
             "paired by seed on the same batches"
-            if found.pairing == "paired"
-            else "unpaired: seeds or batches are not the same"
+            if comparison.pairing == "paired"
+            else "unpaired, since seeds or batches differ"
         )
-        + "; no claim was made beforehand, so take it as a question, not as an answer"
+        + "; exploratory, since no claim was stated beforehand"
     )
 
 
-def _table(found: "Comparison") -> "Table":
+def _table(comparison: "Comparison") -> "Table":
     from rich.table import Table
 
     from stacklab.report.format.numbers import alone, difference_text
     from stacklab.run.metrics import describe
     from stacklab.stats.result import Estimate
 
-    table = Table("metric", found.left, found.right, "difference", "the first is lower")
-    for row in found.metrics:
+    table = Table("metric", comparison.left, comparison.right, "difference", "the first is lower")
+    for row in comparison.metrics:
         style = describe(row.metric).style
         difference = row.difference
-        told = difference_text(style, difference) if isinstance(difference, Estimate) else difference.reason
+        text = difference_text(style, difference) if isinstance(difference, Estimate) else difference.reason
         means = (sum(side) / len(side) for side in (row.left, row.right))
-        table.add_row(row.metric, *(alone(style, mean) for mean in means), told, _share(row.superiority))
+        table.add_row(row.metric, *(alone(style, mean) for mean in means), text, _share(row.superiority))
     return table
 
 

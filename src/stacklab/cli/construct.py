@@ -27,53 +27,54 @@ Settings = Annotated[
     typer.Argument(metavar="[FIELD=VALUE]...", help="Settings of the task, for example pairs=4 or offset=3."),
 ]
 TRIED = 1000
-"""Sequences on which lesser sharpness is tried."""
+"""Sequences on which smaller sharpness is tried."""
 
 
 def construct(
     name: Name,
     settings: Settings = None,
     sequences: Annotated[
-        int, typer.Option("--sequences", "-n", min=1, max=1_000_000, help="Fresh ones to answer, a split.")
+        int, typer.Option("--sequences", "-n", min=1, max=1_000_000, help="Fresh sequences to answer per split.")
     ] = 4096,
     heads: Annotated[
-        int | None, typer.Option("--heads", min=1, help="Per step of the construction. Default: as few as will do.")
+        int | None,
+        typer.Option("--heads", min=1, help="Heads per step of the construction. Default: as few as suffice."),
     ] = None,
     sharpness: Annotated[
         float | None,
-        typer.Option("--sharpness", min=0.01, help="What the scores that decide are multiplied by. Default: 16."),
+        typer.Option("--sharpness", min=0.01, help="Factor of the deciding attention scores. Default: 16."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the sequences.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the sequences.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also write attention maps, weights and findings to this folder.")
     ] = None,
 ) -> None:
     """Build a model by hand that solves a task, check every answer, and show how each head works.
 
-    Exit code 3 when an answer is wrong, which a small --sharpness brings about.
+    Exit code 3 if an answer is wrong, as with a small --sharpness.
     """
     from stacklab.base.yamlfile import parse_overrides
     from stacklab.interp.construct.compile import compiled
     from stacklab.interp.construct.registry import SHARPNESS, blueprint
     from stacklab.interp.construct.verify import draw, least_sharpness, verify
 
-    given = parse_overrides(settings or [])
-    plan = blueprint(name, given, sharpness=SHARPNESS if sharpness is None else sharpness, heads=heads)
+    fields = parse_overrides(settings or [])
+    plan = blueprint(name, fields, sharpness=SHARPNESS if sharpness is None else sharpness, heads=heads)
     model = compiled(plan)
     print(f"{name}: {', '.join(f'{field}={_plain(value)}' for field, value in plan.exercise.dump().items())}")
     print(_stack(model))
-    _explain(plan)
+    _print_heads(plan)
     checked = verify(plan, sequences=sequences, seed=seed)
     least = least_sharpness(
-        lambda value: blueprint(name, given, sharpness=value, heads=heads), sequences=min(sequences, TRIED), seed=seed
+        lambda value: blueprint(name, fields, sharpness=value, heads=heads), sequences=min(sequences, TRIED), seed=seed
     )
-    _tell(checked, sharpness=plan.sharpness, least=least)
+    _print_checks(checked, sharpness=plan.sharpness, least=least)
     example = draw(plan, 1, split=plan.exercise.splits[-1], seed=seed)
     panels = _panels(plan, model, example)
-    _show(plan, panels, example)
+    _print_example(plan, panels, example)
     if out is not None:
-        told = {"name": name, "exercise": plan.exercise.dump(), "sharpness": plan.sharpness, "least_sharpness": least}
-        _write(out, model, panels, told | {"verified": [one.dump() for one in checked]})
+        facts = {"name": name, "exercise": plan.exercise.dump(), "sharpness": plan.sharpness, "least_sharpness": least}
+        _write(out, model, panels, facts | {"verified": [one.dump() for one in checked]})
     if any(one.right < one.answers for one in checked):
         raise typer.Exit(3)
 
@@ -92,23 +93,25 @@ def _stack(model: "Transformer") -> str:
     )
 
 
-def _explain(plan: "Blueprint") -> None:
+def _print_heads(plan: "Blueprint") -> None:
     for number, layer in enumerate(plan.layers, start=1):
         print(f"layer {number}, {layer.operation}:")
         for head, each in enumerate(layer.heads):
             print(f"  head {head}: {each.says}")
 
 
-def _tell(checked: "tuple[Verified, ...]", *, sharpness: float, least: int | None) -> None:
+def _print_checks(checked: "tuple[Verified, ...]", *, sharpness: float, least: int | None) -> None:
     for one in checked:
         right = f"{one.right:,} of {one.answers:,} answers right on {one.sequences:,} sequences in float32"
         lead = f"least lead of the right logit {one.margin:.3g}"
         print(f"split {one.split}: {right}; {lead}; {one.changed:,} answers differ in float64")
-    enough = "none up to 64 does" if least is None else f"{least} is the least whole number that does"
+    enough = (
+        "no whole number up to 64 suffices" if least is None else f"{least} is the least whole number that suffices"
+    )
     print(f"sharpness {sharpness:g}; {enough}")
 
 
-def _show(plan: "Blueprint", panels: "Sequence[AttentionPanel]", example: "TaskBatch") -> None:
+def _print_example(plan: "Blueprint", panels: "Sequence[AttentionPanel]", example: "TaskBatch") -> None:
     from stacklab.report.pages.attention_maps import KEY, panel_text
     from stacklab.tasks.parts.show import show
 

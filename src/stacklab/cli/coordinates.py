@@ -29,7 +29,7 @@ def coordinates(
     """Check whether outputs keep their size as the stack grows, with and without maximal-update parametrisation.
 
     Trains the study's base for a few steps at several widths (and depths) under both parametrisations, prints the power
-    of the width with which each part's output grows, and draws it. The number of heads stays: they grow with the width.
+    of the width with which each part's output grows, and draws it. The number of heads is fixed; their size grows.
     """
     from stacklab.report.pages.coordinates import write_coordinates
     from stacklab.run.paths import OutPaths
@@ -37,12 +37,12 @@ def coordinates(
     from stacklab.study.planning.plan import study_folder
     from stacklab.study.spec.load import read_study
 
-    asked: dict[Knob, tuple[int, ...]] = {"d_model": _numbers("--widths", widths)}
+    sizes: dict[Knob, tuple[int, ...]] = {"d_model": _numbers("--widths", widths)}
     if depths is not None:
-        asked["num_layers"] = _numbers("--depths", depths)
+        sizes["num_layers"] = _numbers("--depths", depths)
     spec = read_study(study, scale=request.scale, overrides=request.overrides)
     seeds = request.seeds or spec.scales[request.scale].seeds
-    sweeps = check_coordinates(spec, asked, seeds=seeds, steps=steps, out=request.out, tell=_tell)
+    sweeps = check_coordinates(spec, sizes, seeds=seeds, steps=steps, out=request.out, tell=_print_progress)
     folder = OutPaths(request.out).coordinates(study_folder(spec.name, request).name)
     console = results_console()
     for sweep in sweeps:
@@ -58,14 +58,14 @@ def _table(sweep: "Sweep") -> "Table":
     values, seeds = (", ".join(map(str, numbers)) for numbers in (sweep.values, sweep.seeds))
     table = Table(
         title=f"Powers of {sweep.knob} ({values}) after {sweep.steps} steps, seeds {seeds}",
-        caption="output: mean absolute value of what the part puts out; change: of what training changed in it; mean "
-        f"over seeds ± half the 95 % t interval. flat: both means lie within ±{TOLERANCE:g}, so that settings carry "
-        "over; logits are judged by their change alone",
+        caption="output: power of the mean absolute output; change: power of its mean absolute change by training; "
+        f"mean over seeds ± half the 95 % t interval. flat: both means lie within ±{TOLERANCE:g}, so that settings "
+        "carry over; logits are judged by their change alone",
     )
     table.add_column("part", no_wrap=True)
     for kind in KINDS:
-        for heading in (f"{kind}: output", "change", "so it"):
-            table.add_column(heading, justify="left" if heading == "so it" else "right", no_wrap=True)
+        for heading in (f"{kind}: output", "change", "tendency"):
+            table.add_column(heading, justify="left" if heading == "tendency" else "right", no_wrap=True)
     for part in sweep.parts():
         cells = []
         for kind in KINDS:
@@ -90,8 +90,10 @@ def _numbers(option: str, text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise SpecError(f"{option} {text}: expected whole numbers with commas between, such as 32,64,128") from None
+        raise SpecError(
+            f"{option} {text}: expected whole numbers with commas between them, such as 32,64,128"
+        ) from None
 
 
-def _tell(line: str) -> None:
+def _print_progress(line: str) -> None:
     print(line, file=sys.stderr)

@@ -16,7 +16,7 @@ Subject = Annotated[
 
 def diff(
     a: Subject,
-    b: Annotated[str, typer.Argument(metavar="B", help="What it is set against, named in the same way.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other side, named in the same way.")],
     scale: Scale = DEFAULT_SCALE,
     out: Out = DEFAULT_OUT,
 ) -> None:
@@ -37,4 +37,4 @@ def diff(
     else:
         console.print("no setting differs")
     if left.data_fingerprint != right.data_fingerprint:
-        console.print("their prepared data differ: losses of one are not losses of the other")
+        console.print("their prepared data differ, so their losses are not comparable")

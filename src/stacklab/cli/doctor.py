@@ -35,9 +35,9 @@ def doctor(out: Out = DEFAULT_OUT) -> None:
         ("load", f"{psutil.getloadavg()[0]:.1f} over the last minute", True),
         ("hub", _hub(), True),
     ]
-    table = Table("", "what", "found")
-    for name, found, good in checks:
-        table.add_row("[green]ok[/green]" if good else "[yellow]look[/yellow]", name, found)
+    table = Table("", "what", "value")
+    for name, value, good in checks:
+        table.add_row("[green]ok[/green]" if good else "[yellow]check[/yellow]", name, value)
     results_console().print(table)
 
 

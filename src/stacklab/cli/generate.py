@@ -28,26 +28,30 @@ def generate(
     ],
     prompt: Annotated[
         list[str] | None,
-        typer.Option("--prompt", "-p", help=f"A text to continue, any number of times. Default: {DEFAULT_PROMPT}"),
+        typer.Option("--prompt", "-p", help=f"A text to continue; may be repeated. Default: {DEFAULT_PROMPT}"),
     ] = None,
     prompts_file: Annotated[
         Path | None, typer.Option("--prompts-file", help="A file with a prompt on every line.")
     ] = None,
-    tokens: Annotated[int, typer.Option("--tokens", "-n", min=1, help="At most so many new tokens each.")] = 100,
-    temperature: Annotated[float, typer.Option("--temperature", "-t", help="0 takes the likeliest.")] = 0.8,
-    top_k: Annotated[int | None, typer.Option("--top-k", help="Draw from so many likeliest tokens.")] = None,
+    tokens: Annotated[int, typer.Option("--tokens", "-n", min=1, help="Maximum number of new tokens per text.")] = 100,
+    temperature: Annotated[
+        float, typer.Option("--temperature", "-t", help="Sampling temperature; 0 takes the most likely token.")
+    ] = 0.8,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Draw from this many most likely tokens.")] = None,
     top_p: Annotated[
-        float | None, typer.Option("--top-p", help="Draw from the likeliest tokens that hold so much probability.")
+        float | None, typer.Option("--top-p", help="Draw from the most likely tokens with this much probability.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the sampling.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the sampling.")] = 0,
     novelty: Annotated[
         bool,
-        typer.Option("--novelty", help="Also tell what of each text stands in the run's training data; for runs only."),
+        typer.Option(
+            "--novelty", help="Also report which parts of a text occur in the run's training data; for runs only."
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line for each text, in the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per text, at the end.")] = False,
     out: Out = DEFAULT_OUT,
 ) -> None:
-    """Continue texts with a model. They appear as they are made; the last line says why they stopped."""
+    """Continue texts with a model. They are printed as they are made; the last line says why each one stopped."""
     from stacklab.api import stream
     from stacklab.exchange.generate import against_training, training_of
 
@@ -58,12 +62,12 @@ def generate(
     training = training_of(model, out) if novelty else None
     by_row = {piece.row: piece.whole for piece in pieces if piece.whole} if as_json else _printed(pieces, prompts)
     texts = [by_row[row] for row in sorted(by_row)]
-    found = against_training(texts, training) if training else []
+    novelties = against_training(texts, training) if training else []
     if as_json:
-        _print_json(texts, found)
+        _print_json(texts, novelties)
     else:
-        for row, one in enumerate(found):
-            print(f"{_heading(row, len(prompts))}{_told(one)}")
+        for row, one in enumerate(novelties):
+            print(f"{_heading(row, len(prompts))}{_novelty_text(one)}")
     ends = [f"{len(text.ids)} tokens, {text.stop}" for text in texts]
     print("; ".join(ends if len(ends) == 1 else (f"{n}: {end}" for n, end in enumerate(ends, 1))), file=sys.stderr)
 
@@ -106,7 +110,7 @@ def _heading(row: int, count: int) -> str:
     return "" if count == 1 else f"== {row + 1} of {count}\n"
 
 
-def _told(novelty: "Novelty") -> str:
+def _novelty_text(novelty: "Novelty") -> str:
     shares = ", ".join(
         f"{n}: {share:.0%}" for n, share in enumerate(novelty.shares, 1) if n in SHOWN_GRAMS and share is not None
     )
@@ -116,11 +120,11 @@ def _told(novelty: "Novelty") -> str:
     )
 
 
-def _print_json(texts: "list[Generated]", found: "list[Novelty]") -> None:
+def _print_json(texts: "list[Generated]", novelties: "list[Novelty]") -> None:
     import json
     from dataclasses import asdict
 
     rows = [asdict(text) for text in texts]
-    for row, one in zip(rows, found, strict=False):
+    for row, one in zip(rows, novelties, strict=False):
         row["novelty"] = one.dump()
     print("\n".join(json.dumps(row) for row in rows))

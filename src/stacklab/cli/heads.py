@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stacklab.stats.result import Result
 
 EVERY_HEAD = 16
-"""Up to so many heads in a layer have a map each in the written pictures."""
+"""Layers with up to this many heads get one written map per head."""
 
 
 def heads(
@@ -26,9 +26,9 @@ def heads(
         ),
     ],
     scale: Scale = DEFAULT_SCALE,
-    sequences: Annotated[int, typer.Option("--sequences", "-n", min=1, help="Fresh ones to look at.")] = 256,
+    sequences: Annotated[int, typer.Option("--sequences", "-n", min=1, help="Number of fresh sequences.")] = 256,
     level: Annotated[
-        float, typer.Option("--level", min=1e-6, max=0.5, help="Of the intervals; 0.05 means 95 %.")
+        float, typer.Option("--level", min=1e-6, max=0.5, help="Level of the intervals; 0.05 means 95 %.")
     ] = 0.05,
     maps: Annotated[
         Path | None,
@@ -42,14 +42,14 @@ def heads(
     from stacklab.run.paths import OutPaths
     from stacklab.study.results.references import find_subject
 
-    found = find_subject(subject, scale=scale, out=out)
-    runs = [OutPaths(found.out).run(row.run_id) for row in found.rows if row.status == "finished"]
+    arm = find_subject(subject, scale=scale, out=out)
+    runs = [OutPaths(arm.out).run(row.run_id) for row in arm.rows if row.status == "finished"]
     report = arm_heads(runs, sequences=sequences, level=level)
     console = results_console()
     console.print(_table(report))
-    for role, told in ROLES.items():
-        console.print(f"{role}: {report.absent.get(role, told)}", highlight=False)
-    left_out = len(found.rows) - len(runs)
+    for role, meaning in ROLES.items():
+        console.print(f"{role}: {report.absent.get(role, meaning)}", highlight=False)
+    left_out = len(arm.rows) - len(runs)
     seeds = ", ".join(str(one.seed) for one in report.seeds)
     console.print(
         f"{report.task}, {report.sequences} fresh sequences of split {report.split}; seeds {seeds}"
@@ -68,18 +68,18 @@ def _table(report: "HeadReport") -> "Table":
     untrained = {(row.layer, row.role): row for row in report.untrained}
     for row in report.trained:
         other = untrained[row.layer, row.role]
-        best = (_told(one.best, one.best_value) for one in (row, other))
-        mean = (_told(one.mean, one.mean_value) for one in (row, other))
+        best = (_with_interval(one.best, one.best_value) for one in (row, other))
+        mean = (_with_interval(one.mean, one.mean_value) for one in (row, other))
         table.add_row(str(row.layer + 1), row.role, *best, *mean, _built(report, row), row.where)
     return table
 
 
 def _built(report: "HeadReport", row: "RoleRow") -> str:
-    found = [f"{score.value:.2f} (layer {score.layer + 1})" for score in report.constructed if score.role == row.role]
-    return found[0] if found else "–"
+    scores = [f"{score.value:.2f} (layer {score.layer + 1})" for score in report.constructed if score.role == row.role]
+    return scores[0] if scores else "–"
 
 
-def _told(result: "Result", value: float) -> str:
+def _with_interval(result: "Result", value: float) -> str:
     if result.kind == "undefined":
         return f"{value:.2f}, interval undefined ({result.reason})"
     return f"{value:.2f} [{result.low:.2f}, {result.high:.2f}]"

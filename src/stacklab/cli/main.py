@@ -12,7 +12,7 @@ from stacklab.base.env import apply_defaults
 from stacklab.base.errors import DiskError, Interrupted, StacklabError, UserError
 from stacklab.base.text import cut, visible
 
-EXIT_CODES = """Exit codes: 0 done; 1 a fault of stacklab; 2 what was given cannot be used; 3 some runs failed;
+EXIT_CODES = """Exit codes: 0 done; 1 a bug in stacklab; 2 the input cannot be used; 3 some runs failed;
 130 stopped by the user, the same command resumes."""
 
 COMMANDS = {
@@ -50,7 +50,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-bench_app = typer.Typer(help="Measured comparisons with named peers.", no_args_is_help=True, rich_markup_mode=None)
+bench_app = typer.Typer(help="Measured comparisons with other programs.", no_args_is_help=True, rich_markup_mode=None)
 for group, commands in ((app, COMMANDS), (bench_app, BENCH_COMMANDS)):
     for name, path in commands.items():
         group.command(name)(pkgutil.resolve_name(f"stacklab.cli.{path}"))
@@ -58,14 +58,14 @@ app.add_typer(bench_app, name="bench")
 
 
 def main() -> NoReturn:
-    """Run the command line; one line and an exit code for every error that stacklab foresees."""
+    """Run the command line; expected errors become one line and an exit code."""
     apply_defaults()
     try:
         code = run_command()
-        # What the buffer still holds may have no reader either.
+        # The buffer's rest may have no reader either.
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our output left (`stacklab ... | head`): leave quietly, as other commands do.
+        # The reader of the output has left (`stacklab ... | head`): exit quietly, as other commands do.
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
         code = 128 + signal.SIGPIPE
@@ -73,31 +73,31 @@ def main() -> NoReturn:
 
 
 def run_command() -> int:
-    """The exit code. Raises BrokenPipeError when the reader of the output left."""
+    """The exit code. Raises BrokenPipeError when the reader of the output has left."""
     try:
         app(standalone_mode=True)
-    except SystemExit as left:
-        if isinstance(left.__context__, BrokenPipeError):
-            # typer leaves with 1, which is for faults of stacklab.
-            raise left.__context__ from None
-        return left.code if isinstance(left.code, int) else int(left.code is not None)
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):
+            # typer exits with 1, which is for bugs in stacklab.
+            raise ending.__context__ from None
+        return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
     except StacklabError as error:
         return told(error)
     except MemoryError as error:
-        return told(UserError(f"out of memory: {error or 'what was asked for is too large for this machine'}"))
+        return told(UserError(f"out of memory: {error or 'the request is too large for this machine'}"))
     except KeyboardInterrupt:
         return told(Interrupted("stopped"))
     except BrokenPipeError:
         raise
     except OSError as error:
-        # Of the operating system, about a path that was given and that no command looked at more closely.
+        # An error of the operating system about a path of the user that no command has checked.
         place = cut(str(error.filename or "the disk"))
         return told(DiskError(f"{place}: {error.strerror or error}; name another path"))
     return 0
 
 
 def told(error: StacklabError) -> int:
-    """Print it on one line; returns its exit code."""
-    # What it quotes may come from a file made to harm, such as one with a terminal's commands in the name of a tensor.
+    """Print the error on one line; returns its exit code."""
+    # Quoted text may come from a malicious file, for example terminal commands in the name of a tensor.
     print(f"stacklab: {visible(' '.join(str(error).split()))}", file=sys.stderr)
     return error.exit_code

@@ -19,13 +19,13 @@ Overrides = Annotated[
         metavar="[PATH=VALUE]...", help="Settings of the base, for example model.d_model=128 train.steps=50."
     ),
 ]
-Scale = Annotated[str, typer.Option("--scale", "-s", help="How large to run it; `stacklab studies` lists the scales.")]
+Scale = Annotated[str, typer.Option("--scale", "-s", help="Scale of the study; `stacklab studies` lists them.")]
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="The folder for runs, caches and reports.", envvar="STACKLAB_OUT")
 ]
 
 PLAIN_WIDTH = 120
-"""Columns of tables where standard output is not a terminal, whose width would be known."""
+"""Width of tables in columns where standard output is not a terminal."""
 
 DEFAULT_OUT = Path("stacklab-out")
 DEFAULT_SCALE = "smoke"

@@ -22,7 +22,7 @@ Calibrate = Annotated[
     bool,
     typer.Option(
         "--calibrate/--no-calibrate",
-        help="Train a few steps of every arm to measure a step's time, and layers of attention where arms differ in "
+        help="Train a few steps of every arm to measure step times, and layers of attention where arms differ in "
         "them. Arms matched by step time are measured in any case, once.",
     ),
 ]
@@ -32,7 +32,7 @@ Calibrate = Annotated[
 def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> None:
     """Show what a run would do: arms, counts, memory, measured step time, projected hours, what differs per claim.
 
-    What does not fit into memory or onto the disk is refused, with the nearest setting that does.
+    A plan that does not fit into memory or onto the disk is refused, with the nearest setting that does.
     """
     from stacklab.api import requested_study
     from stacklab.base.units import size
@@ -47,7 +47,7 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     slots = make_engine(request.engine, workers=request.workers).slots(count_runs(planned))
     disk, free = disk_bytes(planned, workers=slots), free_disk(out)
     misfit = _misfit(planned, slots, free)
-    # Measuring takes what a run takes, so what does not fit is not measured either.
+    # Measuring takes the memory of a run, so a plan that does not fit is not measured.
     costs = calibrate_arms(planned, out, workers=slots) if calibrate and not misfit else {}
     chosen = with_tuned(planned, out)
     attention = _attention(chosen, costs, out, slots)
@@ -59,7 +59,7 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
         if table is not None:
             console.print(table)
     for line in chosen.not_asked:
-        console.print(f"not asked: {line}")
+        console.print(f"claim left out: {line}")
     for line in _run_lines(planned):
         console.print(line)
     level = min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)
@@ -86,30 +86,30 @@ def _time_line(chosen: "Plan", costs: dict[str, "RunCost"], workers: int) -> str
 
 
 def _sooner(chosen: "Plan") -> str:
-    """What would end the study before the projected time, which is that of whole runs in processes of their own."""
+    """What would shorten the projected time, which is that of whole runs in processes of their own."""
     from stacklab.run.stacking import why_alone
 
     specs = [spec for _, _, spec in chosen.runs()]
-    stops = " at most, for runs stop once solved" if any(spec.train.stop for spec in specs) else ""
+    stops = " at most, since runs stop once solved" if any(spec.train.stop for spec in specs) else ""
     together = sum(why_alone(spec) is None for spec in specs)
     shared = f"; {together} of {len(specs)} runs can be trained together (--engine replicas)" if together else ""
     return stops + shared
 
 
 def _attention(chosen: "Plan", costs: dict[str, "RunCost"], out: Path, workers: int) -> "Table | None":
-    """What attention costs; None where arms do not differ in it, or where steps are not measured either."""
+    """The time of attention; None if arms do not differ in it, or if steps are not measured."""
     from stacklab.cli.plan_tables import attention_table
     from stacklab.study.engines.machine import threads_each
     from stacklab.study.planning.attention_cost import attention_costs, attention_differs
 
     if not costs or not attention_differs(arm.config for arm in chosen.arms):
         return None
-    found = attention_costs({arm.name: arm for arm in chosen.arms}, out, threads=threads_each(workers))
-    return attention_table(chosen, found, costs)
+    attention = attention_costs({arm.name: arm for arm in chosen.arms}, out, threads=threads_each(workers))
+    return attention_table(chosen, attention, costs)
 
 
 def _misfit(chosen: "Plan", workers: int, free: int) -> SpecError | None:
-    """Why the plan does not fit on this machine: raised only after the plan was shown."""
+    """The error of a plan that does not fit on this machine: raised only after the plan is printed."""
     import psutil
 
     from stacklab.study.planning.fit import check_fits
@@ -124,8 +124,8 @@ def _misfit(chosen: "Plan", workers: int, free: int) -> SpecError | None:
 def _data_line(chosen: "Plan") -> str:
     facts = chosen.data
     if "task" in facts:
-        several = "" if len({arm.data_fingerprint for arm in chosen.arms}) == 1 else " and the arms' own"
-        return f"data: the task {facts['source']['name']}{several}, fresh sequences at every step"
+        own = "" if len({arm.data_fingerprint for arm in chosen.arms}) == 1 else " and the arms' own"
+        return f"data: the task {facts['source']['name']}{own}, fresh sequences at every step"
     return (
         f"data: {facts['records']['kept']} records after {facts['records']['duplicates']} duplicates, "
         f"{facts['splits']['train']['tokens_per_epoch']:,} training tokens an epoch"
@@ -157,8 +157,8 @@ def _retry_line(chosen: "Plan", retry: "RetrySpec") -> str:
 
     rates, most = ", ".join(map(_number, retry.learning_rates)), len(most_retries(chosen).runs())
     return (
-        f"retry: a stack that would count as failing is first trained at {rates} as well, with the same seeds: at most "
-        f"{most} runs more"
+        f"retry: a stack that fails is also trained at {rates}, with the same seeds, before it counts as failing: at "
+        f"most {most} more runs"
     )
 
 
@@ -171,22 +171,21 @@ UNITS = {"paired": "the paired difference", "unpaired": "a run"}
 
 
 def _power(pairing: "Pairing", seeds: int, level: float) -> str:
-    """What the seeds can show, for effects in the unit of the comparison."""
+    """The power of the seeds, for effects in the unit of the comparison."""
     from stacklab.stats.comparison import COMPARISONS
     from stacklab.stats.needed import seeds_for_effect
     from stacklab.stats.power import difference_power
 
     if seeds < 2:
-        return "one seed has no power: no interval can be given; two seeds are the least"
+        return "one seed has neither interval nor power; at least two seeds are needed"
     by = COMPARISONS[pairing]
-    told = [
+    powers = [
         f"{effect:g}: {difference_power(effect, by.design(seeds), level=level):.0%} "
-        f"({seeds_for_effect(by, effect, level=level)} for 80%)"
+        f"({seeds_for_effect(by, effect, level=level)} seeds for 80%)"
         for effect in EFFECTS
     ]
     smallest = by.smallest_p(seeds)
     return (
-        f"{pairing}: the smallest two-sided p that an exact permutation test on {seeds} seeds can reach is "
-        f"{smallest:.3g}; power at level {level:.3g} to find a difference of so many standard deviations of "
-        f"{UNITS[pairing]} (seeds needed): " + ", ".join(told)
+        f"{pairing}: the smallest two-sided p of an exact permutation test on {seeds} seeds is {smallest:.3g}; power "
+        f"at level {level:.3g} by difference in standard deviations of {UNITS[pairing]}: " + ", ".join(powers)
     )

@@ -12,9 +12,9 @@ from stacklab.study.planning.plan import Plan
 
 
 def arm_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
-    """What each arm is and what a step of it costs."""
+    """The size of each arm and the time of its training step."""
     table = Table("arm", "layers", "d_model")
-    for heading in ("parameters", "non-embedding", "FLOPs/token", "a step"):
+    for heading in ("parameters", "non-embedding", "FLOPs/token", "step time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for arm in plan.arms:
         model = arm.config.model
@@ -31,38 +31,38 @@ def arm_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
 
 
 def match_table(plan: Plan) -> Table | None:
-    """The solved controls, and how they compare with their targets by every convention; None without any."""
-    table = Table("control", "equals", "by", "left over", title="matched controls")
+    """The solved controls, compared with their targets by every convention; None without any."""
+    table = Table("control", "equals", "knob", "residual", title="matched controls")
     for heading in ("parameters", "non-embedding", "FLOPs/token"):
         table.add_column(heading, justify="right")
     measured = []
     for arm in plan.arms:
-        found = arm.match
-        if found is None:
+        match = arm.match
+        if match is None:
             continue
         others = (
-            found.others.get(name) for name in ("total_parameters", "non_embedding_parameters", "flops_per_token")
+            match.others.get(name) for name in ("total_parameters", "non_embedding_parameters", "flops_per_token")
         )
         table.add_row(
             arm.label,
-            f"{found.quantity} of {found.to}",
-            f"{found.knob} = {found.value}",
-            f"{found.residual:+.2%}",
+            f"{match.quantity} of {match.to}",
+            f"{match.knob} = {match.value}",
+            f"{match.residual:+.2%}",
             *("" if other is None else f"{other:+.2%}" for other in others),
         )
-        if found.times is not None:
-            measured.append(f"{arm.label}: {found.times.text()}")
+        if match.times is not None:
+            measured.append(f"{arm.label}: {match.times.text()}")
     table.caption = "\n".join(measured) or None
     return table if table.row_count else None
 
 
 def memory_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
-    """What one run of each arm holds at its peak, estimated by parts, and the measured peak of its process."""
+    """The peak memory of one run of each arm, estimated by parts, and the measured peak of its process."""
     table = Table(
         "arm",
         title="memory of one run in MiB, estimated by parts",
-        caption="scores: what attention holds at once of scores, probabilities, their mask and gradient, in pieces; "
-        "B x heads x T²: all scores of one layer, once",
+        caption="scores: the scores, probabilities, mask and gradient that attention holds at a time, in pieces; "
+        "B x heads x T²: all scores of one layer",
     )
     headings = ("weights, gradients", "optimizer", "activations", "scores", "B x heads x T²", "loss chunk")
     for heading in (*headings, "process", "sum", "measured"):
@@ -81,15 +81,15 @@ def memory_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
 
 
 def attention_table(plan: Plan, attention: AttentionCosts, costs: Mapping[str, RunCost]) -> Table:
-    """What attention takes of a step, layer by layer, and the step that follows from it beside the measured one."""
+    """The time of attention in a step, by layer, and the predicted step beside the measured one."""
     reference = next((arm for arm in plan.arms if arm.name == _reference(plan)), plan.arms[0])
     table = Table(
         "arm",
         "heads by layer",
         "by layer, ms",
         title="attention in a step, measured per layer",
-        caption=f"{attention.text()}. A step predicted: that of {reference.label}, with this arm's attention in place "
-        "of its own; for arms that differ from it in attention alone",
+        caption=f"{attention.text()}. Step predicted: that of {reference.label}, with its attention replaced by this "
+        "arm's; for arms that differ from it in attention alone",
     )
     for heading in ("all layers", "of the step", "step predicted", "step measured"):
         table.add_column(heading, justify="right")
@@ -112,7 +112,7 @@ def attention_table(plan: Plan, attention: AttentionCosts, costs: Mapping[str, R
 
 
 def _reference(plan: Plan) -> str | None:
-    """The arm that steps are predicted from: the study's control, or the first of the trend's reference."""
+    """The arm from which steps are predicted: the study's control, or the first arm of the trend's reference."""
     trend = plan.study.trend
     return plan.study.control or (trend.series[trend.reference][0] if trend else None)
 
@@ -129,5 +129,5 @@ def contrast_table(plan: Plan) -> Table | None:
 
 
 def _mebibytes(size: int) -> str:
-    found = size / 2**20
-    return f"{found:,.0f}" if found >= 100 else f"{found:.1f}"
+    mebibytes = size / 2**20
+    return f"{mebibytes:,.0f}" if mebibytes >= 100 else f"{mebibytes:.1f}"

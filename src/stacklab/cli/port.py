@@ -17,14 +17,16 @@ def import_(
             "folder, or a llama2.c model.bin.",
         ),
     ],
-    name: Annotated[str | None, typer.Option("--name", help="Of the model here. Default: the source's.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the imported model. Default: the source's.")
+    ] = None,
     tokenizer: Annotated[
         Path | None,
         typer.Option("--tokenizer", help="A tokenizer.json or a llama2.c tokenizer.bin, in place of the source's own."),
     ] = None,
     out: Out = DEFAULT_OUT,
 ) -> None:
-    """Bring in a model of another program, to generate with it, look at it or export it."""
+    """Import a model of another program, to generate with it, inspect it or export it."""
     from stacklab.exchange.import_ import import_model
     from stacklab.exchange.portable import check_vocabulary
     from stacklab.model.count import count_parameters
@@ -38,7 +40,7 @@ def import_(
     for note in done.model.notes:
         print(f"note: {note}")
     if done.model.tokenizer is None:
-        print("it has no tokenizer: prompts are ids with blanks between them; --tokenizer gives it one")
+        print("it has no tokenizer: prompts are ids with blanks between them; --tokenizer adds one")
     elif padded := check_vocabulary(done.model.tokenizer, spec):
         print(f"padded: {padded:,} of the vocabulary's {spec.vocab_size:,} rows belong to no token")
     print(f"written: {done.folder}")
@@ -55,13 +57,13 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="gpt2, gpt-neo, llama, stacklab (our own class, which travels along) or onnx. Default: the first of "
-            "the classes of transformers that is exact, else our own.",
+            help="gpt2, gpt-neo, llama, stacklab (our own class, whose code is included) or onnx. Default: the first "
+            "class of transformers that is exact, else our own.",
         ),
     ] = None,
     out: Out = DEFAULT_OUT,
 ) -> None:
-    """Write a model as a folder that other programs open, and check that it computes the same there."""
+    """Write a model as a folder that other programs open, and compare its logits there."""
     from stacklab.exchange.export import export_model
 
     done = export_model(model, folder, out=out, format=format)
@@ -71,5 +73,5 @@ def export(
     else:
         print(f"checked: opened again, its logits differ from the model's by at most {done.difference:.2g}")
     if not done.has_tokenizer:
-        print("it has no tokenizer: the model knows ids alone")
+        print("it has no tokenizer: the model takes ids only")
     print(f"written: {done.folder} ({done.format})")

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 AuditFiles = Annotated[
     list[Path] | None,
-    typer.Option("--audit", help="A log of the source, to audit beside what was reproduced; may be repeated."),
+    typer.Option("--audit", help="A log of the source, to audit beside the reproduction; may be repeated."),
 ]
 
 
 @with_request(without=("looks", "engine", "workers"))
 def report(study: str, request: "StudyRequest", audit: AuditFiles = None) -> None:
-    """Write the report of a study anew from its folders, finished or not, and print the verdicts.
+    """Write the report of a study again from its folders, finished or not, and print the verdicts.
 
-    Give the settings and seeds that it was run with, or the path of its folder in <out>/studies.
+    Name the settings and seeds that it was run with, or the path of its folder in <out>/studies.
     """
     from stacklab.audit.examine import audit as examine
     from stacklab.report.pages.terminal import verdict_table

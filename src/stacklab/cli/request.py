@@ -1,7 +1,7 @@
-"""The arguments and options that say how a study is to be run, for every command that takes them.
+"""The arguments and options of a request to run a study, for every command that takes them.
 
 A command gets one `request` made of all of them, or of those that it names: @with_request("seeds"). A new option of
-`run` and `plan` is an entry of OPTIONS here, a field of StudyRequest, and the place where it acts.
+`run` and `plan` is an entry of OPTIONS here, a field of StudyRequest, and the code that uses it.
 """
 
 import inspect
@@ -51,8 +51,8 @@ OPTIONS = {
         typer.Option(
             "--looks",
             min=1,
-            help="Declare before the first run how often results may be looked at, with more seeds each time; every "
-            "look is judged at its share of the level. Default: 1.",
+            help="Number of looks at the results, each with more seeds, declared before the first run; every look is "
+            "judged at its share of the level. Default: 1.",
         ),
     ),
     "learning_rates": Option(
@@ -73,15 +73,17 @@ OPTIONS = {
     ),
     "tuning_seeds": Option(
         str | None,
-        typer.Option("--tuning-seeds", help="The seeds of the grid, other than the claims' seeds. Default: 1001,1002."),
+        typer.Option(
+            "--tuning-seeds", help="The seeds of the grid, distinct from the claims' seeds. Default: 1001,1002."
+        ),
         parse=lambda name, text: parse_seeds(text),
     ),
     "retry_rates": Option(
         str | None,
         typer.Option(
             "--retry-rates",
-            help="For a study with a grid: learning rates at which a stack that would count as failing is trained "
-            "again, for example 5e-4,1e-3,2e-3. Default: the scale's retry rates, if it has some.",
+            help="For a study with a grid: learning rates at which a stack is trained again before it counts as "
+            "failing, for example 5e-4,1e-3,2e-3. Default: the scale's retry rates, if it has any.",
         ),
         parse=parse_numbers,
     ),
@@ -100,11 +102,10 @@ GRID = {"learning_rates": "learning_rates", "weight_decays": "weight_decays", "t
 
 
 def with_request(*names: str, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the study, its overrides, the scale, the named options (all, if none is named) and the output
-    folder.
+    """Add the study, its overrides, the scale, the named options (default: all) and the output folder to a command.
 
-    The command is called with `study` (name or path) and `request`, beside parameters of its own. A parameter of
-    its own that is called `out` takes the place of the output folder.
+    The command is called with `study` (name or path) and `request`, besides parameters of its own. An own parameter
+    `out` replaces the output folder.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -117,10 +118,10 @@ def with_request(*names: str, without: Collection[str] = ()) -> Callable[[Callab
         def run(*args: Any, **kwargs: Any) -> None:
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            given = bound.arguments
-            study = given.pop("study")
-            kept = {one.name: given.pop(one.name) for one in own}
-            command(study=study, request=parse_request(given), **kept)
+            arguments = bound.arguments
+            study = arguments.pop("study")
+            own_arguments = {one.name: arguments.pop(one.name) for one in own}
+            command(study=study, request=parse_request(arguments), **own_arguments)
 
         run.__doc__, run.__name__ = command.__doc__, command.__name__
         run.__signature__ = signature  # type: ignore[attr-defined]
@@ -130,21 +131,21 @@ def with_request(*names: str, without: Collection[str] = ()) -> Callable[[Callab
     return decorate
 
 
-def parse_request(given: Mapping[str, Any]) -> "StudyRequest":
-    """The request that options make. Raises SpecError naming the option that is wrong."""
+def parse_request(arguments: Mapping[str, Any]) -> "StudyRequest":
+    """The request from parsed arguments. Raises SpecError naming the option that is wrong."""
     from stacklab.study.spec.request import make_request
 
     parsed = {
         name: OPTIONS[name].parse(f"--{name.replace('_', '-')}", value) if name in OPTIONS else value
-        for name, value in given.items()
+        for name, value in arguments.items()
         if value is not None
     }
     grid = {field: parsed.pop(name) for name, field in GRID.items() if name in parsed}
     if grid and "learning_rates" not in grid:
-        raise SpecError("--weight-decays and --tuning-seeds belong to --learning-rates, which is not given")
+        raise SpecError("--weight-decays and --tuning-seeds need --learning-rates")
     if "retry_rates" in parsed:
         parsed["retry"] = {"learning_rates": parsed.pop("retry_rates")}
-    fields = parsed | ({"tuning": grid} if grid else {}) | {"overrides": tuple(given.get("overrides") or ())}
+    fields = parsed | ({"tuning": grid} if grid else {}) | {"overrides": tuple(arguments.get("overrides") or ())}
     return make_request(fields)
 
 

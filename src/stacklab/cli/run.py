@@ -19,9 +19,9 @@ MoreSeeds = Annotated[
 
 @with_request()
 def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> None:
-    """Train what is not trained yet, then print the verdicts and write the report.
+    """Train all runs that are not trained yet, then print the verdicts and write the report.
 
-    Runs that are finished are skipped, stopped ones resume from their last checkpoint. Ctrl-C stops cleanly.
+    Finished runs are skipped, stopped ones resume from their last checkpoint. Ctrl-C stops cleanly.
     """
     import psutil
 
@@ -45,7 +45,7 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
 
 
 def _check_ends(result: "StudyResult") -> None:
-    """Raises RunsFailedError for a run that failed, and for an arm without a learning rate of its own."""
+    """Raises RunsFailedError for a failed run, and for an arm without a best learning rate because runs are missing."""
     from stacklab.base.errors import RunsFailedError
 
     rows = (*result.rows, *result.retried)
@@ -56,4 +56,4 @@ def _check_ends(result: "StudyResult") -> None:
             f"{len(failed)} of {len(rows)} runs failed, the first: {first.arm} seed {first.seed}: {first.reason}"
         )
     if lost := [tuned for tuned in result.tuning if tuned.chosen is None and any(at.missing for at in tuned.points)]:
-        raise RunsFailedError(f"no arm is at its own best rate; the first, {lost[0].arm}: {lost[0].reason}")
+        raise RunsFailedError(f"no arm was trained at its own best rate; the first, {lost[0].arm}: {lost[0].reason}")

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 def status(
     folder: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="Part of a study folder's name; without it, all are shown.")
+        str | None, typer.Argument(metavar="[STUDY]", help="Part of a study folder's name; by default all are shown.")
     ] = None,
     out: Out = DEFAULT_OUT,
 ) -> None:
-    """Show how far every run of the studies in the output folder has come."""
+    """Show the progress of every run of the studies in the output folder."""
     from rich.table import Table
 
     from stacklab.base.errors import DataError
@@ -34,7 +34,7 @@ def status(
     console = results_console()
     for path in chosen:
         plan = load_plan(path)
-        # The runs of the grid are summed up in a line for each arm.
+        # Tuning runs are summarised in one line per arm.
         stages = [needed(plan, out) for stage, needed in NEEDED.items() if stage is not TUNING]
         steps = {arm.name: arm.config.train.steps for stage in stages for arm in stage.arms}
         rows = [row for stage in stages for row in collect(stage, out)]

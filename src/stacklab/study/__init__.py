@@ -1,4 +1,4 @@
-"""Studies: from a file that asks a question to the results that answer it.
+"""Studies: from a study file to results and verdicts.
 
 spec (what a study says) -> planning (arms, controls, contrasts, memory, time) -> engines (how runs are carried out)
 -> results (tables, verdicts, thresholds, ledger) -> execution (a whole study, its looks and its live view).

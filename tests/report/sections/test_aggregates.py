@@ -52,7 +52,7 @@ def no_problems(tree: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("study", "told"),
     [
-        ({"tree": no_problems(study_tree()), "hops": ()}, "this scale asks no problems (evaluate.problems: 0)"),
+        ({"tree": no_problems(study_tree()), "hops": ()}, "this scale evaluates no problems (evaluate.problems: 0)"),
         ({"hops": (1, 2)}, "no run has accuracy.hops_4"),
     ],
 )

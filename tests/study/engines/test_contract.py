@@ -59,7 +59,7 @@ def test_a_failure_costs_its_run_only_and_is_not_tried_again(tmp_path: Path, eng
     assert not RunPaths(good).error.exists()
 
 
-def test_a_failure_is_told_when_it_cannot_be_written(tmp_path: Path, engine: Engine, watch: Notes) -> None:
+def test_a_failure_is_reported_when_it_cannot_be_written(tmp_path: Path, engine: Engine, watch: Notes) -> None:
     folder = make_run(tmp_path / "bug", error="bug")
     RunPaths(folder).error.mkdir()
     assert engine.run([folder], watch=watch) == [RunEnd(folder, "failed", "ValueError: a bug of ours")]

@@ -10,7 +10,7 @@ from stacklab.study.engines import machine
 @pytest.mark.parametrize(
     ("text", "workers"), [("150000 100000", 1), ("200000 100000", 2), ("max 100000", 16), ("50000 100000", 1), ("", 16)]
 )
-def test_a_container_s_quota_limits_the_cores(
+def test_the_quota_of_a_container_limits_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, workers: int
 ) -> None:
     quota = tmp_path / "cpu.max"

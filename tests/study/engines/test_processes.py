@@ -37,11 +37,11 @@ def test_a_run_that_is_always_killed_fails_with_the_reason(tmp_path: Path, watch
     assert reason in (folder / "error.json").read_text()
 
 
-def test_a_worker_stopped_by_somebody_else_is_started_again(tmp_path: Path, watch: Notes) -> None:
+def test_a_worker_stopped_by_another_process_is_started_again(tmp_path: Path, watch: Notes) -> None:
     folder = make_run(tmp_path / "a", steps=20, terminates=True)
     assert processes(1).run([folder], watch=watch) == [RunEnd(folder, "finished", attempts=2)]
     assert steps(folder) == list(range(1, 21))
-    assert watch.gone == ["a: stopped by somebody else; attempt 1 of 3"]
+    assert watch.gone == ["a: stopped by another process; attempt 1 of 3"]
 
 
 def test_the_death_of_the_server_costs_one_attempt(tmp_path: Path, watch: Notes) -> None:

@@ -21,7 +21,7 @@ def test_engines_have_the_name_they_are_chosen_by(name: str) -> None:
         ("inline", 2, "workers: the inline engine trains one run at a time, not 2; use processes"),
     ],
 )
-def test_what_cannot_be_had_says_so(name: str, workers: int | None, message: str) -> None:
+def test_invalid_engines_and_workers_are_refused(name: str, workers: int | None, message: str) -> None:
     with pytest.raises(SpecError) as caught:
         make_engine(name, workers=workers)
     assert str(caught.value) == message

@@ -29,7 +29,7 @@ def test_groups_are_cut_so_that_every_worker_has_a_stack(tmp_path: Path) -> None
     assert reasons == {"model.dropout = 0.1 is not supported in a stack": 1}
 
 
-def test_a_gpu_leaves_all_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_trained_alone_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stacklab.study.engines.replicas.gpus", lambda: ["0"])
     folders = [paths.folder for paths in make_runs(tmp_path, [task_spec(seed=1), task_spec(seed=2)])]
     jobs, reasons = make_jobs(folders, workers=2)
@@ -37,7 +37,7 @@ def test_a_gpu_leaves_all_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert reasons == {"stacks are for machines without a GPU": 2}
 
 
-def test_a_killed_stack_is_tried_again_without_what_was_over(tmp_path: Path, watch: Notes) -> None:
+def test_a_killed_stack_is_retried_without_the_runs_that_had_ended(tmp_path: Path, watch: Notes) -> None:
     folders = (make_run(tmp_path / "a"), make_run(tmp_path / "b", kills=1), make_run(tmp_path / "c"))
     jobs = [Job(folders, "fake_runs:execute_together")]
     ends = carry_out(jobs, workers=1, watch=watch, target=TARGET, preload=())
@@ -51,7 +51,7 @@ def test_a_killed_stack_is_tried_again_without_what_was_over(tmp_path: Path, wat
     assert [steps(folder) for folder in folders] == [[1, 2, 3]] * 3
 
 
-def test_a_bug_ends_what_is_not_over(tmp_path: Path, watch: Notes) -> None:
+def test_a_bug_fails_the_runs_that_have_not_ended(tmp_path: Path, watch: Notes) -> None:
     folders = (make_run(tmp_path / "a"), make_run(tmp_path / "b", error="bug"), make_run(tmp_path / "c"))
     ends = carry_out([Job(folders, "fake_runs:execute_together")], workers=1, watch=watch, target=TARGET, preload=())
     assert [ends[folder].status for folder in folders] == ["finished", "failed", "failed"]

@@ -38,7 +38,7 @@ def say(folder: Path, **changes: Any) -> None:
     (folder / "progress.json").write_text(json.dumps({**ROW, "time": time.time() + 1, "pid": 1, **changes}))
 
 
-def test_plain_lines_tell_start_heartbeat_and_end(tmp_path: Path, clock: Clock) -> None:
+def test_plain_lines_report_start_heartbeat_and_end(tmp_path: Path, clock: Clock) -> None:
     (one, two, old, other), labels = folders_and_labels(tmp_path, 4)
     output = io.StringIO()
     with live(labels, total=4, console=Console(file=output, width=40)) as watch:

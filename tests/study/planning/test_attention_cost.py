@@ -76,7 +76,7 @@ def test_a_run_of_a_trend_has_it_measured_once_and_kept_in_the_plan(
     assert load_plan(tmp_path / "saved") == plan
 
 
-def test_seconds_are_of_a_step_by_layer(machine: FakeMachine, tmp_path: Path) -> None:
+def test_seconds_are_per_step_and_layer(machine: FakeMachine, tmp_path: Path) -> None:
     arms = {
         "plain": Arm(num_heads=[2, 4]),
         "accumulated": Arm(num_heads=[2, 4], batch=(4, 1)),
@@ -104,7 +104,7 @@ def test_which_arms_differ_in_attention() -> None:
     assert not any(differ_in_attention_alone(plain, other) for other in (wide, deep, Arm(batch=(8, None)).config))
 
 
-def test_positions_are_of_attention_where_it_turns_them() -> None:
+def test_rotary_positions_are_part_of_attention() -> None:
     learned, added, none = Arm().config, Arm(position="sinusoidal").config, Arm(position="none").config
     rotary, slower = Arm(position="rotary").config, Arm(position={"kind": "rotary", "base": 500.0}).config
     assert not attention_differs([learned, added, none])
@@ -119,11 +119,11 @@ def test_a_damaged_measurement_says_how_to_mend_it(machine: FakeMachine, tmp_pat
     attention_costs({"one": Arm()}, tmp_path, threads=1)
     (kept,) = OutPaths(tmp_path).attention.glob("[!.]*.json")
     kept.write_text("{}")
-    with pytest.raises(DataError, match="delete it to measure anew"):
+    with pytest.raises(DataError, match="delete it to measure again"):
         attention_costs({"one": Arm()}, tmp_path, threads=1)
 
 
 @pytest.mark.trains
-def test_it_is_measured_for_real(tmp_path: Path) -> None:
+def test_a_real_measurement_of_attention(tmp_path: Path) -> None:
     costs = attention_costs({"one": Arm(num_layers=1)}, tmp_path, threads=1)
     assert 1e-6 < costs.of("one") < 10

@@ -65,7 +65,7 @@ def test_a_second_plan_has_the_same_runs_and_measures_nothing(
     assert load_plan(tmp_path / "saved") == first
 
 
-def test_the_solved_arm_says_by_what_it_was_measured(timed: Path, machine: FakeMachine) -> None:
+def test_the_solved_arm_describes_its_measurement(timed: Path, machine: FakeMachine) -> None:
     match = planned(timed).arm("wide").match
     assert match is not None
     assert match.times is not None
@@ -76,7 +76,7 @@ def test_the_solved_arm_says_by_what_it_was_measured(timed: Path, machine: FakeM
     assert "10 rounds in turn, 1 thread of " in match.times.text()
 
 
-def test_it_is_measured_with_the_threads_of_a_run(timed: Path, machine: FakeMachine) -> None:
+def test_step_times_are_measured_with_the_threads_of_a_run(timed: Path, machine: FakeMachine) -> None:
     planned(timed, workers=2)
     assert {call["threads"] for call in machine.calls} == {3}
     calls = len(machine.calls)
@@ -111,7 +111,7 @@ def test_an_arm_that_the_scale_leaves_out_is_not_measured(timed: Path, machine: 
 
 def test_no_value_within_tolerance_is_an_error_that_keeps_nothing(timed: Path, machine: FakeMachine) -> None:
     timed.write_text(timed.read_text().replace("knob: model.d_ff}", "knob: model.d_ff, multiple_of: 500}"))
-    with pytest.raises(MatchError, match=r"arms\.wide\.match: no model\.d_ff was found .* nearest: 500 \(\+"):
+    with pytest.raises(MatchError, match=r"arms\.wide\.match: no model\.d_ff that was timed .* nearest: 500 \(\+"):
         planned(timed)
     assert not list(OutPaths(timed.parent / "out").matches.glob("*.json"))
 
@@ -120,7 +120,7 @@ def test_a_damaged_measurement_says_how_to_mend_it(timed: Path, machine: FakeMac
     planned(timed)
     (kept,) = OutPaths(timed.parent / "out").matches.glob("[!.]*.json")
     kept.write_text("{}")
-    with pytest.raises(DataError, match="delete it to measure anew"):
+    with pytest.raises(DataError, match="delete it to measure again"):
         planned(timed)
 
 
@@ -135,7 +135,7 @@ def test_real_steps_are_timed_in_turn(timed: Path) -> None:
     assert 1e-5 < match.times.target_seconds < 10
 
 
-def test_what_cannot_be_measured_is_said(timed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_measurement_is_reported(timed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(match_step_time, "MEASUREMENT", "nothing")
     with pytest.raises(
         StacklabError,

@@ -39,7 +39,7 @@ def test_a_plan_of_another_version_says_how_to_go_on(tiny: Path, tmp_path: Path)
         load_plan(tmp_path)
 
 
-def test_runs_are_every_arm_with_every_seed_dearest_first(tiny: Path) -> None:
+def test_runs_are_every_arm_with_every_seed_most_expensive_first(tiny: Path) -> None:
     plan = planned(tiny)
     runs = [(arm.name, seed) for arm, seed, _ in plan.runs()]
     assert set(runs) == {(arm, seed) for arm in ("deep", "shallow", "wide") for seed in (1, 2)}
@@ -81,7 +81,7 @@ def test_per_layer_settings_equal_in_all_layers_do_not_differ_by_depth_alone(tin
         (["model.linear_bias.output=true"], ["model.linear_bias.output"]),
     ],
 )
-def test_settings_are_compared_as_they_come_out(tiny: Path, overrides: list[str], moved: list[str]) -> None:
+def test_effective_settings_are_compared(tiny: Path, overrides: list[str], moved: list[str]) -> None:
     pair = planned(tiny).arm("deep").config, planned(tiny, *overrides).arm("deep").config
     assert [row.path for row in differences(*pair)] == moved
 
@@ -137,10 +137,10 @@ def test_a_match_that_cannot_be_is_refused_with_its_reason(tiny: Path, old: str,
         planned(tiny)
 
 
-def test_a_claim_without_its_arm_or_its_problems_is_not_asked(tiny: Path) -> None:
+def test_a_claim_without_its_arm_or_its_problems_is_left_out(tiny: Path) -> None:
     edit(tiny, "metric: train_probe.loss", "metric: accuracy.hops_7")
     assert planned(tiny, scale="one-arm").not_asked[0] == "fit:shallow: this scale runs without the arm shallow"
-    absent = "the data have no problems that give accuracy.hops_7 (they give accuracy, accuracy.hops_"
+    absent = "the data have no problems for accuracy.hops_7 (only for accuracy, accuracy.hops_"
     assert absent in planned(tiny).not_asked[0]
     assert "(evaluate.problems: 0)" in planned(tiny, "evaluate.problems=0").not_asked[0]
 
@@ -174,9 +174,9 @@ def test_epochs_become_steps_and_steps_given_later_replace_them(tiny: Path) -> N
     assert planned(tiny, "train.steps=9").arm("deep").config.train.steps == 9
 
 
-def test_epochs_are_of_text(tmp_path: Path) -> None:
+def test_a_task_has_no_epochs(tmp_path: Path) -> None:
     study = read_study("parity", scale="smoke", overrides=["train.epochs=1"])
-    with pytest.raises(SpecError, match=r"train\.epochs: a task draws fresh sequences .* give train\.steps"):
+    with pytest.raises(SpecError, match=r"train\.epochs: a task draws fresh sequences .* set train\.steps"):
         make_plan(study, StudyRequest(scale="smoke", out=tmp_path))
 
 
@@ -198,7 +198,7 @@ def test_what_is_longer_than_the_context_is_refused_before_it_is_drawn(
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train.stop.metric=validation.acuracy", r"'validation\.acuracy' is not measured; there are .*\.k=1, "),
+        ("train.stop.metric=validation.acuracy", r"'validation\.acuracy' is not measured; choose one of .*\.k=1, "),
         ("train.stop.metric=validation.accuracy.k=7", "is not measured"),
         ("train.stop.at_least=1.5", r"train\.stop\.at_least = 1\.5: a share of answers is at most 1"),
     ],
@@ -209,10 +209,10 @@ def test_a_goal_that_cannot_be_reached_is_refused(override: str, message: str, t
         make_plan(study, StudyRequest(scale="smoke", out=tmp_path))
 
 
-def test_a_claim_on_a_slice_that_the_probe_does_not_hold_is_not_asked(tmp_path: Path) -> None:
+def test_a_claim_on_a_slice_that_the_probe_does_not_hold_is_left_out(tmp_path: Path) -> None:
     plan = load_study("hops", overrides=["data.probe=1"], out=tmp_path).plan()
     assert not plan.contrasts
-    assert any("no problems that give validation.accuracy.k=1" in line for line in plan.not_asked)
+    assert any("no problems for validation.accuracy.k=1" in line for line in plan.not_asked)
 
 
 @pytest.mark.parametrize("name", TASK_STUDIES)
@@ -222,7 +222,7 @@ def test_every_scale_of_the_studies_over_tasks_can_be_planned(name: str, tmp_pat
 
 
 def test_seeds_must_be_distinct(tiny: Path) -> None:
-    with pytest.raises(SpecError, match="--seeds: seed 3 is given twice"):
+    with pytest.raises(SpecError, match="--seeds: seed 3 appears twice"):
         load_study(str(tiny), seeds=(3, 3))
 
 

@@ -33,7 +33,7 @@ def test_workers_take_the_next_run_as_they_become_free(plan: Plan) -> None:
     assert projected_seconds(plan, costs, workers=4) == 2 * 4.5
 
 
-def test_the_most_that_retries_take_is_told_apart(tmp_path: Path) -> None:
+def test_the_time_of_all_retries_is_projected_separately(tmp_path: Path) -> None:
     """Two arms at two other rates with three seeds, each as long as the arm's own runs."""
     plan = planned(tmp_path)
     costs = {arm.name: cost(0.0) for arm in plan.arms}
@@ -56,6 +56,6 @@ def test_every_arm_is_measured_and_nothing_is_written(plan: Plan, tiny: Path) ->
     assert sorted(out.rglob("*")) == before
 
 
-def test_what_cannot_be_measured_is_said(plan: Plan, tmp_path: Path) -> None:
+def test_a_failed_measurement_is_reported(plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(StacklabError, match=r"measuring a run failed: .*no usable prepared data"):
         calibrate(plan, tmp_path / "elsewhere", workers=1)

@@ -98,25 +98,25 @@ def test_a_stack_that_was_tuned_does_not_fail_where_it_solves_at_the_shared_rate
     assert (deep.verdict, deep.learning_rate, [one.learning_rate for one in deep.others]) == ("solved", 5e-4, [1e-3])
 
 
-def test_a_stack_whose_own_rate_is_the_shared_one_stands_there_once(tmp_path: Path) -> None:
+def test_a_stack_whose_own_rate_is_the_shared_one_has_one_cell_for_it(tmp_path: Path) -> None:
     plan = planned(tmp_path, retry=None, tuning=TuningSpec(learning_rates=(5e-4, 1e-3)))
     result, _ = ran(plan, tmp_path, {(1, 1e-3): 0.5, (2, 1e-3): 0.97}, losses={5e-4: 2.0, 1e-3: 1.0})
     assert [(one.verdict, one.others) for one in result.cells] == [("at baseline", ()), ("solved", ())]
     assert result.cells[0].reason.endswith("at the best of 2 learning rates, 0.001")
 
 
-def test_what_is_given_takes_the_place_of_the_scales(tmp_path: Path) -> None:
+def test_the_rates_of_a_request_replace_those_of_the_scale(tmp_path: Path) -> None:
     study = read_study("parity", scale="laptop")
     assert make_plan(study, StudyRequest(scale="laptop", out=tmp_path)).retry == RATES
     one = RetrySpec(learning_rates=(3e-3,))
     assert make_plan(study, StudyRequest(scale="laptop", out=tmp_path, retry=one)).retry == one
     tuning = TuningSpec(learning_rates=(1e-3,))
     assert make_plan(study, StudyRequest(scale="laptop", out=tmp_path, tuning=tuning)).retry is None
-    with pytest.raises(SpecError, match="--retry-rates: tuning tries every arm on a grid of rates already"):
+    with pytest.raises(SpecError, match="--retry-rates: tuning already trains every arm on a grid of rates"):
         load_study("parity", scale="laptop", out=tmp_path, tuning=tuning, retry=one)
 
 
-def test_a_study_without_cells_has_none_that_could_fail(tiny: Path) -> None:
+def test_retries_need_a_grid(tiny: Path) -> None:
     with pytest.raises(SpecError, match="--retry-rates: the study has no grid"):
         make_plan(read_study(str(tiny), scale="smoke"), StudyRequest(scale="smoke", out=tiny.parent, retry=RATES))
     scale = "  smoke:\n    retry: {learning_rates: [1.0e-3]}\n"
@@ -129,12 +129,12 @@ def test_a_study_without_cells_has_none_that_could_fail(tiny: Path) -> None:
     ("text", "message"),
     [
         ("1e-3,x", "--retry-rates 1e-3,x: expected numbers"),
-        ("1e-3,1e-3", "--retry-rates: 0.001 is given twice"),
+        ("1e-3,1e-3", "--retry-rates: 0.001 appears twice"),
         ("0", "--retry-rates: Input should be greater than 0"),
         ("nan", "--retry-rates: "),
     ],
 )
-def test_rates_that_are_none_are_refused(text: str, message: str) -> None:
+def test_invalid_rates_are_refused(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         parse_request({"retry_rates": text})
 

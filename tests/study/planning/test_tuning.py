@@ -75,7 +75,7 @@ def test_the_grid_never_sees_what_claims_rest_on(tmp_path: Path, out: Path) -> N
         assert trial.spec.evaluate.split == "tuning"
         assert trial.spec.evaluate.problems == 0, "problems come from the validation split"
         assert trial.seed not in plan.seeds
-    with pytest.raises(SpecError, match=r"tuning.seeds: seed 2 is also one that the claims rest on"):
+    with pytest.raises(SpecError, match=r"tuning.seeds: the claims use seed 2 too"):
         planned(tmp_path, out, TuningSpec(learning_rates=(1e-3,), seeds=(2, 9)))
     with pytest.raises(SpecError, match=r"data.tuning_fraction = 0 sets none aside"):
         load_study("depth", out=out, tuning=GRID, overrides=["data.source.records=300"]).plan()
@@ -157,11 +157,11 @@ def test_a_tuned_study_runs_its_grid_first_and_enters_all_claims_before_it(tmp_p
     ("given", "told"),
     [
         (("1e-3,x", None, None), "--learning-rates 1e-3,x: expected numbers"),
-        (("1e-3,1e-3", None, None), "--learning-rates: 0.001 is given twice"),
+        (("1e-3,1e-3", None, None), "--learning-rates: 0.001 appears twice"),
         (("0", None, None), "--learning-rates: Input should be greater than 0"),
         (("1e-3", "-1", None), "--weight-decays: Input should be greater than or equal to 0"),
-        (("1e-3", None, "7,7"), "--tuning-seeds: seed 7 is given twice"),
-        ((None, "0.1", None), "belong to --learning-rates"),
+        (("1e-3", None, "7,7"), "--tuning-seeds: seed 7 appears twice"),
+        ((None, "0.1", None), "need --learning-rates"),
     ],
 )
 def test_a_bad_grid_is_refused(given: tuple[str | None, str | None, str | None], told: str) -> None:

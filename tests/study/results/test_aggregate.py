@@ -36,7 +36,7 @@ def only(plan: Plan, rows: list[Row]) -> Aggregate:
     return found
 
 
-def test_it_is_the_interquartile_mean_over_tasks_and_finished_seeds(tiny: Path) -> None:
+def test_an_aggregate_is_the_interquartile_mean_over_tasks_and_finished_seeds(tiny: Path) -> None:
     rows = [row(arm, seed) for arm in ("deep", "shallow") for seed in (1, 2, 3)]
     rows += [row("wide", seed) for seed in (1, 2)]
     rows += [row("wide", 3, status="diverged", metrics={})]
@@ -51,7 +51,7 @@ def test_it_is_the_interquartile_mean_over_tasks_and_finished_seeds(tiny: Path) 
     assert isinstance(wide.estimate, Estimate) and wide.estimate.n == 4
 
 
-def test_what_the_data_do_not_allow_says_why(tiny: Path) -> None:
+def test_an_aggregate_that_the_data_do_not_allow_has_a_reason(tiny: Path) -> None:
     made = plan(tiny)
     alone = only(made, [row(arm, 1) for arm in ("deep", "shallow", "wide")])
     assert {arm.estimate for arm in alone.arms} == {Undefined(reason="task accuracy.hops_1: needs 2 seeds, has 1")}
@@ -65,7 +65,7 @@ def test_what_the_data_do_not_allow_says_why(tiny: Path) -> None:
 
 def test_a_scale_without_problems_leaves_it_out_with_the_reason(tiny: Path) -> None:
     found = only(plan(tiny, "evaluate.problems=0"), [row("deep", 1)])
-    assert (found.arms, found.absent) == ((), "this scale asks no problems (evaluate.problems: 0)")
+    assert (found.arms, found.absent) == ((), "this scale evaluates no problems (evaluate.problems: 0)")
 
 
 BAD = [
@@ -78,7 +78,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("metrics", "message"), BAD)
-def test_what_makes_no_sense_is_refused_with_its_line(tiny: Path, metrics: str, message: str) -> None:
+def test_an_invalid_aggregate_is_refused_with_its_line(tiny: Path, metrics: str, message: str) -> None:
     with pytest.raises(SpecError, match=rf"tiny\.yaml:\d+: aggregates\.0.*{message}"):
         read_study(str(asking(tiny, metrics)), scale="smoke")
 

@@ -57,7 +57,7 @@ def test_another_tokenizer_leaves_bits_per_byte_alone(tiny: Path, out: Path) -> 
 
 def test_another_held_out_text_is_refused(tiny: Path, out: Path) -> None:
     other = subject(tiny, out, "deep", "data.split_seed=1")
-    with pytest.raises(DataError, match="do not compare: other data"):
+    with pytest.raises(DataError, match="are not comparable: other data"):
         compare(subject(tiny, out, "deep"), other, level=0.05)
 
 

@@ -71,7 +71,7 @@ def test_a_change_before_the_data_is_free_and_after_it_is_marked_with_what_moved
     assert len(read_ledger(plan.folder(out))) == 5
 
 
-def test_what_is_not_in_the_ledger_is_said(plan: Plan, out: Path) -> None:
+def test_a_claim_missing_in_the_ledger_is_marked(plan: Plan, out: Path) -> None:
     assert marks(plan, out)[0].startswith("not in the ledger")
 
 

@@ -31,7 +31,7 @@ def test_arms_of_a_scale_may_be_patterns() -> None:
         "smoke": {"arms": [*(f"hard-layers-{n}-heads-{h}" for n in (0, 2) for h in (1, 4)), "own"]},
         "all": {},
     }
-    with pytest.raises(SpecError, match=r"scales\.smoke\.arms: no arm fits 'soft-\*'"):
+    with pytest.raises(SpecError, match=r"scales\.smoke\.arms: no arm matches 'soft-\*'"):
         with_arms({"scales": {"smoke": {"arms": ["soft-*"]}}}, GRID, Places("x"))
 
 
@@ -98,7 +98,7 @@ def test_a_bad_grid_in_a_file_is_one_line_with_its_place(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        ({name: {"metric": "{}", "values": [1]} for name in ("k", "n")}, "axes k and n are both of metrics"),
+        ({name: {"metric": "{}", "values": [1]} for name in ("k", "n")}, "axes k and n are both metric axes"),
         ({"k": {"metric": "{}"}}, "values"),
         ({"k": {"metric": "{}", "values": []}}, "at least 1 item"),
         ({"k": {"metric": "validation.acuracy.{}", "values": [1]}}, r"no run has the metric 'validation\.acuracy\.1'"),

@@ -33,7 +33,7 @@ def test_an_override_of_a_group_keeps_its_other_settings_unless_its_kind_changes
 
 BAD = [
     ("steps: 6", "step: 6", r"tiny\.yaml:12: base\.train\.step: unknown key; did you mean steps\?"),
-    ("steps: 6", "steps: 6, symbols: 3", r"base\.train\.symbols: unknown key here; it is one of other settings$"),
+    ("steps: 6", "steps: 6, symbols: 3", r"base\.train\.symbols: unknown key here; it belongs to other settings$"),
     ("steps: 6", "steps: six", r"tiny\.yaml:12: base\.train\.steps: .*integer.*'six'"),
     ("steps: 6", "steps: 0", r"base\.train\.steps: .*greater than 0"),
     (
@@ -45,8 +45,8 @@ BAD = [
     ("kind: bytes", "kind: bite", r"tiny\.yaml:8: base\.data\.tokenizer: .*'bite'"),
     ("label: two layers", "label: on", r"tiny\.yaml:17: arms\.deep\.label: got the boolean True"),
     ("to: deep", "to: deeep", r"arms\.wide\.match\.to names the arm 'deeep'"),
-    ("seeds: [1, 2]", "seeds: [1, 1]", r"scales\.smoke\.seeds: seed 1 is given twice"),
-    ("direction: lower", "direction: equivalent", "direction equivalent with no margin: a margin belongs to"),
+    ("seeds: [1, 2]", "seeds: [1, 1]", r"scales\.smoke\.seeds: seed 1 appears twice"),
+    ("direction: lower", "direction: equivalent", "direction equivalent with no margin: equivalent needs a margin"),
     (
         "direction: lower",
         "direction: lower\n    margin: 0.1",

@@ -20,16 +20,16 @@ def test_total_heads_are_of_all_layers() -> None:
     [
         ({"reference": "odd"}, "there is no series 'odd'; the series are even, rising, falling"),
         ({"series": {"even": []}}, "the series 'even' has no arms"),
-        ({"series": {"even": ["even-2"], "odd": ["even-2"]}}, "the arm 'even-2' stands in the series twice"),
+        ({"series": {"even": ["even-2"], "odd": ["even-2"]}}, "the arm 'even-2' is in the series twice"),
         ({"series": {"even": ["even-2", "absent"]}}, "trend.series.even names the arm 'absent'; the arms are even-2"),
         ({"metric": "happiness"}, "no run has the metric 'happiness'"),
         ({"at": 0}, "greater than 0"),
         ({"against": "d_model"}, "total_heads"),
-        ({"reported": {"odd": 0.1}}, "reported: no gap of a series 'odd' is taken"),
-        ({"reported": {"even": 0.1}}, "reported: no gap of a series 'even' is taken"),
+        ({"reported": {"odd": 0.1}}, "reported: no gap is computed for the series 'odd'"),
+        ({"reported": {"even": 0.1}}, "reported: no gap is computed for the series 'even'"),
     ],
 )
-def test_what_makes_no_trend_is_refused(changes: dict[str, Any], told: str) -> None:
+def test_an_invalid_trend_is_refused(changes: dict[str, Any], told: str) -> None:
     tree = copy.deepcopy(trended_tree())
     StudySpec.model_validate(tree)
     tree["trend"] |= {"reported": {}} | changes

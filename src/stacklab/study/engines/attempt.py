@@ -1,4 +1,4 @@
-"""One attempt at a run, with failures told apart: what the user can mend, and what is a bug."""
+"""One attempt at a run. Failures that the user can fix are distinguished from bugs."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from stacklab.study.engines.protocol import Execute, ExecuteTogether, RunEnd, St
 
 
 def attempt(execute: Execute, folder: Path, *, threads: int, stop: Callable[[], bool]) -> tuple[Status, str]:
-    """Call `execute`; (status, reason). A failure is also written to the run's error.json."""
+    """Call `execute` and return (status, reason). A failure is also written to the run's error.json."""
     try:
         status = cast(Status, execute(folder, threads=threads, stop=stop))
     except (Exception, SystemExit) as error:  # noqa: BLE001  the other runs must go on, and the traceback is kept
@@ -27,7 +27,7 @@ def attempt_together(
     stop: Callable[[], bool],
     tell: Callable[[Path, Status, str], None],
 ) -> None:
-    """Call `execute`, and tell of each folder once how its run ended. An error ends all that are not over yet."""
+    """Call `execute`; `tell` is called once per folder with its end. An error fails all runs that have not ended."""
     waiting = list(folders)
 
     def ended(folder: Path, status: str, reason: str) -> None:
@@ -44,7 +44,7 @@ def attempt_together(
 
 
 def _failed(folder: Path, error: BaseException) -> str:
-    """The reason, in one line. What the user cannot mend leaves its traceback in error.json."""
+    """Record the failure and return its reason in one line. The traceback of a bug goes to error.json."""
     if isinstance(error, StacklabError):
         record_failure(folder, str(error), details=None)
         return str(error)
@@ -55,7 +55,7 @@ def _failed(folder: Path, error: BaseException) -> str:
 
 
 def record_failure(folder: Path, reason: str, *, details: str | None) -> bool:
-    """Write error.json. False when that cannot be done either: the reason still reaches the user."""
+    """Write error.json. False when that fails too: the reason still reaches the user."""
     try:
         write_json(RunPaths(folder).error, {"error": reason, "traceback": details})
     except DiskError:
@@ -64,7 +64,7 @@ def record_failure(folder: Path, reason: str, *, details: str | None) -> bool:
 
 
 def already_done(folder: Path) -> RunEnd | None:
-    """The end of a run that has its result. A result that cannot be read is left to `execute` to complain about."""
+    """The end of a run that has a result, else None. An unreadable result is left for `execute` to report."""
     try:
         row = read_json(RunPaths(folder).result)
         return RunEnd(folder, row["status"], row.get("reason", ""), attempts=0)

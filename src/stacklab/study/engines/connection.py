@@ -1,4 +1,4 @@
-"""The parent's end of the server that starts runs."""
+"""The parent's connection to the server that starts runs."""
 
 import json
 import os
@@ -46,7 +46,7 @@ class Connection:
         )
 
     def start(self, job: int, folders: Sequence[str], *, together: str | None, device: str | None) -> None:
-        """`together` names what executes several runs in one process; without it there is one run."""
+        """together: dotted path of the function that trains several runs in one process; None for a single run."""
         send(self._commands, {"job": job, "folders": list(folders), "together": together, "device": device})
 
     def signal(self, number: signal.Signals) -> None:
@@ -59,10 +59,10 @@ class Connection:
         return self._replies.open
 
     def read(self, seconds: float) -> tuple[list[str], list[dict[str, Any]]]:
-        """(lines that workers printed, messages), waiting at most so long for the first.
+        """(lines that workers printed, messages), waiting at most `seconds` for the first.
 
-        What a worker printed before it ended comes with or before the message of its end. Raises StacklabError when
-        the server cannot start.
+        The output of a worker arrives with or before the message of its end. Raises StacklabError when the server
+        cannot start.
         """
         ready = {key.fd for key, _ in self._selector.select(seconds)}
         prints = self._take(self._prints) if self._prints.handle in ready else []
@@ -81,7 +81,7 @@ class Connection:
         return lines
 
     def close(self) -> None:
-        """Let the server go, and wait until it and the workers that it may still have are gone."""
+        """Close the server's input, and wait until it and its remaining workers have ended."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._selector.close()
         if not self.ready:

@@ -37,7 +37,7 @@ class InlineEngine:
                     end = already_done(folder) or self._run_one(folder, watch, interruption)
                     watch.ended(end)
                     ends.append(end)
-                    if interruption.asked:
+                    if interruption.count:
                         raise Interrupted(STOPPED)
         except KeyboardInterrupt:
             raise Interrupted(STOPPED) from None
@@ -46,7 +46,7 @@ class InlineEngine:
     def _run_one(self, folder: Path, watch: Watch, interruption: Interruption) -> RunEnd:
         def stop() -> bool:
             watch.tick()
-            return interruption.asked > 0
+            return interruption.count > 0
 
         execute: Execute = pkgutil.resolve_name(self._target)
         watch.started(folder, attempt=1)

@@ -1,4 +1,4 @@
-"""What this machine lets us use, found without importing torch."""
+"""The cores and GPUs that this process may use, determined without importing torch."""
 
 import os
 from pathlib import Path
@@ -33,10 +33,10 @@ def gpus(devices: Path = Path("/dev")) -> list[str]:
 
 
 def default_workers(runs: int) -> int:
-    """One slot a core, or one a GPU where there are any: runs that share one would fight for its memory."""
+    """One worker per core, or per GPU if there are any, since runs on one GPU compete for its memory."""
     return max(1, min(cores(), runs, len(gpus()) or runs))
 
 
 def threads_each(workers: int) -> int:
-    """Threads of each of so many runs at once: an equal share of the cores."""
+    """Threads of each of `workers` runs at once: an equal share of the cores."""
     return max(1, cores() // workers)

@@ -1,4 +1,4 @@
-"""Many runs at once, each in a process of its own: whatever kills one costs that one only."""
+"""Several runs at once, each in a process of its own, so that a crash affects one run only."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every engine is: it takes run folders and brings each to its end."""
+"""The interface of engines: they take run folders and train each run to its end."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ from typing import Literal, Protocol
 Status = Literal["finished", "diverged", "stopped", "failed"]
 
 EXECUTE = "stacklab.run.execute:execute"
-"""What engines call for a run. A dotted path, so that a worker can import it and the parent need not."""
+"""The function that trains a run: a dotted path, so that workers import it and the parent need not."""
 
 EXECUTE_TOGETHER = "stacklab.run.execute_replicas:execute_together"
-"""The same for runs that share a process."""
+"""The function that trains several runs in one process."""
 
 STOPPED = "stopped; finished runs are kept and the same command resumes"
 
 
 class Execute(Protocol):
-    """Brings one run to its end. Idempotent; resumes from the run's checkpoint; returns how the run ended."""
+    """Trains one run to its end. Idempotent; resumes from the run's checkpoint; returns how the run ended."""
 
     def __call__(self, folder: Path, *, threads: int, stop: Callable[[], bool]) -> str: ...
 
 
 class ExecuteTogether(Protocol):
-    """Brings runs of one group to their ends in one process; tells of each how it ended, when it ends."""
+    """Trains the runs of one group in one process; calls `ended` with (folder, status, reason) as each run ends."""
 
     def __call__(
         self, folders: Sequence[Path], *, stop: Callable[[], bool], ended: Callable[[Path, str, str], None]
@@ -32,7 +32,7 @@ class ExecuteTogether(Protocol):
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended. `attempts` is 0 for a run that was done before; `reason` is empty for a finished one."""
+    """How a run ended. `attempts` is 0 for a run that was already done; `reason` is empty for a finished one."""
 
     folder: Path
     status: Status
@@ -41,19 +41,19 @@ class RunEnd:
 
 
 class Watch(Protocol):
-    """What an engine tells while it works. All calls come from the thread that called `Engine.run`."""
+    """Callbacks for the progress of an engine. All calls come from the thread that called `Engine.run`."""
 
     def started(self, folder: Path, *, attempt: int) -> None:
-        """The run has a slot. `attempt` counts from 1."""
+        """The run was started. `attempt` counts from 1."""
 
     def lost(self, folder: Path, *, reason: str) -> None:
-        """Its process is gone without a result; the run will be tried again."""
+        """The process ended without a result; the run will be retried."""
 
     def ended(self, end: RunEnd) -> None:
-        """Nothing more will be tried for this run in this call."""
+        """The run ended; it will not be retried in this call."""
 
     def note(self, text: str) -> None:
-        """A line for the user: what a worker printed, or what the engine is waiting for."""
+        """A line for the user: output of a worker, or what the engine is waiting for."""
 
     def tick(self) -> None:
         """Called often (several times a second, or once a step); must return soon."""
@@ -64,23 +64,23 @@ class Engine(Protocol):
     def name(self) -> str: ...
 
     def slots(self, runs: int) -> int:
-        """How many runs train at the same time in a study of so many runs."""
+        """How many runs train at the same time in a study of `runs` runs."""
 
     def threads(self, runs: int) -> int:
-        """Threads that each of them gets."""
+        """Threads of each run in a study of `runs` runs."""
 
     def run(self, folders: Sequence[Path], *, watch: Watch, runs: int | None = None) -> list[RunEnd]:
-        """Bring every run to its end, started in the order given; the ends come back in the same order.
+        """Train every run to its end, starting them in the order of `folders`; the ends are returned in that order.
 
-        runs: the number of runs of the whole study, from which the slots and the threads of a run follow; without it,
-        the number of folders. It must not depend on how many runs are left, or a resumed run would get other threads
-        than it began with. A run that fails is a RunEnd like any other. Raises Interrupted when the user stopped
-        it: runs were saved at a step boundary and a later call resumes them.
+        runs: number of runs of the whole study, which decides the slots and the threads of a run; by default the number
+        of folders. It must not depend on how many runs are left, or a resumed run would get a different number of
+        threads. A failed run is a RunEnd like any other. Raises Interrupted when the user stops it: the runs are saved
+        at a step boundary and a later call resumes them.
         """
 
 
 class Silent:
-    """A Watch that says nothing."""
+    """A Watch that prints nothing."""
 
     def started(self, folder: Path, *, attempt: int) -> None:
         pass

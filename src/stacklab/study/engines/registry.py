@@ -12,7 +12,7 @@ from stacklab.study.engines.protocol import Engine
 
 
 class EngineEntry(NamedTuple):
-    """path: of the class, which is called with `workers`. summary: for the help text."""
+    """path: dotted path of the class, which is called with `workers`. summary: for the help text."""
 
     path: str
     summary: str
@@ -35,7 +35,7 @@ DEFAULT_ENGINE = "processes"
 
 
 def check_engine(name: str) -> str:
-    """The name of an engine. Raises ValueError that lists the engines."""
+    """The name unchanged. Raises ValueError, listing the engines, if none has it."""
     if name not in ENGINES:
         raise ValueError(f"{name!r} is not an engine; choose one of {', '.join(ENGINES)}")
     return name
@@ -44,7 +44,7 @@ def check_engine(name: str) -> str:
 def make_engine(name: str, *, workers: int | None = None) -> Engine:
     """The engine called `name`. `workers` is how many runs train at once; None lets the engine choose.
 
-    Raises SpecError for an unknown name and for a number of workers that the engine cannot have.
+    Raises SpecError for an unknown name and for a number of workers that the engine does not support.
     """
     try:
         entry = ENGINES[check_engine(name)]

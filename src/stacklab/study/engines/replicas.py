@@ -1,4 +1,4 @@
-"""Small runs of equal shape together in one process, over stacked parameters; all others as in `processes`."""
+"""Small runs of equal shape train together in one process, over stacked parameters; others as in `processes`."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ class ReplicasEngine:
         return self._workers or default_workers(runs)
 
     def threads(self, runs: int) -> int:
-        """Of a run that is trained alone; a stack has one thread."""
+        """Threads of a run that is trained alone; a stack has one thread."""
         return threads_each(self.slots(runs))
 
     def run(self, folders: Sequence[Path], *, watch: Watch, runs: int | None = None) -> list[RunEnd]:
-        """As in Engine.run; a group is started when the first of its runs would be. Ctrl-C as in `processes`."""
+        """As in Engine.run; a stack starts in the place of its first run. Ctrl-C as in `processes`."""
         workers = self.slots(runs or len(folders))
         jobs, reasons = make_jobs(folders, workers=workers)
         for reason, count in reasons.items():
@@ -43,11 +43,11 @@ class ReplicasEngine:
 
 
 def make_jobs(folders: Sequence[Path], *, workers: int) -> tuple[list[Job], Counter[str]]:
-    """Groups, cut into stacks so that every worker has one, and single runs; and why how many are single."""
+    """Jobs for stacks, cut so that every worker has one, and for single runs; and the count of the latter by reason."""
     groups: dict[str, list[Path]] = {}
     reasons: Counter[str] = Counter()
     for folder in folders:
-        key, reason = _place(folder)
+        key, reason = _group_of(folder)
         groups.setdefault(key or str(folder), []).append(folder)
         if reason:
             reasons[reason] += 1
@@ -63,8 +63,8 @@ def make_jobs(folders: Sequence[Path], *, workers: int) -> tuple[list[Job], Coun
     return jobs, reasons
 
 
-def _place(folder: Path) -> tuple[str | None, str | None]:
-    """The group of a run, or why it has none; neither for what is done, or is left to `execute` to complain about."""
+def _group_of(folder: Path) -> tuple[str | None, str | None]:
+    """(group, None), or (None, reason) for a run trained alone; (None, None) for one that is done or unreadable."""
     if already_done(folder):
         return None, None
     try:

@@ -1,12 +1,12 @@
-"""The process that starts runs: it imports torch once, then forks a worker for each run, in milliseconds.
+"""The process that starts runs: it imports torch once, then forks a worker for each job, in milliseconds.
 
-Spoken on its standard input, one JSON line each:
+Commands on its standard input, one JSON line each:
     {"parent", "path", "preload", "target", "threads"}    first, once
-    {"job", "folders", "together", "device"}              start this job: one run, or several for what `together` names
+    {"job", "folders", "together", "device"}              start a job: one run, or several for `together`
     {"signal"}                                            send it to every worker
-and on the pipe named by its argument: {"ready"} or {"error"} once, then per run {"job", "place", "status", "reason"}
-from the worker and {"job", "code"} when the worker is gone. When the input ends or the parent is dead, it asks the
-workers to stop, waits for them and leaves.
+Replies on the pipe named by its argument: {"ready"} or {"error"} once, then per run {"job", "place", "status",
+"reason"} from the worker, and {"job", "code"} when the worker has ended. When the input ends or the parent is dead, it
+sends the workers SIGTERM, waits for them and exits.
 
 multiprocessing's own fork server is not used: it imports the user's main script again in every child, fixes the
 environment when anybody first uses it, and stays until the parent ends.
@@ -39,7 +39,7 @@ class Server:
         self.leaving = False
 
     def prepare(self) -> bool:
-        """Import what the runs need. False, and said so, when that fails."""
+        """Import what the runs need. When that fails, reply with the error and return False."""
         while not self.early and self.commands.open:
             self.early = self.commands.read()
         if not self.early:
@@ -50,7 +50,7 @@ class Server:
             for name in self.settings["preload"]:
                 importlib.import_module(name)
             self.execute: Execute = pkgutil.resolve_name(self.settings["target"])
-        except Exception as error:  # noqa: BLE001  whatever an import raises, the parent is told
+        except Exception as error:  # noqa: BLE001  whatever an import raises goes to the parent
             send(self.reply, {"error": one_line(f"{type(error).__name__}: {error}")[:REASON_CHARACTERS]})
             return False
         # What exists now is shared by all workers; a collection there would touch, and so copy, every page of it.
@@ -62,7 +62,7 @@ class Server:
     def serve(self) -> None:
         wake = _wake_on_child()
         for line in self.early:
-            self._obey(json.loads(line))
+            self._handle(json.loads(line))
         while self.workers or not self.leaving:
             sources = [wake] if self.leaving else [wake, self.commands.handle]
             ready, _, _ = select.select(sources, [], [], LOOK_SECONDS)
@@ -70,13 +70,13 @@ class Server:
                 os.read(wake, 4096)
             if self.commands.handle in ready:
                 for line in self.commands.read():
-                    self._obey(json.loads(line))
+                    self._handle(json.loads(line))
             self._reap()
             if not self.leaving and (not self.commands.open or os.getppid() != self.settings["parent"]):
                 self.leaving = True
                 self._signal(signal.SIGTERM)
 
-    def _obey(self, command: dict[str, Any]) -> None:
+    def _handle(self, command: dict[str, Any]) -> None:
         if "signal" in command:
             self._signal(command["signal"])
             return

@@ -1,4 +1,4 @@
-"""Jobs over worker processes: who runs where, who is tried again, and who has ended."""
+"""Scheduling of jobs over worker processes: starts, retries, ends."""
 
 import signal
 from collections import Counter, deque
@@ -20,7 +20,7 @@ PRELOAD = ("torch", "torch._dynamo")
 
 
 class Job(NamedTuple):
-    """What one worker process does: a run, or several by what `together` names."""
+    """The work of one worker process: one run, or several by the function that `together` names."""
 
     folders: tuple[Path, ...]
     together: str | None = None
@@ -29,7 +29,7 @@ class Job(NamedTuple):
 def carry_out(
     jobs: Sequence[Job], *, workers: int, watch: Watch, target: str, preload: Sequence[str]
 ) -> dict[Path, RunEnd]:
-    """The end of every run. Raises Interrupted when the user stopped it."""
+    """The end of every run. Raises Interrupted when the user stops it."""
     try:
         with Interruption(patience=2) as interruption:
             session = _Session(jobs, watch, interruption, workers)
@@ -42,7 +42,7 @@ def carry_out(
 
 
 class _Session:
-    """One call of `carry_out`. Jobs are numbered as they are made; a folder stands in one that waits or runs."""
+    """One call of `carry_out`. Jobs are numbered as they are made; a folder is in at most one unfinished job."""
 
     def __init__(self, jobs: Sequence[Job], watch: Watch, interruption: Interruption, workers: int) -> None:
         folders = [folder for job in jobs for folder in job.folders]
@@ -54,26 +54,26 @@ class _Session:
         self.running: dict[int, int] = {}
         self.free = list(range(workers))
         self.attempts: Counter[Path] = Counter()
-        self.said: dict[Path, tuple[Status, str]] = {}
+        self.reported: dict[Path, tuple[Status, str]] = {}
         self.ends: dict[Path, RunEnd] = {}
-        self.heeded = 0
+        self.forwarded = 0
         self.server: Connection | None = None
-        self.given = jobs
+        self.initial = jobs
 
     def run(self, *, target: str, preload: Sequence[str]) -> dict[Path, RunEnd]:
-        for job in self.given:
+        for job in self.initial:
             for folder in job.folders:
                 if end := already_done(folder):
                     self._end(end)
-            self._wait(job._replace(folders=tuple(folder for folder in job.folders if folder not in self.ends)))
+            self._enqueue(job._replace(folders=tuple(folder for folder in job.folders if folder not in self.ends)))
         while self.waiting or self.running:
-            self._heed()
+            self._forward_stop()
             if self.waiting and self.server is None:
                 self.server = Connection(target=target, threads=self.threads, preload=preload)
-            self._fill()
+            self._start_jobs()
             self._listen()
             self.watch.tick()
-        if self.interruption.asked:
+        if self.interruption.count:
             raise Interrupted(STOPPED)
         return self.ends
 
@@ -82,24 +82,24 @@ class _Session:
             self.server.close()
             self.server = None
 
-    def _wait(self, job: Job) -> None:
+    def _enqueue(self, job: Job) -> None:
         if job.folders:
             self.waiting.append(len(self.jobs))
             self.jobs.append(job)
 
-    def _heed(self) -> None:
-        """Pass on what the user asked for since the last look."""
-        asked = min(self.interruption.asked, 2)
-        if asked == self.heeded:
+    def _forward_stop(self) -> None:
+        """Forward a new stop signal to the workers: SIGTERM for the first, SIGKILL for the second."""
+        count = min(self.interruption.count, 2)
+        if count == self.forwarded:
             return
-        self.heeded = asked
+        self.forwarded = count
         self.waiting.clear()
         if self.server is not None and self.running:
-            self.server.signal(signal.SIGTERM if asked == 1 else signal.SIGKILL)
-            if asked == 1:
-                self.watch.note("stopping: every run saves at the end of its step (once more to kill them)")
+            self.server.signal(signal.SIGTERM if count == 1 else signal.SIGKILL)
+            if count == 1:
+                self.watch.note("stopping: every run saves at the end of its step (stop again to kill them)")
 
-    def _fill(self) -> None:
+    def _start_jobs(self) -> None:
         while self.waiting and self.free and self.server is not None and self.server.ready:
             number, slot = self.waiting.popleft(), self.free.pop(0)
             self.running[number] = slot
@@ -117,38 +117,38 @@ class _Session:
         for line in prints:
             self.watch.note(line)
         for message in messages:
-            self._hear(message)
+            self._receive(message)
         if not self.server.alive:
             self.close()
             for number in list(self.running):
-                self._gone(number, "the process that starts the runs died")
+                self._worker_ended(number, "the process that starts the runs died")
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _receive(self, message: dict[str, Any]) -> None:
         number = message["job"]
         if "status" in message:
             folder = self.jobs[number].folders[message["place"]]
-            self.said[folder] = (cast(Status, message["status"]), message["reason"])
+            self.reported[folder] = (cast(Status, message["status"]), message["reason"])
         else:
-            self._gone(number, _cause(message["code"]))
+            self._worker_ended(number, _cause(message["code"]))
 
-    def _gone(self, number: int, cause: str) -> None:
-        """The worker of a job is gone: it said how its runs ended, or they were lost."""
+    def _worker_ended(self, number: int, cause: str) -> None:
+        """The worker of a job ended: it has reported how its runs ended, or they were lost."""
         self.free.append(self.running.pop(number))
         job = self.jobs[number]
-        self._wait(job._replace(folders=tuple(folder for folder in job.folders if not self._over(folder, cause))))
+        self._enqueue(job._replace(folders=tuple(folder for folder in job.folders if not self._is_over(folder, cause))))
 
-    def _over(self, folder: Path, cause: str) -> bool:
-        """Whether nothing more is to be tried for a run whose worker is gone."""
-        status, reason = self.said.pop(folder, (None, cause))
-        if status == "stopped" and not self.interruption.asked:
-            status, reason = None, "stopped by somebody else"
+    def _is_over(self, folder: Path, cause: str) -> bool:
+        """Whether a run whose worker has ended will not be retried."""
+        status, reason = self.reported.pop(folder, (None, cause))
+        if status == "stopped" and not self.interruption.count:
+            status, reason = None, "stopped by another process"
         attempts = self.attempts[folder]
         if status is not None:
             self._end(RunEnd(folder, status, reason, attempts))
-        elif self.interruption.asked:
+        elif self.interruption.count:
             self._end(RunEnd(folder, "stopped", reason, attempts))
         elif attempts < ATTEMPTS:
-            # At the end of the queue: by then whatever filled the memory may be over.
+            # Queued last: by then memory may be free again.
             self.watch.lost(folder, reason=f"{reason}; attempt {attempts} of {ATTEMPTS}")
             return False
         else:

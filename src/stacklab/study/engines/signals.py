@@ -1,4 +1,4 @@
-"""Ctrl-C and friends, counted instead of raised."""
+"""Stop signals (Ctrl-C, kill, a closed terminal), counted instead of raised."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
-    """Counts, while its block runs, the signals that ask a study to stop (Ctrl-C, kill, a closed terminal).
+    """A context in which stop signals are counted, in `count`.
 
     The first `patience` of them are only counted; the next raises KeyboardInterrupt. A signal that was ignored before
     (nohup, a job in the background) stays ignored. Python delivers signals to the main thread only, so elsewhere
@@ -17,7 +17,7 @@ class Interruption:
     """
 
     def __init__(self, *, patience: int) -> None:
-        self.asked = 0
+        self.count = 0
         self._patience = patience
         self._before: dict[signal.Signals, Any] = {}
 
@@ -25,7 +25,7 @@ class Interruption:
         if threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._heard)
+                    self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
@@ -34,7 +34,7 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _heard(self, number: int, frame: FrameType | None) -> None:
-        self.asked += 1
-        if self.asked > self._patience:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+        if self.count > self._patience:
             raise KeyboardInterrupt

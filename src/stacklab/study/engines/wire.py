@@ -10,7 +10,7 @@ REASON_CHARACTERS = 500
 
 
 def send(handle: int, message: dict[str, Any]) -> None:
-    """Write one line. Nobody at the other end is no error here: the end of its pipe tells each side that."""
+    """Write one line. A closed pipe is no error here: each side notices it when reading from its own pipe."""
     with contextlib.suppress(BrokenPipeError):
         os.write(handle, json.dumps(message).encode() + b"\n")
 
@@ -22,7 +22,7 @@ class LineReader:
         self._rest = b""
 
     def read(self) -> list[str]:
-        """The whole lines of what is there now; waits when nothing is. At the end of the file `open` turns False."""
+        """The complete lines available; waits if there is nothing to read. `open` is False at the end of file."""
         data = os.read(self.handle, 65536)
         self.open = bool(data)
         *lines, self._rest = (self._rest + data).split(b"\n")

@@ -1,4 +1,4 @@
-"""What a forked worker does: one job, then it is gone."""
+"""A forked worker: it does one job and exits."""
 
 import faulthandler
 import os
@@ -16,11 +16,11 @@ from stacklab.study.engines.wire import REASON_CHARACTERS, send
 
 
 def work(execute: Execute, command: dict[str, Any], *, threads: int, reply: int, server: int) -> NoReturn:
-    """Run `command["folders"]`, say on `reply` how each ended, and leave without returning to the server's code."""
+    """Train `command["folders"]`, send each end on `reply`, and exit without returning to the server's code."""
     code = 1
     folders = [Path(folder) for folder in command["folders"]]
 
-    def tell(folder: Path, status: Status, reason: str) -> None:
+    def report(folder: Path, status: Status, reason: str) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         place = folders.index(folder)
@@ -28,43 +28,43 @@ def work(execute: Execute, command: dict[str, Any], *, threads: int, reply: int,
         send(reply, row)
 
     try:
-        asked = _settle(command["device"])
+        stops = _prepare_process(command["device"])
 
-        # When the server is killed nobody would collect this run's end: save and leave.
+        # When the server is killed, nobody collects the end of this run: save and exit.
         def stop() -> bool:
-            return bool(asked) or os.getppid() != server
+            return bool(stops) or os.getppid() != server
 
         if command["together"] is None:
             (folder,) = folders
-            tell(folder, *attempt(execute, folder, threads=threads, stop=stop))
+            report(folder, *attempt(execute, folder, threads=threads, stop=stop))
         else:
-            attempt_together(pkgutil.resolve_name(command["together"]), folders, stop=stop, tell=tell)
+            attempt_together(pkgutil.resolve_name(command["together"]), folders, stop=stop, tell=report)
         code = 0
     finally:
         os._exit(code)
 
 
-def _settle(device: str | None) -> list[int]:
-    """Become a process of its own; returns the list that fills when somebody asks it to stop.
+def _prepare_process(device: str | None) -> list[int]:
+    """Set up signals, standard input and device; returns the list to which every SIGTERM is appended.
 
     The server blocks the stop signals, so none was lost between the fork and here. The terminal's Ctrl-C reaches every
-    process of the group: workers leave it to the parent, which asks by SIGTERM.
+    process of the group: workers ignore it, and the parent sends them SIGTERM.
     """
-    asked: list[int] = []
+    stops: list[int] = []
 
-    def heard(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
+    def on_stop(number: int, frame: FrameType | None) -> None:
+        stops.append(number)
 
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, heard)
+    signal.signal(signal.SIGTERM, on_stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     faulthandler.enable()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
-    return asked
+    return stops

@@ -1,4 +1,4 @@
-"""A study carried out: its stages handed to an engine, looks with more seeds, the live view, the coordinate check.
+"""Running a study: its stages handed to an engine, looks with more seeds, the live view, the coordinate check.
 
 Door: run.run_plan, looks.more_seeds, live.live, coordinates.check_coordinates.
 May import: everything else in study.

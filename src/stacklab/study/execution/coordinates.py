@@ -12,29 +12,29 @@ from stacklab.study.planning.arms import check_context, with_data
 from stacklab.study.spec.checks import check_seeds
 from stacklab.study.spec.study import StudySpec
 
-Asked = Mapping[Knob, tuple[int, ...]]
-"""The knobs to move, one after the other, and the values of each."""
+Sizes = Mapping[Knob, tuple[int, ...]]
+"""Knob -> its values, at which the base is trained."""
 
 
 def check_coordinates(
     study: StudySpec,
-    asked: Asked,
+    sizes: Sizes,
     *,
     seeds: tuple[int, ...],
     steps: int,
     out: Path,
     tell: Callable[[str], None],
 ) -> list[Sweep]:
-    """Prepare the data, then train the base's stack for `steps` steps at every size asked for, on all cores.
+    """Prepare the data, then train the base's stack for `steps` steps at every size, on all cores.
 
-    `tell` hears which stack is next. Raises SpecError for sizes that do not fit, before anything is trained; DataError
-    and TokenizerError for data that cannot be used.
+    tell: called with a line on every stack before it is trained. Raises SpecError for invalid sizes, before anything is
+    trained; DataError and TokenizerError for unusable data.
     """
     try:
         check_seeds(seeds)
     except ValueError as error:
         raise SpecError(f"--seeds: {error}") from error
-    for knob, values in asked.items():
+    for knob, values in sizes.items():
         variants(study.base.model, knob, values)
     check_context("the base", study.base)
     data = resolve_data(study.base.data, cache=OutPaths(out).cache, ask=False)
@@ -44,4 +44,4 @@ def check_coordinates(
     from stacklab.run.environment import prepare_process
 
     prepare_process(cores())
-    return [check(spec, out, knob=knob, values=asked[knob], seeds=seeds, steps=steps, tell=tell) for knob in asked]
+    return [check(spec, out, knob=knob, values=sizes[knob], seeds=seeds, steps=steps, tell=tell) for knob in sizes]

@@ -22,7 +22,7 @@ TABLE_ROWS = 9
 
 @contextmanager
 def live(labels: Mapping[str, tuple[str, int]], *, total: int, console: Console | None = None) -> Iterator[Watch]:
-    """A Watch for an engine that is given `total` runs. `labels`: run id -> (arm, seed), for at least those runs."""
+    """A Watch for an engine with `total` runs. labels: run id -> (arm, seed), for at least those runs."""
     console = console or Console(stderr=True)
     board = Board(labels, total=total)
     if not console.is_terminal or console.is_dumb_terminal:
@@ -46,15 +46,15 @@ def describe(board: Board, end: RunEnd, *, seconds: float) -> str:
 
 
 class PlainLines:
-    """A line when a run starts and ends, and now and then one to say that it is alive."""
+    """A line when a run starts and ends, and its progress every HEARTBEAT_SECONDS."""
 
     def __init__(self, board: Board, console: Console) -> None:
         self._board, self._console = board, console
-        self._spoke: dict[Path, float] = {}
+        self._last_line: dict[Path, float] = {}
 
     def started(self, folder: Path, *, attempt: int) -> None:
         self._board.start(folder)
-        self._spoke[folder] = time.monotonic()
+        self._last_line[folder] = time.monotonic()
         again = f" again (attempt {attempt})" if attempt > 1 else ""
         self._say(f"{self._board.name(folder)} started{again}")
 
@@ -73,8 +73,8 @@ class PlainLines:
     def tick(self) -> None:
         now = time.monotonic()
         for folder, run in self._board.running.items():
-            if now - self._spoke[folder] >= HEARTBEAT_SECONDS:
-                self._spoke[folder] = now
+            if now - self._last_line[folder] >= HEARTBEAT_SECONDS:
+                self._last_line[folder] = now
                 run.refresh()
                 self._say(f"{self._board.name(folder)}  {run.progress}")
 
@@ -83,7 +83,7 @@ class PlainLines:
 
 
 class LiveTable:
-    """A line for each running run and one for the study, redrawn in place; what went wrong stays above it."""
+    """A line for each running run and one for the study, redrawn in place; failures stay above it."""
 
     def __init__(self, board: Board, screen: Live) -> None:
         self._board, self._screen = board, screen
@@ -122,15 +122,15 @@ def draw(board: Board) -> RenderableType:
         table.add_column(heading, justify="right", no_wrap=True)
     rows = list(board.running.items())
     for folder, run in rows[:TABLE_ROWS]:
-        (arm, seed), said = board.labels[folder.name], run.progress
+        (arm, seed), progress = board.labels[folder.name], run.progress
         table.add_row(
             Text(arm),
             str(seed),
-            ProgressBar(total=max(said.steps, 1), completed=said.step, width=8),
-            f"{said.step:,}/{said.steps:,}" if said.state == TRAINING else said.state,
-            "" if said.loss is None else f"{said.loss:.4f}",
-            "" if said.tokens_per_second is None else f"{said.tokens_per_second:,.0f}",
-            "" if said.seconds_left is None else duration(said.seconds_left),
+            ProgressBar(total=max(progress.steps, 1), completed=progress.step, width=8),
+            f"{progress.step:,}/{progress.steps:,}" if progress.state == TRAINING else progress.state,
+            "" if progress.loss is None else f"{progress.loss:.4f}",
+            "" if progress.tokens_per_second is None else f"{progress.tokens_per_second:,.0f}",
+            "" if progress.seconds_left is None else duration(progress.seconds_left),
         )
     more = [Text(f"and {len(rows) - TABLE_ROWS} more running")] if len(rows) > TABLE_ROWS else []
     return Group(*([table] if rows else []), *more, Text(board.summary(), no_wrap=True, overflow="ellipsis"))

@@ -1,4 +1,4 @@
-"""Looking again with more seeds: how often is declared before the first run, and the looks share the level."""
+"""Looks at the results with more seeds: their number is declared before the first run, and they share the level."""
 
 from itertools import count, islice
 from pathlib import Path
@@ -13,21 +13,21 @@ from stacklab.study.spec.request import StudyRequest
 
 
 def saved_plan(name: str, request: StudyRequest) -> Plan | None:
-    """The plan that the folder of the study `name` holds, if it was run before as requested."""
+    """The saved plan of the study `name`, if it was run before as requested."""
     folder = study_folder(name, request)
     return load_plan(folder) if (folder / "plan.json").is_file() else None
 
 
-def declared_looks(saved: Plan | None, asked: int | None) -> int:
-    """The number of looks that the study was first run with, else the one asked for now, else 1.
+def declared_looks(saved: Plan | None, requested: int | None) -> int:
+    """The number of looks of the study's first run, else the requested one, else 1.
 
-    Raises SpecError when another number is asked for after the first run.
+    Raises SpecError when another number is requested after the first run.
     """
     if saved is None:
-        return asked or 1
-    if asked not in (None, saved.looks):
+        return requested or 1
+    if requested not in (None, saved.looks):
         raise SpecError(
-            f"--looks {asked}: this study was first run with {saved.looks}, and how often results are looked at is "
+            f"--looks {requested}: this study was first run with {saved.looks}, and how often results are looked at is "
             "declared before the first run"
         )
     return saved.looks
@@ -36,7 +36,7 @@ def declared_looks(saved: Plan | None, asked: int | None) -> int:
 def more_seeds(plan: Plan, number: int, out: Path) -> tuple[int, ...]:
     """The plan's seeds and `number` new ones, for the next look.
 
-    Every look adds as many seeds as the first one had: a number chosen after seeing results would not keep the level
+    Every look adds as many seeds as the first had: a number chosen after seeing results would not keep the level
     (docs/statistics.md). Raises SpecError for another number, when the present look is not finished, and when the
     declared looks are used up.
     """

@@ -1,4 +1,4 @@
-"""How far a study's runs are: what the live view shows, without any drawing."""
+"""The progress of a study's runs: the content of the live view, without any drawing."""
 
 import time
 from collections import Counter
@@ -18,7 +18,7 @@ TRAINING = "running"
 
 @dataclass(frozen=True)
 class RunProgress:
-    """What a run last said in its progress.json; before it says anything, only that it is starting."""
+    """The latest progress.json of a run; before there is one, the run is starting."""
 
     state: str = "starting"
     step: int = 0
@@ -41,7 +41,7 @@ class RunProgress:
 
 
 def read_progress(folder: Path, *, since: float) -> RunProgress | None:
-    """What the run said after the wall-clock time `since`; None when that is nothing, or cannot be read."""
+    """The run's progress written after the wall-clock time `since`; None if there is none or it cannot be read."""
     try:
         row = read_json(RunPaths(folder).progress)
         if row["time"] < since:
@@ -59,7 +59,7 @@ def read_progress(folder: Path, *, since: float) -> RunProgress | None:
 
 
 def final_loss(folder: Path) -> tuple[str, float] | None:
-    """The held-out split and the loss on it, of a run that has its result."""
+    """The held-out split and the loss on it; None for a run without a result."""
     try:
         metrics = read_json(RunPaths(folder).result)["metrics"]
         split = "tuning" if "tuning.loss" in metrics else "validation"
@@ -86,7 +86,7 @@ class _Running:
 
 
 class Board:
-    """What is known about the study's runs right now, without any drawing."""
+    """The present state of the study's runs."""
 
     def __init__(self, labels: Mapping[str, tuple[str, int]], *, total: int) -> None:
         self.labels, self.total = labels, total
@@ -117,7 +117,7 @@ class Board:
         return seconds
 
     def over(self) -> int:
-        """Runs that need no more work; one that was stopped still does."""
+        """Number of runs that need no more work; stopped runs still do."""
         return sum(end.status != "stopped" for end in self.ended.values())
 
     def refresh(self) -> None:
@@ -125,16 +125,16 @@ class Board:
             run.refresh()
 
     def seconds_left(self) -> float | None:
-        """Until all runs are done, if those that wait take as long as those seen; None before any is known.
+        """Seconds until all runs are done, if waiting runs take as long as those seen; None before any is known.
 
-        The dearest runs start first, so this is rather too much than too little.
+        The most expensive runs start first, so this is an overestimate rather than an underestimate.
         """
-        said = [(run.seconds(), run.progress.seconds_left) for run in self.running.values()]
-        known = self._spent + [seconds + left for seconds, left in said if left is not None]
+        running = [(run.seconds(), run.progress.seconds_left) for run in self.running.values()]
+        known = self._spent + [seconds + left for seconds, left in running if left is not None]
         if not known:
             return None
         usual = sum(known) / len(known)
-        now = [max(0.0, usual - seconds) if left is None else left for seconds, left in said]
+        now = [max(0.0, usual - seconds) if left is None else left for seconds, left in running]
         waiting = self.total - len(self.running) - len(self.ended)
         return max([*now, (sum(now) + waiting * usual) / self._slots])
 

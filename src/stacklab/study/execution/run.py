@@ -1,4 +1,4 @@
-"""Carry a plan out: make the run folders, hand the unfinished ones to an engine, read everything back."""
+"""Run a plan: make the run folders, hand the unfinished ones to an engine, read the results."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +32,7 @@ def run_plan(plan: Plan, out: Path, *, start: Callable[[Todo], Any]) -> StudyRes
 
 
 def _run(runs: list[PlannedRun], out: Path, start: Callable[[Todo], Any]) -> None:
-    """Make the folders, each once though two arms may share a run, and start those that are not finished."""
+    """Make the folders, one for arms that share a run, and start the runs that are not finished."""
     todo: Todo = {}
     for arm, seed, spec in runs:
         run = OutPaths(out).run(spec.run_id)
@@ -45,7 +45,7 @@ def _run(runs: list[PlannedRun], out: Path, start: Callable[[Todo], Any]) -> Non
 
 
 def with_attention(plan: Plan, out: Path, *, threads: int) -> Plan:
-    """The plan of a study with a trend, with what attention costs its arms; any other as it is."""
+    """The plan with the time of attention in its arms, for a study with a trend; any other plan unchanged."""
     if plan.study.trend is None:
         return plan
     arms = {arm.name: arm for arm in plan.arms}

@@ -31,16 +31,16 @@ class ResolvedArm(NamedTuple):
 
 
 class DataCache:
-    """Data made ready, once for all arms that share them."""
+    """Resolved data, shared by the arms that have the same data."""
 
     def __init__(self, cache: Path) -> None:
-        self._cache, self._found = cache, dict[tuple[str, bool], ResolvedData]()
+        self._cache, self._resolved = cache, dict[tuple[str, bool], ResolvedData]()
 
     def __call__(self, config: BaseSpec) -> ResolvedData:
         key = (config.data.fingerprint, config.evaluate.problems > 0)
-        if key not in self._found:
-            self._found[key] = resolve_data(config.data, cache=self._cache, ask=key[1])
-        return self._found[key]
+        if key not in self._resolved:
+            self._resolved[key] = resolve_data(config.data, cache=self._cache, ask=key[1])
+        return self._resolved[key]
 
 
 def resolve_arms(
@@ -73,24 +73,24 @@ def resolve_arms(
 
 
 def with_data(config: BaseSpec, data: ResolvedData) -> BaseSpec:
-    """What follows from the data filled in: the vocabulary, and the steps of stated epochs."""
+    """The configuration with the settings that follow from the data: vocabulary size, and steps for epochs."""
     return _with_steps(_with_vocabulary(config, data), data)
 
 
 def _with_steps(config: BaseSpec, data: ResolvedData) -> BaseSpec:
-    """The last batch of an epoch may reach into the next."""
+    """Epochs as steps; the last batch of an epoch may reach into the next."""
     train = config.train
     if train.epochs is None:
         return config
     if "splits" not in data.facts:
-        raise SpecError("train.epochs: a task draws fresh sequences and has no epochs; give train.steps")
+        raise SpecError("train.epochs: a task draws fresh sequences and has no epochs; set train.steps")
     tokens = data.facts["splits"]["train"]["tokens_per_epoch"]
     steps = math.ceil(train.epochs * tokens / (train.batch_size * config.data.block_size))
     return config.model_validate(config.dump() | {"train": train.dump() | {"steps": steps}})
 
 
 def _with_vocabulary(config: BaseSpec, data: ResolvedData) -> BaseSpec:
-    """The data's number of ids unless the study states one, which may be larger (unused rows) but not smaller."""
+    """The vocabulary size of the data, unless the study sets a larger one (unused rows); a smaller one is refused."""
     model = config.model
     if model.vocab_size is None:
         return config.with_model(ModelSpec.model_validate(model.dump() | {"vocab_size": data.vocab_size}))
@@ -100,13 +100,13 @@ def _with_vocabulary(config: BaseSpec, data: ResolvedData) -> BaseSpec:
 
 
 def _targets_first(study: StudySpec, names: tuple[str, ...]) -> list[str]:
-    """The named arms and those they match, which come first.
+    """The named arms and the arms that they match; matched controls last.
 
     Raises MatchError for a control matched to itself or to another control.
     """
     for name, arm in study.arms.items():
         if arm.match is not None and arm.match.to == name:
-            raise MatchError(f"arms.{name}.match.to: {name} is matched to itself; name the arm that it is to equal")
+            raise MatchError(f"arms.{name}.match.to: {name} is matched to itself; name the arm to equal")
         if arm.match is not None and study.arms[arm.match.to].match is not None:
             raise MatchError(
                 f"arms.{name}.match.to: {arm.match.to} is itself a matched control; match the arm it copies"
@@ -147,7 +147,7 @@ def _solve(name: str, match: MatchSpec, config: BaseSpec, target: BaseSpec, by_t
 
 
 def _check_stop(who: str, config: BaseSpec, data: ResolvedData) -> None:
-    """Raises SpecError for a goal that no evaluation can tell of, or none can reach."""
+    """Raises SpecError for a stop metric that is not evaluated, or a goal that it cannot reach."""
     rule = config.train.stop
     if rule is None:
         return
@@ -155,14 +155,14 @@ def _check_stop(who: str, config: BaseSpec, data: ResolvedData) -> None:
     shares = data.metrics if is_task else ()
     known = (*at_evaluations("task" if is_task else "text"), *shares)
     if rule.metric not in known:
-        raise SpecError(f"{who}: train.stop.metric: {rule.metric!r} is not measured; there are {', '.join(known)}")
+        raise SpecError(f"{who}: train.stop.metric: {rule.metric!r} is not measured; choose one of {', '.join(known)}")
     if rule.metric in shares and rule.at_least > 1:
         raise SpecError(f"{who}: train.stop.at_least = {rule.at_least:g}: a share of answers is at most 1")
 
 
 def check_context(who: str, config: BaseSpec) -> None:
-    """Raises SpecError for sequences that are longer than the stack can see. Ask before any are drawn."""
+    """Raises SpecError for sequences longer than the context of the model. Call it before any are drawn."""
     if config.data.block_size > config.model.context_length:
         data, length = config.data, config.data.block_size
-        asked = "data.block_size" if isinstance(data, DataSpec) else f"data.task: {data.task.makeup}"
-        raise SpecError(f"{who}: {asked} = {length} exceeds model.context_length = {config.model.context_length}")
+        origin = "data.block_size" if isinstance(data, DataSpec) else f"data.task: {data.task.makeup}"
+        raise SpecError(f"{who}: {origin} = {length} exceeds model.context_length = {config.model.context_length}")

@@ -1,4 +1,4 @@
-"""What attention costs the arms of a study: every form of layer measured alone, once, and what follows for a step."""
+"""Time of attention in the arms of a study: every form of layer is measured alone, once, to predict step times."""
 
 import json
 import statistics
@@ -24,8 +24,8 @@ ATTENTION_FIELDS = (
 
 
 class AttentionCosts(Spec):
-    """seconds: of attention in a training step, forward and backward, by arm and layer, bottom first; medians of
-    `rounds` that took all forms of layers in turn, each alone, on so many threads of a processor."""
+    """seconds: attention in a training step, forward and backward, by arm and layer, bottom first. Medians over
+    `rounds`, each of which measured every form of layer alone, with `threads` threads of `processor`."""
 
     seconds: dict[str, Items[float]]
     rounds: int
@@ -33,11 +33,11 @@ class AttentionCosts(Spec):
     processor: str
 
     def of(self, arm: str) -> float:
-        """Of all layers together."""
+        """Seconds of all layers together."""
         return sum(self.seconds[arm])
 
     def predicted(self, step: float, *, reference: str, arm: str) -> float:
-        """Seconds of a step of `arm`, from those of an arm that differs from it in attention alone."""
+        """Predicted seconds of a step of `arm`, from `step`, that of `reference`, which differs in attention alone."""
         return step + self.of(arm) - self.of(reference)
 
     def text(self) -> str:
@@ -52,22 +52,22 @@ class Configured(Protocol):
 
 
 class KeptAttention(Spec):
-    """The file of one measurement: the question, and the seconds of a micro-batch through each form, by round."""
+    """A stored measurement. asked: what was measured; rounds: seconds of a micro-batch through each form, by round."""
 
     asked: dict[str, Any]
     rounds: Items[Items[float]]
 
 
 def attention_costs(arms: Mapping[str, Configured], out: Path, *, threads: int) -> AttentionCosts:
-    """By name. Measures with so many threads what <out>/cache/attention does not hold yet.
+    """The costs of the named arms. Forms missing in <out>/cache/attention are measured, with `threads` threads.
 
-    Raises DataError for a kept file that cannot be read, StacklabError when measuring fails.
+    Raises DataError for a stored file that cannot be read, StacklabError when measuring fails.
     """
     configs = {name: arm.config for name, arm in arms.items()}
     by_arm = {name: _forms(config) for name, config in configs.items()}
     forms = {_key(form): form for of_arm in by_arm.values() for form in of_arm}
     rounds = _rounds(forms, out, threads)
-    medians = {key: statistics.median(found) for key, found in zip(sorted(forms), rounds, strict=True)}
+    medians = {key: statistics.median(times) for key, times in zip(sorted(forms), rounds, strict=True)}
     seconds = {
         name: tuple(
             medians[_key(form)] * (config.train.batch_size // config.train.micro_batch) * (1 - layer.layer_drop)
@@ -80,12 +80,12 @@ def attention_costs(arms: Mapping[str, Configured], out: Path, *, threads: int) 
 
 
 def attention_differs(configs: Iterable[BaseSpec]) -> bool:
-    """Whether arms have layers of other heads, windows, positions that act in attention or kinds of attention."""
+    """Whether arms differ in heads, windows, positions that act in attention, or the kind of attention."""
     return len({frozenset(_kinds(config)) for config in configs}) > 1
 
 
 def differ_in_attention_alone(one: BaseSpec, other: BaseSpec) -> bool:
-    """Whether all else that the time of a step depends on is equal."""
+    """Whether all other settings that step time depends on are equal."""
     return _beside_attention(one) == _beside_attention(other)
 
 
@@ -98,7 +98,7 @@ def _kinds(config: BaseSpec) -> Iterable[str]:
 def _beside_attention(config: BaseSpec) -> dict[str, Any]:
     whole = work(config)
     model = {name: value for name, value in whole["model"].items() if name not in ATTENTION_FIELDS}
-    # Rows are added to the stream before the first layer.
+    # Position embeddings are added before the first layer, outside attention.
     added = whole["model"]["position"] if config.model.position.adds_rows else None
     return whole | {"model": model, "added": added}
 
@@ -115,14 +115,16 @@ def _key(form: AttentionForm) -> str:
 
 
 def _rounds(forms: Mapping[str, AttentionForm], out: Path, threads: int) -> tuple[tuple[float, ...], ...]:
-    """In the order of the sorted keys."""
+    """Seconds of every form by round, in the order of the sorted keys."""
     dumped = [forms[key].dump() for key in sorted(forms)]
-    question = {"forms": dumped, "threads": threads, "processor": processor_name(), "gpu": bool(gpus())}
+    setup = {"forms": dumped, "threads": threads, "processor": processor_name(), "gpu": bool(gpus())}
 
     def measure() -> KeptAttention:
         text = json.dumps(dumped)
-        answer = measured(MEASUREMENT, text, out, threads=threads, mend="a study's attention is measured")
-        return KeptAttention(asked=question, rounds=json.loads(answer))
+        answer = measured(
+            MEASUREMENT, text, out, threads=threads, mend="the attention of a study's arms has to be measured"
+        )
+        return KeptAttention(asked=setup, rounds=json.loads(answer))
 
-    path = OutPaths(out).attention / f"{fingerprint(question)}.json"
+    path = OutPaths(out).attention / f"{fingerprint(setup)}.json"
     return kept(path, KeptAttention, measure, what="measuring attention").rounds

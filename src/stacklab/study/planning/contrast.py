@@ -1,4 +1,4 @@
-"""What differs between two arms once every default and rule is applied, and whether it was declared."""
+"""Differences between the effective configurations of two arms, and whether they were declared."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,11 +10,11 @@ from stacklab.stats.comparison import Pairing
 from stacklab.study.spec.study import ArmSpec, BaseSpec
 
 MOVE_BATCHES = ("data.", "train.batch_size", "train.steps")
-"""Settings that change which batches are seen; arms that differ in none of them must have seen the same."""
+"""Settings that change the batches; arms that agree in all of them must have seen the same batches."""
 
 
 class Difference(Spec):
-    """One effective setting that two configurations do not share."""
+    """One effective setting in which two configurations differ."""
 
     path: str
     left: Any
@@ -22,9 +22,9 @@ class Difference(Spec):
 
 
 def effective(base: BaseSpec) -> dict[str, Any]:
-    """Every setting by dotted path, defaults applied and rules carried out.
+    """Every setting by dotted path, after all defaults and rules.
 
-    A per-layer setting equal in all layers is one value, so that depth alone does not make it differ.
+    A per-layer setting that is equal in all layers counts as one value, so that it does not differ with depth.
     """
     resolved = _per_layer(base.model) | _inherited(base.model)
     return _flatten(base.dump()) | {f"model.{name}": value for name, value in resolved.items()}
@@ -40,7 +40,7 @@ def differences(left: BaseSpec, right: BaseSpec) -> list[Difference]:
 def pairing(paths: Iterable[str]) -> Pairing:
     """Whether arms that differ in `paths` are compared seed by seed: only if none of these moves the batches.
 
-    Known before the first run, so that no result can choose how it is judged.
+    Known before the first run, so that it cannot depend on results.
 
     >>> pairing(["model.num_layers"]), pairing(["model.num_layers", "train.steps"])
     ('paired', 'unpaired')
@@ -62,32 +62,27 @@ def check_declared(name: str, arm: ArmSpec, base: BaseSpec, resolved: BaseSpec, 
 def _per_layer(model: ModelSpec) -> dict[str, Any]:
     columns = {}
     for name in LayerSpec._fields:
-        values = [_given(layer, name) for layer in model.layers]
+        values = [_own_setting(layer, name) for layer in model.layers]
         uniform = len(set(values)) == 1
-        columns[name] = values[0] if uniform else _unspread(getattr(model, name), values)
+        columns[name] = values[0] if uniform else values or getattr(model, name)
     return columns
 
 
-def _given(layer: LayerSpec, name: str) -> Any:
-    """As many heads of keys as of queries is no setting of its own, or every change of num_heads would be two."""
+def _own_setting(layer: LayerSpec, name: str) -> Any:
+    """None for num_kv_heads equal to num_heads: otherwise a change of num_heads would count as two differences."""
     if name == "num_kv_heads" and layer.num_kv_heads == layer.num_heads:
         return None
     return getattr(layer, name)
 
 
 def _inherited(model: ModelSpec) -> dict[str, Any]:
-    """Settings that follow another one where they are not given."""
+    """Settings that default to the value of another one."""
     init = model.init
     return {
         "norm.final": model.norm.has_final,
         "init.token_std": init.token_deviation,
         "init.position_std": init.position_deviation,
     }
-
-
-def _unspread(given: Any, values: list[Any]) -> Any:
-    """No layers at all: the setting as given."""
-    return values or given
 
 
 def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:

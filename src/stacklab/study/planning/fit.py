@@ -1,4 +1,4 @@
-"""Whether the planned runs fit into this machine's memory and disk, and what would."""
+"""Whether the planned runs fit into memory and onto the disk, and the nearest settings that do."""
 
 import shutil
 from pathlib import Path
@@ -10,16 +10,16 @@ from stacklab.study.planning.stages import MAIN, STAGES
 from stacklab.study.planning.suggest import nearest_settings
 
 PROCESS_BYTES = 400 * 2**20
-"""What a process holds beside training: Python and torch, the evaluations."""
+"""Memory of a process besides training: Python, torch, evaluations."""
 
 
 def disk_bytes(plan: Plan, *, workers: int) -> int:
-    """Final fp32 weights of every run, and checkpoints (weights and optimiser state) of those that train at once."""
+    """Bytes of the final fp32 weights of all runs, and of the checkpoints of those that train at the same time."""
     return _rates(plan) + len(plan.seeds) * _weights(plan) + workers * _checkpoint(plan)
 
 
 def free_disk(out: Path) -> int:
-    """Bytes free where `out` is or will be."""
+    """Free bytes on the disk of `out`, which need not exist yet."""
     return shutil.disk_usage(next(path for path in (out, *out.absolute().parents) if path.exists())).free
 
 
@@ -42,20 +42,19 @@ def check_fits(plan: Plan, *, workers: int, available: int, free: int) -> None:
 
 
 def _disk_advice(plan: Plan, workers: int, free: int) -> str:
-    """Fewer runs at once, which change no result, before fewer seeds."""
+    """Suggests fewer runs at once, which change no result, before fewer seeds."""
     free -= _rates(plan)
     slots = (free - len(plan.seeds) * _weights(plan)) // _checkpoint(plan)
     if slots >= 1:
         return f"--workers {min(slots, workers)} fits"
     seeds = (free - _checkpoint(plan)) // _weights(plan)
     if seeds >= 1:
-        return f"--seeds {seeds} --workers 1 fits; or give another --out"
-    return f"one seed needs {size(_weights(plan) + _checkpoint(plan))}; give another --out"
+        return f"--seeds {seeds} --workers 1 fits; or choose another --out"
+    return f"one seed needs {size(_weights(plan) + _checkpoint(plan))}; choose another --out"
 
 
 def _rates(plan: Plan) -> int:
-    """Bytes of the final weights of the runs that choose learning rates, and of those that all stacks would get if they
-    failed."""
+    """Bytes of the final weights of tuning runs, and of retries if every stack failed."""
     runs = [run for stage in STAGES if stage is not MAIN for run in stage.most(plan).runs()]
     return sum(4 * run.arm.total_parameters for run in runs)
 

@@ -1,4 +1,4 @@
-"""Matched controls: solve one knob so that a quantity equals another arm's."""
+"""Matched controls: one knob is solved so that a quantity equals another arm's."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ LARGEST_KNOB = 2**24
 
 
 class StepTimes(Spec):
-    """By what a match of step times was measured: medians in seconds over rounds that took both arms in turn."""
+    """The measurement behind a match of step times: medians in seconds over rounds that timed both arms in turn."""
 
     target_seconds: float
     seconds: float
@@ -61,9 +61,9 @@ def solve(match: MatchSpec, model: ModelSpec, target: int, *, context: int) -> M
 
     reached = first_reaching(match, model, lambda number: candidate(number).residual >= 0)
     candidates = [candidate(number) for number in sorted({max(1, reached - 1), reached})]
-    best = min(candidates, key=lambda found: abs(found.residual))
+    best = min(candidates, key=lambda one: abs(one.residual))
     if abs(best.residual) > match.allowed:
-        near = " and ".join(f"{found.value} ({found.residual:+.2%})" for found in candidates)
+        near = " and ".join(f"{one.value} ({one.residual:+.2%})" for one in candidates)
         raise MatchError(
             f"match: no {match.knob} in multiples of {step} brings {quantity} within {match.allowed:.2%} of "
             f"{target:,}; nearest: {near}; widen the tolerance or match another knob"
@@ -72,19 +72,19 @@ def solve(match: MatchSpec, model: ModelSpec, target: int, *, context: int) -> M
 
 
 def grain(match: MatchSpec, model: ModelSpec) -> int:
-    """The smallest step the knob can move by."""
+    """The smallest step of the knob."""
     if match.knob != "model.d_model":
         return match.multiple_of
     return math.lcm(match.multiple_of, model.width_step)
 
 
 def most_steps(match: MatchSpec, model: ModelSpec) -> int:
-    """How many grains the largest value of the knob has."""
+    """The largest value of the knob, in grains."""
     return LARGEST_KNOB // grain(match, model)
 
 
 def first_reaching(match: MatchSpec, model: ModelSpec, holds: Callable[[int], bool]) -> int:
-    """The smallest number of grains for which `holds`. Raises MatchError when the knob has none."""
+    """The smallest number of grains for which `holds`. Raises MatchError when there is none."""
     reached = smallest(holds, limit=most_steps(match, model))
     if reached is None:
         raise MatchError(f"match: {match.knob} would exceed {LARGEST_KNOB} to reach the {match.quantity} of {match.to}")
@@ -96,7 +96,7 @@ def with_knob(match: MatchSpec, model: ModelSpec, value: int) -> ModelSpec:
 
 
 def unmatched(model: ModelSpec, like: ModelSpec, *, context: int) -> dict[str, float]:
-    """All conventions side by side, since they disagree: each quantity relative to the other arm's."""
+    """Every counted quantity relative to that of `like`, minus 1: the conventions of equal size disagree."""
     return {
         name: measure(model, name, context=context) / measure(like, name, context=context) - 1 for name in QUANTITIES
     }

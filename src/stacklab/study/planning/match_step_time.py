@@ -1,6 +1,6 @@
-"""Controls matched by measured step time: few candidates, each timed in turn with the arm that it is to equal.
+"""Controls matched by measured step time: a few candidates, each timed in turn with the target arm.
 
-A match is measured once and kept in <out>/cache/matches, so that every later plan has the same arm.
+A match is measured once and stored in <out>/cache/matches, so that every later plan has the same arm.
 """
 
 import json
@@ -26,11 +26,11 @@ from stacklab.study.spec.study import BaseSpec, MatchSpec
 MEASUREMENT = "step_time"
 MOST_TIMINGS = 8
 MOST_CHANGE = 8.0
-"""Of the FLOPs, from one candidate to the next."""
+"""Largest factor of FLOPs between one candidate and the next."""
 
 
 class TimedCandidate(Spec):
-    """One value of the knob: seconds per step of the target and of the control, a pair a round."""
+    """One value of the knob: seconds per step of the target and of the control, one pair per round."""
 
     value: int
     target: Items[float]
@@ -38,7 +38,7 @@ class TimedCandidate(Spec):
 
     @property
     def residual(self) -> float:
-        """The median over rounds of control / target, minus 1: what slows a round slows both."""
+        """The median over rounds of control / target, minus 1: a slow round slows both."""
         return statistics.median(own / other for own, other in zip(self.control, self.target, strict=True)) - 1
 
     def joined(self, more: "TimedCandidate") -> "TimedCandidate":
@@ -46,33 +46,33 @@ class TimedCandidate(Spec):
 
 
 class KeptMatch(Spec):
-    """The file of one match: the question, and every candidate with its times, the chosen one first."""
+    """A stored match. asked: what it depends on; trials: every candidate with its times, the chosen one first."""
 
     asked: dict[str, Any]
     trials: Items[TimedCandidate]
 
 
 def step_time_solver(out: Path, *, data_fingerprint: str, threads: int) -> TimeSolver:
-    """A solver that measures, with this many threads, what <out>/cache/matches does not hold yet."""
+    """A solver that measures, with `threads` threads, what <out>/cache/matches does not hold yet."""
 
     def solve(match: MatchSpec, control: BaseSpec, target: BaseSpec) -> Match:
-        """Raises MatchError, DataError for a kept file that cannot be read, StacklabError when measuring fails."""
-        question = _question(match, control, target, threads)
+        """Raises MatchError, DataError for a stored file that cannot be read, StacklabError when measuring fails."""
+        setup = _setup(match, control, target, threads)
 
         def measure() -> KeptMatch:
             candidates = _measure(match, control, target, out, data_fingerprint, threads)
             check_within(candidates, tolerance=match.allowed, knob=match.knob, target=match.to)
-            return KeptMatch(asked=question, trials=tuple(candidates))
+            return KeptMatch(asked=setup, trials=tuple(candidates))
 
-        path = OutPaths(out).matches / f"{fingerprint(question)}.json"
+        path = OutPaths(out).matches / f"{fingerprint(setup)}.json"
         best = kept(path, KeptMatch, measure, what="a match by step time").trials[0]
         return Match(with_knob(match, control.model, best.value), best.value, best.residual, _times(best, threads))
 
     return solve
 
 
-def _question(match: MatchSpec, control: BaseSpec, target: BaseSpec, threads: int) -> dict[str, Any]:
-    """All that the time of a step, or the choice, depends on: equal for equal questions, whatever else a study says."""
+def _setup(match: MatchSpec, control: BaseSpec, target: BaseSpec, threads: int) -> dict[str, Any]:
+    """Everything that step times and the choice depend on, and nothing else: the key of a stored match."""
     return {
         "knob": match.knob,
         "multiple_of": match.multiple_of,
@@ -86,7 +86,7 @@ def _question(match: MatchSpec, control: BaseSpec, target: BaseSpec, threads: in
 
 
 def work(config: BaseSpec) -> dict[str, Any]:
-    """All of a configuration that the time of a step depends on."""
+    """The settings of a configuration that step time depends on."""
     train = config.train
     return {
         "model": config.model.dump(),
@@ -109,7 +109,7 @@ def _measure(
     def time(number: int) -> TimedCandidate:
         own = control.with_model(candidate(number)).as_run(data_fingerprint, seed=0)
         specs = json.dumps([other.dump(), own.dump()])
-        answer = measured(MEASUREMENT, specs, out, threads=threads, mend="a match by step_seconds has to measure")
+        answer = measured(MEASUREMENT, specs, out, threads=threads, mend="a match by step_seconds has to be measured")
         other_times, own_times = json.loads(answer)
         return TimedCandidate(value=number * step, target=other_times, control=own_times)
 
@@ -135,22 +135,22 @@ def _times(best: TimedCandidate, threads: int) -> StepTimes:
 def search(
     time: Callable[[int], TimedCandidate], flops: Callable[[int], int], *, first: int, limit: int, tolerance: float
 ) -> list[TimedCandidate]:
-    """Candidates timed, the nearest first. Candidates are whole numbers from 1 to `limit`, and so is `first`.
+    """The timed candidates, nearest first. Candidates are whole numbers from 1 to `limit`, and so is `first`.
 
-    The next candidate is chosen where the FLOPs, between or beyond those timed, promise the target's time. One that
-    lies within the tolerance is timed again, so that it is not chosen for its luck alone. Ends when it is confirmed,
-    when there is nothing between the candidates on either side, or after MOST_TIMINGS timings.
+    The next candidate is inter- or extrapolated from the FLOPs and times so far. A candidate within the tolerance is
+    timed again, since one timing may be lucky. The search ends when that confirms it, when no candidate is left between
+    the nearest on either side, or after MOST_TIMINGS timings.
     """
     trials: dict[int, TimedCandidate] = {}
     number: int | None = first
     for _ in range(MOST_TIMINGS):
         if number is None:
             break
-        seen = trials.get(number)
-        trials[number] = time(number) if seen is None else seen.joined(time(number))
+        earlier = trials.get(number)
+        trials[number] = time(number) if earlier is None else earlier.joined(time(number))
         best = min(trials, key=lambda tried: abs(trials[tried].residual))
         near = abs(trials[best].residual) <= tolerance
-        if near and seen is not None and best == number:
+        if near and earlier is not None and best == number:
             break
         number = best if near else _next(trials, flops, limit)
     return sorted(trials.values(), key=lambda trial: abs(trial.residual))
@@ -164,8 +164,8 @@ def check_within(trials: list[TimedCandidate], *, tolerance: float, knob: str, t
     sides = ([trial for trial in trials if trial.residual < 0], [trial for trial in trials if trial.residual >= 0])
     near = " and ".join(f"{side[0].value} ({side[0].residual:+.1%})" for side in sides if side)
     raise MatchError(
-        f"match: no {knob} was found whose step takes as long as that of {target} ({_seconds(best):.3g} s) within "
-        f"{tolerance:.1%}; nearest: {near}; widen the tolerance or match another knob"
+        f"match: no {knob} that was timed brings the step within {tolerance:.1%} of that of {target} "
+        f"({_seconds(best):.3g} s); nearest: {near}; widen the tolerance or match another knob"
     )
 
 
@@ -174,7 +174,7 @@ def _seconds(trial: TimedCandidate) -> float:
 
 
 def _next(trials: Mapping[int, TimedCandidate], flops: Callable[[int], int], limit: int) -> int | None:
-    """The candidate to time next, or None when none is left that could lie nearer."""
+    """The candidate to time next, or None when none left could be nearer."""
     faster = sorted(number for number, trial in trials.items() if trial.residual < 0)
     slower = sorted((number for number, trial in trials.items() if trial.residual >= 0), reverse=True)
     low, high = faster[-1] if faster else 0, slower[-1] if slower else limit + 1
@@ -186,9 +186,9 @@ def _next(trials: Mapping[int, TimedCandidate], flops: Callable[[int], int], lim
 
 
 def _beyond(trials: Mapping[int, TimedCandidate], flops: Callable[[int], int], same_side: list[int]) -> float:
-    """FLOPs that promise the target's time where all candidates lie on one side of it, the nearest to it last.
+    """FLOPs extrapolated to the target's time, when all candidates lie on one side of it, the nearest last.
 
-    Time grows slower than FLOPs, so from one candidate more than in proportion; from two along their line.
+    From two candidates linearly; from one more than in proportion, since time grows more slowly than FLOPs.
     """
     edge = same_side[-1]
     goal = flops(edge) * math.pow(1 + trials[edge].residual, -1.5)

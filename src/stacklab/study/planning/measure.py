@@ -1,4 +1,4 @@
-"""Measuring in a process of its own, with the environment and the threads that a run gets; measurements are kept."""
+"""Measurements in a process of their own, with the environment and threads of a run; their results are stored."""
 
 import os
 import subprocess
@@ -19,9 +19,9 @@ S = TypeVar("S", bound=Spec)
 
 
 def measured(measurement: str, question: str, out: Path, *, threads: int, mend: str) -> str:
-    """The answer of `python -m stacklab.run.timing MEASUREMENT` to a question, both in JSON.
+    """The output of `python -m stacklab.run.timing MEASUREMENT` for the input `question`, both JSON.
 
-    Raises StacklabError, ending in `mend`, when it fails.
+    Raises StacklabError when it fails; the message ends in `mend`.
     """
     done = subprocess.run(
         [sys.executable, "-P", "-m", "stacklab.run.timing", measurement, os.fspath(out), str(threads)],
@@ -38,10 +38,10 @@ def measured(measurement: str, question: str, out: Path, *, threads: int, mend: 
 
 
 def kept(path: Path, kind: type[S], measure: Callable[[], S], *, what: str) -> S:
-    """The measurement in a file, made by `measure` unless the file exists; one at a time, since measurements would
+    """The measurement stored at `path`, made by `measure` if the file does not exist. One at a time, since measurements
     disturb each other.
 
-    Raises DataError for a file that is not such a measurement.
+    Raises DataError for a file that does not hold such a measurement.
     """
     if not path.exists():
         with exclusive(path.parent, what=what, give_up=lambda: False):
@@ -50,4 +50,4 @@ def kept(path: Path, kind: type[S], measure: Callable[[], S], *, what: str) -> S
     try:
         return kind.model_validate(read_json(path))
     except ValidationError as error:
-        raise DataError(f"{path}: not a kept measurement; delete it to measure anew") from error
+        raise DataError(f"{path}: not a stored measurement; delete it to measure again") from error

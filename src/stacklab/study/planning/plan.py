@@ -1,4 +1,4 @@
-"""The plan: what will run, counted and checked, before anything is trained. One storable value."""
+"""The plan: what will run, counted and checked before anything is trained, as one storable value."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,8 +28,8 @@ from stacklab.study.spec.study import BaseSpec, ClaimSpec, StudySpec
 
 
 class MatchPlan(Spec):
-    """A solved control: what was equalled, by which value of the knob, how well; and how the other quantities then
-    compare with the target's (a share: 0.01 is one per cent more)."""
+    """A solved control: the matched quantity, the value of the knob, the relative residual, and the other quantities
+    relative to the target's (0.01 is one per cent more)."""
 
     quantity: str
     to: str
@@ -38,7 +38,7 @@ class MatchPlan(Spec):
     residual: float
     others: dict[str, float]
     times: StepTimes | None = None
-    """Of a match of step times: by what it was measured."""
+    """Only for a match of step times: the measurement."""
 
 
 class ArmPlan(Spec):
@@ -47,18 +47,18 @@ class ArmPlan(Spec):
     config: BaseSpec
     data_fingerprint: str
     baselines: dict[str, float]
-    """Metric -> the best accuracy of guessing, where the data are a task."""
+    """Metric -> the best accuracy of guessing; empty for text."""
     parameters: dict[str, int]
     total_parameters: int
     non_embedding_parameters: int
     flops_per_token: int
     memory_bytes: dict[str, int]
-    """By what holds them, their total, and all_scores: the B x heads x T^2 of a layer, which are not held at once."""
+    """By part, their total, and all_scores: the B x heads x T^2 scores of a layer, which are never held at once."""
     match: MatchPlan | None
     changes: Items[Difference]
     """Effective differences from the base: left the base's value, right the arm's."""
     origin: str = ""
-    """Of an arm at another learning rate: the arm that it is at the shared rate."""
+    """For an arm at another learning rate: the same arm at the shared rate."""
 
     @property
     def train_flops(self) -> int:
@@ -86,7 +86,7 @@ class PlannedRun(NamedTuple):
 
 
 class Plan(Spec):
-    """What will run. It is saved once and never changes: what follows from results is derived from it again."""
+    """What will run. It is saved once and never changes: what depends on results is derived from it anew."""
 
     study: StudySpec
     scale: str
@@ -98,14 +98,14 @@ class Plan(Spec):
     not_asked: Items[str]
     """Claims that this scale leaves out, each with the reason."""
     variant: str = ""
-    """Tells apart the folders of one scale run with other settings or seeds; empty for the scale as written."""
+    """Distinguishes the folders of one scale under other settings or seeds; empty for the scale as written."""
     looks: int = 1
-    """How often results may be looked at, with more seeds each time. Contrasts hold the claims at a look's level."""
+    """Number of looks at the results, each with more seeds. Contrasts hold the claims at the level of this look."""
     look: int = 1
     tuning: TuningSpec | None = None
     retry: RetrySpec | None = None
     attention: AttentionCosts | None = None
-    """Of a study with a trend."""
+    """Only for a study with a trend."""
 
     def arm(self, name: str) -> ArmPlan:
         return next(arm for arm in self.arms if arm.name == name)
@@ -114,7 +114,7 @@ class Plan(Spec):
         return arm.config.as_run(arm.data_fingerprint, seed=seed)
 
     def runs(self) -> list[PlannedRun]:
-        """All runs, most expensive first, so that none is left alone at the end; seeds of an arm side by side."""
+        """All runs, most expensive first, so that no long run is left for the end; the seeds of an arm together."""
         arms = sorted(self.arms, key=lambda arm: -arm.train_flops)
         return [PlannedRun(arm, seed, self.run_spec(arm, seed)) for arm in arms for seed in self.seeds]
 
@@ -123,7 +123,7 @@ class Plan(Spec):
 
 
 def study_folder(name: str, request: StudyRequest) -> Path:
-    """Where the study `name`, run as requested, keeps its plan and its results."""
+    """The folder of plan and results of the study `name`, run as requested."""
     return _folder(request.out, name, request.scale, request.variant)
 
 
@@ -140,7 +140,7 @@ def make_plan(
     look: int = 1,
 ) -> Plan:
     """Prepare the data, resolve and check the arms, pair them for the claims. `study` is the study at the request's
-    scale, with its overrides. seeds: of a later look, in place of the request's.
+    scale, with its overrides. seeds: those of a later look, which replace the request's.
 
     Raises DataError, TokenizerError, SpecError, ContrastError or MatchError for what cannot be run.
     """
@@ -152,7 +152,7 @@ def make_plan(
     ready = DataCache(OutPaths(out).cache)
     check_context("the base", study.base)
     data = ready(study.base)
-    # Matches of step times are measured with the threads of a run. Of the first look, so that later ones find them.
+    # Step times are measured with the threads of a run of the first look, so that later looks reuse the matches.
     engine = make_engine(request.engine, workers=request.workers)
     threads = engine.threads(len(names) * len(chosen) // look)
     by_time = step_time_solver(out, data_fingerprint=data.fingerprint, threads=threads)
@@ -208,37 +208,37 @@ def _without_tuned(plan: Plan) -> Plan:
 
 
 def _unanswerable(metric: str, arm: ResolvedArm) -> str:
-    """Why no run of the arm can have an accuracy; empty for one that it can have, and for other metrics."""
+    """Why no run of the arm can measure an accuracy; empty if one can, and for other metrics."""
     known = arm.data.metrics
     if not is_share(metric) or metric in known:
         return ""
     if isinstance(arm.config.data, DataSpec) and not arm.config.evaluate.problems:
-        return "this scale asks no problems (evaluate.problems: 0)"
-    given = f" (they give {', '.join(known)})" if known else ""
-    return f"the data have no problems that give {metric}{given}"
+        return "this scale evaluates no problems (evaluate.problems: 0)"
+    available = f" (only for {', '.join(known)})" if known else ""
+    return f"the data have no problems for {metric}{available}"
 
 
 def _contrasts(
     study: StudySpec, claims: tuple[str, ...] | None, arms: dict[str, ResolvedArm]
 ) -> tuple[tuple[Contrast, ...], tuple[str, ...]]:
-    asked, left_out = [], []
+    contrasts, left_out = [], []
     for claim in study.claims:
         for other in claim.against:
             name = f"{claim.id}:{other}"
             if claims is not None and claim.id not in claims:
-                left_out.append(f"{name}: this scale does not ask it")
+                left_out.append(f"{name}: this scale does not include the claim")
             elif absent := [arm for arm in (claim.arm, other) if arm not in arms]:
                 left_out.append(f"{name}: this scale runs without the arm {absent[0]}")
             elif reason := _unanswerable(claim.metric, arms[claim.arm]) or _unanswerable(claim.metric, arms[other]):
                 left_out.append(f"{name}: {reason}")
             else:
                 moved = tuple(differences(arms[other].config, arms[claim.arm].config))
-                asked.append(Contrast(id=name, claim=claim, against=other, differences=moved))
-    return tuple(asked), tuple(left_out)
+                contrasts.append(Contrast(id=name, claim=claim, against=other, differences=moved))
+    return tuple(contrasts), tuple(left_out)
 
 
 def memory_of(config: BaseSpec) -> Memory:
-    """What training this configuration holds at its peak, beside what any process holds."""
+    """Peak memory of training this configuration, besides that of any process."""
     train = config.train
     return estimate_memory(
         config.model,

@@ -1,4 +1,4 @@
-"""Learning rates beside the one that a configuration states: which a plan has, and the configuration at them."""
+"""Further learning rates of a plan besides that of each configuration, and configurations at them."""
 
 from stacklab.base.errors import SpecError
 from stacklab.data.spec import DataSpec
@@ -8,7 +8,7 @@ from stacklab.study.spec.study import BaseSpec, ScaleSpec, StudySpec
 
 
 def with_optimizer(config: BaseSpec, **settings: float) -> BaseSpec:
-    """settings: fields of the optimizer, checked before."""
+    """The configuration with other fields of the optimizer, which must be valid."""
     optimizer = config.train.optimizer.model_copy(update=settings)
     return config.model_copy(update={"train": config.train.model_copy(update={"optimizer": optimizer})})
 
@@ -16,9 +16,9 @@ def with_optimizer(config: BaseSpec, **settings: float) -> BaseSpec:
 def chosen_rates(
     study: StudySpec, scale: ScaleSpec, request: StudyRequest
 ) -> tuple[TuningSpec | None, RetrySpec | None]:
-    """The request's rates, for all arms or for those that fail, take the place of both of the scale's.
+    """The request's tuning and retry rates, if it has any, else the scale's.
 
-    Raises SpecError for rates of a study that has no cells.
+    Raises SpecError for retry rates of a study without a grid.
     """
     if request.retry and study.grid is None:
         raise SpecError(f"--retry-rates: {NO_CELLS}")
@@ -26,13 +26,13 @@ def chosen_rates(
 
 
 def check_tuning(study: StudySpec, tuning: TuningSpec | None, seeds: tuple[int, ...]) -> None:
-    """Raises SpecError for seeds that claims rest on, and where no records are set aside."""
+    """Raises SpecError for tuning seeds that claims use, and for text without a tuning split."""
     if tuning is None:
         return
     if shared := set(seeds) & set(tuning.seeds):
         raise SpecError(
-            f"tuning.seeds: seed {min(shared)} is also one that the claims rest on; rates chosen on it would favour "
-            "their arm, so give others"
+            f"tuning.seeds: the claims use seed {min(shared)} too; rates chosen on it would favour their arm, so "
+            "choose other seeds"
         )
     if isinstance(study.base.data, DataSpec) and not study.base.data.tuning_fraction:
         raise SpecError(

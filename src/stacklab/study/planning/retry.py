@@ -1,4 +1,4 @@
-"""Before a stack counts as failing it is trained again at other learning rates, with the same seeds and steps."""
+"""Retries: before a stack counts as failing, it is trained again at other learning rates, all else equal."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from stacklab.study.planning.rates import with_optimizer
 
 
 def retry_plan(plan: Plan, arms: Collection[str]) -> Plan:
-    """Those arms alone, each at every rate of the plan's retry but its own; no arm at all where it has none."""
+    """The named arms alone, each at every retry rate except its own; no arm for a plan without retries."""
     rates = () if plan.retry is None else plan.retry.learning_rates
     again = [
         _at_rate(arm, rate)
@@ -20,7 +20,7 @@ def retry_plan(plan: Plan, arms: Collection[str]) -> Plan:
 
 
 def most_retries(plan: Plan) -> Plan:
-    """As if no stack solved at its first rate."""
+    """The retries that are needed if no stack solves at its first rate."""
     return retry_plan(plan, {arm.name for arm in plan.arms})
 
 

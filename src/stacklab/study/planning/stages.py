@@ -1,6 +1,6 @@
-"""The stages of a study, before anything is trained: what each of them trains at most.
+"""The stages of a study before anything is trained: the most that each of them may train.
 
-Each stage is a plan of its own. What a stage needs once earlier stages have results: stacklab.study.results.stages.
+Each stage is a plan of its own. What it needs once earlier stages have results: stacklab.study.results.stages.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from stacklab.study.planning.tuning import tuning_plan
 class Stage(NamedTuple):
     """A part of a study that ends before the next begins.
 
-    most: from the plan to all runs that the stage may have. certain: it has them whatever earlier stages give.
+    most: from the plan to all runs that the stage may have. certain: it has them whatever the earlier results.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Stage(NamedTuple):
 
 
 def _main(plan: Plan) -> Plan:
-    """All arms at the shared rate, and once more where each gets a rate of its own."""
+    """All arms at the shared rate, and a second time if each is tuned."""
     return plan if plan.tuning is None else plan.model_copy(update={"arms": (*plan.arms, *plan.arms)})
 
 
@@ -34,5 +34,5 @@ STAGES = (TUNING, MAIN, RETRIES)
 
 
 def count_runs(plan: Plan) -> int:
-    """The runs that are certain. The threads of a run follow from it, so it must not change as results come in."""
+    """Number of certain runs. It decides the threads of a run, so it must not change as results come in."""
     return sum(len(stage.most(plan).runs()) for stage in STAGES if stage.certain)

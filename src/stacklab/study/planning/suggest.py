@@ -1,4 +1,4 @@
-"""The nearest settings with which a plan's runs fit into memory. Every setting named was planned and checked."""
+"""The nearest settings with which a plan's runs fit into memory. Every suggestion was planned and checked."""
 
 from collections.abc import Mapping
 
@@ -17,21 +17,21 @@ MICRO_BATCH = "train.micro_batch_size"
 
 
 def nearest_settings(plan: Plan, *, limit: int) -> str:
-    """What to set so that every arm trains within `limit` bytes: a smaller micro-batch, which changes no result, or
-    with micro-batches of 1 the least change of width, depth or block size, each of them alone."""
+    """Settings with which every arm trains within `limit` bytes: a smaller micro-batch, which changes no result, else,
+    with micro-batches of 1, the least change of width, depth or block size, each alone."""
     train = plan.study.base.train
     for part in range(train.micro_batch - 1, 0, -1):
         if train.batch_size % part == 0 and _fits(plan, {MICRO_BATCH: part}, limit):
             return f"{MICRO_BATCH}={part} fits (same batch, accumulated)"
-    found = {path: _largest(plan, path, grain, limit) for path, grain in _knobs(plan.study.base).items()}
-    named = [f"{path}={value}" for path, value in found.items() if value is not None]
+    largest = {path: _largest(plan, path, grain, limit) for path, grain in _knobs(plan.study.base).items()}
+    named = [f"{path}={value}" for path, value in largest.items() if value is not None]
     if not named:
         return "no micro-batch, d_model, num_layers or block_size alone fits; free memory or reduce several of them"
     return f"with {MICRO_BATCH}=1, {' or '.join(named)} fits"
 
 
 def _knobs(base: BaseSpec) -> dict[str, int]:
-    """Settings that save memory, with the smallest step each can move by."""
+    """Settings that save memory, with their smallest step."""
     return {"model.d_model": base.model.width_step, "model.num_layers": 1, "data.block_size": 1}
 
 
@@ -62,18 +62,18 @@ def _fits(plan: Plan, changes: Mapping[str, int], limit: int) -> bool:
 
 
 def _counted(plan: Plan, config: BaseSpec) -> ResolvedData:
-    """The data as far as sizes depend on them."""
+    """The data, reduced to what model sizes depend on."""
     task = config.data.task if isinstance(config.data, TaskData) else None
     return ResolvedData("", plan.data["vocab_size"] if task is None else task.vocab_size, {}, ())
 
 
 def _time_solver(plan: Plan) -> TimeSolver:
-    """In place of measured step times, which cannot be known for a setting that was never run: the control keeps the
-    ratio of its FLOPs to the target's that the plan's own measurement led to."""
+    """Replaces measured step times, which are unknown for a setting that was never run: the control keeps the ratio of
+    its FLOPs to the target's in the plan."""
 
     def solve_by_flops(match: MatchSpec, control: BaseSpec, target: BaseSpec) -> Match:
-        found = [arm.match for arm in plan.arms if arm.match and plan.study.arms[arm.name].match == match]
-        ratio = 1 + max(solved.others.get("flops_per_token", 0.0) for solved in found)
+        matches = [arm.match for arm in plan.arms if arm.match and plan.study.arms[arm.name].match == match]
+        ratio = 1 + max(solved.others.get("flops_per_token", 0.0) for solved in matches)
         goal = round(ratio * flops_per_token(target.model, context=target.data.block_size))
         counted = match.model_copy(update={"quantity": "flops_per_token", "tolerance": 1.0})
         return solve(counted, control.model, goal, context=control.data.block_size)

@@ -1,4 +1,4 @@
-"""Fair learning rates, as far as they are known beforehand: the runs of the grid, and the claims about tuned arms."""
+"""Tuning of learning rates, before anything is trained: the runs of the grid, and the claims about tuned arms."""
 
 from itertools import product
 
@@ -9,7 +9,7 @@ from stacklab.train.spec import SampleSpec
 
 METRIC = "tuning.loss"
 MARK = "@tuned"
-"""Ends the name of an arm at its own best setting."""
+"""Suffix of the name of an arm at its own best setting."""
 
 
 class Setting(Spec):
@@ -28,7 +28,7 @@ def tuning_plan(plan: Plan) -> Plan:
 
 
 def grid_of(plan: Plan, arm: ArmPlan) -> list[Setting]:
-    """The settings that an arm is trained at; empty for a study that does not tune."""
+    """The settings at which an arm is trained; empty for a study that does not tune."""
     if plan.tuning is None:
         return []
     decays = plan.tuning.weight_decays or (arm.config.train.optimizer.weight_decay,)
@@ -55,13 +55,13 @@ def at_setting(arm: ArmPlan, setting: Setting) -> ArmPlan:
 
 
 def setting_of(arm: ArmPlan) -> Setting:
-    """The setting that an arm is trained at."""
+    """The setting at which an arm is trained."""
     optimizer = arm.config.train.optimizer
     return Setting(learning_rate=optimizer.learning_rate, weight_decay=optimizer.weight_decay)
 
 
 def tuned_contrasts(plan: Plan) -> list[Contrast]:
-    """Every claim about arms at their own best settings: stated before it is known which settings those are."""
+    """Every claim about arms at their own best settings, stated before those settings are known."""
     return [] if plan.tuning is None else [_about_tuned(contrast) for contrast in plan.contrasts]
 
 

@@ -11,7 +11,7 @@ from stacklab.study.results.collect import Row
 from stacklab.study.spec.study import AggregateSpec
 
 LEVEL = 0.05
-"""Of the intervals: 95 % confidence."""
+"""Level of the intervals: 95 % confidence."""
 
 
 class ArmAggregate(Spec):
@@ -24,7 +24,7 @@ class ArmAggregate(Spec):
 
 
 class Aggregate(Spec):
-    """One number over several metrics on one scale. `absent`: why this scale has it for no arm; empty where it has."""
+    """One number over several metrics on one scale. `absent`: why this scale cannot have it; empty if it can."""
 
     name: str
     label: str
@@ -34,7 +34,7 @@ class Aggregate(Spec):
 
 
 def aggregates(plan: Plan, rows: Sequence[Row]) -> list[Aggregate]:
-    """All that the study asks for."""
+    """All aggregates of the study."""
     finished = [row for row in rows if row.status == "finished"]
     return [_aggregate(plan, spec, finished) for spec in plan.study.aggregates]
 
@@ -47,7 +47,7 @@ def _aggregate(plan: Plan, spec: AggregateSpec, finished: list[Row]) -> Aggregat
 
 def _absent(plan: Plan, spec: AggregateSpec, finished: list[Row]) -> str:
     if not plan.study.base.evaluate.problems and any(map(is_share, spec.metrics)):
-        return "this scale asks no problems (evaluate.problems: 0)"
+        return "this scale evaluates no problems (evaluate.problems: 0)"
     if not finished:
         return "no run has finished"
     missing = [metric for metric in spec.metrics if all(metric not in row.metrics for row in finished)]
@@ -56,6 +56,6 @@ def _absent(plan: Plan, spec: AggregateSpec, finished: list[Row]) -> str:
 
 def _arm(plan: Plan, spec: AggregateSpec, arm: str, finished: list[Row]) -> ArmAggregate:
     own = [row.metrics for row in finished if row.arm == arm]
-    scores = {metric: tuple(found[metric] for found in own if metric in found) for metric in spec.metrics}
+    scores = {metric: tuple(metrics[metric] for metrics in own if metric in metrics) for metric in spec.metrics}
     estimate = interquartile_mean(scores, level=LEVEL)
     return ArmAggregate(arm=arm, label=plan.arm(arm).label, scores=scores, estimate=estimate)

@@ -20,7 +20,7 @@ Verdict = Literal["supported", "refuted", "equivalent", "inconclusive", "invalid
 
 
 class Pair(Spec):
-    """The metric of both arms at one seed. `difference`: arm minus against, None where runs are not paired by seed."""
+    """The metric of both arms at one seed. difference: arm minus against, None for unpaired arms."""
 
     seed: int
     arm: float
@@ -29,12 +29,12 @@ class Pair(Spec):
 
 
 class ClaimResult(Spec):
-    """The verdict on one claim about one pair of arms, with all that it rests on.
+    """The verdict on one claim about one pair of arms, with the statistics behind it.
 
-    claim: as judged, with the level of this look. difference, bootstrap: of arm minus against. interval: the one that
-    decides, or why there is none; that of an equivalence is narrower than `difference`. relation: how it lies. pairing:
-    by seed, unless the two arms differ in what moves the batches; then both are groups of runs, and `pairs` are no
-    more than their values listed by seed.
+    claim: with the level of this look. difference, bootstrap: estimates of arm minus against. interval: the one that
+    decides, or why there is none; for an equivalence it is narrower than that of `difference`. relation: where it lies.
+    pairing: paired by seed, unless the arms differ in settings that change the batches; `pairs` of unpaired arms only
+    list their values by seed.
     """
 
     id: str
@@ -51,8 +51,8 @@ class ClaimResult(Spec):
     verdict: Verdict
     interval: Result
     relation: Relation | None
-    seeds_needed: SeedsNeeded | None = Field(None, description="for the claim's power, where it is inconclusive")
-    afterthought: str = Field("", description="why the claim does not count as made before the data; empty: it does")
+    seeds_needed: SeedsNeeded | None = Field(None, description="seeds for the claim's power, if it is inconclusive")
+    afterthought: str = Field("", description="why the claim does not count as made before the data; empty if it does")
 
     @property
     def arm(self) -> str:
@@ -64,7 +64,7 @@ class ClaimResult(Spec):
 
 
 def analyse(plan: Plan, rows: list[Row], entries: list[Entry]) -> list[ClaimResult]:
-    """The result of every contrast of the plan; `entries` of the ledger tell which were made before the data."""
+    """The result of every contrast of the plan. entries: the ledger, which shows the claims made before the data."""
     by_run = {(row.arm, row.seed): row for row in rows}
     cases = [_case(plan, contrast, by_run) for contrast in plan.contrasts]
     tests = adjusted([_tested(case) for case in cases])
@@ -144,7 +144,7 @@ def _pairs(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> 
 
 
 def _problem(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> str:
-    """Why the contrast cannot be judged: a run that did not finish, a metric nobody has, other batches."""
+    """Why the contrast cannot be judged: an unfinished run, a missing metric, different batches; empty if it can."""
     for name in (contrast.claim.arm, contrast.against):
         for seed in plan.seeds:
             row = rows[name, seed]

@@ -1,4 +1,4 @@
-"""What one arm of a grid came to on one metric, and the verdict on it."""
+"""The outcome of one arm of a grid on one metric, and the verdict on it."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,19 @@ from stacklab.train.spec import StopSpec
 from stacklab.train.stop import solved_at
 
 RISING = 0.02
-"""A rise of the mean by more than this, from the third quarter of training to the last, means that it was cut early."""
+"""A larger rise of the mean, from the third quarter of training to the last, means that training was too short."""
 FALLING = 0.05
-"""So does a fall of the loss by more than this share of it: before a task is found, only the loss tells of learning."""
+"""So does a larger relative fall of the loss: before a task is learned, only the loss shows progress."""
 NEAR = 0.02
-"""Above the baseline by no more than this is at the baseline."""
+"""A mean at most this far above the baseline counts as at the baseline."""
 
 FAILED = ("partial", "at baseline")
 CellVerdict = Literal["solved", "partial", "at baseline", "not trained long enough", "one rate tried", "invalid"]
 
 
 class SeedOutcome(Spec):
-    """`steps`: the first step of the last evaluations in a row that solved, None where it did not come to that;
-    `trained`: all steps."""
+    """steps: the step from which all later evaluations reach the goal, None if the last does not; trained: all
+    steps."""
 
     seed: int
     final: float
@@ -33,7 +33,7 @@ class SeedOutcome(Spec):
 
 
 class LateProgress(NamedTuple):
-    """From the third quarter of training to the last: what the metric rose by, and the share that the loss fell by."""
+    """From the third quarter of training to the last: the rise of the metric, and the relative fall of the loss."""
 
     rise: float
     fall: float
@@ -45,14 +45,14 @@ class Cell(Spec):
     """Axis -> value."""
     baseline: float | None
     outcomes: Items[SeedOutcome]
-    """Of the seeds that finished."""
+    """One per finished seed."""
     planned: int
-    """Seeds, those that were lost among them."""
+    """Number of seeds, with those that did not finish."""
     verdict: CellVerdict
     reason: str
     learning_rate: float
     others: Items["Cell"] = ()
-    """The same at the other learning rates that were tried."""
+    """The cell at each other learning rate that was tried."""
 
     @property
     def mean(self) -> float | None:
@@ -67,7 +67,7 @@ def read_cell(
     rows: Sequence[Row],
     histories: Mapping[int, Sequence[Mapping[str, Any]]],
 ) -> Cell:
-    """`rows` and `histories` are the arm's own: what its runs came to, and by seed how they went."""
+    """The cell of one arm and metric. rows: results of the arm's runs; histories: their evaluations, by seed."""
     finished = [row for row in rows if row.status == "finished"]
     cell = Cell(
         arm=arm.name,
@@ -96,29 +96,29 @@ def read_cell(
 
 
 def judge(cell: Cell, grid: GridSpec, rows: Sequence[Row], others: LateProgress | None) -> tuple[CellVerdict, str]:
-    """The verdict on a cell, whatever verdict it carries, and the sentence that says why.
+    """A new verdict on the cell, and the sentence that explains it.
 
-    others: the progress of the seeds that do not solve, in the mean; None where evaluations are too few to tell.
+    others: mean progress of the seeds that do not solve; None if there are too few evaluations.
     """
     lost = [row for row in rows if row.status != "finished"]
     if 2 * len(lost) >= len(rows):
         return "invalid", f"seed {lost[0].seed}: {lost[0].status}"
     count, mean = count_solved(cell, grid), cell.mean
     assert mean is not None
-    told = f"{count} of {len(rows)} seeds reach {grid.solved:g}"
+    summary = f"{count} of {len(rows)} seeds reach {grid.solved:g}"
     if 2 * count > len(rows):
-        return "solved", told
+        return "solved", summary
     if others is None:
-        return "not trained long enough", f"{told}; evaluations are too few to tell whether the others still learn"
+        return "not trained long enough", f"{summary}; too few evaluations to tell whether the others still learn"
     if others.rise > RISING:
         rise = f"the others' mean rose by {others.rise:.2g} in the last quarter of training"
-        return "not trained long enough", f"{told}; {rise}"
+        return "not trained long enough", f"{summary}; {rise}"
     if others.fall > FALLING:
         fall = f"the others' loss fell by {others.fall:.0%} in the last quarter of training"
-        return "not trained long enough", f"{told}; {fall}"
+        return "not trained long enough", f"{summary}; {fall}"
     if cell.baseline is not None and mean <= cell.baseline + NEAR:
-        return "at baseline", f"{told}; the mean {mean:.3f} is not above that of guessing ({cell.baseline:.3f})"
-    return "partial", f"{told}; the mean is {mean:.3f}"
+        return "at baseline", f"{summary}; the mean {mean:.3f} is not above that of guessing ({cell.baseline:.3f})"
+    return "partial", f"{summary}; the mean is {mean:.3f}"
 
 
 def count_solved(cell: Cell, grid: GridSpec) -> int:
@@ -130,9 +130,9 @@ def unsolved(cell: Cell, grid: GridSpec) -> list[SeedOutcome]:
 
 
 def progress(metric: str, histories: Sequence[Sequence[Mapping[str, Any]]]) -> LateProgress | None:
-    """Mean over seeds; None without a seed that was evaluated in both quarters."""
+    """Mean progress over seeds; None without a seed that was evaluated in both quarters."""
     loss = f"{metric.partition('.')[0]}.loss"
-    found = []
+    changes = []
     for history in histories:
         last = history[-1]["step"]
         third, fourth = (
@@ -143,8 +143,8 @@ def progress(metric: str, histories: Sequence[Sequence[Mapping[str, Any]]]) -> L
                 {name: statistics.fmean(row[name] for row in rows) for name in (metric, loss)}
                 for rows in (third, fourth)
             )
-            found.append((after[metric] - before[metric], 1 - after[loss] / before[loss]))
-    if not found:
+            changes.append((after[metric] - before[metric], 1 - after[loss] / before[loss]))
+    if not changes:
         return None
-    rises, falls = zip(*found, strict=True)
+    rises, falls = zip(*changes, strict=True)
     return LateProgress(statistics.fmean(rises), statistics.fmean(falls))

@@ -1,4 +1,4 @@
-"""The cells of a study whose arms are a grid, and the smallest depth that solves."""
+"""The cells of a study with a grid, and the smallest depth that solves."""
 
 import statistics
 from collections.abc import Collection, Mapping, Sequence
@@ -13,14 +13,14 @@ from stacklab.study.results.collect import Row, collect, curves
 from stacklab.study.spec.grid import GridSpec
 
 ENOUGH = 2
-"""A stack that fails had at least so many times the steps of the deeper one that solves."""
+"""A stack fails only if trained for at least this many times the steps in which the next deeper one solved."""
 
 
 class Threshold(Spec):
     """The smallest value of the depth axis at which a majority of seeds solve, with all other axes held at `at`.
 
-    depth: None where no value does. at_most: the value before it was not run or proves nothing. solved: (value, seeds
-    that solve, seeds that were planned) of every depth.
+    depth: None if no value does. at_most: the next smaller value was not run, or not shown to fail. solved: (value,
+    seeds that solve, planned seeds) for every depth.
     """
 
     at: dict[str, str]
@@ -30,11 +30,11 @@ class Threshold(Spec):
 
 
 def read_cells(plan: Plan, rows: Sequence[Row], out: Path) -> list[Cell]:
-    """A cell for all that an arm of the grid is measured on; empty for a study without a grid.
+    """A cell for every arm and metric of the grid; empty for a study without a grid.
 
-    An arm that was tuned stands in its cell at its own best rate; one that failed at its first rate and was trained
-    again, at the first rate that solves, else at that with the highest mean. So does a tuned arm that fails, between
-    its own best rate and the shared one.
+    The cell of a tuned arm is that of its own best rate. An arm that failed and was retried has the cell of the first
+    rate that solves, else of the rate with the highest mean; so has a tuned arm that fails, between its own best rate
+    and the shared one.
     """
     grid = plan.study.grid
     if grid is None:
@@ -54,7 +54,7 @@ def read_cells(plan: Plan, rows: Sequence[Row], out: Path) -> list[Cell]:
 
 
 def to_retry(plan: Plan, out: Path) -> Plan:
-    """The plan of what has to be trained before the stacks that fail may count as such, whether it was or not."""
+    """The plan of all retries of the stacks that fail, already trained or not."""
     grid = plan.study.grid
     if grid is None or plan.retry is None:
         return retry_plan(plan, ())
@@ -66,20 +66,20 @@ def _failing(first: Sequence[Cell], grid: GridSpec) -> set[str]:
 
 
 def _cells_of(plan: Plan, grid: GridSpec, rows: Sequence[Row], out: Path) -> list[Cell]:
-    """In the order of the axes, each by itself."""
+    """The cells in the order of the axes, each judged alone."""
     evals = curves(plan, out, "evals")
     arms: dict[str, list[ArmPlan]] = {}
     for arm in plan.arms:
         arms.setdefault(arm.origin or arm.name, []).append(arm)
-    found = []
+    cells = []
     for name, values in grid.combinations().items():
         for arm in arms.get(name, ()):
             own = [row for row in rows if row.arm == arm.name]
             histories = {row.seed: evals[arm.name, row.seed] for row in own if row.status == "finished"}
             for on, metric in grid.measured():
                 at = {value.axis: value.value for value in values} | on
-                found.append(read_cell(arm, {axis: at[axis] for axis in grid.axes}, grid, metric, own, histories))
-    return found
+                cells.append(read_cell(arm, {axis: at[axis] for axis in grid.axes}, grid, metric, own, histories))
+    return cells
 
 
 def _without(plan: Plan, names: Collection[str]) -> Plan:
@@ -91,10 +91,10 @@ def _rates_of(cell: Cell) -> set[float]:
 
 
 def _ended(again: Plan, grid: GridSpec, out: Path) -> list[Cell]:
-    """The cells of the arms whose runs have all ended: only those rates count as tried."""
+    """The cells of arms whose runs have all ended: only those rates count as tried."""
     rows = collect(again, out)
-    going = {row.arm for row in rows if row.status not in ("finished", "diverged")}
-    return [cell for cell in _cells_of(again, grid, rows, out) if cell.arm not in going]
+    unfinished = {row.arm for row in rows if row.status not in ("finished", "diverged")}
+    return [cell for cell in _cells_of(again, grid, rows, out) if cell.arm not in unfinished]
 
 
 def _best(first: Cell, others: Sequence[Cell]) -> Cell:
@@ -108,19 +108,19 @@ def _best(first: Cell, others: Sequence[Cell]) -> Cell:
 
 
 def thresholds(grid: GridSpec, cells: Sequence[Cell]) -> list[Threshold]:
-    """One for each combination of the other axes."""
+    """One threshold for each combination of the other axes."""
 
     def others(cell: Cell) -> tuple[tuple[str, str], ...]:
         return tuple(item for item in cell.at.items() if item[0] != grid.depth)
 
     order = {at: index for index, at in enumerate(dict.fromkeys(map(others, cells)))}
-    found = []
+    columns = []
     for at, group in groupby(sorted(cells, key=lambda cell: order[others(cell)]), key=others):
         column = list(group)
         solved = tuple((cell.at[grid.depth], count_solved(cell, grid), cell.planned) for cell in column)
         first = next((cell.at[grid.depth] for cell in column if cell.verdict == "solved"), None)
-        found.append(Threshold(at=dict(at), depth=first, at_most=_at_most(grid, column, first), solved=solved))
-    return found
+        columns.append(Threshold(at=dict(at), depth=first, at_most=_at_most(grid, column, first), solved=solved))
+    return columns
 
 
 def _at_most(grid: GridSpec, column: Sequence[Cell], first: str | None) -> bool:
@@ -133,36 +133,38 @@ def _at_most(grid: GridSpec, column: Sequence[Cell], first: str | None) -> bool:
 
 
 def with_budget(cell: Cell, cells: Sequence[Cell], grid: GridSpec) -> Cell:
-    """A stack that fails must have had twice the steps in which the next deeper one that solves did so."""
+    """The cell; a stack with fewer than ENOUGH times the steps in which the next deeper one solved does not fail."""
     if cell.verdict not in FAILED:
         return cell
     others = {axis: value for axis, value in cell.at.items() if axis != grid.depth}
     column = [one for one in cells if {axis: one.at[axis] for axis in others} == others]
     solved = [one for one in column[column.index(cell) + 1 :] if one.verdict == "solved"]
     if not solved:
-        told = f"{cell.reason}; no deeper stack here solves, so nothing shows how many steps it takes"
-        return cell.model_copy(update={"reason": told})
+        reason = f"{cell.reason}; no deeper stack here solves, so the steps that it takes are unknown"
+        return cell.model_copy(update={"reason": reason})
     needed = statistics.median(one.steps or one.trained for one in solved[0].outcomes)
     times = min(one.trained for one in unsolved(cell, grid)) / needed
-    told = f"{cell.reason}; trained {times:.1f} times as long as {grid.depth} {solved[0].at[grid.depth]} took to solve"
+    reason = (
+        f"{cell.reason}; trained {times:.1f} times as long as {grid.depth} {solved[0].at[grid.depth]} took to solve"
+    )
     verdict: CellVerdict = cell.verdict if times >= ENOUGH else "not trained long enough"
-    return cell.model_copy(update={"verdict": verdict, "reason": told})
+    return cell.model_copy(update={"verdict": verdict, "reason": reason})
 
 
 def with_rates(cell: Cell, tried: int) -> Cell:
-    """A stack that fails must have been given another learning rate."""
+    """The cell; a stack that was trained at one learning rate only does not fail. tried: number of rates."""
     if cell.verdict not in FAILED:
         return cell
     if tried > 1:
-        told = f"at the best of {tried} learning rates, {cell.learning_rate:g}"
+        rates = f"at the best of {tried} learning rates, {cell.learning_rate:g}"
         if rising := [f"{one.learning_rate:g}" for one in cell.others if one.verdict == "not trained long enough"]:
-            told += f"; at {' and '.join(rising)} it was worse, but not trained long enough"
-        return cell.model_copy(update={"reason": f"{cell.reason}; {told}"})
-    told = f"at {cell.learning_rate:g}, and no other learning rate was tried, so it does not count as failing"
-    return cell.model_copy(update={"verdict": "one rate tried", "reason": f"{cell.reason}; {told}"})
+            rates += f"; at {' and '.join(rising)} it was worse, but not trained long enough"
+        return cell.model_copy(update={"reason": f"{cell.reason}; {rates}"})
+    rates = f"at {cell.learning_rate:g}, and no other learning rate was tried, so it does not count as failing"
+    return cell.model_copy(update={"verdict": "one rate tried", "reason": f"{cell.reason}; {rates}"})
 
 
 def predicted_depth(grid: GridSpec, at: Mapping[str, str]) -> str | None:
-    """What theory gives the column of `at`; None where it says nothing."""
+    """The predicted depth of the column `at`; None without a prediction."""
     predictions = grid.predicted.depths if grid.predicted else ()
     return next((one.depth for one in predictions if one.at.items() <= at.items()), None)

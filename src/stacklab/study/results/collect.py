@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 class Row(Spec):
-    """One run. `metrics` is empty unless it finished; `batches` is the hash of its order of batches, `marks` those of
-    its beginnings, by step, where a run may end early."""
+    """One run. metrics: empty unless it finished. batches: hash of its sequence of batches; marks: hashes of the first
+    part of that sequence, by step, for a run that may stop early."""
 
     arm: str
     seed: int
@@ -31,7 +31,7 @@ class Row(Spec):
 
 
 def same_batches(one: Row, other: Row) -> bool:
-    """Whether two runs saw the same batches, as long as both trained."""
+    """Whether two runs saw the same batches while both trained."""
     shared = max((int(step) for step in one.marks if step in other.marks), default=None)
     if shared is None:
         return one.batches == other.batches
@@ -49,7 +49,7 @@ def collect(plan: Plan, out: Path) -> list[Row]:
 
 
 def table(plan: Plan, rows: list[Row]) -> "pd.DataFrame":
-    """The rows as a data frame: who, how it ended, counts, metrics, seconds."""
+    """The rows as a data frame: arm, seed, status, counts, metrics, seconds."""
     import pandas as pd
 
     records: list[dict[str, Any]] = []
@@ -67,16 +67,16 @@ def table(plan: Plan, rows: list[Row]) -> "pd.DataFrame":
 
 def curves(plan: Plan, out: Path, file: Literal["metrics", "evals"]) -> dict[tuple[str, int], list[dict[str, Any]]]:
     """(arm, seed) -> the rows of metrics.jsonl or evals.jsonl, for runs that have them."""
-    found = {}
+    rows = {}
     for arm, seed, spec in plan.runs():
         path = getattr(OutPaths(out).run(spec.run_id), file)
         if path.exists():
-            found[arm.name, seed] = read_jsonl(path)
-    return found
+            rows[arm.name, seed] = read_jsonl(path)
+    return rows
 
 
 def run_row(arm: str, seed: int, paths: RunPaths) -> Row:
-    """The row of one run folder, whatever state it is in."""
+    """The row of one run folder, in whatever state it is."""
     who: dict[str, Any] = {"arm": arm, "seed": seed, "run_id": paths.run_id}
     if paths.result.exists():
         result = read_json(paths.result)

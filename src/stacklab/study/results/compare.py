@@ -1,4 +1,4 @@
-"""Two arms or runs side by side, also across studies, as far as their numbers mean the same."""
+"""Two arms or runs compared, also across studies, in the metrics that are comparable."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from stacklab.stats.result import Result
 from stacklab.study.results.references import Subject
 
 SAME_TEXT = ("source", "template", "validation_fraction", "split_seed")
-"""Settings of the data that decide which text is held out; without a change in them bits per byte compare."""
+"""Settings that decide which text is held out; if they are equal, bits per byte are comparable."""
 
 
 class ComparedMetric(Spec):
-    """One metric of both sides, a value per seed; difference is left minus right. superiority: how often the left is
-    lower, by seed where paired, else over all pairs of runs."""
+    """One metric of both sides, a value per seed. difference: left minus right. superiority: share of seeds (paired) or
+    of all pairs of runs (unpaired) at which the left is lower."""
 
     metric: str
     left: Items[float]
@@ -30,20 +30,20 @@ class Comparison(Spec):
     left: str
     right: str
     pairing: Pairing
-    """By seed, on the same batches. Otherwise the difference is of two unpaired groups."""
+    """Paired by seed if both sides have the same seeds on the same batches."""
     metrics: Items[ComparedMetric]
     refused: Items[str]
-    """Metrics that both have and that do not compare, each with the reason."""
+    """Shared metrics that are not comparable, each with the reason."""
 
 
 def compare(left: Subject, right: Subject, *, level: float) -> Comparison:
-    """Raises DataError when a side has no finished run, or when no metric of the two means the same."""
+    """Raises DataError when a side has no finished run, or when no metric is comparable."""
     sides = [_finished(subject) for subject in (left, right)]
     shared = [name for name in next(iter(sides[0].values())) if name in next(iter(sides[1].values()))]
     reasons = {name: _incomparable(name, left, right) for name in shared}
     if all(reasons.values()):
         raise DataError(
-            f"{left.name} and {right.name} do not compare: {next(iter(reasons.values()), 'no shared metric')}"
+            f"{left.name} and {right.name} are not comparable: {next(iter(reasons.values()), 'no shared metric')}"
         )
     pairing = _pairing(left, right)
     metrics = [_metric(name, sides, pairing, level) for name in shared if not reasons[name]]
@@ -64,21 +64,21 @@ def _metric(name: str, sides: list[dict[int, dict[str, float]]], pairing: Pairin
 
 
 def _finished(subject: Subject) -> dict[int, dict[str, float]]:
-    found = {row.seed: row.metrics for row in subject.rows if row.status == "finished"}
-    if not found:
+    metrics = {row.seed: row.metrics for row in subject.rows if row.status == "finished"}
+    if not metrics:
         states = ", ".join(f"seed {row.seed} {row.status}" for row in subject.rows)
         raise DataError(f"{subject.name}: has no finished run ({states})")
-    return found
+    return metrics
 
 
 def _pairing(left: Subject, right: Subject) -> Pairing:
-    """By seed where both have finished the same seeds on the same batches."""
+    """Paired if both sides finished the same seeds on the same batches."""
     batches = [{row.seed: row.batches for row in side.rows if row.status == "finished"} for side in (left, right)]
     return "paired" if batches[0] == batches[1] else "unpaired"
 
 
 def _incomparable(metric: str, left: Subject, right: Subject) -> str:
-    """Why a metric of one is not that of the other; empty when it is."""
+    """Why a metric is not comparable between the two; empty if it is."""
     if left.data_fingerprint == right.data_fingerprint:
         return _measured_otherwise(metric, left, right)
     if not describe(metric).across_tokenizers:

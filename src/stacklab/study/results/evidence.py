@@ -1,4 +1,4 @@
-"""What stands beside a verdict: tests, sizes of effects, and what is left after correcting for many claims."""
+"""The evidence beside a verdict: tests, effect sizes, and p values corrected for multiple claims."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from stacklab.study.spec.study import ClaimSpec
 
 
 class Evidence(Spec):
-    """Of one claim about two arms, from their values; how they are compared is in the methods.
+    """Statistics of one claim about two arms, from their values; each names its method.
 
     test: the p value of the test whose interval decides (for an equivalence, two one-sided tests). holm and
-    benjamini_hochberg: the same, adjusted for all claims that the study asks. permutation: exact where it can be, of
-    signs by seed or of runs between the arms. effect: in standard deviations of the paired difference, or of a run.
+    benjamini_hochberg: the same, adjusted for all claims of the study. permutation: exact where feasible, of signs by
+    seed, or of runs between the arms. effect: in standard deviations of the paired difference, or of a run.
     superiority: the share of seeds, or of all pairs of runs, at which the arm is better; lower counts as better unless
     the claim says higher.
     """
@@ -33,9 +33,9 @@ def claim_test(claim: ClaimSpec, by: Comparison, arm: Sequence[float], against: 
 
 
 def adjusted(tests: Sequence[Tested]) -> list[tuple[Tested, Tested, Tested]]:
-    """Each test as it is, after Holm, and after Benjamini and Hochberg, over all claims of the study.
+    """Each test unadjusted, after Holm, and after Benjamini and Hochberg, over all claims of the study.
 
-    A claim without a p value counts as one that shows nothing, so that it makes none of the others easier.
+    A claim without a p value counts as p = 1, so that it does not weaken the correction of the others.
     """
     raw = [test.p if isinstance(test, PValue) else None for test in tests]
     families = [_as_tests(tests, adjust(raw, method=method), method) for method in ("holm", "benjamini-hochberg")]

@@ -1,6 +1,6 @@
-"""What was claimed, and when: claims are entered before their runs are trained; changing one afterwards stays visible.
+"""The ledger of claims: they are entered before their runs are trained, and later changes stay visible.
 
-One JSON line per entry in `ledger.jsonl` of the study's folder. Nothing is ever taken out.
+One JSON line per entry in `ledger.jsonl` of the study's folder. Entries are never removed.
 """
 
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ FILE = "ledger.jsonl"
 
 
 class Entry(Spec):
-    """A claim's fingerprint and words at `entered` (UTC), when `finished_runs` of its arms' runs could be looked at."""
+    """A claim and its fingerprint. entered: time in UTC; finished_runs: finished runs of its arms at that time."""
 
     id: str
     claim: str
@@ -36,9 +36,9 @@ def enter(plan: Plan, out: Path) -> None:
     for contrast in (*plan.contrasts, *tuned_contrasts(plan)):
         stated = statement(contrast)
         if last.get(contrast.id) != fingerprint(stated):
-            seen = _finished(plan, contrast, out)
+            finished = _finished(plan, contrast, out)
             entries.append(
-                Entry(id=contrast.id, claim=fingerprint(stated), stated=stated, entered=now, finished_runs=seen)
+                Entry(id=contrast.id, claim=fingerprint(stated), stated=stated, entered=now, finished_runs=finished)
             )
     write_text(plan.folder(out) / FILE, "".join(canonical_json(entry.dump()) + "\n" for entry in entries))
 
@@ -74,14 +74,14 @@ def afterthought(contrast: Contrast, entries: list[Entry]) -> str:
 
 
 def statement(contrast: Contrast) -> dict[str, Any]:
-    """What the fingerprint is of: the claim about this pair of arms, without the power, which decides nothing."""
+    """The fingerprinted claim about this pair of arms, without the power, which does not affect the verdict."""
     stated = contrast.claim.dump() | {"against": contrast.against}
     del stated["power"]
     return stated
 
 
 def _finished(plan: Plan, contrast: Contrast, out: Path) -> int:
-    # At its own rate an arm has no run yet when the claim is entered, but those at the shared rate may have been seen.
+    # A tuned arm has no run of its own when the claim is entered, but its runs at the shared rate may have finished.
     arms = [name.removesuffix(MARK) for name in (contrast.claim.arm, contrast.against)]
     specs = [spec for arm, _, spec in plan.runs() if arm.name.removesuffix(MARK) in arms]
     return sum(OutPaths(out).run(spec.run_id).result.exists() for spec in specs)

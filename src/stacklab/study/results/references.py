@@ -1,4 +1,4 @@
-"""What a user points at: a run, or an arm of a study, planned or already run."""
+"""References of the user to a run, or to an arm of a study, planned or already run."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from stacklab.study.spec.study import BaseSpec
 
 
 class Subject(NamedTuple):
-    """A configuration with the runs that have it. `data_fingerprint` is of the prepared data."""
+    """A configuration with its runs. data_fingerprint: of the prepared data."""
 
     name: str
     config: BaseSpec

@@ -26,11 +26,11 @@ class StudyResult:
     rows: list[Row]
     claims: list[ClaimResult]
     tuning: list[ArmTuning]
-    """Every arm over the grid of learning rates, for a study that tunes; empty for others."""
+    """Every arm over the grid of learning rates; empty for a study that does not tune."""
     cells: list[Cell]
-    """Of a study whose arms are a grid; empty for others."""
+    """The cells of the grid; empty for a study without one."""
     retried: list[Row]
-    """Of the stacks that failed at their first learning rate, at each other one."""
+    """The runs at other learning rates of stacks that failed at their first one."""
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -48,7 +48,7 @@ class StudyResult:
 
 
 def read_results(plan: Plan, out: Path) -> StudyResult:
-    """The outcome of a saved plan, with tuned arms and retries as far as there are any."""
+    """The outcome of a saved plan, with tuned arms and retries, if there are any."""
     tunings, plan = read_tuning(plan, out), with_tuned(plan, out)
     rows = collect(plan, out)
     claims = analyse(plan, rows, read_ledger(plan.folder(out)))
@@ -59,5 +59,5 @@ def read_results(plan: Plan, out: Path) -> StudyResult:
 def open_results(folder: Path) -> StudyResult:
     """The results of a study folder `<out>/studies/<name>-<scale>`. Raises DataError when it holds no plan."""
     if not (folder / "plan.json").is_file():
-        raise DataError(f"{folder}: holds no plan.json, so it is not a study's folder")
+        raise DataError(f"{folder}: has no plan.json, so it is not the folder of a study")
     return read_results(load_plan(folder), folder.resolve().parent.parent)

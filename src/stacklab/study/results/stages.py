@@ -1,6 +1,6 @@
-"""The stages of a study, once there are results: what each of them has to train.
+"""The stages of a study once there are results: the runs that each of them needs.
 
-The saved plan never changes; what later stages train follows from it and from the runs of the earlier ones.
+The saved plan never changes; the runs of a later stage follow from it and from the results of the earlier stages.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The study's trend: where every arm stands, the fit of every series, and the gaps between the fits."""
+"""The study's trend: the point of every arm, the fit of every series, and the gaps between the fits."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,11 +11,11 @@ from stacklab.study.results.collect import Row
 from stacklab.study.spec.trend import Against, TrendSpec, quantity_of
 
 DRAWN = 60
-"""Points of a curve, beside the one at which the gap is taken."""
+"""Points of a drawn curve, besides the one at which the gap is taken."""
 
 
 class TrendPoint(Spec):
-    """Where an arm stands. schedule: heads of its layers, bottom first. attention_seconds: in a step, by layer."""
+    """An arm on the axis. schedule: heads of its layers, bottom first. attention_seconds: per step, by layer."""
 
     arm: str
     x: float
@@ -32,11 +32,11 @@ class Series(Spec):
     fit: DecayFit
     gap: Result | None
     reported: float | None = None
-    """The gap that the source gives."""
+    """The gap reported in the source."""
 
 
 class Trend(Spec):
-    """attention: how its seconds were measured; empty where they were not."""
+    """attention: how its seconds were measured; empty if they were not."""
 
     metric: str
     against: Against
@@ -53,11 +53,11 @@ def trend(plan: Plan, rows: Sequence[Row]) -> Trend | None:
         return None
     arms = {arm.name: arm for arm in plan.arms}
     series = {name: [arms[one] for one in names if one in arms] for name, names in spec.series.items()}
-    series = {name: found for name, found in series.items() if found}
+    series = {name: members for name, members in series.items() if members}
     if not series:
         return None
-    points = {name: _seed_points(spec, found, rows) for name, found in series.items()}
-    fits = {name: _fit(spec, found, points[name]) for name, found in series.items()}
+    points = {name: _seed_points(spec, members, rows) for name, members in series.items()}
+    fits = {name: _fit(spec, members, points[name]) for name, members in series.items()}
     return Trend(
         metric=spec.metric,
         against=spec.against,
@@ -66,19 +66,19 @@ def trend(plan: Plan, rows: Sequence[Row]) -> Trend | None:
         series=tuple(
             Series(
                 name=name,
-                points=tuple(_point(plan, spec, arm) for arm in found),
+                points=tuple(_point(plan, spec, arm) for arm in members),
                 fit=fits[name],
                 gap=None if name == spec.reference else _gap(spec, name, points, fits),
                 reported=spec.reported.get(name),
             )
-            for name, found in series.items()
+            for name, members in series.items()
         ),
         attention=plan.attention.text() if plan.attention else "",
     )
 
 
 def _seed_points(spec: TrendSpec, arms: Sequence[ArmPlan], rows: Sequence[Row]) -> list[SeedPoint]:
-    """Of the finished runs of the arms that have the metric: a run cut short stands elsewhere on its curve."""
+    """Points of finished runs that have the metric; a run cut short is elsewhere on its curve."""
     places = {arm.name: float(quantity_of(arm.config.model, spec.against)) for arm in arms}
     return [
         SeedPoint(places[row.arm], row.seed, row.metrics[spec.metric])
@@ -100,9 +100,9 @@ def _gap(
     points: Mapping[str, Sequence[SeedPoint]],
     fits: Mapping[str, Decay | Undefined],
 ) -> Result:
-    """Without what seeds do to both curves alike, where both have the same seeds throughout."""
-    reference = fits.get(spec.reference, Undefined(reason="this scale runs no arm of it"))
-    if all(isinstance(found, Decay) for found in (fits[name], reference)):
+    """The gap to the reference; effects of seeds that both curves share are removed if both have the same seeds."""
+    reference = fits.get(spec.reference, Undefined(reason="this scale runs none of its arms"))
+    if all(isinstance(fit, Decay) for fit in (fits[name], reference)):
         own, other = points[name], points[spec.reference]
         if share_seeds(own, other):
             return shared_gap(own, other, x=spec.at)

@@ -1,4 +1,4 @@
-"""What the runs of the grid of learning rates gave, and the plan with each arm at its own best setting."""
+"""The results of the grid of learning rates, and the plan with each arm at its own best setting."""
 
 import statistics
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from stacklab.study.results.collect import Row, collect
 
 
 class Point(Spec):
-    """A setting of the grid. losses: final losses on the tuning split in nats per token, of the seeds that finished."""
+    """A setting of the grid. losses: final losses on the tuning split in nats per token, of finished seeds."""
 
     setting: Setting
     losses: Items[float]
@@ -22,12 +22,12 @@ class Point(Spec):
 
     @property
     def mean(self) -> float | None:
-        """None where a seed diverged or is missing: such a setting is never chosen."""
+        """None if a seed diverged or is missing: such a setting is never chosen."""
         return None if self.diverged or self.missing else statistics.fmean(self.losses)
 
 
 class ArmTuning(Spec):
-    """An arm over the grid. `chosen` None: no setting can be chosen, for `reason`."""
+    """An arm over the grid. chosen: None if no setting can be chosen, for `reason`."""
 
     arm: str
     points: Items[Point]
@@ -48,11 +48,11 @@ def read_tuning(plan: Plan, out: Path) -> list[ArmTuning]:
     points: dict[str, list[Point]] = {}
     for arm in grid.arms:
         points.setdefault(arm.origin, []).append(_point(setting_of(arm), rows[arm.name]))
-    return [choose(name, found) for name, found in points.items()]
+    return [choose(name, settings) for name, settings in points.items()]
 
 
 def choose(arm: str, points: list[Point]) -> ArmTuning:
-    """The setting with the lowest mean loss over the tuning seeds; of equals the smallest rate, then decay."""
+    """The setting with the lowest mean loss over the tuning seeds; ties go to the smallest rate, then decay."""
     missing = sum(point.missing for point in points)
     sound = [(point.mean, point.setting) for point in points if point.mean is not None]
     chosen, reason = None, ""
@@ -66,19 +66,19 @@ def choose(arm: str, points: list[Point]) -> ArmTuning:
 
 
 def with_tuned(plan: Plan, out: Path) -> Plan:
-    """The plan with each arm once more at its own best setting, and each claim once more about those arms.
+    """The plan with each arm repeated at its own best setting, and each claim repeated for those arms.
 
-    Unchanged while runs of the grid are still to be made. A claim about an arm without a choice is not asked.
+    Unchanged while runs of the grid are missing. A claim about an arm without a chosen setting is left out.
     """
     tunings = {tuning.arm: tuning for tuning in read_tuning(plan, out)}
     if not tunings or any(tuning.unfinished for tuning in tunings.values()):
         return plan
     chosen = {name: tuning.chosen for name, tuning in tunings.items()}
     tuned = {arm.name + MARK: _tuned_arm(arm, setting) for arm in plan.arms if (setting := chosen[arm.name])}
-    contrasts, not_asked = [], []
+    contrasts, left_out = [], []
     for contrast in tuned_contrasts(plan):
         if reason := _without_choice(contrast, tunings):
-            not_asked.append(f"{contrast.id}: {reason}")
+            left_out.append(f"{contrast.id}: {reason}")
         else:
             moved = differences(tuned[contrast.against].config, tuned[contrast.claim.arm].config)
             contrasts.append(contrast.model_copy(update={"differences": tuple(moved)}))
@@ -86,13 +86,13 @@ def with_tuned(plan: Plan, out: Path) -> Plan:
         update={
             "arms": (*plan.arms, *tuned.values()),
             "contrasts": (*plan.contrasts, *contrasts),
-            "not_asked": (*plan.not_asked, *not_asked),
+            "not_asked": (*plan.not_asked, *left_out),
         }
     )
 
 
 def at_edge(tuning: ArmTuning) -> str:
-    """The sentence that a choice at the end of the grid calls for; empty for any other."""
+    """The caution for a choice at the end of the grid; empty for any other."""
     rates = sorted({point.setting.learning_rate for point in tuning.points})
     if tuning.chosen is None or len(rates) == 1 or rates[0] < tuning.chosen.learning_rate < rates[-1]:
         return ""
@@ -102,7 +102,7 @@ def at_edge(tuning: ArmTuning) -> str:
 
 
 def _without_choice(contrast: Contrast, tunings: Mapping[str, ArmTuning]) -> str:
-    """Why a claim about tuned arms cannot be asked; empty where both arms have a setting of their own."""
+    """Why a claim about tuned arms is left out; empty if both arms have a setting of their own."""
     for name in (contrast.claim.arm, contrast.against):
         tuning = tunings[name.removesuffix(MARK)]
         if tuning.chosen is None:

@@ -1,4 +1,4 @@
-"""Arms that are a grid: every combination of its axes. No torch here."""
+"""Grids of arms: one arm for every combination of the values of its axes. No torch here."""
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -63,7 +63,7 @@ class PathAxis(Listed):
 
 
 class MetricAxis(Listed):
-    """Metrics of every arm, `{}` in the name standing for the value; such an axis makes no arms."""
+    """Metrics of every arm: `{}` in the name is replaced by the value. Such an axis makes no arms."""
 
     metric: Text
 
@@ -88,25 +88,25 @@ Axis = Annotated[
 
 
 class PredictedSpec(Spec):
-    """The threshold that theory gives a column: the value of the depth axis, where the other axes are `at`."""
+    """A predicted threshold: the value of the depth axis where the other axes have the values `at`."""
 
     at: dict[Text, Text]
     depth: Text
 
 
 class PredictionSpec(Spec):
-    """A line in the maps. label: the rule that the depths follow, and whose it is."""
+    """The predictions drawn into the maps. label: the rule behind them, with its source."""
 
     label: Text
     depths: Items[PredictedSpec] = Field(min_length=1)
 
 
 class GridSpec(Spec):
-    """Arms that are every combination of some axes, and what is measured on each of them.
+    """An arm for every combination of some axes, and the metrics that each is judged by.
 
     axes: name -> {path: model.num_layers, values: [1, 2]}, or {a name: {path: value, ...}, another name: ...};
-    or, for what every arm is measured on, {metric: "validation.accuracy.k={}", values: [1, 2]}, which makes no arms.
-    depth: the axis along which the smallest value that solves is sought; across: the other axis of the maps.
+    or, for several metrics of every arm, {metric: "validation.accuracy.k={}", values: [1, 2]}, which makes no arms.
+    depth: the axis on which the smallest value that solves is determined; across: the other axis of the maps.
     solved: a seed solves when its final `metric` is at least this.
     """
 
@@ -125,7 +125,7 @@ class GridSpec(Spec):
         if self.depth == self.across:
             raise ValueError(f"depth and across are both {self.depth!r}; a map needs two axes")
         if len(both := [name for name, axis in self.axes.items() if isinstance(axis, MetricAxis)]) > 1:
-            raise ValueError(f"the axes {' and '.join(both)} are both of metrics; a grid reads one such axis")
+            raise ValueError(f"the axes {' and '.join(both)} are both metric axes; a grid has at most one")
         return self
 
     @model_validator(mode="after")
@@ -157,16 +157,16 @@ class GridSpec(Spec):
 
     def values(self, axis: str) -> list[str]:
         """The names of an axis's values, in its order."""
-        given = self.axes[axis]
-        return given.names if isinstance(given, Listed) else list(given)
+        spec = self.axes[axis]
+        return spec.names if isinstance(spec, Listed) else list(spec)
 
     def combinations(self) -> dict[str, tuple[AxisValue, ...]]:
-        """Arm -> its values, one of each axis that makes arms."""
+        """Arm -> its values, one for each axis that makes arms."""
         columns = [_arm_values(name, axis) for name, axis in self.axes.items() if not isinstance(axis, MetricAxis)]
         return {"-".join(value.part for value in row): row for row in product(*columns)}
 
     def measured(self) -> list[tuple[dict[str, str], str]]:
-        """What every arm is measured on: axis -> value, and the metric; without an axis of metrics, `metric` alone."""
+        """The metrics of every arm, each with its place {axis: value}; without a metric axis, `metric` alone."""
         for name, axis in self.axes.items():
             if isinstance(axis, MetricAxis):
                 return [({name: value}, metric) for value, metric in axis.metrics().items()]
@@ -183,8 +183,8 @@ def with_arms(tree: dict[str, Any], grid: GridSpec, places: Places) -> dict[str,
     """The study with an arm for each combination, named after the values: `recall-layers-2-heads-1`; the scales' arms
     may then be patterns such as `recall-*-heads-[14]`.
 
-    Arms and scales of another form are left as they are, for validation to refuse. Raises SpecError for an arm that
-    stands in the file under the same name, and for a pattern that fits no arm.
+    Malformed arms and scales are left for validation to refuse. Raises SpecError for an arm of the file with the name
+    of an arm of the grid, and for a pattern that matches no arm.
     """
     own = tree.get("arms") or {}
     if not isinstance(own, dict):
@@ -197,19 +197,19 @@ def with_arms(tree: dict[str, Any], grid: GridSpec, places: Places) -> dict[str,
         arms[name] = {"label": ", ".join(value.label for value in combination), "change": changes}
     scales = tree.get("scales")
     if isinstance(scales, dict):
-        tree = tree | {"scales": {key: _spelled_out(key, scale, arms, places) for key, scale in scales.items()}}
+        tree = tree | {"scales": {key: _expanded(key, scale, arms, places) for key, scale in scales.items()}}
     return tree | {"arms": arms}
 
 
-def _spelled_out(key: str, scale: Any, arms: Mapping[str, Any], places: Places) -> Any:
-    """A scale with its patterns replaced by the arms that fit, each named once."""
-    given = scale.get("arms") if isinstance(scale, dict) else None
-    if not isinstance(given, list) or not all(isinstance(pattern, str) for pattern in given):
+def _expanded(key: str, scale: Any, arms: Mapping[str, Any], places: Places) -> Any:
+    """A scale with its patterns replaced by the arms that match, each named once."""
+    patterns = scale.get("arms") if isinstance(scale, dict) else None
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
         return scale
     names: dict[str, None] = {}
-    for pattern in given:
-        fit = [name for name in arms if fnmatchcase(str(name), pattern)]
-        if not fit and set(pattern) & set("*?["):
-            raise SpecError(f"{places.of(('scales', key, 'arms'))}: scales.{key}.arms: no arm fits {pattern!r}")
-        names |= dict.fromkeys(fit or [pattern])
+    for pattern in patterns:
+        matching = [name for name in arms if fnmatchcase(str(name), pattern)]
+        if not matching and set(pattern) & set("*?["):
+            raise SpecError(f"{places.of(('scales', key, 'arms'))}: scales.{key}.arms: no arm matches {pattern!r}")
+        names |= dict.fromkeys(matching or [pattern])
     return scale | {"arms": list(names)}

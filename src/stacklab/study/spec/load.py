@@ -17,7 +17,7 @@ from stacklab.study.spec.study import StudySpec
 
 SECTIONS = ("data", "model", "train", "evaluate", "sample")
 ALIKE = 0.65
-"""How alike a key must be for a suggestion (difflib): `warmup` to `warmup_steps` 0.67, `alphabet` to `label` 0.62."""
+"""Similarity (difflib) from which a key is suggested: `warmup` to `warmup_steps` 0.67, `alphabet` to `label` 0.62."""
 
 
 def builtin_studies() -> dict[str, Path]:
@@ -26,7 +26,7 @@ def builtin_studies() -> dict[str, Path]:
 
 
 def find_study(name: str) -> Path:
-    """The file of a built-in study, or the path given. Raises SpecError with the nearest name."""
+    """The file of a built-in study, or the path itself. Raises SpecError with the nearest name."""
     known = builtin_studies()
     if name in known:
         return known[name]
@@ -36,7 +36,7 @@ def find_study(name: str) -> Path:
             return path
         raise SpecError(f"{path}: no such study file")
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"built-in studies: {', '.join(known)}; or give a .yaml file"
+    hint = f"did you mean {near[0]}?" if near else f"built-in studies: {', '.join(known)}; or name a .yaml file"
     raise SpecError(f"no study is called {name!r}; {hint}")
 
 
@@ -55,7 +55,7 @@ def load_tree(path: Path) -> tuple[dict[str, Any], Places]:
 def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> StudySpec:
     """The study at one scale: the scale's settings are merged into the base, then the overrides.
 
-    Raises SpecError naming file and line, or the override, of the first thing wrong.
+    Raises SpecError naming file and line, or the override, of the first error.
     """
     tree, places = load_tree(find_study(name))
     validate(tree, places)
@@ -65,31 +65,31 @@ def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> Study
     for dotted, value in scales[scale].get("set", {}).items():
         assign(tree["base"], dotted, value, where=places.of(("scales", scale, "set", dotted)))
     study = validate(tree, places)
-    given = parse_overrides(overrides)
-    for dotted, value in given.items():
+    settings = parse_overrides(overrides)
+    for dotted, value in settings.items():
         assign(tree["base"], dotted, value, where=f"override {dotted}")
         _check_reach(study, scale, dotted)
-    return validate(tree, Overridden(given)) if given else study
+    return validate(tree, Overridden(settings)) if settings else study
 
 
 class Overridden(Places):
-    """Names the override that an error is about, or all of them where it may be any."""
+    """Names the override that caused an error, or all of them if any may have."""
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        super().__init__(_overrides(given))
-        self._given = given
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(_overrides(settings))
+        self._settings = settings
 
     def of(self, path: Sequence[str | int]) -> str:
         for length in range(len(path), 1, -1):
             where = ".".join(map(str, path[1:length]))
-            near = {one: value for one, value in self._given.items() if _within(where, one) or _within(one, where)}
+            near = {one: value for one, value in self._settings.items() if _within(where, one) or _within(one, where)}
             if near:
                 return _overrides(near)
         return self.file
 
 
-def _overrides(given: Mapping[str, Any]) -> str:
-    return f"override {' '.join(f'{dotted}={value}' for dotted, value in given.items())}"
+def _overrides(settings: Mapping[str, Any]) -> str:
+    return f"override {' '.join(f'{dotted}={value}' for dotted, value in settings.items())}"
 
 
 def _check_reach(study: StudySpec, scale: str, dotted: str) -> None:
@@ -104,10 +104,10 @@ def _within(dotted: str, path: str) -> bool:
 
 
 def assign(base: dict[str, Any], dotted: str, value: Any, *, where: str) -> None:
-    """Set `model.d_model` and the like in a tree of plain values. Mappings with the same `kind`, or none, are merged.
-    Steps take the place of epochs stated before.
+    """Set a dotted path such as `model.d_model` in a tree of plain values. A mapping is merged into the old one unless
+    its `kind` changes. Steps replace epochs.
 
-    Raises SpecError when the path does not start in a section of the base or passes through something not a mapping.
+    Raises SpecError when the path does not start in a section of the base, or leads through a plain value.
     """
     keys = dotted.split(".")
     if keys[0] not in SECTIONS:
@@ -126,7 +126,7 @@ def assign(base: dict[str, Any], dotted: str, value: Any, *, where: str) -> None
 
 
 def validate(tree: Mapping[str, Any], places: Places) -> StudySpec:
-    """Raises SpecError for the first thing wrong: place, path, what was expected."""
+    """Raises SpecError for the first error: place, path, what was expected."""
     try:
         return StudySpec.model_validate(tree)
     except ValidationError as error:
@@ -134,8 +134,8 @@ def validate(tree: Mapping[str, Any], places: Places) -> StudySpec:
 
 
 def describe(error: ValidationError, places: Places, *, within: tuple[str, ...] = ()) -> str:
-    """One line for the first error of a validation, with the nearest name for an unknown key. within: the path of what
-    was validated."""
+    """One line for the first error of a validation, with the nearest name for an unknown key. within: the path of the
+    validated part."""
     first = error.errors(include_url=False)[0]
     path = (*within, *(key for key in first["loc"] if not is_tag(key)))
     dotted = ".".join(str(key) for key in path) or "study"
@@ -143,7 +143,7 @@ def describe(error: ValidationError, places: Places, *, within: tuple[str, ...] 
     if first["type"] == "extra_forbidden":
         message, names = "unknown key", _field_names()
         if path[-1] in names:
-            message += " here; it is one of other settings"
+            message += " here; it belongs to other settings"
         elif near := difflib.get_close_matches(str(path[-1]), names, n=1, cutoff=ALIKE):
             message += f"; did you mean {near[0]}?"
     elif first["type"] not in ("value_error", "missing"):

@@ -1,18 +1,18 @@
-"""Learning rates that a scale tries beside the one that the base states. No torch here."""
+"""Learning rates that a scale tries in addition to the base's. No torch here."""
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
 
 from stacklab.base.spec import Items, Spec
 from stacklab.study.spec.checks import check_distinct, check_seeds
 
-BOTH_RATES = "tuning tries every arm on a grid of rates already, so give one of the two"
-NO_CELLS = "the study has no grid, so there are no cells of which one could fail"
+BOTH_RATES = "tuning already trains every arm on a grid of rates; set only one of tuning and retry"
+NO_CELLS = "the study has no grid, so it has no cells that could fail and be retried"
 
 
 class TuningSpec(Spec):
-    """One grid for every arm: each learning rate with each weight decay (none given: the arm's own), once per seed.
+    """One grid for all arms: each learning rate with each weight decay (default: the arm's own), once per seed.
 
-    The setting with the lowest loss on the tuning split is an arm's own best. seeds: none that a claim rests on.
+    An arm's best setting is the one with the lowest loss on the tuning split. seeds: other than the seeds of claims.
     """
 
     learning_rates: Items[PositiveFloat] = Field(min_length=1)
@@ -31,7 +31,7 @@ class TuningSpec(Spec):
 
 
 class RetrySpec(Spec):
-    """Learning rates at which a stack that would count as failing is trained again, with the same seeds and steps."""
+    """Learning rates at which a stack that fails is trained again, with the same seeds and steps."""
 
     learning_rates: Items[PositiveFloat] = Field(min_length=1)
 

@@ -1,4 +1,4 @@
-"""What a user asks for beside the study itself: scale, settings, seeds, looks, rates, engine, folder. No torch here."""
+"""The user's choices besides the study itself: scale, settings, seeds, looks, rates, engine, folder. No torch here."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,15 +20,15 @@ OPTIONS = {
     "retry": "retry-rates",
     "retry.learning_rates": "retry-rates",
 }
-"""Options of the command line that are not called like their field."""
+"""Field -> option of the command line, where their names differ."""
 
 
 class StudyRequest(Spec):
-    """How a study is to be run.
+    """How to run a study.
 
-    overrides: settings of the base, as `path=value`. seeds: in place of the scale's. looks: how often results may be
-    looked at, with more seeds each time; declared before the first run. tuning, retry: in place of what the scale has.
-    workers: runs that train at the same time; None lets the engine choose. out: the folder of runs, caches, reports.
+    overrides: settings of the base, as `path=value`. seeds: replace the scale's. looks: number of looks at the results,
+    each with more seeds, declared before the first run. tuning, retry: replace the scale's. workers: runs that train at
+    the same time; None lets the engine choose. out: the folder of runs, caches, reports.
     """
 
     scale: str = "smoke"
@@ -60,8 +60,8 @@ class StudyRequest(Spec):
 
     @property
     def variant(self) -> str:
-        """A short name for settings, seeds and rates given beside the study; empty where none are. It tells the study
-        folders of one scale apart."""
+        """A short hash of overrides, seeds and rates, which distinguishes the study folders of one scale; empty without
+        any of them."""
         rates = [grid.dump() for grid in (self.tuning, self.retry) if grid is not None]
         if not self.overrides and self.seeds is None and not rates:
             return ""

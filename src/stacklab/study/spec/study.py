@@ -20,7 +20,7 @@ Changes = dict[Text, Any]
 
 
 class StudyTrainSpec(TrainSpec):
-    """epochs: passes over the training text; takes the place of `steps`, which then follow from the data."""
+    """epochs: passes over the training text; replaces `steps`, which are then computed from the data."""
 
     epochs: PositiveFloat | None = None
 
@@ -47,7 +47,7 @@ class BaseSpec(Spec):
 
     @classmethod
     def of_run(cls, spec: RunSpec) -> Self:
-        """The configuration that a run was made from."""
+        """The configuration of a run."""
         sections = spec.dump()
         return cls.model_validate({name: sections[name] for name in cls.model_fields})
 
@@ -57,11 +57,11 @@ class BaseSpec(Spec):
 
 
 class MatchSpec(Spec):
-    """Solve `knob` so that `quantity` equals that of the arm `to`, within `tolerance` (a share of it).
+    """Solve `knob` so that `quantity` equals that of the arm `to`, within `tolerance` (relative).
 
     step_seconds is the time of a training step, measured on this machine when the study is first planned.
     tolerance: None means 0.02, and 0.05 for step_seconds, which is noisy.
-    The knob takes multiples of `multiple_of` only; d_model also those that every num_heads divides.
+    The knob is a multiple of `multiple_of`, and d_model also of every num_heads.
     """
 
     quantity: Literal[Quantity, "step_seconds"]
@@ -72,17 +72,17 @@ class MatchSpec(Spec):
 
     @property
     def allowed(self) -> float:
-        """The tolerance that holds."""
+        """The effective tolerance."""
         if self.tolerance is not None:
             return self.tolerance
         return 0.05 if self.quantity == "step_seconds" else 0.02
 
 
 class ArmSpec(Spec):
-    """The base with `change`, and if it is a control, with a solved knob.
+    """The base with `change` applied and, in a matched control, a solved knob.
 
-    consequences: the paths that move along with the change and are meant to (a width solved to match, the d_ff that
-    follows it). A path that moves and is neither a knob of the study nor declared here is an error.
+    consequences: paths that are meant to move along with the change (a solved width, the d_ff that follows from it). A
+    path that moves and is neither a knob of the study nor declared here is an error.
     """
 
     label: Text
@@ -93,16 +93,16 @@ class ArmSpec(Spec):
     @model_validator(mode="after")
     def _knob_is_free(self) -> Self:
         if self.match is not None and self.match.knob in self.change:
-            raise ValueError(f"change sets {self.match.knob}, which match solves; leave one of the two out")
+            raise ValueError(f"change sets {self.match.knob}, which match solves; remove one of the two")
         return self
 
 
 class ClaimSpec(Spec):
-    """Written before the run: `arm` does better on `metric` than each arm of `against`, or equally well.
+    """Stated before the run: `arm` does better on `metric` than each arm of `against`, or equally well.
 
-    direction: lower or higher says which way `arm` must differ. equivalent: the difference lies within +-margin.
-    level: two-sided; 0.05 means a 95 % interval. power: an inconclusive verdict names the seeds that would reach it; it
-    decides nothing.
+    direction: lower or higher, the way in which `arm` must differ; equivalent: the difference lies within +-margin.
+    level: two-sided; 0.05 means a 95 % interval. power: an inconclusive verdict names the seeds needed to reach it; it
+    does not affect the verdict.
     """
 
     id: Text = Field(pattern=r"^[a-z0-9-]+$")
@@ -123,9 +123,9 @@ class ClaimSpec(Spec):
     @model_validator(mode="after")
     def _margin_fits(self) -> Self:
         if (self.direction == "equivalent") != (self.margin is not None):
-            found = "no margin" if self.margin is None else f"margin {self.margin:g}"
+            margin = "no margin" if self.margin is None else f"margin {self.margin:g}"
             raise ValueError(
-                f"direction {self.direction} with {found}: a margin belongs to direction: equivalent, and to it alone"
+                f"direction {self.direction} with {margin}: equivalent needs a margin, lower and higher take none"
             )
         if self.arm in self.against:
             raise ValueError(f"the arm {self.arm!r} is compared with itself")
@@ -155,10 +155,10 @@ class AggregateSpec(Spec):
 
 
 class ScaleSpec(Spec):
-    """How large the study is run: changes to the base, the arms and the claims kept (None: all), the seeds.
+    """One size of the study: changes to the base, the arms and claims that it keeps (None: all), the seeds.
 
-    tuning: also state every claim with each arm at its own best learning rate.
-    retry: of a study with a grid, the learning rates that a stack gets before it counts as failing.
+    tuning: every claim is also stated with each arm at its own best learning rate.
+    retry: only for a study with a grid: further learning rates at which a stack is trained before it counts as failing.
     """
 
     description: Text
@@ -183,7 +183,7 @@ class ScaleSpec(Spec):
 
 
 class ReportedSpec(Spec):
-    """A number that the source printed: for an arm, a metric and a value in the metric's unit."""
+    """A value reported in the source, for an arm and a metric, in the metric's unit."""
 
     arm: Text
     metric: Text
@@ -192,7 +192,7 @@ class ReportedSpec(Spec):
 
 
 class SourceSpec(Spec):
-    """Where the study comes from, what was printed there, and why the numbers here may differ."""
+    """The source of the study, the values that it reports, and why the numbers here may differ."""
 
     title: Text
     reported: Items[ReportedSpec] = ()
@@ -200,9 +200,9 @@ class SourceSpec(Spec):
 
 
 class StudySpec(Spec):
-    """The whole study. `knobs` are the paths that its arms may change: one, if the study asks one thing.
+    """The whole study. knobs: the paths that arms may change; a study of a single question has one.
 
-    control: the arm that the report sets all others against, together at one level.
+    control: the arm that the report compares all others with, at one joint level.
     """
 
     name: Text = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")

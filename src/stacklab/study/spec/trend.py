@@ -16,7 +16,7 @@ class TrendSpec(Spec):
 
     against: total_heads is the number of attention heads of all layers together.
     series: name -> arms. An arm belongs to one series at most; a scale shows those that it runs.
-    reported: series -> the gap that the source gives, as a share of the reference's value.
+    reported: series -> the gap reported in the source, as a share of the reference's value.
     """
 
     metric: Text = "validation.loss"
@@ -36,15 +36,15 @@ class TrendSpec(Spec):
         if self.reference not in self.series:
             raise ValueError(f"there is no series {self.reference!r}; the series are {', '.join(self.series)}")
         if unknown := [name for name in self.reported if name not in self.series or name == self.reference]:
-            raise ValueError(f"reported: no gap of a series {unknown[0]!r} is taken")
+            raise ValueError(f"reported: no gap is computed for the series {unknown[0]!r}")
         if empty := [name for name, arms in self.series.items() if not arms]:
             raise ValueError(f"the series {empty[0]!r} has no arms")
         arms = [arm for series in self.series.values() for arm in series]
         if twice := {arm for arm in arms if arms.count(arm) > 1}:
-            raise ValueError(f"the arm {min(twice)!r} stands in the series twice; it belongs to one")
+            raise ValueError(f"the arm {min(twice)!r} is in the series twice; an arm belongs to one series")
         return self
 
 
 def quantity_of(model: ModelSpec, against: Against) -> int:
-    """Where a stack stands on the axis of a trend."""
+    """A stack's value on the axis of a trend."""
     return {"total_heads": sum(layer.num_heads for layer in model.layers)}[against]
