@@ -1,12 +1,18 @@
 """What the tests of engines share."""
 
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.study.engines.fake_runs import steps
 
 from stacklab.study.engines.processes import ProcessesEngine
 from stacklab.study.engines.protocol import RunEnd
 
 TARGET = "fake_runs:execute"
+DRIVE = Path(__file__).with_name("drive.py")
 
 
 @dataclass
@@ -37,3 +43,24 @@ class Notes:
 
 def processes(workers: int) -> ProcessesEngine:
     return ProcessesEngine(workers=workers, target=TARGET, preload=())
+
+
+def drive(*arguments: object) -> subprocess.Popen[str]:
+    """A study in a process group of its own, as a shell starts it."""
+    command = [sys.executable, str(DRIVE), *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and everything written; ends only when nobody holds the output any more."""
+    output, _ = process.communicate(timeout=30)
+    return process.returncode, output
+
+
+def wait_for_steps(folder: Path, count: int) -> None:
+    until = time.monotonic() + 30
+    while len(steps(folder)) < count:
+        assert time.monotonic() < until, f"{folder} does not get on: {steps(folder)}"
+        time.sleep(0.02)

@@ -2,19 +2,14 @@
 
 import json
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from tests.study.engines.fake_runs import make_run, seen, steps
-from tests.study.engines.helpers import Notes
+from tests.study.engines.helpers import Notes, drive, finish, wait_for_steps
 
 from stacklab.run.paths import RunPaths
 from stacklab.study.engines.protocol import STOPPED, Engine, RunEnd
-
-DRIVE = Path(__file__).with_name("drive.py")
 
 
 def test_runs_start_in_the_order_given_and_ends_come_back_in_it(tmp_path: Path, engine: Engine, watch: Notes) -> None:
@@ -91,24 +86,3 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path, engine: Engine, watch: 
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
-
-
-def drive(*arguments: object) -> subprocess.Popen[str]:
-    """A study in a process group of its own, as a shell starts it."""
-    command = [sys.executable, str(DRIVE), *map(str, arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Exit code and everything written; ends only when nobody holds the output any more."""
-    output, _ = process.communicate(timeout=30)
-    return process.returncode, output
-
-
-def wait_for_steps(folder: Path, count: int) -> None:
-    until = time.monotonic() + 30
-    while len(steps(folder)) < count:
-        assert time.monotonic() < until, f"{folder} does not get on: {steps(folder)}"
-        time.sleep(0.02)

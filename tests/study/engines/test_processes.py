@@ -10,8 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.study.engines.fake_runs import make_run, seen, steps
-from tests.study.engines.helpers import Notes, processes
-from tests.study.engines.test_contract import drive, finish, wait_for_steps
+from tests.study.engines.helpers import Notes, drive, finish, processes, wait_for_steps
 
 from stacklab.base.errors import StacklabError
 from stacklab.study.engines.machine import cores
