@@ -28,11 +28,11 @@ def test_findings_are_grouped_in_a_table_and_stored(tmp_path: Path, monkeypatch:
     assert done.output.index("What the numbers show") < done.output.index("training loss") < done.output.index("seeds")
     assert "run[a]" in done.output, "a name in brackets is no markup"
     assert "The log ends at step 190 of 400." in done.output
-    found = Audit.model_validate(json.loads(out.read_text()))
-    assert found.files == ("run[a].txt",)
-    (tokens,) = (finding for finding in found.findings if finding.kind == "tokens-per-epoch")
+    result = Audit.model_validate(json.loads(out.read_text()))
+    assert result.files == ("run[a].txt",)
+    (tokens,) = (finding for finding in result.findings if finding.kind == "tokens-per-epoch")
     assert tokens.numbers["tokens_per_epoch"] == 1600
-    assert {finding.subject for finding in found.findings if finding.kind == "noise"} == {"run[a]"}
+    assert {finding.subject for finding in result.findings if finding.kind == "noise"} == {"run[a]"}
 
 
 def test_several_files_are_compared_with_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

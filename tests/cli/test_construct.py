@@ -51,9 +51,9 @@ def test_construct_writes_the_model_itself(tmp_path: Path) -> None:
 
 
 def test_a_wrong_answer_is_reported_and_exits_with_3() -> None:
-    found = CliRunner().invoke(app, ["construct", "question-answering", "-n", "50", "--sharpness", "0.1"])
-    assert found.exit_code == 3
-    right = re.search(r"(\d+) of 50 answers right", found.stdout)
+    outcome = CliRunner().invoke(app, ["construct", "question-answering", "-n", "50", "--sharpness", "0.1"])
+    assert outcome.exit_code == 3
+    right = re.search(r"(\d+) of 50 answers right", outcome.stdout)
     assert right is not None and int(right[1]) < 50
 
 

@@ -17,8 +17,8 @@ def tiny(tmp_path: Path) -> Path:
 
 def diff(tiny: Path, a: str, b: str) -> str:
     out = tiny.parent / "out"
-    found = CliRunner().invoke(app, ["diff", f"{tiny}/{a}", f"{tiny}/{b}", "--out", str(out)], catch_exceptions=False)
-    return " ".join(found.stdout.split())
+    result = CliRunner().invoke(app, ["diff", f"{tiny}/{a}", f"{tiny}/{b}", "--out", str(out)], catch_exceptions=False)
+    return " ".join(result.stdout.split())
 
 
 def test_a_control_shows_its_knob_and_what_was_solved(tiny: Path) -> None:

@@ -28,7 +28,7 @@ def test_a_gpt2_folder_becomes_a_checkpoint_of_nanogpt(tmp_path: Path, monkeypat
     model = filled(stack(GPT2_STACK, activation="gelu", d_ff=48))
     (tmp_path / "FOLDER").mkdir()
     write_files(Portable("m", model.spec, tensors_of(model), None, None, None), GPT2, tmp_path / "FOLDER")
-    exec(block("nanogpt-mingpt.md", "turned = "), {})
+    exec(block("nanogpt-mingpt.md", "transposed = "), {})
     read = read_file(tmp_path / "ckpt.pt", tokenizer=None)
     assert all(read.tensors[name].equal(value) for name, value in tensors_of(model).items())
     assert read.spec.activation == "gelu"

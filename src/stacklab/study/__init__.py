@@ -1,6 +1,6 @@
 """Studies: from a study file to results and verdicts.
 
-spec (what a study says) -> planning (arms, controls, contrasts, memory, time) -> engines (how runs are carried out)
+spec (the study file) -> planning (arms, controls, contrasts, memory, time) -> engines (which train the runs)
 -> results (tables, verdicts, thresholds, ledger) -> execution (a whole study, its looks and its live view).
 `builtin` holds the studies that come with stacklab, one YAML file per study.
 

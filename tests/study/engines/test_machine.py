@@ -31,18 +31,18 @@ def test_affinity_limits_the_cores() -> None:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "found"),
+    ("chosen", "expected"),
     [(None, ["0", "2", "10"]), ("2,0", ["2", "0"]), ("GPU-8932f937", ["GPU-8932f937"]), ("", []), ("-1", [])],
 )
 def test_gpus_are_the_devices_that_the_user_leaves_visible(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None, found: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: list[str]
 ) -> None:
     for name in ("nvidia0", "nvidia2", "nvidia10", "nvidiactl", "nvidia-uvm"):
         (tmp_path / name).touch()
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if chosen is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
-    assert machine.gpus(tmp_path) == found
+    assert machine.gpus(tmp_path) == expected
 
 
 def test_without_a_device_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,6 @@ def test_heads_of_keys_and_values_follow_those_of_queries_unless_they_are_shared
 
 
 def test_another_parametrisation_is_a_difference(tiny: Path) -> None:
-    found = moved(base(tiny), base(tiny, MUP))
-    assert "model.parametrisation.kind" in found
-    assert all(path.startswith("model.parametrisation.") for path in found)
+    paths = moved(base(tiny), base(tiny, MUP))
+    assert "model.parametrisation.kind" in paths
+    assert all(path.startswith("model.parametrisation.") for path in paths)

@@ -29,9 +29,9 @@ def refusal(plan: Plan, *, workers: int = 1, available: int = PLENTY, free: int 
 
 
 def named(pattern: str, text: str) -> int:
-    found = re.search(pattern, text)
-    assert found, text
-    return int(found[1])
+    suggested = re.search(pattern, text)
+    assert suggested, text
+    return int(suggested[1])
 
 
 def needed(plan: Plan) -> int:

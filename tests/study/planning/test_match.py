@@ -13,7 +13,7 @@ from stacklab.study.spec.study import MatchSpec
 SOURCE: dict[str, Any] = {"vocab_size": 151_665, "d_model": 384, "context_length": 512}
 
 
-def found(quantity: Quantity, heads: int) -> int:
+def solved_value(quantity: Quantity, heads: int) -> int:
     deep, shallow = (ModelSpec(num_layers=n, num_heads=heads, **SOURCE) for n in (12, 1))
     target = measure(deep, quantity, context=512)
     return solve(MatchSpec(quantity=quantity, to="deep"), shallow, target, context=512).value
@@ -25,8 +25,8 @@ def found(quantity: Quantity, heads: int) -> int:
 )
 def test_one_layer_against_the_sources_twelve(quantity: Quantity, free: int, by_eights: int) -> None:
     """Not the "about 600" that the source's author guessed."""
-    assert found(quantity, heads=1) == free
-    assert found(quantity, heads=8) == by_eights
+    assert solved_value(quantity, heads=1) == free
+    assert solved_value(quantity, heads=8) == by_eights
 
 
 @settings(max_examples=40, deadline=None)

@@ -49,10 +49,10 @@ def test_the_time_of_all_retries_is_projected_separately(tmp_path: Path) -> None
 def test_every_arm_is_measured_and_nothing_is_written(plan: Plan, tiny: Path) -> None:
     out = tiny.parent / "out"
     before = sorted(out.rglob("*"))
-    found = calibrate(plan, out, workers=2)
-    assert set(found) == {"deep", "shallow", "wide"}
-    assert all(min(one.start, one.step, one.evaluation, one.finish) > 0 for one in found.values())
-    assert all(2**26 < one.peak_bytes < 2**31 for one in found.values())
+    measured = calibrate(plan, out, workers=2)
+    assert set(measured) == {"deep", "shallow", "wide"}
+    assert all(min(one.start, one.step, one.evaluation, one.finish) > 0 for one in measured.values())
+    assert all(2**26 < one.peak_bytes < 2**31 for one in measured.values())
     assert sorted(out.rglob("*")) == before
 
 

@@ -39,8 +39,8 @@ class Machine:
 def test_a_planted_time_is_found_from_any_first_guess(base: float, first: int, noise: float) -> None:
     machine = Machine(base=base, noise=noise)
     trials = search(machine.time, flops, first=first, limit=10**6, tolerance=0.05)
-    found = check_within(trials, tolerance=0.05, knob="model.d_ff", target="deep")
-    assert abs(machine.seconds(found.value) - 1) <= (0.051 if noise == 0 else 0.08)
+    nearest = check_within(trials, tolerance=0.05, knob="model.d_ff", target="deep")
+    assert abs(machine.seconds(nearest.value) - 1) <= (0.051 if noise == 0 else 0.08)
     assert len(machine.timed) <= MOST_TIMINGS
 
 

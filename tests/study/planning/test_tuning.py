@@ -26,10 +26,10 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def planned(tmp_path: Path, out: Path, grid: TuningSpec = GRID, **given: object) -> Plan:
+def planned(tmp_path: Path, out: Path, grid: TuningSpec = GRID, **fields: object) -> Plan:
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY.replace("validation_fraction: 0.2", "validation_fraction: 0.2\n    tuning_fraction: 0.2"))
-    return load_study(str(file), out=out, tuning=grid, **given).plan()  # type: ignore[arg-type]
+    return load_study(str(file), out=out, tuning=grid, **fields).plan()  # type: ignore[arg-type]
 
 
 def finish(plan: Plan, out: Path, losses: dict[tuple[str, float], float | None]) -> None:
@@ -44,14 +44,14 @@ def finish(plan: Plan, out: Path, losses: dict[tuple[str, float], float | None])
 
 def test_every_arm_gets_the_same_grid_and_budget(tmp_path: Path, out: Path) -> None:
     plan = planned(tmp_path, out, TuningSpec(learning_rates=(1e-3, 1e-2), weight_decays=(0.0, 0.5), seeds=(8, 9)))
-    found: dict[str, set[tuple[float, float, int, int]]] = {}
+    cells: dict[str, set[tuple[float, float, int, int]]] = {}
     for trial in tuning_plan(plan).runs():
         optimizer, steps = trial.spec.train.optimizer, trial.spec.train.steps
         cell = (optimizer.learning_rate, optimizer.weight_decay, trial.seed, steps)
-        found.setdefault(trial.arm.origin, set()).add(cell)
-    assert set(found) == {"deep", "shallow", "wide"}
-    assert found["deep"] == found["shallow"] == found["wide"]
-    assert len(found["deep"]) == 8
+        cells.setdefault(trial.arm.origin, set()).add(cell)
+    assert set(cells) == {"deep", "shallow", "wide"}
+    assert cells["deep"] == cells["shallow"] == cells["wide"]
+    assert len(cells["deep"]) == 8
     for arm in plan.arms:
         (other,) = {trial.spec.model for trial in tuning_plan(plan).runs() if trial.arm.origin == arm.name}
         assert other == arm.config.model
@@ -154,7 +154,7 @@ def test_a_tuned_study_runs_its_grid_first_and_enters_all_claims_before_it(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("fields", "message"),
     [
         (("1e-3,x", None, None), "--learning-rates 1e-3,x: expected numbers"),
         (("1e-3,1e-3", None, None), "--learning-rates: 0.001 appears twice"),
@@ -164,6 +164,6 @@ def test_a_tuned_study_runs_its_grid_first_and_enters_all_claims_before_it(tmp_p
         ((None, "0.1", None), "need --learning-rates"),
     ],
 )
-def test_a_bad_grid_is_refused(given: tuple[str | None, str | None, str | None], told: str) -> None:
-    with pytest.raises(SpecError, match=told):
-        parse_request(dict(zip(("learning_rates", "weight_decays", "tuning_seeds"), given, strict=True)))
+def test_a_bad_grid_is_refused(fields: tuple[str | None, str | None, str | None], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        parse_request(dict(zip(("learning_rates", "weight_decays", "tuning_seeds"), fields, strict=True)))

@@ -32,17 +32,17 @@ def row(arm: str, seed: int, **change: Any) -> Row:
 
 
 def only(plan: Plan, rows: list[Row]) -> Aggregate:
-    (found,) = aggregates(plan, rows)
-    return found
+    (result,) = aggregates(plan, rows)
+    return result
 
 
 def test_an_aggregate_is_the_interquartile_mean_over_tasks_and_finished_seeds(tiny: Path) -> None:
     rows = [row(arm, seed) for arm in ("deep", "shallow") for seed in (1, 2, 3)]
     rows += [row("wide", seed) for seed in (1, 2)]
     rows += [row("wide", 3, status="diverged", metrics={})]
-    found = only(plan(tiny), rows)
-    assert (found.absent, [arm.arm for arm in found.arms]) == ("", ["deep", "shallow", "wide"])
-    deep, _, wide = found.arms
+    result = only(plan(tiny), rows)
+    assert (result.absent, [arm.arm for arm in result.arms]) == ("", ["deep", "shallow", "wide"])
+    deep, _, wide = result.arms
     scores = [0.1, 0.2, 0.3, 0.6, 0.7, 0.8]
     assert isinstance(deep.estimate, Estimate)
     assert deep.estimate.value == pytest.approx(stats.trim_mean(scores, 0.25))
@@ -64,8 +64,8 @@ def test_an_aggregate_that_the_data_do_not_allow_has_a_reason(tiny: Path) -> Non
 
 
 def test_a_scale_without_problems_leaves_it_out_with_the_reason(tiny: Path) -> None:
-    found = only(plan(tiny, "evaluate.problems=0"), [row("deep", 1)])
-    assert (found.arms, found.absent) == ((), "this scale evaluates no problems (evaluate.problems: 0)")
+    result = only(plan(tiny, "evaluate.problems=0"), [row("deep", 1)])
+    assert (result.arms, result.absent) == ((), "this scale evaluates no problems (evaluate.problems: 0)")
 
 
 BAD = [

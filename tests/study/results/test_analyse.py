@@ -30,22 +30,22 @@ def with_claim(plan: Plan, **change: Any) -> Plan:
 
 
 def test_a_clear_gap_is_supported_and_none_is_inconclusive(plan: Plan) -> None:
-    found = judged(plan, rows(plan))
-    assert found["shallow"].verdict == "supported"
-    assert found["shallow"].statement == "two layers fits better than one layer"
-    assert found["shallow"].seeds_needed is None
-    assert found["wide"].verdict == "inconclusive"
-    assert isinstance(found["wide"].seeds_needed, Needed)
-    assert [(pair.arm, pair.against) for pair in found["shallow"].pairs] == list(
+    by_arm = judged(plan, rows(plan))
+    assert by_arm["shallow"].verdict == "supported"
+    assert by_arm["shallow"].statement == "two layers fits better than one layer"
+    assert by_arm["shallow"].seeds_needed is None
+    assert by_arm["wide"].verdict == "inconclusive"
+    assert isinstance(by_arm["wide"].seeds_needed, Needed)
+    assert [(pair.arm, pair.against) for pair in by_arm["shallow"].pairs] == list(
         zip(LOSSES["deep"], LOSSES["shallow"], strict=True)
     )
 
 
 def test_an_inconclusive_claim_names_the_seeds_for_its_power(plan: Plan) -> None:
     def needed(**change: Any) -> SeedsNeeded | None:
-        found = judged(with_claim(plan, **change), rows(plan))["wide"]
-        assert found.verdict == "inconclusive"
-        return found.seeds_needed
+        wide = judged(with_claim(plan, **change), rows(plan))["wide"]
+        assert wide.verdict == "inconclusive"
+        return wide.seeds_needed
 
     usual, more = needed(), needed(power=0.95)
     assert isinstance(usual, Needed) and isinstance(more, Needed)
@@ -67,8 +67,8 @@ def moving(plan: Plan, path: str) -> Plan:
 
 def test_arms_that_move_the_batches_are_judged_unpaired_and_say_so(plan: Plan) -> None:
     other = [row.model_copy(update={"batches": f"{row.arm} {row.seed}"}) for row in rows(plan)]
-    found = judged(moving(plan, "train.steps"), other)
-    near, far = found["wide"], found["shallow"]
+    by_arm = judged(moving(plan, "train.steps"), other)
+    near, far = by_arm["wide"], by_arm["shallow"]
     assert {near.pairing, far.pairing} == {"unpaired"}
     assert (far.verdict, far.interval.method, far.relation) == ("supported", "Welch, unpaired", "excludes zero")
     assert far.difference == welch(LOSSES["deep"], LOSSES["shallow"], level=0.05)
@@ -85,9 +85,9 @@ def test_arms_that_move_the_batches_are_judged_unpaired_and_say_so(plan: Plan) -
 
 def test_unpaired_equivalence_is_two_one_sided_welch_tests(plan: Plan) -> None:
     claim = with_claim(moving(plan, "train.batch_size"), direction="equivalent", margin=0.5)
-    found = judged(claim, rows(plan))
-    assert (found["wide"].verdict, found["shallow"].verdict) == ("equivalent", "refuted")
-    assert found["wide"].evidence.test == welch_tost(LOSSES["deep"], LOSSES["wide"], margin=0.5)
+    by_arm = judged(claim, rows(plan))
+    assert (by_arm["wide"].verdict, by_arm["shallow"].verdict) == ("equivalent", "refuted")
+    assert by_arm["wide"].evidence.test == welch_tost(LOSSES["deep"], LOSSES["wide"], margin=0.5)
 
 
 def test_the_opposite_is_refuted_and_direction_counts(plan: Plan) -> None:
@@ -112,11 +112,11 @@ def test_a_run_that_did_not_finish_makes_the_claim_invalid_with_the_reason(plan:
         else row
         for row in rows(plan)
     ]
-    found = judged(plan, broken)
-    assert found["shallow"].verdict == "invalid"
-    assert found["shallow"].interval == Undefined(reason="shallow seed 2: diverged (nan)")
-    assert len(found["shallow"].pairs) == 3
-    assert found["wide"].verdict == "inconclusive"
+    by_arm = judged(plan, broken)
+    assert by_arm["shallow"].verdict == "invalid"
+    assert by_arm["shallow"].interval == Undefined(reason="shallow seed 2: diverged (nan)")
+    assert len(by_arm["shallow"].pairs) == 3
+    assert by_arm["wide"].verdict == "inconclusive"
 
 
 def test_other_batches_or_no_metric_make_the_claim_invalid(plan: Plan) -> None:
@@ -139,16 +139,16 @@ def test_arms_of_different_learning_rates_must_see_equal_batches_and_of_differen
 
 def test_equal_values_are_no_evidence(plan: Plan) -> None:
     flat = {"deep": [0.0] * 4, "shallow": [0.0] * 4, "wide": [0.0] * 4}
-    found = judged(plan, rows(plan, flat))["shallow"]
-    assert found.verdict == "inconclusive"
-    assert found.interval.reason == "all 4 differences are 0: no spread to judge by"
+    shallow = judged(plan, rows(plan, flat))["shallow"]
+    assert shallow.verdict == "inconclusive"
+    assert shallow.interval.reason == "all 4 differences are 0: no spread to judge by"
 
 
 def test_p_values_are_corrected_for_all_claims_and_an_invalid_one_makes_none_easier(plan: Plan) -> None:
-    found = judged(plan, rows(plan))
-    p = {name: result.evidence.test.p for name, result in found.items()}
+    by_arm = judged(plan, rows(plan))
+    p = {name: result.evidence.test.p for name, result in by_arm.items()}
     assert p["shallow"] < 0.05 < p["wide"]
-    assert found["shallow"].evidence.holm.p == pytest.approx(2 * p["shallow"])
+    assert by_arm["shallow"].evidence.holm.p == pytest.approx(2 * p["shallow"])
     broken = [row.model_copy(update={"status": "failed"}) if row.arm == "wide" else row for row in rows(plan)]
     alone = judged(plan, broken)
     assert alone["wide"].evidence.test.kind == "undefined"

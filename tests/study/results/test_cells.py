@@ -18,9 +18,9 @@ def test_a_stack_that_fails_had_twice_the_steps_of_the_one_that_solves(needed: i
     deep = cell("2", 0.99).model_copy(update={"verdict": "solved"})
     deep = deep.model_copy(update={"outcomes": (deep.outcomes[0].model_copy(update={"steps": needed}),)})
     elsewhere = deep.model_copy(update={"at": deep.at | {"heads": "4"}})
-    found = with_budget(failed, [failed, deep], GRID)
-    assert found.verdict == verdict
-    assert found.reason == f"why; trained {1000 / needed:.1f} times as long as layers 2 took to solve"
+    judged = with_budget(failed, [failed, deep], GRID)
+    assert judged.verdict == verdict
+    assert judged.reason == f"why; trained {1000 / needed:.1f} times as long as layers 2 took to solve"
     alone = with_budget(failed, [failed, elsewhere], GRID)
     assert (alone.verdict, alone.reason) == (
         "at baseline",
@@ -37,9 +37,9 @@ def test_a_stack_does_not_fail_before_another_rate_was_tried() -> None:
     assert (among.verdict, among.reason) == (failed.verdict, "why; at the best of 3 learning rates, 0.002")
     slower = failed.model_copy(update={"verdict": "not trained long enough", "learning_rate": 5e-4})
     steeper = failed.model_copy(update={"learning_rate": 4e-3})
-    told = with_rates(failed.model_copy(update={"others": (slower, steeper)}), 3)
-    assert told.verdict == failed.verdict
-    assert told.reason.endswith("0.002; at 0.0005 it was worse, but not trained long enough")
+    rated = with_rates(failed.model_copy(update={"others": (slower, steeper)}), 3)
+    assert rated.verdict == failed.verdict
+    assert rated.reason.endswith("0.002; at 0.0005 it was worse, but not trained long enough")
     solved = failed.model_copy(update={"verdict": "solved"})
     assert with_rates(solved, 1) == solved
 
@@ -75,8 +75,8 @@ def test_a_threshold_is_at_most_what_the_depth_below_did_not_fail(
         for layers, verdict in enumerate(verdicts)
         if verdict
     ]
-    (found,) = thresholds(GRID, column)
-    assert (found.depth, found.at_most) == (depth, at_most)
+    (threshold,) = thresholds(GRID, column)
+    assert (threshold.depth, threshold.at_most) == (depth, at_most)
 
 
 def test_cells_are_read_from_what_runs_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def test_cells_are_read_from_what_runs_measured(tmp_path: Path, monkeypatch: pyt
     plan = make_plan(study, StudyRequest(scale="smoke", out=tmp_path))
     metric = "validation.accuracy"
     curves = {1: (0.5, 0.56, 0.55, 0.55, 0.55), 2: (0.5, 0.6, 0.97, 0.96, 0.99)}
-    evals, found = {}, []
+    evals, run_rows = {}, []
     for arm in plan.arms:
         curve = curves[arm.config.model.num_layers]
         for seed in plan.seeds:
@@ -93,9 +93,9 @@ def test_cells_are_read_from_what_runs_measured(tmp_path: Path, monkeypatch: pyt
             history = [{"step": 100 * n, metric: one, "validation.loss": 0.7} for n, one in enumerate(shown)]
             evals[arm.name, seed] = history
             row = Row(arm=arm.name, seed=seed, run_id="r", status="finished", step=400, metrics={metric: shown[-1]})
-            found.append(row)
+            run_rows.append(row)
     monkeypatch.setattr("stacklab.study.results.cells.curves", lambda *_: evals)
-    shallow, deep = read_cells(plan, found, tmp_path)
+    shallow, deep = read_cells(plan, run_rows, tmp_path)
     assert (shallow.verdict, deep.verdict) == ("one rate tried", "solved")
     assert shallow.baseline == plan.arms[0].baselines[metric] > 0.55
     assert "trained 2.0 times as long as layers 2 took to solve; at 0.001, and no other" in shallow.reason
@@ -107,13 +107,13 @@ def test_cells_are_read_from_what_runs_measured(tmp_path: Path, monkeypatch: pyt
     assert study.grid is not None
     (threshold,) = thresholds(study.grid, [shallow, deep])
     assert (threshold.depth, threshold.solved) == ("2", (("1", 0, 3), ("2", 2, 3)))
-    lost = [row.model_copy(update={"status": "failed"}) if row.seed == 3 else row for row in found]
+    lost = [row.model_copy(update={"status": "failed"}) if row.seed == 3 else row for row in run_rows]
     (threshold,) = thresholds(study.grid, read_cells(plan, lost, tmp_path))
     assert threshold.solved == (("1", 0, 3), ("2", 2, 3)), "a lost seed still counts"
     for history in evals.values():
         for row in history:
             row["validation.loss"] = 1000 - row["step"]
-    assert read_cells(plan, found, tmp_path)[0].verdict == "not trained long enough"
+    assert read_cells(plan, run_rows, tmp_path)[0].verdict == "not trained long enough"
 
 
 def test_the_hops_are_predicted_as_the_rule_says() -> None:
@@ -125,8 +125,8 @@ def test_the_hops_are_predicted_as_the_rule_says() -> None:
 
 def test_the_threshold_is_the_smallest_depth_that_a_majority_solves() -> None:
     solved = cell("2", 0.95, 0.99, 0.1).model_copy(update={"verdict": "solved"})
-    (found,) = thresholds(GRID, [cell("0", 0.2, 0.2, 0.2), cell("1", 0.95, 0.2, 0.2), solved])
-    assert found.depth == "2"
-    assert found.solved == (("0", 0, 3), ("1", 1, 3), ("2", 2, 3))
+    (threshold,) = thresholds(GRID, [cell("0", 0.2, 0.2, 0.2), cell("1", 0.95, 0.2, 0.2), solved])
+    assert threshold.depth == "2"
+    assert threshold.solved == (("0", 0, 3), ("1", 1, 3), ("2", 2, 3))
     (none,) = thresholds(GRID, [cell("0", 0.2)])
     assert none.depth is None

@@ -16,7 +16,7 @@ def test_total_heads_are_of_all_layers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"reference": "odd"}, "there is no series 'odd'; the series are even, rising, falling"),
         ({"series": {"even": []}}, "the series 'even' has no arms"),
@@ -29,9 +29,9 @@ def test_total_heads_are_of_all_layers() -> None:
         ({"reported": {"even": 0.1}}, "reported: no gap is computed for the series 'even'"),
     ],
 )
-def test_an_invalid_trend_is_refused(changes: dict[str, Any], told: str) -> None:
+def test_an_invalid_trend_is_refused(changes: dict[str, Any], message: str) -> None:
     tree = copy.deepcopy(trended_tree())
     StudySpec.model_validate(tree)
     tree["trend"] |= {"reported": {}} | changes
-    with pytest.raises(ValidationError, match=told):
+    with pytest.raises(ValidationError, match=message):
         StudySpec.model_validate(tree)

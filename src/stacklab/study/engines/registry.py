@@ -1,4 +1,4 @@
-"""The engines by name. A new engine is a file beside this one and a line in ENGINES.
+"""The engines by name. A new engine is a file in this folder and an entry in ENGINES.
 
 Names and summaries are read for help texts, so nothing is imported until an engine is made.
 """

@@ -86,7 +86,7 @@ class PlannedRun(NamedTuple):
 
 
 class Plan(Spec):
-    """What will run. It is saved once and never changes: what depends on results is derived from it anew."""
+    """What will run. It is saved once and never changes: what depends on results is derived from it."""
 
     study: StudySpec
     scale: str

@@ -48,7 +48,7 @@ def _largest(plan: Plan, path: str, grain: int, limit: int) -> int | None:
 
 
 def _fits(plan: Plan, changes: Mapping[str, int], limit: int) -> bool:
-    """Whether every arm, with controls solved anew, takes at most `limit` bytes once the base is changed."""
+    """Whether every arm takes at most `limit` bytes with the changed base, with controls solved again."""
     tree = plan.study.dump()
     for path, value in changes.items():
         assign(tree["base"], path, value, where="")

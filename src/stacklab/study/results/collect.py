@@ -1,4 +1,4 @@
-"""Run folders -> one row per run. A run that is missing, failed or diverged is a row that says so."""
+"""Run folders -> one row per run. A missing, failed or diverged run is a row with that status."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
