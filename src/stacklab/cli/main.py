@@ -82,21 +82,21 @@ def run_command() -> int:
             raise ending.__context__ from None
         return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
     except StacklabError as error:
-        return told(error)
+        return print_error(error)
     except MemoryError as error:
-        return told(UserError(f"out of memory: {error or 'the request is too large for this machine'}"))
+        return print_error(UserError(f"out of memory: {error or 'the request is too large for this machine'}"))
     except KeyboardInterrupt:
-        return told(Interrupted("stopped"))
+        return print_error(Interrupted("stopped"))
     except BrokenPipeError:
         raise
     except OSError as error:
         # An error of the operating system about a path of the user that no command has checked.
         place = cut(str(error.filename or "the disk"))
-        return told(DiskError(f"{place}: {error.strerror or error}; name another path"))
+        return print_error(DiskError(f"{place}: {error.strerror or error}; name another path"))
     return 0
 
 
-def told(error: StacklabError) -> int:
+def print_error(error: StacklabError) -> int:
     """Print the error on one line; returns its exit code."""
     # Quoted text may come from a malicious file, for example terminal commands in the name of a tensor.
     print(f"stacklab: {visible(' '.join(str(error).split()))}", file=sys.stderr)

@@ -147,7 +147,7 @@ def _band(result: Any, at: Sequence[float], level: float) -> tuple[CurvePoint, .
     places = np.asarray(at, float)
     values, halves = result.eval(x=places), result.eval_uncertainty(x=places, sigma=1 - level)
     if not np.isfinite(values + halves).all():
-        return Undefined(reason="the band is not bounded: the points hardly tell the parameters apart")
+        return Undefined(reason="the band is not bounded: the points hardly distinguish the parameters")
     quantile = float(stats.t.ppf(1 - level / 2, result.nfree))
     return tuple(
         CurvePoint(x=place, value=value, error=half / quantile, low=value - half, high=value + half)
