@@ -8,10 +8,10 @@ def test_medians_are_of_ratios_within_pairs() -> None:
         "cached": [{"seconds": s, "cpu_seconds": s} for s in (1.0, 2.0, 4.0)],
         "recomputed": [{"seconds": s, "cpu_seconds": 3 * s} for s in (10.0, 12.0, 60.0)],
     }
-    found = summarise(rows, 500)
-    assert (found["speed_ratio"], found["cpu_ratio"]) == (10.0, 30.0)
-    assert found["tokens_per_second"] == {"cached": 250.0, "recomputed": 500 / 12}
-    text = render({"pairs": 3, "tokens": 500, "threads": 2, "parameters": 68_514_048} | found)
+    summary = summarise(rows, 500)
+    assert (summary["speed_ratio"], summary["cpu_ratio"]) == (10.0, 30.0)
+    assert summary["tokens_per_second"] == {"cached": 250.0, "recomputed": 500 / 12}
+    text = render({"pairs": 3, "tokens": 500, "threads": 2, "parameters": 68_514_048} | summary)
     assert "68,514,048" in text and "10.0 (6.0 to 15.0)" in text and "30.0 (18.0 to 45.0)" in text
 
 

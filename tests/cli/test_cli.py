@@ -95,7 +95,7 @@ BAD = [
     (["export", "abc", "new"], "expected one run that starts with 'abc'"),
     (["export", "abc", "."], r"\.: exists and is not empty"),
     (["import", "none"], "none: no such folder or file"),
-    (["import", "tiny.yaml"], r"tiny\.yaml: not a model that is known here"),
+    (["import", "tiny.yaml"], r"tiny\.yaml: not a known model file"),
     (["import", ".", "--tokenizer", "broken.jsonl"], r"broken\.jsonl: not a tokenizer file"),
 ]
 

@@ -28,7 +28,7 @@ def call(*args: str) -> str:
 def test_construct_builds_checks_explains_and_shows() -> None:
     text = call("construct", "question-answering", "pairs=3", "questions=4", "answers=3", "--sequences", "50")
     assert "layers 2; heads a layer 1, 1;" in text
-    assert "layer 1, copying:\n  head 0: every position looks at the one before it" in text
+    assert "layer 1, copying:\n  head 0: every position attends to the one before it" in text
     assert "50 of 50 answers right on 50 sequences in float32" in text
     assert "0 answers differ in float64" in text
     assert re.search(r"sharpness 16; \d is the least whole number that suffices", text)
@@ -78,7 +78,7 @@ BAD = [
         "no targets in 1 seq",
     ),
     (["heads", "nothing"], "expected one run that starts with 'nothing'"),
-    (["heads", "depth/layers-1"], "no run of it has finished"),
+    (["heads", "depth/layers-1"], "no run of the arm has finished"),
 ]
 
 

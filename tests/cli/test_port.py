@@ -93,8 +93,8 @@ TOO_LONG: list[tuple[list[str], str]] = [
     (["import", "whole", "--tokenizer", LONG], r"n{300}: cannot be read \(.*File name too long"),
     (["generate", "m", "--out", LONG], "n{200}.*: File name too long|expected one run"),
     (["import", "whole", "--out", LONG], "cannot write .File name too long.; choose a shorter name"),
-    (["generate", "m", "--prompt", "a\udcff"], r"prompt 'a\\udcff': not UTF-8 at character 1; give it as UTF-8"),
-    (["generate", "whole", "--prompt", "a\udcff"], r"prompt 'a\\udcff': not UTF-8 at character 1; give it as UTF-8"),
+    (["generate", "m", "--prompt", "a\udcff"], r"prompt 'a\\udcff': not UTF-8 at character 1; write it in UTF-8"),
+    (["generate", "whole", "--prompt", "a\udcff"], r"prompt 'a\\udcff': not UTF-8 at character 1; write it in UTF-8"),
 ]
 
 

@@ -152,7 +152,7 @@ def test_a_folder_that_computes_something_else_is_not_left_behind(
     saved(tmp_path, GPT2_STACK)
     wrong = replace(GPT2, write=lambda spec: write_gpt2(spec) | {"activation_function": "relu"})
     monkeypatch.setattr("stacklab.model.port.registry.FORMS", (wrong,))
-    with pytest.raises(PortError, match=f"^{tmp_path / 'hf'}: opened again, its logits differ from the model's by"):
+    with pytest.raises(PortError, match=f"^{tmp_path / 'hf'}: reopened, its logits differ from the model's by"):
         export_model("m", tmp_path / "hf", out=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
 
@@ -185,7 +185,7 @@ def test_a_start_that_is_not_the_end_leaves_as_itself(tmp_path: Path) -> None:
     assert read_json(folder / "generation_config.json") == wanted
 
 
-def test_a_tokenizer_that_gives_other_ids_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tokenizer_that_returns_other_ids_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved(tmp_path, GPT2_STACK, vocab_size=BYTES_IDS)
 
     def swapped(model: Portable, folder: Path) -> None:
@@ -195,13 +195,13 @@ def test_a_tokenizer_that_gives_other_ids_is_not_left_behind(tmp_path: Path, mon
         write_tokenizer(replace(model, tokenizer=replace(model.tokenizer, text=text)), folder)
 
     monkeypatch.setattr("stacklab.exchange.export.write_tokenizer", swapped)
-    message = r"hf: opened by transformers, the tokenizer gives \[80, 110, .*\], not \[79, 110, "
+    message = r"hf: reopened by transformers, the tokenizer returns \[80, 110, .*\], expected \[79, 110, "
     with pytest.raises(PortError, match=message):
         export_model("m", tmp_path / "hf", out=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
 
 
-def test_our_own_class_can_be_asked_for(tmp_path: Path) -> None:
+def test_our_own_class_can_be_chosen(tmp_path: Path) -> None:
     model = saved(tmp_path, GPT2_STACK)
     done = export_model("m", tmp_path / "hf", out=tmp_path, format="stacklab")
     assert done.format == "stacklab" and done.difference is not None and done.difference < 1e-5

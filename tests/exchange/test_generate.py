@@ -22,9 +22,9 @@ from stacklab.model.spec import ModelSpec
 from stacklab.run.execute import execute
 
 
-def texts(found: OpenModel, prompts: list[str], *, tokens: int = 12, seed: int = 0) -> list[Generated]:
+def texts(model: OpenModel, prompts: list[str], *, tokens: int = 12, seed: int = 0) -> list[Generated]:
     sampling = SamplingSpec(temperature=1.0, seed=seed)
-    pieces = list(stream_texts(found, prompts, tokens=tokens, sampling=sampling))
+    pieces = list(stream_texts(model, prompts, tokens=tokens, sampling=sampling))
     wholes = {piece.row: piece.whole for piece in pieces if piece.whole is not None}
     for row, whole in wholes.items():
         assert "".join(piece.text for piece in pieces if piece.row == row) == whole.text
@@ -36,10 +36,10 @@ def test_generation_continues_from_a_run(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no final weights"):
         open_model(paths.run_id, out)
     execute(paths.folder, threads=1)
-    found = open_model(paths.run_id[:6], out)
-    first, again, other = (texts(found, ["The"], seed=seed)[0] for seed in (0, 0, 1))
+    model = open_model(paths.run_id[:6], out)
+    first, again, other = (texts(model, ["The"], seed=seed)[0] for seed in (0, 0, 1))
     assert first == again != other
-    both = texts(found, ["The man", "The"])
+    both = texts(model, ["The man", "The"])
     assert both[1] == first and both[0].prompt == "The man"
     with pytest.raises(DataError, match=r"starts with 'zzz', found none; imported models: none$"):
         open_model("zzz", out)
@@ -52,7 +52,7 @@ def test_generation_continues_from_a_run(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(PortError, match=f"--name {paths.run_id}: is the id of a run"):
         import_model(export_model("mine", tmp_path / "hf", out=out).folder, out=out, name=paths.run_id)
     with pytest.raises(DataError, match="prompt '' has no tokens"):
-        texts(found, ["The", ""])
+        texts(model, ["The", ""])
 
 
 def test_a_run_over_a_task_has_no_text_to_go_on_with(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_the_samples_of_a_run_can_be_made_again_with_their_novelty(bench: Bench)
     (sample,) = read_json(paths.samples)["after"]
     (text,) = stacklab.generate(paths.folder, "The", tokens=5, temperature=0.8, seed=bench.spec().seed)
     assert text.text == sample["text"]
-    (found,) = against_training([text], training_of(str(paths.folder), Path()))
-    assert found.dump() == sample["novelty"]
+    (novelty,) = against_training([text], training_of(str(paths.folder), Path()))
+    assert novelty.dump() == sample["novelty"]
     stream = bench.prepared.train.stream
     copy = replace(text, ids=stream[40:60].tolist())
     (copied,) = against_training([copy], training_of(paths.run_id, bench.out.root))
@@ -95,22 +95,22 @@ def spelling(text: bytes, monkeypatch: pytest.MonkeyPatch) -> OpenModel:
 
 def test_no_piece_ends_within_a_character(monkeypatch: pytest.MonkeyPatch) -> None:
     story = "Zoë 🦊!"
-    found = spelling(story.encode() + "ë".encode()[:1], monkeypatch)
-    pieces = list(stream_texts(found, ["né"], tokens=len(story.encode()) + 1, sampling=SamplingSpec()))
+    model = spelling(story.encode() + "ë".encode()[:1], monkeypatch)
+    pieces = list(stream_texts(model, ["né"], tokens=len(story.encode()) + 1, sampling=SamplingSpec()))
     assert [piece.text for piece in pieces] == ["Z", "o", "ë", " ", "🦊", "!", "\ufffd"]
     assert pieces[-1].whole == Generated("né", story + "\ufffd", [*story.encode(), 0xC3], "token count")
 
 
 def test_bytes_that_are_no_character_are_not_held_back_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = spelling(b"a\xffb", monkeypatch)
-    pieces = list(stream_texts(found, ["x"], tokens=3, sampling=SamplingSpec()))
+    model = spelling(b"a\xffb", monkeypatch)
+    pieces = list(stream_texts(model, ["x"], tokens=3, sampling=SamplingSpec()))
     assert [piece.text for piece in pieces] == ["a", "\ufffdb"]
 
 
 def test_a_decoder_that_drops_the_first_space_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = spelling(b" b c", monkeypatch)
-    found = replace(found, decode=lambda ids: bytes(ids).decode().removeprefix(" "))
-    (whole,) = (p.whole for p in stream_texts(found, [" a"], tokens=4, sampling=SamplingSpec()) if p.whole)
+    model = spelling(b" b c", monkeypatch)
+    model = replace(model, decode=lambda ids: bytes(ids).decode().removeprefix(" "))
+    (whole,) = (p.whole for p in stream_texts(model, [" a"], tokens=4, sampling=SamplingSpec()) if p.whole)
     assert whole.text == " b c"
 
 

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, models
 from stacklab.base.errors import DataError, PortError, TokenizerError, UserError
 from stacklab.cli.port import import_
 from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer
-from stacklab.exchange.foreign import read_folder
+from stacklab.exchange.hf_folder import read_folder
 from stacklab.exchange.import_ import import_model, read_tokenizer_file
 from stacklab.exchange.open_model import open_model
 
@@ -110,8 +110,8 @@ def test_a_folder_of_transformers_has_the_same_logits_here(name: str, tmp_path: 
 def test_the_bare_model_and_half_precision_come_in(tmp_path: Path) -> None:
     peer = shaken(gpt2()).to(torch.bfloat16)
     peer.transformer.save_pretrained(tmp_path / "bare")
-    found = read_folder(tmp_path / "bare")
-    assert found.tensors["token_embedding.weight"].equal(peer.transformer.wte.weight.float())
+    model = read_folder(tmp_path / "bare")
+    assert model.tensors["token_embedding.weight"].equal(peer.transformer.wte.weight.float())
 
 
 MATRICES = ("c_attn.weight", "c_fc.weight", "c_proj.weight")
@@ -124,8 +124,16 @@ def nanogpt_checkpoint(path: Path, **others: Any) -> Any:
         f"_orig_mod.{name}": value.t().contiguous() if name.endswith(MATRICES) else value.clone()
         for name, value in peer.state_dict().items()
     }
-    told = {"n_layer": 2, "n_head": 3, "n_embd": 12, "block_size": 16, "bias": True, "vocab_size": 31, "dropout": 0.0}
-    content = {"model": weights, "optimizer": {"state": {}}, "model_args": told, "iter_num": 5}
+    model_args = {
+        "n_layer": 2,
+        "n_head": 3,
+        "n_embd": 12,
+        "block_size": 16,
+        "bias": True,
+        "vocab_size": 31,
+        "dropout": 0.0,
+    }
+    content = {"model": weights, "optimizer": {"state": {}}, "model_args": model_args, "iter_num": 5}
     content |= {"best_val_loss": torch.tensor(1.5), "config": {"dataset": "x"}}
     torch.save(content | others, path)
     return peer
@@ -186,7 +194,7 @@ def test_pickles_are_refused_and_run_nothing(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(PortError, match="no model_args"):
         import_model("bare.pt", out=out)
     nanogpt_checkpoint(tmp_path / "odd.pt", model_args={"n_layer": 2})
-    with pytest.raises(PortError, match="bias is nothing"):
+    with pytest.raises(PortError, match="bias is missing or null"):
         import_model("odd.pt", out=out)
     assert not (tmp_path / "harmed").exists() and not out.exists()
 
@@ -270,7 +278,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
         PortError,
         "differs from the token table",
     ),
-    "cut file": (lambda f: os.truncate(f / "model.safetensors", 900), PortError, "not a whole safetensors file"),
+    "cut file": (lambda f: os.truncate(f / "model.safetensors", 900), PortError, "not a complete safetensors file"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), PortError, r"no model\.safetensors"),
     "path in the index": (lambda f: in_parts(f, "../part.safetensors"), PortError, r"names the file '\.\./part"),
     "pickle in the index": (lambda f: in_parts(f, "part.bin"), PortError, "expected safetensors"),
@@ -292,7 +300,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], type[UserError], str]] = {
     "a cut file that starts as pickles do": (
         lambda f: (f / "model.safetensors").write_bytes(bytes([0x80, 4, 0, 0, 0, 0, 0, 0]) + b"{}"),
         PortError,
-        "not a whole safetensors file",
+        "not a complete safetensors file",
     ),
     "linked config": (lambda f: linked(f, "config.json"), PortError, "is a link to .* outside the folder"),
     "not JSON": (lambda f: (f / "config.json").write_text("{"), DataError, "not JSON"),
@@ -351,7 +359,7 @@ def test_a_marker_that_is_no_id_is_refused(key: str, value: object, tmp_path: Pa
 
 
 @pytest.mark.parametrize("value", [31, 99_999, -1, 10**30, [99_999, 2]])
-def test_a_marker_outside_the_vocabulary_is_left_out_and_told(
+def test_a_marker_outside_the_vocabulary_is_left_out_with_a_note(
     value: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gpt2().save_pretrained(tmp_path / "m")
@@ -359,8 +367,8 @@ def test_a_marker_outside_the_vocabulary_is_left_out_and_told(
     config(tmp_path / "m", eos_token_id=value)
     import_(str(tmp_path / "m"), out=tmp_path)
     first = value[0] if isinstance(value, list) else value
-    told = f"note: eos_token_id {first} is no id of the vocabulary, 0 to 30, so the model has none"
-    assert told in capsys.readouterr().out
+    note = f"note: eos_token_id {first} is not an id of the vocabulary, 0 to 30, so the model has none"
+    assert note in capsys.readouterr().out
     assert open_model("m", tmp_path).end_id is None
 
 
@@ -368,8 +376,8 @@ def test_a_marker_outside_the_vocabulary_is_left_out_and_told(
 def test_a_marker_comes_in(value: object, end_id: int | None, tmp_path: Path) -> None:
     gpt2().save_pretrained(tmp_path)
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": value}))
-    found = read_folder(tmp_path)
-    assert (found.end_id, found.notes) == (end_id, ())
+    model = read_folder(tmp_path)
+    assert (model.end_id, model.notes) == (end_id, ())
 
 
 def test_a_folder_of_the_hubs_cache_keeps_its_own_links(tmp_path: Path) -> None:
@@ -387,7 +395,7 @@ def test_files_that_are_no_models_or_tokenizers(tmp_path: Path) -> None:
         ((4, 4, 1, 1, 1, 4, 4), r"x\.bin: 28 bytes; a llama2\.c model with this header has 652"),
         ((2, 2, 2, 2, 2, 2, 2), "heads of an even size"),
         ((0x616B3432, 1, 0, 0, 0, 0, 0), "model of version 1"),
-        ((0, 1, 2, 3, 4, 5, 6), "nor another that is known here"),
+        ((0, 1, 2, 3, 4, 5, 6), "nor another known model file"),
     ):
         (tmp_path / "x.bin").write_bytes(struct.pack("<7i", *header))
         with pytest.raises(PortError, match=message):
@@ -407,19 +415,19 @@ def test_files_that_are_no_models_or_tokenizers(tmp_path: Path) -> None:
             import_model(tmp_path / "g", out=tmp_path / "out", name=name)
     with pytest.raises(PortError, match=r"no config\.json; .* or name one of its files: x\.bin$"):
         import_model(tmp_path, out=tmp_path / "out")
-    with pytest.raises(DataError, match=r"x\.bin: is a file; bring its model in with `stacklab import .*x\.bin`"):
+    with pytest.raises(DataError, match=r"x\.bin: is a file; import it with `stacklab import .*x\.bin`"):
         open_model(str(tmp_path / "x.bin"), tmp_path / "out")
 
 
 def test_a_folder_of_mingpt_comes_in(tmp_path: Path) -> None:
-    """Its weights under their own names, without the masks; the head is a table of its own."""
+    """Its weights under their own names, without the masks; the head has its own table."""
     peer = shaken(gpt2(tie_word_embeddings=False, n_inner=48))
     weights = {name: value.t() if name.endswith(MATRICES) else value for name, value in peer.state_dict().items()}
     weights |= {f"transformer.h.{layer}.attn.bias": torch.ones(1, 1, 16, 16) for layer in range(2)}
     torch.save(weights, tmp_path / "model.pt")
-    told = {"model_type": None, "n_layer": 2, "n_head": 3, "n_embd": 12, "vocab_size": 31, "block_size": 16}
-    settings = {"system": {"seed": 1}, "model": told | {"embd_pdrop": 0.1, "resid_pdrop": 0.1, "attn_pdrop": 0.1}}
-    (tmp_path / "config.json").write_text(json.dumps(settings))
+    settings = {"model_type": None, "n_layer": 2, "n_head": 3, "n_embd": 12, "vocab_size": 31, "block_size": 16}
+    config = {"system": {"seed": 1}, "model": settings | {"embd_pdrop": 0.1, "resid_pdrop": 0.1, "attn_pdrop": 0.1}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
     import_model(tmp_path, out=tmp_path / "out", name="mini")
     opened = open_model("mini", tmp_path / "out")
     assert float((logits(opened.model) - answer(peer)).abs().max()) < 2e-5

@@ -25,13 +25,13 @@ def folder_of(path: Path, fields: dict[str, Any] = GPT2_STACK, *, tokenizer: Tok
     return path
 
 
-def told(folder: Path, **changed: Any) -> None:
+def change_record(folder: Path, **changed: Any) -> None:
     path = folder / RECORD
     path.write_text(json.dumps(json.loads(path.read_text()) | changed))
 
 
 def in_stack(folder: Path, **changed: Any) -> None:
-    told(folder, model=json.loads((folder / RECORD).read_text())["model"] | changed)
+    change_record(folder, model=json.loads((folder / RECORD).read_text())["model"] | changed)
 
 
 def weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:
@@ -53,22 +53,22 @@ BAD: list[tuple[Callable[[Path], Any], type[UserError], str]] = [
     (lambda f: in_stack(f, num_layers=9999), PortError, "holds 28 tensors, too few for the 9999 layers"),
     (lambda f: in_stack(f, vocab_size=HUGE), PortError, "model.vocab_size is 10+, expected at most"),
     (lambda f: in_stack(f, vocab_size=2**24, d_model=3 * 2**21), PortError, rf"{TABLE} has shape \(31, 12\)"),
-    (lambda f: in_stack(f, vocab_size=None), PortError, "model.vocab_size is nothing, expected a whole number"),
+    (lambda f: in_stack(f, vocab_size=None), PortError, "model.vocab_size is missing or null, expected a whole number"),
     (lambda f: in_stack(f, d_model="wide"), PortError, r"model\.json: model: d_model: Input should be"),
-    (lambda f: told(f, model=[1]), PortError, r"model\.json: model: Input should be"),
-    (lambda f: told(f, origin=[1]), PortError, "origin: Input should be .*import it again"),
-    (lambda f: told(f, origin={"run": "x"}), PortError, "origin.run: Extra inputs"),
-    (lambda f: told(f, end_id=10**9), PortError, "end_id is 10+, expected an id of the vocabulary, 0 to 30"),
-    (lambda f: told(f, end_id="x"), PortError, "end_id: Input should be a valid integer"),
-    (lambda f: told(f, start_id=True), PortError, "start_id: Input should be a valid integer"),
-    (lambda f: told(f, format=2), PortError, "format: Input should be 1"),
+    (lambda f: change_record(f, model=[1]), PortError, r"model\.json: model: Input should be"),
+    (lambda f: change_record(f, origin=[1]), PortError, "origin: Input should be .*import it again"),
+    (lambda f: change_record(f, origin={"run": "x"}), PortError, "origin.run: Extra inputs"),
+    (lambda f: change_record(f, end_id=10**9), PortError, "end_id is 10+, expected an id of the vocabulary, 0 to 30"),
+    (lambda f: change_record(f, end_id="x"), PortError, "end_id: Input should be a valid integer"),
+    (lambda f: change_record(f, start_id=True), PortError, "start_id: Input should be a valid integer"),
+    (lambda f: change_record(f, format=2), PortError, "format: Input should be 1"),
     (lambda f: (f / RECORD).write_text("[]"), PortError, "expected a JSON object, found a list"),
     (lambda f: (f / RECORD).write_bytes(b"\xff"), DataError, "model.json: not UTF-8 at byte 0"),
     (lambda f: weights(f, lambda t: t.pop(TABLE)), PortError, f"lacks the tensor {TABLE}"),
     (lambda f: weights(f, lambda t: t[TABLE].fill_(torch.nan)), PortError, f"{TABLE} has 372 of 372 numbers"),
     (lambda f: linked(f, "model.safetensors"), PortError, r"model\.safetensors: is a link to .*, outside the folder"),
     (lambda f: linked(f, RECORD), PortError, r"model\.json: is a link to .*, outside the folder"),
-    (lambda f: (f / "model.safetensors").write_bytes(b"x"), PortError, "not a whole safetensors file"),
+    (lambda f: (f / "model.safetensors").write_bytes(b"x"), PortError, "not a complete safetensors file"),
     (lambda f: (f / "model.safetensors").unlink(), PortError, r"model\.safetensors: no such file"),
     (lambda f: (f / "tokenizer.json").write_bytes(b"\xff"), TokenizerError, "not UTF-8 at byte 0"),
     (lambda f: (f / "tokenizer.json").write_text("{}"), TokenizerError, r"is not the one .*\(model.json says none\)"),
@@ -91,10 +91,10 @@ def test_a_folder_made_to_harm_is_refused_in_one_line(
 @pytest.mark.parametrize("fields", OWN_STACKS.values(), ids=OWN_STACKS)
 def test_every_stack_comes_back_with_its_tokenizer(fields: dict[str, Any], tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "m", fields, tokenizer=bytes_tokenizer())
-    found = load_model(folder)
-    assert found.spec == stack(fields, vocab_size=259)
-    assert found.tokenizer is not None and found.tokenizer.text == bytes_tokenizer().text
-    assert (found.start_id, found.end_id, found.origin["form"]) == (1, 2, "gpt2")
+    model = load_model(folder)
+    assert model.spec == stack(fields, vocab_size=259)
+    assert model.tokenizer is not None and model.tokenizer.text == bytes_tokenizer().text
+    assert (model.start_id, model.end_id, model.origin["form"]) == (1, 2, "gpt2")
 
 
 def test_a_tokenizer_must_be_the_one_the_model_came_with(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_tokenizer_must_be_the_one_the_model_came_with(tmp_path: Path) -> None
         load_model(folder)
     other = train_bpe(["a b"] * 9, 300)
     file.write_text(other.text)
-    told(folder, tokenizer=TokenizerFile("x", other.text, {}).hash)
+    change_record(folder, tokenizer=TokenizerFile("x", other.text, {}).hash)
     with pytest.raises(TokenizerError, match="this is not the model's tokenizer"):
         load_model(folder)
     file.unlink()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tests.model.port.conftest import GPT2_STACK, filled, stack, tensors_of
 
+from stacklab.exchange.checkpoint_files import read_file
 from stacklab.exchange.export import write_files
-from stacklab.exchange.foreign_files import read_file
 from stacklab.exchange.import_ import read_tokenizer_file
 from stacklab.exchange.portable import Portable
 from stacklab.model.port.gpt2 import GPT2
@@ -18,8 +18,8 @@ PAGES = Path(__file__).parents[2] / "docs" / "neighbours"
 
 def block(page: str, mark: str) -> str:
     """The Python block of a page that contains the mark."""
-    found = re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), flags=re.DOTALL)
-    (one,) = [code for code in found if mark in code]
+    blocks = re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), flags=re.DOTALL)
+    (one,) = [code for code in blocks if mark in code]
     return one
 
 
@@ -29,9 +29,9 @@ def test_a_gpt2_folder_becomes_a_checkpoint_of_nanogpt(tmp_path: Path, monkeypat
     (tmp_path / "FOLDER").mkdir()
     write_files(Portable("m", model.spec, tensors_of(model), None, None, None), GPT2, tmp_path / "FOLDER")
     exec(block("nanogpt-mingpt.md", "transposed = "), {})
-    found = read_file(tmp_path / "ckpt.pt", tokenizer=None)
-    assert all(found.tensors[name].equal(value) for name, value in tensors_of(model).items())
-    assert found.spec.activation == "gelu"
+    read = read_file(tmp_path / "ckpt.pt", tokenizer=None)
+    assert all(read.tensors[name].equal(value) for name, value in tensors_of(model).items())
+    assert read.spec.activation == "gelu"
 
 
 def test_letters_of_nanogpt_become_a_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

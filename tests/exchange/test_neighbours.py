@@ -71,8 +71,8 @@ def test_transformer_lens_opens_stock_folders_with_equal_logits_and_attention(tm
     run(tmp_path, "-c", LENS.format(names=list(models)))
     ids_BT = torch.arange(32).reshape(2, 16) * 7 % 31
     for name, model in models.items():
-        found, pattern_BHTT = torch.load(f"{name}/answer.pt", weights_only=True)
-        assert float((found - logits(model)).abs().max()) < 5e-5
+        answer, pattern_BHTT = torch.load(f"{name}/answer.pt", weights_only=True)
+        assert float((answer - logits(model)).abs().max()) < 5e-5
         torch.testing.assert_close(pattern_BHTT, attention_maps(model, ids_BT)[1], rtol=1e-4, atol=1e-5)
 
 
@@ -83,7 +83,7 @@ def test_lm_evaluation_harness_scores_a_local_task_offline(tmp_path: Path) -> No
     items = [{"question": text, "choices": ["dog", "hen"], "answer": i % 2} for i, text in enumerate(questions)]
     (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     (tmp_path / "local.yaml").write_text(TASK)
-    told = ("--model", "hf", "--model_args", f"pretrained={tmp_path / 'model'},dtype=float32", "--device", "cpu")
+    settings = ("--model", "hf", "--model_args", f"pretrained={tmp_path / 'model'},dtype=float32", "--device", "cpu")
     out = (
         "--include_path",
         str(tmp_path),
@@ -93,9 +93,9 @@ def test_lm_evaluation_harness_scores_a_local_task_offline(tmp_path: Path) -> No
         str(tmp_path / "results"),
         "--log_samples",
     )
-    run(tmp_path, "-m", "lm_eval", "run", *told, *out)
+    run(tmp_path, "-m", "lm_eval", "run", *settings, *out)
     (report,) = (tmp_path / "results").rglob("results_*.json")
-    found = json.loads(report.read_text())["results"]["local"]["acc,none"]
+    accuracy = json.loads(report.read_text())["results"]["local"]["acc,none"]
     (samples,) = (tmp_path / "results").rglob("samples_*.jsonl")
     rows = sorted(map(json.loads, samples.read_text().splitlines()), key=lambda row: row["doc_id"])
 
@@ -110,4 +110,4 @@ def test_lm_evaluation_harness_scores_a_local_task_offline(tmp_path: Path) -> No
     theirs = [[float(of_choice[0]) for of_choice in row["filtered_resps"]] for row in rows]
     torch.testing.assert_close(torch.tensor(theirs), torch.tensor(scores), rtol=0, atol=1e-3)
     assert [first < second for first, second in scores] == [True, False, False, False]
-    assert found == 0.25
+    assert accuracy == 0.25

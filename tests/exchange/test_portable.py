@@ -19,7 +19,7 @@ def tokenizer_of(ids: int) -> TokenizerFile:
     # GPT-2, Llama with a padded head, Qwen 2.5, then small ones.
     [(50_257, 50_304), (32_000, 32_064), (151_665, 151_936), (1000, 1024), (7, 7), (8, 9), (900, 1010)],
 )
-def test_padded_tables_are_told_by_how_much(ids: int, rows: int) -> None:
+def test_the_padding_of_a_table_is_counted(ids: int, rows: int) -> None:
     assert check_vocabulary(tokenizer_of(ids), ModelSpec(vocab_size=rows)) == rows - ids
 
 

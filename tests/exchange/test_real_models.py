@@ -22,8 +22,8 @@ def test_the_sorter_sorts_all_inputs_here_and_as_exported(shared_data: Path, tmp
     opened = open_model(done.name, tmp_path)
     inputs = [list(digits) for digits in itertools.product(range(3), repeat=6)]
     # Six inputs and five answers fill the context; from them the sixth answer is read.
-    found = generate(opened.model, inputs, max_tokens=6)
-    assert [one.ids for one in found] == [sorted(given) for given in inputs]
+    texts = generate(opened.model, inputs, max_tokens=6)
+    assert [one.ids for one in texts] == [sorted(given) for given in inputs]
     assert opened.decode(opened.encode("2 0 1")) == " 2 0 1"
 
 

@@ -38,7 +38,7 @@ def test_maps_times_values_are_the_layers_output(change: dict[str, Any]) -> None
     model = build(ModelSpec.model_validate(SMALL | change), seed=0).double()
     seen: list[tuple[Attention, Tensor, Tensor]] = []
     for block in model.blocks:
-        block.attention.register_forward_hook(lambda layer, given, gave: seen.append((layer, given[0], gave)))
+        block.attention.register_forward_hook(lambda layer, inputs, output: seen.append((layer, inputs[0], output)))
     maps = attention_maps(model, IDS_BT)
     assert [a_BHTT.shape for a_BHTT in maps] == [(2, heads, 9, 9) for heads in (1, 2, 4)]
     for a_BHTT, (layer, x_BTD, o_BTD) in zip(maps, seen, strict=True):

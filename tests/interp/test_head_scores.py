@@ -24,8 +24,8 @@ from stacklab.tasks.question_answering import QuestionAnswering
 def scores(name: str) -> dict[tuple[int, str], tuple[float, str]]:
     plan = blueprint(name)
     batch = draw(plan, 100, split=plan.exercise.splits[-1])
-    found = score_heads(compiled(plan), batch, plan.exercise.layout, seed=0)
-    return {(one.layer, one.role): (one.value, one.where) for one in found.scores}
+    subject = score_heads(compiled(plan), batch, plan.exercise.layout, seed=0)
+    return {(one.layer, one.role): (one.value, one.where) for one in subject.scores}
 
 
 OWN = [
@@ -42,9 +42,9 @@ OWN = [
 
 @pytest.mark.parametrize(("name", "layer", "role", "where"), OWN)
 def test_constructed_heads_score_one_for_what_they_do(name: str, layer: int, role: Any, where: str) -> None:
-    found = scores(name)
-    assert found[layer, role] == (pytest.approx(1.0, abs=1e-4), where)
-    others = [value for (other, same), (value, _) in found.items() if same == role and other != layer]
+    by_head = scores(name)
+    assert by_head[layer, role] == (pytest.approx(1.0, abs=1e-4), where)
+    others = [value for (other, same), (value, _) in by_head.items() if same == role and other != layer]
     assert all(value < 0.7 for value in others)
 
 
@@ -65,14 +65,14 @@ def small(task: Any, **change: Any) -> ModelSpec:
 def test_even_attention_scores_what_is_to_be_expected() -> None:
     task = QuestionAnswering(pairs=4)
     even = build(small(task, norm={"placement": "none"}, init={"std": 1e-6}), seed=0)
-    found = score_heads(even, task.draw(np.random.default_rng(0), 50), task.layout, seed=3)
-    by_role = {one.role: one for one in found.scores if one.head == 1}
+    subject = score_heads(even, task.draw(np.random.default_rng(0), 50), task.layout, seed=3)
+    by_role = {one.role: one for one in subject.scores if one.head == 1}
     one_back = np.mean([1 / (t + 1) for t in (1, 3, 5, 7)])
     assert by_role["copying"].value == pytest.approx(one_back, abs=1e-5)
     assert by_role["copying"].where == "slot 1, 1 back"
     assert by_role["gathering"].value == pytest.approx(one_back, abs=1e-5)
     assert by_role["matching"].value == pytest.approx(1 / 9, abs=1e-5)
-    assert found.absent == {"parsing": "no symbol occurs twice in a group"}
+    assert subject.absent == {"parsing": "no symbol occurs twice in a group"}
 
     strings = InContextTemplateMatching(templates=("ABA", "AAB"), strings=2)
     even = build(small(strings, norm={"placement": "none"}, init={"std": 1e-6}), seed=0)
@@ -80,7 +80,7 @@ def test_even_attention_scores_what_is_to_be_expected() -> None:
     (parsing,) = {
         round(s.value, 4) for s in score_heads(even, batch, strings.layout, seed=0).scores if s.role == "parsing"
     }
-    # Of what leaves the position, 1 in t goes to the one equal before it; AAB repeats at slot 1, ABA at slot 2.
+    # Of the attention to other positions, 1 in t goes to the equal one before; AAB repeats at slot 1, ABA at slot 2.
     again_BT = np.array([[t % 4 > 0 and row[t] in row[t - t % 4 : t] for t in range(7)] for row in batch.tokens_BT])
     place_T = np.arange(7)
     expected = (again_BT / (place_T + 1)).sum() / (again_BT * place_T / (place_T + 1)).sum()
@@ -91,12 +91,12 @@ def test_even_attention_scores_what_is_to_be_expected() -> None:
 def test_of_one_group_an_offset_counts_over_all_positions_and_nothing_gathers(task: Any) -> None:
     """No single cell is a score: the second position of an untrained model looks one back with half its attention."""
     even = build(small(task, norm={"placement": "none"}, init={"std": 1e-6}), seed=0)
-    found = score_heads(even, task.draw(np.random.default_rng(0), 20), task.layout, seed=0)
-    copying = next(one for one in found.scores if one.role == "copying")
+    subject = score_heads(even, task.draw(np.random.default_rng(0), 20), task.layout, seed=0)
+    copying = next(one for one in subject.scores if one.role == "copying")
     assert copying.value == pytest.approx(np.mean([1 / (t + 1) for t in range(1, task.length)]), abs=1e-5)
     assert copying.where == "1 back"
-    assert found.absent["gathering"] == "the whole sequence is one group, so that all earlier positions are of it"
-    assert "gathering" not in {one.role for one in found.scores}
+    assert subject.absent["gathering"] == "the whole sequence is one group, so that all earlier positions belong to it"
+    assert "gathering" not in {one.role for one in subject.scores}
 
 
 def test_of_one_group_a_head_that_copies_everywhere_scores_one() -> None:
@@ -104,10 +104,10 @@ def test_of_one_group_a_head_that_copies_everywhere_scores_one() -> None:
     a_HTT = torch.zeros(2, length, length, dtype=torch.double)
     a_HTT[0, range(2, length), range(length - 2)] = 1.0
     a_HTT[1, 3, 1] = 1.0
-    found = _copying(a_HTT, layout)
-    assert found is not None
-    assert found[0].tolist() == [1.0, 0.25]
-    assert found[1] == ["2 back", "2 back"]
+    values = _copying(a_HTT, layout)
+    assert values is not None
+    assert values[0].tolist() == [1.0, 0.25]
+    assert values[1] == ["2 back", "2 back"]
 
 
 def test_a_head_that_stays_where_it_is_does_not_parse() -> None:
@@ -126,8 +126,8 @@ def test_a_head_that_stays_where_it_is_does_not_parse() -> None:
         )
         model.token_embedding.weight.zero_()
         model.blocks[0].attention.query_key_value.weight.copy_(torch.eye(8).repeat(3, 1) * 40)  # type: ignore[union-attr]
-    found = score_heads(model, task.draw(np.random.default_rng(0), 20), task.layout, seed=0)
-    assert {one.role: one.value for one in found.scores}["parsing"] == 0
+    subject = score_heads(model, task.draw(np.random.default_rng(0), 20), task.layout, seed=0)
+    assert {one.role: one.value for one in subject.scores}["parsing"] == 0
 
 
 def test_seeds_are_averaged_over_the_best_head_of_each() -> None:

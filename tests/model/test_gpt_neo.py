@@ -64,21 +64,21 @@ def test_logits_and_gradients_equal_the_peers() -> None:
         eos_token_id=0,
     )
     model, peer = build(SPEC, seed=0), transformers.GPTNeoForCausalLM(config).eval()
-    given = named_as_theirs(dict(model.named_parameters()))
+    theirs_by_name = named_as_theirs(dict(model.named_parameters()))
     theirs = {name.removeprefix("transformer."): value for name, value in peer.named_parameters()}
-    assert given.keys() == theirs.keys()
+    assert theirs_by_name.keys() == theirs.keys()
     with torch.no_grad():
         for name, value in theirs.items():
             # Biases of 0 would hide whether they are added.
-            given[name] += torch.linspace(-0.1, 0.2, value.numel()).view_as(value)
-            value.copy_(given[name])
+            theirs_by_name[name] += torch.linspace(-0.1, 0.2, value.numel()).view_as(value)
+            value.copy_(theirs_by_name[name])
     model, peer = model.double(), peer.double()
     ids_BT = torch.arange(32).reshape(2, 16) * 7 % 31
     # The peer's scores stay in float32 within a model of float64, which is what the tolerance is for.
-    found, expected = model.logits(model(ids_BT)), peer(ids_BT).logits
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    actual, expected = model.logits(model(ids_BT)), peer(ids_BT).logits
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
     targets_N = ids_BT.roll(1, 1).flatten()
-    for logits_BTV in (found, expected):
+    for logits_BTV in (actual, expected):
         F.cross_entropy(logits_BTV.flatten(0, 1), targets_N).backward()
     gradients = named_as_theirs({name: gradient(value) for name, value in model.named_parameters()})
     assert_gradients_agree(gradients, theirs)

@@ -81,18 +81,18 @@ def test_logits_and_gradients_equal_the_peers(tied: bool) -> None:
         for parameter in model.parameters():
             # Norms of 1 would hide where they act.
             parameter += torch.linspace(-0.1, 0.2, parameter.numel()).view_as(parameter)
-        given = named_as_theirs(dict(model.named_parameters()))
+        theirs_by_name = named_as_theirs(dict(model.named_parameters()))
         theirs = dict(peer.named_parameters())
-        assert given.keys() == theirs.keys()
+        assert theirs_by_name.keys() == theirs.keys()
         for name, value in theirs.items():
-            value.copy_(given[name])
+            value.copy_(theirs_by_name[name])
     # Their angles and norms stay in float32 within a model of float64, which is what the tolerance is for.
     model, peer = model.double(), peer.double()
     ids_BT = torch.arange(32).reshape(2, 16) * 7 % 31
-    found, expected = model.logits(model(ids_BT)), peer(ids_BT).logits
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    direction = torch.linspace(-1, 2, found.numel(), dtype=found.dtype).view_as(found)
-    found.backward(direction)
+    actual, expected = model.logits(model(ids_BT)), peer(ids_BT).logits
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+    direction = torch.linspace(-1, 2, actual.numel(), dtype=actual.dtype).view_as(actual)
+    actual.backward(direction)
     expected.backward(direction)
     gradients = named_as_theirs({name: gradient(value) for name, value in model.named_parameters()})
     assert_gradients_agree(gradients, dict(peer.named_parameters()))
@@ -159,9 +159,9 @@ def test_greedy_continuations_of_a_padded_batch_are_those_of_each_prompt_alone()
 
 def test_as_many_heads_of_keys_as_of_queries_is_ordinary_attention() -> None:
     """Weights are drawn by tensor, so the same setting in another spelling is the same model."""
-    ids_BT, given = torch.arange(16)[None], llama(num_kv_heads=4)
-    assert torch.equal(given(ids_BT), llama(num_kv_heads=None)(ids_BT))
-    assert torch.equal(given(ids_BT), llama(num_kv_heads=[4, 4])(ids_BT))
+    ids_BT, equal = torch.arange(16)[None], llama(num_kv_heads=4)
+    assert torch.equal(equal(ids_BT), llama(num_kv_heads=None)(ids_BT))
+    assert torch.equal(equal(ids_BT), llama(num_kv_heads=[4, 4])(ids_BT))
 
 
 def test_shared_heads_learn_from_all_that_share_them_with_dropped_attention_too() -> None:

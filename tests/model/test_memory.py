@@ -82,7 +82,7 @@ def held_scores(name: str) -> int:
 
 
 @pytest.mark.trains
-@pytest.mark.skipif(sys.platform != "linux", reason="peaks of forked processes are told apart on Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks of forked processes are measured separately on Linux")
 def test_the_estimate_grows_as_the_measured_peak_does(tmp_path: Path) -> None:
     """Peaks are compared with that of the smallest case, which takes away what every process holds.
 

@@ -189,15 +189,15 @@ def test_epsilon_follows_the_size_of_the_gradients(change: dict[str, Any]) -> No
 def sum_of_gradients(spec: ModelSpec) -> dict[str, float]:
     """By tensor, the mean absolute gradient, summed over seeds."""
     ids = torch.randint(31, (8, 33), generator=torch.Generator().manual_seed(0))
-    found: dict[str, float] = {}
+    sizes: dict[str, float] = {}
     for seed in range(3):
         model = build(spec, seed=seed)
         hidden_BTD, table_VD = model.with_head(ids[:, :-1], None)
         linear_cross_entropy(hidden_BTD.flatten(0, 1), table_VD, ids[:, 1:].flatten()).backward()
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None
-            found[name] = found.get(name, 0.0) + parameter.grad.abs().mean().item()
-    return found
+            sizes[name] = sizes.get(name, 0.0) + parameter.grad.abs().mean().item()
+    return sizes
 
 
 @pytest.mark.parametrize(

@@ -78,12 +78,12 @@ def test_logits_and_gradients(change: dict[str, Any]) -> None:
             # Biases of 0, norms of 1 and equal identity terms would hide where they act.
             parameter += torch.linspace(-0.1, 0.2, parameter.numel(), dtype=torch.float64).view_as(parameter)
     weights = {name: value.detach().clone().requires_grad_() for name, value in model.named_parameters()}
-    found, expected = model.logits(model(IDS_BT)), Reference(spec, weights).logits(IDS_BT)
+    actual, expected = model.logits(model(IDS_BT)), Reference(spec, weights).logits(IDS_BT)
     # The model makes its sines in float32.
     close = {"rtol": 1e-5, "atol": 1e-5} if spec.position.kind == "sinusoidal" else {"rtol": 1e-9, "atol": 1e-9}
-    torch.testing.assert_close(found, expected, **close)
+    torch.testing.assert_close(actual, expected, **close)
     direction = torch.linspace(-1, 2, expected.numel(), dtype=torch.float64).view_as(expected)
-    found.backward(direction)
+    actual.backward(direction)
     expected.backward(direction)
     for name, parameter in model.named_parameters():
         if spec.token_table == "frozen" and name == "token_embedding.weight":

@@ -4,7 +4,7 @@ from inspect import signature
 from typing import get_args
 
 import pytest
-from tests.model.positions.test_kinds import SMALL
+from tests.model.small import STACKABLE
 
 from stacklab.base.errors import SpecError
 from stacklab.model.residual import PLACEMENTS, Placement, PlacementName, pre
@@ -43,7 +43,7 @@ def test_the_names_are_those_of_the_settings_and_of_stacks() -> None:
 
 def test_a_stack_refuses_a_placement_that_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PLACEMENTS, "unheard-of", Placement(pre, ("norm", "branch", "add")))  # type: ignore[arg-type]
-    spec = SMALL.model_copy(update={"norm": SMALL.norm.model_copy(update={"placement": "unheard-of"})})
+    spec = STACKABLE.model_copy(update={"norm": STACKABLE.norm.model_copy(update={"placement": "unheard-of"})})
     assert unsupported(spec) == "norm.placement = unheard-of"
     with pytest.raises(SpecError, match=r"^model\.norm\.placement = unheard-of is not supported in a stack$"):
         StackedTransformer(spec)

@@ -26,10 +26,10 @@ def test_scalars_are_spread_and_lists_are_taken_layer_by_layer() -> None:
     ],
 )
 def test_a_schedule_is_the_list_that_it_stands_for(schedule: dict[str, Any], heads: tuple[int, ...]) -> None:
-    given = {"d_model": 768, "num_layers": 4}
-    spec = ModelSpec.model_validate(given | {"num_heads": schedule})
+    fields = {"d_model": 768, "num_layers": 4}
+    spec = ModelSpec.model_validate(fields | {"num_heads": schedule})
     assert tuple(layer.num_heads for layer in spec.layers) == heads
-    assert spec == ModelSpec.model_validate(given | {"num_heads": list(heads)})
+    assert spec == ModelSpec.model_validate(fields | {"num_heads": list(heads)})
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_the_final_norm_follows_the_placement_unless_it_is_given(placement: str,
 
 
 def test_norms_have_a_bias_where_their_kind_has_one_unless_told() -> None:
-    given = ({"kind": "layer"}, {"kind": "rms"}, {"kind": "layer", "bias": False})
-    assert [NormSpec.model_validate(tree).bias for tree in given] == [True, False, False]
+    norms = ({"kind": "layer"}, {"kind": "rms"}, {"kind": "layer", "bias": False})
+    assert [NormSpec.model_validate(tree).bias for tree in norms] == [True, False, False]
 
 
 def test_keys_and_values_have_as_many_heads_as_queries_unless_told() -> None:
     spec = {"num_layers": 3, "num_heads": [8, 4, 2]}
-    for given, heads in ((None, [8, 4, 2]), (2, [2, 2, 2]), ([4, 4, 1], [4, 4, 1])):
-        layers = ModelSpec.model_validate(spec | {"num_kv_heads": given}).layers
+    for kv_heads, heads in ((None, [8, 4, 2]), (2, [2, 2, 2]), ([4, 4, 1], [4, 4, 1])):
+        layers = ModelSpec.model_validate(spec | {"num_kv_heads": kv_heads}).layers
         assert [layer.num_kv_heads for layer in layers] == heads
 
 

@@ -2,36 +2,12 @@ from typing import Any
 
 import pytest
 import torch
+from tests.model.small import CAUSAL, SMALL
 
 from stacklab.model.cache import Decoding, LayerCache
 from stacklab.model.init import build
 from stacklab.model.spec import InitSpec, ModelSpec, MupSpec, NormSpec
 
-SMALL: dict[str, Any] = {
-    "vocab_size": 31,
-    "d_model": 16,
-    "num_layers": 3,
-    "num_heads": 2,
-    "context_length": 12,
-    "dropout": 0.2,
-    "attention_dropout": 0.2,
-    "init": InitSpec(std=0.3),
-}
-CAUSAL: list[dict[str, Any]] = [
-    {},
-    {"window": 3},
-    {"position": "sinusoidal"},
-    {"norm": NormSpec(placement="post")},
-    {"d_ff": [0, 64, 0]},
-    {"norm": NormSpec(placement="none", final=True), "attention_scale": "none"},
-    {"position": {"kind": "factored", "period": 5}, "linear_bias": {"output": True}},
-    {"attention_identity": 0.2, "num_heads": [1, 2, 4], "window": [None, 3, None]},
-    {"token_table": "frozen", "tie_embeddings": False},
-    {"norm": NormSpec(kind="rms"), "feed_forward": "gated"},
-    {"position": "rotary", "window": 3},
-    {"position": "rotary", "num_heads": [1, 4, 2], "num_kv_heads": [1, 2, 1]},
-    {"num_kv_heads": 1, "attention_identity": 0.2},
-]
 IDS = torch.arange(12)[None] * 7 % 31
 
 
@@ -182,8 +158,8 @@ def test_tables_and_identity_terms_start_as_told() -> None:
     init = InitSpec(std=0.02, token_std=1.0, position_std=0.5)
     change = {"position": {"kind": "factored", "period": 3}, "attention_identity": 0.2, "init": init}
     wide = SMALL | {"d_model": 512, "num_heads": 4, "num_layers": 1}
-    found = dict(build(ModelSpec(**wide | change), seed=0).named_parameters())
-    identity = found["blocks.0.attention.identity_H"]
+    named = dict(build(ModelSpec(**wide | change), seed=0).named_parameters())
+    identity = named["blocks.0.attention.identity_H"]
     assert identity.tolist() == pytest.approx([0.2] * 4)
     for name, std in {
         "token_embedding.weight": 1.0,
@@ -191,7 +167,7 @@ def test_tables_and_identity_terms_start_as_told() -> None:
         "position_embedding.group.weight": 0.5,
         "blocks.0.feed_forward.expand.weight": 0.02,
     }.items():
-        assert found[name].std().item() == pytest.approx(std, rel=0.05), name
+        assert named[name].std().item() == pytest.approx(std, rel=0.05), name
 
 
 def test_decoding_gives_the_hidden_states_of_the_forward_pass_under_every_multiplier() -> None:

@@ -33,8 +33,8 @@ def executed(bench: Bench, paths: RunPaths) -> dict[str, bytes]:
 def test_a_run_leaves_the_files_that_paths_names(bench: Bench) -> None:
     paths = bench.folder(bench.spec())
     executed(bench, paths)
-    found = {path.name for path in paths.folder.iterdir() if not path.name.startswith(".")}
-    assert found == {
+    names = {path.name for path in paths.folder.iterdir() if not path.name.startswith(".")}
+    assert names == {
         *REPRODUCED,
         "spec.json",
         "provenance.json",
@@ -95,8 +95,8 @@ def test_a_stop_at_any_step_and_a_resume_change_no_byte(bench: Bench) -> None:
     for stop_after in range(1, 10):
         shutil.rmtree(paths.folder)
         bench.folder(bench.spec())
-        asked = iter(range(1, 100))
-        stopped = execute(paths.folder, threads=1, stop=lambda asked=asked, n=stop_after: next(asked) >= n)
+        calls = iter(range(1, 100))
+        stopped = execute(paths.folder, threads=1, stop=lambda calls=calls, n=stop_after: next(calls) >= n)
         assert stopped == "stopped"
         assert not paths.result.exists()
         assert executed(bench, paths) == straight
@@ -160,7 +160,7 @@ def test_a_truncated_checkpoint_is_an_error_that_loses_nothing(bench: Bench) -> 
     whole = paths.checkpoint.read_bytes()
     paths.checkpoint.write_bytes(whole[: len(whole) // 2])
     rows = paths.metrics.read_bytes()
-    with pytest.raises(CheckpointError, match="not a whole checkpoint"):
+    with pytest.raises(CheckpointError, match="not a complete checkpoint"):
         execute(paths.folder, threads=1)
     assert paths.metrics.read_bytes() == rows
 
@@ -198,8 +198,8 @@ def test_a_run_held_by_another_process_is_left_when_told_to_stop(bench: Bench) -
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        asked = iter([False, False])
-        assert execute(paths.folder, threads=1, stop=lambda: next(asked, True)) == "stopped"
+        calls = iter([False, False])
+        assert execute(paths.folder, threads=1, stop=lambda: next(calls, True)) == "stopped"
         other.kill()
     assert not paths.metrics.exists()
 

@@ -24,14 +24,14 @@ SEEDS = [task_spec(seed=seed) for seed in (1, 2, 3)]
 
 def together(runs: list[RunPaths], *, stop: Callable[[], bool] = lambda: False) -> dict[str, str]:
     """Run id -> how it ended."""
-    told: dict[str, str] = {}
+    statuses: dict[str, str] = {}
 
     def ended(folder: Path, status: str, reason: str) -> None:
-        assert folder.name not in told, "a run ends once"
-        told[folder.name] = status
+        assert folder.name not in statuses, "a run ends once"
+        statuses[folder.name] = status
 
     execute_together([paths.folder for paths in runs], stop=stop, ended=ended)
-    return told
+    return statuses
 
 
 def contents(runs: list[RunPaths]) -> list[dict[str, bytes]]:
@@ -55,11 +55,11 @@ def test_each_curve_is_that_of_the_run_alone(tmp_path: Path) -> None:
         assert execute(paths.folder, threads=1) == "finished"
     assert set(together(stacked).values()) == {"finished"}
     for one, other in zip(alone, stacked, strict=True):
-        own, found = read_jsonl(one.metrics), read_jsonl(other.metrics)
+        own, others = read_jsonl(one.metrics), read_jsonl(other.metrics)
         for exact in ("step", "batch", "learning_rate"):
-            assert [row[exact] for row in own] == [row[exact] for row in found]
+            assert [row[exact] for row in own] == [row[exact] for row in others]
         for near in ("loss", "norm"):
-            np.testing.assert_allclose([row[near] for row in found], [row[near] for row in own], rtol=1e-5)
+            np.testing.assert_allclose([row[near] for row in others], [row[near] for row in own], rtol=1e-5)
         for row, wanted in zip(read_jsonl(other.evals), read_jsonl(one.evals), strict=True):
             assert row == pytest.approx(wanted, rel=1e-5)
         assert {path.name for path in one.folder.iterdir()} == {path.name for path in other.folder.iterdir()}
@@ -76,8 +76,8 @@ def test_company_changes_no_byte(tmp_path: Path) -> None:
 def test_a_replica_that_diverges_leaves_the_others_as_they_were(tmp_path: Path) -> None:
     bad = task_spec(seed=9, optimizer={"learning_rate": 1e15, "clip_norm": None}, schedule={"warmup_steps": 0})
     runs = make_runs(tmp_path / "four", [SEEDS[0], bad, *SEEDS[1:]])
-    told = together(runs)
-    assert [told[paths.run_id] for paths in runs] == ["finished", "diverged", "finished", "finished"]
+    statuses = together(runs)
+    assert [statuses[paths.run_id] for paths in runs] == ["finished", "diverged", "finished", "finished"]
     assert contents([runs[0], *runs[2:]]) == trained(tmp_path / "three", SEEDS)
     assert "at step" in read_json(runs[1].result)["reason"]
     row = run_row("arm", 9, runs[1])
@@ -112,8 +112,8 @@ def test_a_stop_after_any_step_and_a_resume_change_no_byte(tmp_path: Path) -> No
         root = tmp_path / f"{last}"
         runs = make_runs(root, specs)
         steps = iter(range(1, 100))
-        told = together(runs, stop=lambda steps=steps, last=last: next(steps) >= last)
-        assert told[runs[0].run_id] == "stopped" and not runs[0].result.exists()
+        statuses = together(runs, stop=lambda steps=steps, last=last: next(steps) >= last)
+        assert statuses[runs[0].run_id] == "stopped" and not runs[0].result.exists()
         # Resumed at different steps: one has to start from nothing again.
         runs[1].checkpoint.unlink()
         together(runs)
@@ -135,8 +135,8 @@ def test_runs_go_on_with_the_ordinary_engine_and_back(tmp_path: Path) -> None:
 def test_one_that_cannot_be_read_costs_the_others_nothing(tmp_path: Path) -> None:
     runs = make_runs(tmp_path / "three", SEEDS)
     runs[1].checkpoint.write_bytes(b"torn")
-    told = together(runs)
-    assert [told[paths.run_id] for paths in runs] == ["finished", "failed", "finished"]
+    statuses = together(runs)
+    assert [statuses[paths.run_id] for paths in runs] == ["finished", "failed", "finished"]
     assert together(runs[:1]) == {runs[0].run_id: "finished"}
 
 
@@ -148,7 +148,7 @@ def test_kills_at_random_points_change_no_byte(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from stacklab.run.execute_replicas import execute_together\n"
         f"folders = [Path(name) for name in {[str(paths.folder) for paths in runs]!r}]\n"
-        "execute_together(folders, stop=lambda: False, ended=lambda *told: None)"
+        "execute_together(folders, stop=lambda: False, ended=lambda *_: None)"
     )
     chance, reached = random.Random(time.time_ns()), 0
     for _ in range(3):

@@ -32,20 +32,20 @@ def test_runs_with_the_constructed_weights_score_as_the_construction(tmp_path: P
     assert type(report).model_validate(report.dump()) == report
 
 
-def test_what_has_no_heads_to_look_at_is_refused(tmp_path: Path) -> None:
+def test_runs_without_heads_to_score_are_refused(tmp_path: Path) -> None:
     run = solved_run(tmp_path, seed=1)
-    with pytest.raises(DataError, match="no run of it has finished"):
+    with pytest.raises(DataError, match="no run of the arm has finished"):
         arm_heads([])
-    with pytest.raises(DataError, match="are not of one arm: their model or task differs"):
+    with pytest.raises(DataError, match="do not belong to one arm: their model or task differs"):
         arm_heads([run, solved_run(tmp_path, seed=1, pairs=3)])
     text = {"source": {"kind": "procedural-cot"}, "tokenizer": {"kind": "bytes"}, "block_size": 9}
     with pytest.raises(DataError, match="was trained on text; heads are scored on a synthetic task"):
         arm_heads([solved_run(tmp_path, seed=1, data=text)])
     flat = {"vocab_size": 48, "num_layers": 0, "d_model": 8, "context_length": 9}
-    with pytest.raises(DataError, match="has no layers, and so no heads"):
+    with pytest.raises(DataError, match="has no layers and so no heads"):
         arm_heads([solved_run(tmp_path, seed=1, model=flat)])
     run.weights.write_bytes(b"torn")
-    with pytest.raises(CheckpointError, match="not a whole checkpoint"):
+    with pytest.raises(CheckpointError, match="not a complete checkpoint"):
         arm_heads([run])
     run.weights.unlink()
     with pytest.raises(DataError, match="has no final weights yet"):

@@ -1,4 +1,4 @@
-"""What guessing is worth, and what runs over a task will measure, told before anything is trained."""
+"""Baselines and metrics of tasks, known before any training."""
 
 from pathlib import Path
 

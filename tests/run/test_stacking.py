@@ -49,7 +49,7 @@ def test_what_changes_shapes_or_sequences_does_not(change: dict[str, Any]) -> No
         ({"model": {"position": RotaryPositions()}}, "model.position.kind = rotary is not supported in a stack"),
         ({"model": {"feed_forward": "gated"}}, "model.feed_forward = gated is not supported in a stack"),
         ({"model": {"num_heads": 2, "num_kv_heads": 1}}, "model.num_kv_heads = 1 is not supported in a stack"),
-        ({"micro_batch_size": 8}, "micro-batches are not made in a stack"),
+        ({"micro_batch_size": 8}, "micro-batches are not supported in a stack"),
         ({"precision": "bf16"}, "precision bf16 is not supported in a stack"),
     ],
 )
@@ -58,7 +58,7 @@ def test_what_a_stack_cannot_do_says_why(change: dict[str, Any], reason: str) ->
 
 
 def test_text_is_trained_run_by_run(bench: Bench) -> None:
-    assert why_alone(bench.spec(model={"dropout": 0.0})) == "text is trained run by run"
+    assert why_alone(bench.spec(model={"dropout": 0.0})) == "runs over text are not supported in a stack"
 
 
 def test_an_optimizer_that_stacks_do_not_know_is_trained_run_by_run() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.train.test_step import FROZEN, MODEL, PAIR, PLAIN, weights
+from tests.train.trainers import FROZEN, MODEL, PAIR, PLAIN, weights
 
 from stacklab.base.errors import CheckpointError
 from stacklab.model.init import build
@@ -51,7 +51,7 @@ def test_a_frozen_table_is_saved_and_read_back(tmp_path: Path) -> None:
 
 def test_a_truncated_file_is_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-7])
-    with pytest.raises(CheckpointError, match="not a whole checkpoint"):
+    with pytest.raises(CheckpointError, match="not a complete checkpoint"):
         load_checkpoint(saved, trainer(), run_id="r")
 
 

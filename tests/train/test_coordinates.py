@@ -55,23 +55,23 @@ def powers(sizes: Sizes, *, step: int = STEPS, **model: Any) -> dict[str, float]
     """By part, the power of the size with which its output after `step` steps grows; mean over seeds."""
     (knob,) = sizes[0]
     values: list[float] = []
-    found: dict[str, list[float]] = {}
+    outputs_of: dict[str, list[float]] = {}
     for size in sizes:
         for seed in SEEDS:
             values.append(size[knob])
             batches = [pair(100 * seed + index) for index in range(step)]
             for row in watch(trainer(seed, **model | size), batches, tokens(0, 4)[:, :-1]):
                 if row.step == step:
-                    found.setdefault(row.part, []).append(row.size)
-    grown = {part: power(values, y) for part, y in found.items() if len(y) == len(values)}
-    return {part: found for part, found in grown.items() if isinstance(found, float)}
+                    outputs_of.setdefault(row.part, []).append(row.size)
+    grown = {part: power(values, y) for part, y in outputs_of.items() if len(y) == len(values)}
+    return {part: slope for part, slope in grown.items() if isinstance(slope, float)}
 
 
 @pytest.mark.trains
 @pytest.mark.parametrize("change", [{}, {"tie_embeddings": False, "linear_bias": True}])
 def test_over_width_every_output_is_flat(change: dict[str, Any]) -> None:
-    found = powers(WIDTHS, parametrisation=MupSpec(base_d_model=32), **change)
-    assert found.keys() == {
+    slopes = powers(WIDTHS, parametrisation=MupSpec(base_d_model=32), **change)
+    assert slopes.keys() == {
         "embedding",
         "attention",
         "feed-forward",
@@ -79,29 +79,29 @@ def test_over_width_every_output_is_flat(change: dict[str, Any]) -> None:
         "after the last block",
         "logits",
     }
-    assert all(abs(slope) < FLAT for slope in found.values()), found
+    assert all(abs(slope) < FLAT for slope in slopes.values()), slopes
 
 
 def test_over_width_outputs_start_flat_and_logits_start_small() -> None:
     """A sum over the width of independent terms, divided by the width: untrained logits fall as its root."""
-    found = powers(WIDTHS, step=0, parametrisation=MupSpec(base_d_model=32))
-    assert found.pop("logits") == pytest.approx(-0.5, abs=FLAT)
-    assert all(abs(slope) < FLAT for slope in found.values()), found
+    slopes = powers(WIDTHS, step=0, parametrisation=MupSpec(base_d_model=32))
+    assert slopes.pop("logits") == pytest.approx(-0.5, abs=FLAT)
+    assert all(abs(slope) < FLAT for slope in slopes.values()), slopes
 
 
 @pytest.mark.trains
 def test_over_width_outputs_of_a_standard_stack_grow() -> None:
-    found = powers(WIDTHS)
+    slopes = powers(WIDTHS)
     for part in ("attention", "feed-forward", "after the last block", "logits"):
-        assert found[part] > STEEP, found
+        assert slopes[part] > STEEP, slopes
 
 
 @pytest.mark.trains
 def test_over_depth_the_stream_is_flat_and_that_of_a_standard_stack_grows() -> None:
     scaled = MupSpec(base_d_model=32, base_num_layers=2)
-    found = powers(DEPTHS, parametrisation=scaled)
+    slopes = powers(DEPTHS, parametrisation=scaled)
     for part in ("embedding", "attention", "feed-forward", "after the last block", "logits"):
-        assert abs(found[part]) < FLAT, found
+        assert abs(slopes[part]) < FLAT, slopes
     assert powers(DEPTHS)["after the last block"] > STEEP
 
 
@@ -125,18 +125,18 @@ def test_outputs_are_those_of_the_parts() -> None:
     """The stream of a pre-norm stack is the sum of what its parts put out; the logits are those of the head."""
     model = trainer(1, num_layers=3).model
     ids_BT = tokens(0, 2)[:, :-1]
-    found = outputs(model, ids_BT)
-    assert [len(values) for values in found.values()] == [1, 3, 3, 1, 1, 1, 1]
-    whole = found["embedding"][0] + sum(found["attention"]) + sum(found["feed-forward"])
-    torch.testing.assert_close(found["after the last block"][0], whole)
-    torch.testing.assert_close(found["logits"][0], model.logits(model(ids_BT)).flatten(0, 1))
+    by_part = outputs(model, ids_BT)
+    assert [len(values) for values in by_part.values()] == [1, 3, 3, 1, 1, 1, 1]
+    whole = by_part["embedding"][0] + sum(by_part["attention"]) + sum(by_part["feed-forward"])
+    torch.testing.assert_close(by_part["after the last block"][0], whole)
+    torch.testing.assert_close(by_part["logits"][0], model.logits(model(ids_BT)).flatten(0, 1))
     assert not any(module._forward_hooks for module in model.modules())
 
 
 @pytest.mark.parametrize("change", [{"num_layers": 0}, {"norm": NormSpec(placement="post")}])
 def test_stacks_without_layers_or_with_norms_after_them_have_outputs_too(change: dict[str, Any]) -> None:
-    found = outputs(trainer(1, **change).model, tokens(0, 2)[:, :-1])
-    assert {"embedding", "logits"} <= found.keys()
+    by_part = outputs(trainer(1, **change).model, tokens(0, 2)[:, :-1])
+    assert {"embedding", "logits"} <= by_part.keys()
 
 
 def test_the_change_is_from_the_start_and_zero_there() -> None:

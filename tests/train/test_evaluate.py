@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.train.test_step import MODEL
+from tests.train.trainers import MODEL
 
 from stacklab.model.init import build
 from stacklab.model.spec import InitSpec, ModelSpec

@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.train.test_step import MODEL, PAIR, PLAIN
+from tests.train.trainers import MODEL, PAIR, PLAIN
 
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 from pydantic import ValidationError
-from tests.train.test_step import MODEL, PAIR, PLAIN
+from tests.train.trainers import MODEL, PAIR, PLAIN
 
 from stacklab.base.spec import first_fault
 from stacklab.model.init import build

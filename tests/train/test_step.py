@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.train.trainers import FROZEN, MODEL, PAIR, PLAIN, TOKENS_BT, weights
 
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
@@ -10,28 +11,10 @@ from stacklab.train.optimizer_spec import AdamWSpec
 from stacklab.train.spec import ScheduleSpec, TrainSpec
 from stacklab.train.step import Trainer
 
-MODEL: dict[str, Any] = {
-    "vocab_size": 29,
-    "d_model": 16,
-    "num_layers": 2,
-    "num_heads": 2,
-    "context_length": 8,
-    "dropout": 0.0,
-    "attention_dropout": 0.0,
-}
-FROZEN: dict[str, Any] = {"token_table": "frozen", "tie_embeddings": False}
-TOKENS_BT = torch.arange(8 * 9).reshape(8, 9) * 11 % 29
-PAIR = (TOKENS_BT[:, :-1], TOKENS_BT[:, 1:])
-PLAIN: dict[str, Any] = {"batch_size": 8, "steps": 10, "schedule": ScheduleSpec(warmup_steps=0)}
-
 
 def trained(count: int = 3, model: dict[str, Any] | None = None, **train: Any) -> tuple[Trainer, list[float]]:
     trainer = Trainer(build(ModelSpec(**MODEL | (model or {})), seed=0), TrainSpec(**PLAIN | train), seed=0)
     return trainer, [trainer.step(step, *PAIR)[0] for step in range(count)]
-
-
-def weights(trainer: Trainer) -> torch.Tensor:
-    return torch.cat([parameter.detach().flatten() for parameter in trainer.model.parameters()])
 
 
 def test_one_step_equals_a_slow_float64_reference() -> None:
@@ -45,8 +28,8 @@ def test_one_step_equals_a_slow_float64_reference() -> None:
     loss.backward()
     gradients = [parameter.grad for parameter in slow.parameters()]
     norm = torch.sqrt(sum(gradient.square().sum() for gradient in gradients))  # type: ignore[union-attr,arg-type]
-    found = trainer.step(0, *PAIR)
-    assert found == pytest.approx((loss.item(), norm.item()), rel=1e-5)
+    result = trainer.step(0, *PAIR)
+    assert result == pytest.approx((loss.item(), norm.item()), rel=1e-5)
     spec = trainer.spec.optimizer
     for new, parameter in zip(model.parameters(), slow.parameters(), strict=True):
         assert parameter.grad is not None

@@ -7,4 +7,6 @@ files      atomic files and strict reading; folders: the same for folders; locks
 yamlfile   YAML with the line of every key, and overrides such as `model.d_model=128`
 env        environment variables set at start
 hardware, search, text, units    small helpers
+
+Door: every module.
 """

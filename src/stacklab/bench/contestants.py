@@ -1,4 +1,4 @@
-"""What `bench step` times in turn: a step here, a step of the peer, and the step's matrix products alone."""
+"""The contestants of `bench step`: a step of stacklab, a step of the peer, and the step's matrix products alone."""
 
 from collections.abc import Callable, Iterator
 
@@ -23,6 +23,7 @@ def tokens_of(spec: StepSpec, step: int) -> Tensor:
 
 
 def stacklab_step(spec: StepSpec) -> Step:
+    """A training step of stacklab."""
     trainer = Trainer(build(spec.model, seed=0), spec.train, seed=0)
 
     def step(number: int) -> None:

@@ -32,7 +32,7 @@ STORIES = ModelSpec.model_validate(
         "linear_bias": {"output": True, "feed_forward": True},
     }
 )
-"""GPT-Neo's form with 68,514,048 parameters."""
+"""GPT-Neo's architecture with 68,514,048 parameters."""
 
 
 def run_bench(
@@ -62,7 +62,7 @@ def run_bench(
 
 
 def summarise(rows: dict[str, list[dict[str, float]]], tokens: int) -> dict[str, Any]:
-    """Medians over the pairs. cpu_ratio: per second of processor time, which neighbours on the machine distort less."""
+    """Medians over the pairs. cpu_ratio: by processor time, which other programs on the machine distort less."""
     pairs = list(zip(rows["cached"], rows["recomputed"], strict=True))
     ratios = {key: [other[key] / own[key] for own, other in pairs] for key in ("seconds", "cpu_seconds")}
     rates = {name: tokens / statistics.median(row["seconds"] for row in timed) for name, timed in rows.items()}
@@ -75,7 +75,7 @@ def summarise(rows: dict[str, list[dict[str, float]]], tokens: int) -> dict[str,
 
 
 def render(result: dict[str, Any]) -> str:
-    """The figures as text: ratios first, since absolute times vary with the load of the machine."""
+    """The results as text: ratios first, since absolute times vary with the load of the machine."""
     wall, cpu = (f"{min(values):.1f} to {max(values):.1f}" for values in result["ratios"].values())
     rates = result["tokens_per_second"]
     return (
@@ -94,7 +94,7 @@ def cached(model: Transformer, tokens: int) -> list[int]:
 
 @torch.inference_mode()
 def recomputed(model: Transformer, tokens: int) -> list[int]:
-    """The same from whole forward passes; of the head only the last position, as any such loop would."""
+    """The same ids from full forward passes, with the head at the last position only, as in any such loop."""
     ids = list(PROMPT)
     for _ in range(tokens):
         hidden_BTD = model(torch.tensor([ids]))

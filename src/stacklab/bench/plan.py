@@ -12,7 +12,7 @@ from stacklab.study.spec.request import StudyRequest
 
 
 def bench_plan(plan: Plan, request: StudyRequest) -> dict[str, Any]:
-    """Project the plan, run it from nothing, and compare. Seconds, bytes; ratios are real over planned."""
+    """Project the plan, run it from scratch, and compare. Seconds and bytes; ratios are measured over projected."""
     slots = make_engine(request.engine, workers=request.workers).slots(count_runs(plan))
     costs = calibrate(plan, request.out, workers=slots)
     projected = projected_seconds(plan, costs, workers=slots)

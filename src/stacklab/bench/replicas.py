@@ -59,8 +59,8 @@ def run_bench(*, pairs: int = 8, seeds: int = 8, heads: Sequence[int] = (1, 4)) 
 
 
 def summarise(heads: int, rows: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
-    """Medians over the pairs. rate: steps x runs per second; cpu_rate: per second of processor time, which neighbours
-    on the machine distort less; drawing: share of the time that goes into batches."""
+    """Medians over the pairs. rate: steps x runs per second; cpu_rate: per second of processor time, which other
+    programs on the machine distort less; drawing: share of the time spent on batches."""
     pairs = list(zip(rows["together"], rows["alone"], strict=True))
     ratios = {key: [own[key] / peer[key] for own, peer in pairs] for key in ("rate", "cpu_rate")}
     medians = {
@@ -71,7 +71,7 @@ def summarise(heads: int, rows: dict[str, list[dict[str, float]]]) -> dict[str, 
 
 
 def render(result: dict[str, Any]) -> str:
-    """The figures as text: ratios first, since absolute times vary with the load of the machine."""
+    """The results as text: ratios first, since absolute times vary with the load of the machine."""
     lines = [
         f"medians of {result['pairs']} interleaved pairs on {PROCESSES} processes of one thread: {result['seeds']} "
         "seeds in stacks against a process per run",
@@ -110,7 +110,7 @@ def _measure(heads: int, pairs: int, seeds: int) -> dict[str, Any]:
 
 
 def _timed(workers: Workers, steps: int, runs: int) -> dict[str, float]:
-    """All workers at once, until the last is done."""
+    """Run all workers at once and time them until the last is done."""
     began = time.perf_counter()
     for worker in workers:
         assert worker.stdin is not None
@@ -136,8 +136,8 @@ def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
 def _started(name: str, heads: int, seeds: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
     with tempfile.TemporaryDirectory(prefix="stacklab-bench-") as out:
         command = [sys.executable, "-m", "stacklab.bench.replicas_worker", name, str(heads), ",".join(seeds), out]
-        surroundings = training_environment() | {"OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=surroundings)
+        environment = training_environment() | {"OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         try:
             _answer(process)
             yield process

@@ -1,4 +1,4 @@
-"""Runs in a process of their own, for `bench replicas`: each line of standard input is a number of steps to train."""
+"""Trains runs in a separate process for `bench replicas`: each line of standard input is a number of steps to train."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What `stacklab bench step` trains."""
+"""The model and the training of `stacklab bench step`."""
 
 from stacklab.base.spec import Spec
 from stacklab.model.spec import ModelSpec

@@ -53,7 +53,7 @@ def run_bench(*, pairs: int = 8, threads: int | None = None, layers: tuple[int, 
 
 
 def summarise(spec: StepSpec, seconds: dict[str, list[float]], peaks: dict[str, float], flops: int) -> dict[str, Any]:
-    """Medians over the pairs. share: of the matrix-product rate measured in the same pair."""
+    """Medians over the pairs. product_share: share of the matrix-product rate measured in the same pair."""
     ratios = [peer / own for own, peer in zip(seconds["stacklab"], seconds["peer"], strict=True)]
     shares = [alone / own for own, alone in zip(seconds["stacklab"], seconds["products"], strict=True)]
     return {
@@ -69,7 +69,7 @@ def summarise(spec: StepSpec, seconds: dict[str, list[float]], peaks: dict[str, 
 
 
 def render(result: dict[str, Any]) -> str:
-    """The figures as text: ratios first, since absolute times vary with the load of the machine."""
+    """The results as text: ratios first, since absolute times vary with the load of the machine."""
     lines = [
         f"medians of {result['pairs']} interleaved pairs; peer: transformers GPT2LMHeadModel (sdpa, fused AdamW)",
         "",
@@ -110,9 +110,9 @@ def _report(spec: StepSpec, number: int, pairs: int, contestants: dict[str, Cont
 @contextlib.contextmanager
 def _started(name: str, spec: StepSpec) -> Iterator[Contestant]:
     command = [sys.executable, "-m", "stacklab.bench.worker", name, spec.model_dump_json()]
-    # Each as its users run it: our engines start every run with this environment, which the peer does not set.
-    surroundings = dict(os.environ) if name == "peer" else training_environment()
-    quiet = surroundings | {"TRANSFORMERS_VERBOSITY": "error"}
+    # Each contestant runs as its users run it: our engines set this environment for every run, the peer does not.
+    environment = dict(os.environ) if name == "peer" else training_environment()
+    quiet = environment | {"TRANSFORMERS_VERBOSITY": "error"}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=quiet)
     contestant = Contestant(process, [])
     try:

@@ -1,4 +1,4 @@
-"""One contestant in a process of its own, so that its peak memory is its own: a step per line of standard input."""
+"""Runs one contestant in a separate process, to measure its peak memory: a step per line of standard input."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from stacklab.run.execute import peak_memory
 
 
 def main(name: str, spec_text: str) -> None:
-    """Answer every step number with the seconds it took and the peak memory so far, in JSON."""
+    """Print, for every step number, the seconds of the step and the peak memory so far, in JSON."""
     spec = StepSpec.model_validate_json(spec_text)
     prepare_process(spec.threads)
     try:

@@ -1,8 +1,6 @@
 """From a data spec to prepared data: read from the cache, or built there once."""
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import numpy as np
 
 from stacklab.base.canon import fingerprint
 from stacklab.base.files import disk_error, write_text
+from stacklab.base.folders import write_folder
 from stacklab.base.locks import exclusive
 from stacklab.data.integrity import damage_of, file_sum, write_manifest
 from stacklab.data.pipeline.manifest import check_splits, facts_of
@@ -41,27 +40,10 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
         try:
             with exclusive(folder.parent / ".locks" / key, what="prepared data", give_up=lambda: False):
                 if damage_of(folder, read_contents=True) is not None:
-                    _build_aside(folder, spec, opened, tokenizer, head)
+                    write_folder(folder, lambda aside: _build(aside, spec, opened, tokenizer, head), replace=True)
         except OSError as error:
             raise disk_error(folder, error) from error
     return load_prepared(folder)
-
-
-def _build_aside(
-    folder: Path, spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None, head: dict[str, Any]
-) -> None:
-    """Build beside and rename. Leftovers of a killed builder are removed, which the lock makes safe."""
-    for leftover in folder.parent.glob(f".{folder.name}.*.part"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
-        aside.chmod(0o755)
-        _build(aside, spec, opened, tokenizer, head)
-        if folder.exists():
-            shutil.rmtree(folder)
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _without_paths(spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None) -> dict[str, Any]:

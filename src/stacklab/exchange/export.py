@@ -1,4 +1,4 @@
-"""A run or an imported model -> a folder that other programs open."""
+"""Exports a run or an imported model to a folder that other programs open."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
 from stacklab.data.spec import Marker
 from stacklab.data.tokenizers.files import TokenizerFile
 from stacklab.exchange.check_export import check_export
-from stacklab.exchange.foreign import CONFIG, GENERATION, TOKENIZER, WEIGHTS
+from stacklab.exchange.hf_folder import CONFIG, GENERATION, TOKENIZER, WEIGHTS
 from stacklab.exchange.locate import locate
 from stacklab.exchange.model_card import model_card
 from stacklab.exchange.onnx import check_onnx, write_onnx
@@ -26,15 +26,13 @@ from stacklab.train.checkpoint import read_weights
 from stacklab.train.tensor_file import save_tensors
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
-
-
 ONNX = "onnx"
 
 
 @dataclass(frozen=True)
 class Exported:
-    """difference: the largest between the logits of the folder, opened by another program, and the model's; None where
-    that program is not installed, so that nothing was compared."""
+    """difference: the largest difference between the model's logits and those of the exported folder, opened by another
+    program; None where that program is not installed, so that nothing was compared."""
 
     folder: Path
     format: str
@@ -43,18 +41,18 @@ class Exported:
 
 
 def export_model(name: str, folder: str | Path, *, out: Path, format: str | None = None) -> Exported:
-    """Write a model to a new folder. name: a run, an imported model, or a folder of another form.
+    """Write a model to a new folder. name: a run, an imported model, or a folder in another format.
 
-    format: gpt2, gpt-neo, llama, stacklab or onnx; None takes the most stock class that is exact. Raises PortError
-    naming the fields that a format cannot express, and when the folder, opened again, does not compute what the model
-    does; MissingExtraError when a format needs a package that is not installed.
+    format: gpt2, gpt-neo, llama, stacklab or onnx; None takes the most widely supported exact one. Raises PortError
+    for fields that the format cannot express, and when the folder, reopened, computes other logits; MissingExtraError
+    when a format needs a package that is not installed.
     """
     target = Path(folder).expanduser()
     _check_name(target)
     if exists(target) and (not target.is_dir() or any(target.iterdir())):
         raise PortError(f"{target}: exists and is not empty; choose another folder or delete it")
-    found = locate(name, out)
-    model = portable_run(found) if isinstance(found, RunPaths) else found
+    located = locate(name, out)
+    model = portable_run(located) if isinstance(located, RunPaths) else located
     form = _form(model, format)
     differences: list[float | None] = []
 
@@ -72,17 +70,17 @@ def export_model(name: str, folder: str | Path, *, out: Path, format: str | None
 
 
 def _check_name(target: Path) -> None:
-    """Raises PortError for a name that the programs which are to open the folder cannot take."""
+    """Raises PortError for a name that is not UTF-8, which other programs could not open."""
     try:
         str(target).encode()
     except UnicodeEncodeError as error:
         raise PortError(
-            f"{target}: its name is not UTF-8, so other programs could not open it; name another"
+            f"{target}: its name is not UTF-8, so other programs could not open it; choose another"
         ) from error
 
 
 def _form(model: Portable, format: str | None) -> Form | None:
-    """None is ONNX, which can express every stack."""
+    """The form to write; None for ONNX, which can express every stack."""
     if format == ONNX:
         return None
     form = form_for(model.spec) if format is None else form_named(format)
@@ -91,7 +89,7 @@ def _form(model: Portable, format: str | None) -> Form | None:
 
 
 def write_files(model: Portable, form: Form, folder: Path) -> None:
-    """Config, weights and settings of generation."""
+    """Write the config, the weights, the generation settings and the files of the form."""
     ids = {"bos_token_id": model.start_id, "eos_token_id": model.end_id, "pad_token_id": model.end_id}
     write_json(folder / CONFIG, config_of(form, model.spec) | ids)
     write_json(folder / GENERATION, {name: value for name, value in ids.items() if value is not None})
@@ -101,7 +99,7 @@ def write_files(model: Portable, form: Form, folder: Path) -> None:
 
 
 def write_tokenizer(model: Portable, folder: Path) -> None:
-    """Its tokenizer, if it has one, and what transformers wants to know of it."""
+    """Write the tokenizer, if the model has one, and its settings for transformers."""
     if model.tokenizer is not None:
         check_vocabulary(model.tokenizer, model.spec)
         write_text(folder / TOKENIZER, model.tokenizer.text)
@@ -124,12 +122,12 @@ def _tokenizer_config(model: Portable) -> dict[str, Any]:
 
 
 def portable_run(run: RunPaths) -> Portable:
-    """A finished run; one over a synthetic task has no tokenizer.
+    """The model of a finished run. Runs over a synthetic task have no tokenizer.
 
-    Raises DataError for one that is not finished, PortError for a compact vocabulary.
+    Raises DataError for an unfinished run, PortError for a compact vocabulary.
     """
     if not run.weights.exists() or not run.result.exists():
-        raise DataError(f"{run.folder}: has no final weights yet; `stacklab status` shows how far it is")
+        raise DataError(f"{run.folder}: has no final weights yet; `stacklab status` shows its progress")
     spec = read_spec(run)
     origin = {"run": run.run_id, "spec": spec.dump(), "result": read_json(run.result)}
     tensors = read_weights(run.weights)
@@ -138,18 +136,18 @@ def portable_run(run: RunPaths) -> Portable:
     data = load_prepared(prepared_folder(out_of(run).cache, spec.data_fingerprint))
     if data.manifest["unknown_id"] is not None:
         raise PortError(
-            f"{run.folder}: its vocabulary is compact: ids were renumbered and rare ones became one, which no "
-            "tokenizer file can say; train with data.vocabulary=full to export"
+            f"{run.folder}: its vocabulary is compact: ids were renumbered and unused ones merged, which no tokenizer "
+            "file can express; train with data.vocabulary=full to export"
         )
     start_id = data.manifest["tokenizer"]["marker_ids"].get(Marker.END_OF_TEXT.value)
     return Portable(run.run_id, spec.model, tensors, _tokenizer(data), start_id, data.end_id, origin)
 
 
 def _tokenizer(data: PreparedData) -> TokenizerFile:
-    """The tokenizer as the run used it: it added nothing around a text by itself."""
-    told = data.manifest["tokenizer"]
+    """The tokenizer as the run used it, without special tokens added around a text."""
+    facts = data.manifest["tokenizer"]
     content: dict[str, Any] = json.loads((data.folder / "tokenizer.json").read_text(encoding="utf-8"))
-    if (content.get("post_processor") or {}).get("type") != "ByteLevel":  # which only moves offsets
+    if (content.get("post_processor") or {}).get("type") != "ByteLevel":  # ByteLevel only shifts offsets
         content["post_processor"] = None
-    markers = {Marker(marker): token for marker, token in told["marker_tokens"].items()}
-    return TokenizerFile(told["name"], json.dumps(content, ensure_ascii=False), markers)
+    markers = {Marker(marker): token for marker, token in facts["marker_tokens"].items()}
+    return TokenizerFile(facts["name"], json.dumps(content, ensure_ascii=False), markers)

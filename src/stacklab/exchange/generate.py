@@ -1,4 +1,4 @@
-"""Texts from a model, as they come."""
+"""Generates texts from a model, piece by piece."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from stacklab.run.paths import out_of
 from stacklab.run.store import find_run, read_spec
 
 UNFINISHED = "\ufffd"
-"""What decoders give for bytes that are no character yet."""
+"""Decoders return this for bytes that do not make up a character yet."""
 
 
 @dataclass(frozen=True)
 class Generated:
-    """The text after a prompt, its ids without an end token, and why there are no more."""
+    """The text after a prompt, its ids without an end token, and why generation stopped."""
 
     prompt: str
     text: str
@@ -34,7 +34,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some more text after prompt `row`; with the last one comes the whole."""
+    """The next text after prompt `row`. whole: the complete text, in the last piece of a row only."""
 
     row: int
     text: str
@@ -44,27 +44,27 @@ class Piece:
 def stream_texts(
     open_model: OpenModel, prompts: Sequence[str], *, tokens: int, sampling: SamplingSpec
 ) -> Iterator[Piece]:
-    """Continue every prompt, all together, by at most `tokens` tokens; a piece never ends within a character.
+    """Continue all prompts together, each by at most `tokens` tokens; a piece never ends within a character.
 
-    The pieces of a row make up its text. A prompt that fills the context gets none. Raises DataError for a prompt
-    without tokens, SpecError for a model whose mask is not causal.
+    The pieces of a row make up its text, which is empty for a prompt that fills the context. Raises DataError for a
+    prompt without tokens, SpecError for a model whose mask is not causal.
     """
     writers = [_Writer(open_model, prompt) for prompt in prompts]
-    given = [writer.prompt_ids for writer in writers]
+    prompt_ids = [writer.prompt_ids for writer in writers]
     for row, token, stop in stream(
-        open_model.model, given, max_tokens=tokens, end_id=open_model.end_id, sampling=sampling
+        open_model.model, prompt_ids, max_tokens=tokens, end_id=open_model.end_id, sampling=sampling
     ):
         writer = writers[row]
         if token is not None:
             writer.ids.append(token)
-        text = writer.more(at_end=stop is not None)
+        text = writer.next_text(at_end=stop is not None)
         whole = None if stop is None else Generated(writer.prompt, writer.written, writer.ids, stop)
         if text or whole is not None:
             yield Piece(row, text, whole)
 
 
 def sampling_of(**fields: Any) -> SamplingSpec:
-    """The fields of a SamplingSpec. Raises SpecError naming what is not one."""
+    """A SamplingSpec of these fields. Raises SpecError naming the first invalid one."""
     try:
         return SamplingSpec.model_validate(fields)
     except ValidationError as error:
@@ -73,23 +73,23 @@ def sampling_of(**fields: Any) -> SamplingSpec:
 
 
 def check_tokens(tokens: object) -> None:
-    """Raises SpecError for a number of new tokens that is none."""
+    """Raises SpecError for a number of new tokens that is not a positive whole number."""
     if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
         raise SpecError(f"tokens = {shown(tokens)}: expected a whole number above 0")
 
 
 def _check_text(prompt: object) -> None:
-    """Raises DataError for what no tokenizer can be given."""
+    """Raises DataError for a prompt that is not text in UTF-8."""
     if not isinstance(prompt, str):
         raise DataError(f"prompt {shown(prompt)}: expected text, found a {type(prompt).__name__}")
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"prompt {shown(prompt)}: not UTF-8 at character {error.start}; give it as UTF-8") from error
+        raise DataError(f"prompt {shown(prompt)}: not UTF-8 at character {error.start}; write it in UTF-8") from error
 
 
 def training_of(name: str, out: Path) -> PreparedData:
-    """What the run of that name was trained on. Raises DataError for a model that was not trained here."""
+    """The training data of a run. Raises DataError for a model that was not trained here."""
     if (folder := folder_from_elsewhere(name, out)) is not None:
         raise DataError(
             f"{folder}: was not trained here, so there is no training text to look for copies in; leave --novelty out"
@@ -99,7 +99,7 @@ def training_of(name: str, out: Path) -> PreparedData:
 
 
 def against_training(texts: Sequence[Generated], data: PreparedData) -> list[Novelty]:
-    """What of each text stands in the training split of the run that made it."""
+    """How much of each text was copied from the training split of its run."""
     return novelties([text.ids for text in texts], data.train.stream, decode=data.decode)
 
 
@@ -109,14 +109,14 @@ class _Writer:
         self.prompt, self.decode = prompt, open_model.decode
         self.prompt_ids = open_model.encode(prompt)
         if not self.prompt_ids:
-            raise DataError(f"prompt {shown(prompt)} has no tokens; give some text")
+            raise DataError(f"prompt {shown(prompt)} has no tokens; write some text")
         self.ids: list[int] = []
         self.written = ""
         self.before = len(self.decode(self.prompt_ids))
 
-    def more(self, *, at_end: bool) -> str:
-        """What can be read by now and has not been given. Decoded behind the prompt, since some decoders drop the first
-        space of what they are given."""
+    def next_text(self, *, at_end: bool) -> str:
+        """The text since the last call that is complete. Decoded together with the prompt, since some decoders drop the
+        first space of their input."""
         text = self.decode(self.prompt_ids + self.ids)[self.before :]
         if not at_end:
             text = text.rstrip(UNFINISHED)

@@ -1,11 +1,11 @@
-"""Models by name: runs, imported models, folders of other programs."""
+"""Finds models by name: runs, imported models, folders of other programs."""
 
 from pathlib import Path
 
 from stacklab.base.errors import DataError
 from stacklab.base.files import is_file
 from stacklab.base.text import cut
-from stacklab.exchange.foreign import CONFIG
+from stacklab.exchange.hf_folder import CONFIG
 from stacklab.exchange.import_ import read_foreign
 from stacklab.exchange.model_folder import RECORD, load_model
 from stacklab.exchange.portable import Portable
@@ -14,8 +14,9 @@ from stacklab.run.store import find_run
 
 
 def locate(name: str, out: Path) -> RunPaths | Portable:
-    """A run's folder, or a model that was brought in or can be. A path comes before a name, an imported model before a
-    run. Raises DataError when nothing has that name.
+    """The run, imported model or model folder of that name. A path comes before a name, an imported model before a run.
+
+    Raises DataError when nothing has that name.
     """
     folder = folder_from_elsewhere(name, out)
     if folder is None:
@@ -27,7 +28,7 @@ def locate(name: str, out: Path) -> RunPaths | Portable:
 
 
 def folder_from_elsewhere(name: str, out: Path) -> Path | None:
-    """Of a model that was not trained here; None for what can only be a run.
+    """The folder of a model that was not trained here; None for a name that can only be a run's.
 
     Raises DataError for a file, which must be imported first.
     """
@@ -36,11 +37,11 @@ def folder_from_elsewhere(name: str, out: Path) -> Path | None:
         if is_file(folder / RECORD):
             return folder
     if path.suffix and is_file(path):
-        raise DataError(f"{path}: is a file; bring its model in with `stacklab import {path}` and give the new name")
+        raise DataError(f"{path}: is a file; import it with `stacklab import {path}` and use the new name")
     return path if is_file(path / CONFIG) else None
 
 
 def _imported(out: Path) -> str:
-    """Their names, or the first of them."""
+    """Names of the imported models, cut where they are too many."""
     names = sorted(record.parent.name for record in OutPaths(out).models.glob(f"*/{RECORD}"))
     return cut(", ".join(names)) or "none"

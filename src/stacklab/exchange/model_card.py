@@ -1,4 +1,4 @@
-"""The README.md of an exported model. Its numbers are those of the run's result.json."""
+"""The README.md of an exported model, with the numbers of the run's result.json."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from stacklab.model.spec import ModelSpec
 
 
 def model_card(model: Portable, form: Form | None) -> str:
-    """Front matter for the hub, what the model is, how to open it, how it was trained and scored. No form: ONNX."""
+    """Front matter for the hub, what the model is, how to open it, training and scores. form: None for ONNX."""
     from huggingface_hub import ModelCard, ModelCardData
 
     data = ModelCardData(
@@ -37,7 +37,7 @@ def _what(model: Portable, form: Form | None) -> str:
 
 
 def _use(model: Portable, form: Form | None) -> str:
-    note = "" if model.tokenizer is not None else "\n\nIt has no tokenizer: it is asked with ids."
+    note = "" if model.tokenizer is not None else "\n\nIt has no tokenizer: its inputs are ids."
     return f"## Use\n\n```python\n{_code(model, form)}\n```{note}"
 
 
@@ -60,13 +60,13 @@ def _code(model: Portable, form: Form | None) -> str:
 
 def _training(origin: dict[str, Any]) -> str:
     if "run" not in origin:
-        return f"## Origin\n\nBrought in from another program, in the form {origin.get('form', 'unknown')}."
+        return f"## Origin\n\nImported from another program, in the format {origin.get('form', 'unknown')}."
     spec = origin["spec"]
     data = spec["data"]
-    told = f"the task {data['task']['kind']}" if "task" in data else f"data of kind {data['source']['kind']}"
+    trained_on = f"the task {data['task']['kind']}" if "task" in data else f"data of kind {data['source']['kind']}"
     train = spec["train"]
     return (
-        f"## Training\n\nRun `{origin['run']}`, seed {spec['seed']}: trained from scratch on {told}, at most "
+        f"## Training\n\nRun `{origin['run']}`, seed {spec['seed']}: trained from scratch on {trained_on}, at most "
         f"{train['steps']} steps of {train['batch_size']} sequences; it {origin['result']['status']} at step "
         f"{origin['result']['step']}."
     )

@@ -1,6 +1,6 @@
-"""An imported model's folder under <out>/models.
+"""The folder of an imported model under <out>/models.
 
-model.json           its stack, the ids around a text, where it came from, with the hashes of the files
+model.json           its stack, its start and end ids, its source with hashes of the files
 model.safetensors    its weights under our names
 tokenizer.json       its tokenizer, if it has one
 """
@@ -16,7 +16,7 @@ from stacklab.base.files import exists, read_json, write_json, write_text
 from stacklab.base.folders import write_folder
 from stacklab.base.spec import Spec, first_fault
 from stacklab.data.tokenizers.files import TokenizerFile
-from stacklab.exchange.foreign import TOKENIZER, WEIGHTS, inside, read_mapping, read_safetensors, read_tokenizer
+from stacklab.exchange.hf_folder import TOKENIZER, WEIGHTS, inside, read_mapping, read_safetensors, read_tokenizer
 from stacklab.exchange.portable import Portable, check_vocabulary
 from stacklab.model.port.fields import read_stack
 from stacklab.model.port.own import OWN
@@ -29,7 +29,7 @@ FORMAT = 1
 
 
 class Origin(Spec):
-    """Where a model came from: the name of its form, the config it came with, the sums of the files."""
+    """Where a model came from: the name of its format, its original config, and the hashes of its files."""
 
     form: str = ""
     config: dict[str, Any] | None = None
@@ -37,7 +37,7 @@ class Origin(Spec):
 
 
 class Record(Spec):
-    """What model.json holds beside the stack."""
+    """The content of model.json beside the stack."""
 
     format: Literal[1]
     start_id: NonNegativeInt | None
@@ -47,9 +47,9 @@ class Record(Spec):
 
 
 def save_model(model: Portable, folder: Path) -> None:
-    """Write the folder, whole or not at all. One that holds the same model is left as it is.
+    """Write the folder, whole or not at all. A folder with the same model stays as it is.
 
-    Raises PortError when another model is there, or the record holds what no JSON can.
+    Raises PortError when the folder holds another model, or when the record cannot be written as JSON.
     """
     record = {
         "format": FORMAT,
@@ -71,33 +71,33 @@ def save_model(model: Portable, folder: Path) -> None:
         try:
             write_json(aside / RECORD, record)
         except ValueError as error:
-            # What a config may hold beside the model: NaN, or half a character.
+            # A config may hold NaN or half a surrogate pair.
             raise PortError(f"{folder}: the source's config cannot be kept as JSON ({error}); mend it there") from error
 
     write_folder(folder, fill)
 
 
 def load_model(folder: Path) -> Portable:
-    """An imported model. Its folder can be named by path and come from anywhere, so it is read as strictly as those of
-    other programs.
+    """The imported model in a folder. The folder can come from anywhere, so it is read as strictly as those of other
+    programs.
 
-    Raises PortError or DataError for one that is damaged, contradicts itself or leads out of itself, TokenizerError for
-    a tokenizer that is not the one it was imported with.
+    Raises PortError or DataError for a folder that is damaged, inconsistent or links out of itself, TokenizerError for
+    another tokenizer than the one it was imported with.
     """
     path = inside(folder, RECORD)
-    told = read_mapping(path)
-    spec = read_stack(told.get("model"), f"{path}: model")
-    record = _record(path, told, spec)
+    content = read_mapping(path)
+    spec = read_stack(content.get("model"), f"{path}: model")
+    record = _record(path, content, spec)
     tensors = import_tensors(OWN, spec, read_safetensors(inside(folder, WEIGHTS)), where=str(folder))
     tokenizer = _tokenizer(folder, record, spec)
-    return Portable(folder.resolve().name, spec, tensors, tokenizer, record.start_id, record.end_id, told["origin"])
+    return Portable(folder.resolve().name, spec, tensors, tokenizer, record.start_id, record.end_id, content["origin"])
 
 
-def _record(path: Path, told: dict[str, Any], spec: ModelSpec) -> Record:
+def _record(path: Path, content: dict[str, Any], spec: ModelSpec) -> Record:
     try:
-        record = Record.model_validate({key: value for key, value in told.items() if key != "model"})
+        record = Record.model_validate({key: value for key, value in content.items() if key != "model"})
     except ValidationError as error:
-        raise PortError(f"{path}: {first_fault(error)}; not the record of a model, import it again") from None
+        raise PortError(f"{path}: {first_fault(error)}; not the record of a model; import it again") from None
     last = (spec.vocab_size or 0) - 1
     for name, value in (("start_id", record.start_id), ("end_id", record.end_id)):
         if value is not None and value > last:
@@ -106,17 +106,18 @@ def _record(path: Path, told: dict[str, Any], spec: ModelSpec) -> Record:
 
 
 def _tokenizer(folder: Path, record: Record, spec: ModelSpec) -> TokenizerFile | None:
-    found = read_tokenizer(folder)
-    if _hash(found) != record.tokenizer:
+    tokenizer = read_tokenizer(folder)
+    if _hash(tokenizer) != record.tokenizer:
+        state = "is missing" if tokenizer is None else "is not the one the model was imported with"
         raise TokenizerError(
-            f"{folder / TOKENIZER}: {'is missing' if found is None else 'is not the one the model was imported with'} "
-            f"({RECORD} says {record.tokenizer or 'none'}); import the model again, with --tokenizer for another one"
+            f"{folder / TOKENIZER}: {state} ({RECORD} says {record.tokenizer or 'none'}); import the model again, with "
+            "--tokenizer for another one"
         )
-    if found is not None:
-        check_vocabulary(found, spec)
-    return found
+    if tokenizer is not None:
+        check_vocabulary(tokenizer, spec)
+    return tokenizer
 
 
 def _hash(tokenizer: TokenizerFile | None) -> str | None:
-    """Of the text alone: which tokens were markers elsewhere is not kept."""
+    """Hash of the tokenizer's text alone: its markers are not kept."""
     return None if tokenizer is None else replace(tokenizer, markers={}).hash

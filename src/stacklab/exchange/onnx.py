@@ -1,4 +1,4 @@
-"""A model as an ONNX graph from ids to logits, held against the model by onnxruntime."""
+"""Writes a model as an ONNX graph from ids to logits, and checks it against the model with onnxruntime."""
 
 import contextlib
 import logging
@@ -18,11 +18,9 @@ from stacklab.model.transformer import Transformer
 
 FILE = "model.onnx"
 IDS, LOGITS = "input_ids", "logits"
-
-
 SHORTEST = 3
 FLOAT_BYTES, LARGEST_INSIDE = 4, 2**30
-"""Larger weights lie beside the graph, whose file format ends at 2 GB."""
+"""Larger weights are written beside the graph, since its file format is limited to 2 GB."""
 
 
 class _Logits(nn.Module):
@@ -63,8 +61,10 @@ def write_onnx(folder: Path, model: Portable) -> None:
 
 
 def check_onnx(folder: Path, model: Portable) -> float | None:
-    """The largest difference between onnxruntime's logits and the model's, on another batch and length than the graph
-    was made with; None when onnxruntime is not installed."""
+    """The largest difference between onnxruntime's logits and the model's; None when onnxruntime is not installed.
+
+    Batch size and length differ from those the graph was traced with. Raises PortError as `check_difference` does.
+    """
     if find_spec("onnxruntime") is None:
         return None
     import onnxruntime
@@ -72,17 +72,17 @@ def check_onnx(folder: Path, model: Portable) -> float | None:
     ids_BT = probe(model)[:1, :-1]
     ours = model.build(folder)
     with torch.no_grad():
-        wanted_BTV = ours.logits(ours(ids_BT))
+        expected_BTV = ours.logits(ours(ids_BT))
     session = onnxruntime.InferenceSession(folder / FILE, providers=["CPUExecutionProvider"])
-    (found_BTV,) = session.run([LOGITS], {IDS: ids_BT.numpy()})
-    difference = float(np.abs(wanted_BTV.numpy() - found_BTV).max())
-    check_difference(folder, difference, wanted_BTV)
+    (onnx_BTV,) = session.run([LOGITS], {IDS: ids_BT.numpy()})
+    difference = float(np.abs(expected_BTV.numpy() - onnx_BTV).max())
+    check_difference(folder, difference, expected_BTV)
     return difference
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns and logs of its own parts, none of which concerns the user."""
+    """Silence the exporter's warnings and logs, which concern its internals only."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     with warnings.catch_warnings():

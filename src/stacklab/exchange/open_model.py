@@ -1,4 +1,4 @@
-"""A model ready to be asked: its weights, its vocabulary, and where both came from."""
+"""Opens a model by name, with its weights and its vocabulary, ready to generate text."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from stacklab.train.checkpoint import load_weights, read_weights
 
 @dataclass(frozen=True)
 class OpenModel:
-    """A model with its way from text to ids and back. `end_id` None: it was never shown an end."""
+    """A model with its text codec. end_id: None when the model has no end token."""
 
     name: str
     model: Transformer
@@ -31,18 +31,18 @@ def open_model(name: str, out: Path) -> OpenModel:
     """A model by name: a finished run (folder, id, start of an id), an imported model (name or folder), or a folder as
     transformers writes it. Raises CheckpointError, DataError, PortError or TokenizerError.
     """
-    found = locate(name, out)
-    return open_run(found) if isinstance(found, RunPaths) else open_portable(found, Path(name))
+    located = locate(name, out)
+    return open_run(located) if isinstance(located, RunPaths) else open_portable(located, Path(name))
 
 
 def open_run(run: RunPaths) -> OpenModel:
     """The final weights of a run over text. Raises CheckpointError or DataError."""
     if not run.weights.exists():
-        raise DataError(f"{run.folder}: has no final weights yet; `stacklab status` shows how far it is")
+        raise DataError(f"{run.folder}: has no final weights yet; `stacklab status` shows its progress")
     spec = read_spec(run)
     if isinstance(spec.data, TaskData):
         raise DataError(
-            f"{run.folder}: was trained on the task {spec.data.task.kind}, which has no text to go on with; name a run "
+            f"{run.folder}: was trained on the task {spec.data.task.kind}, which has no text to continue; name a run "
             "over text"
         )
     data = load_prepared(prepared_folder(out_of(run).cache, spec.data_fingerprint))
@@ -51,6 +51,6 @@ def open_run(run: RunPaths) -> OpenModel:
     return OpenModel(run.run_id, model, data.encode, data.decode, data.end_id)
 
 
-def open_portable(found: Portable, where: Path) -> OpenModel:
+def open_portable(model: Portable, where: Path) -> OpenModel:
     """A model that was not trained here."""
-    return OpenModel(found.name, found.build(where), encoder(found), decoder(found), found.end_id)
+    return OpenModel(model.name, model.build(where), encoder(model), decoder(model), model.end_id)

@@ -1,4 +1,4 @@
-"""A model as a plain value, wherever it comes from: its stack, its tensors, its tokenizer, what is known of it."""
+"""A model as a plain value, whatever its source: its stack, its tensors, its tokenizer and its origin."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +13,15 @@ from stacklab.model.transformer import Transformer
 from stacklab.train.checkpoint import load_weights
 
 PADDING_ROWS, PADDING_SHARE, LEAST_SHARE = 127, 100, 8
-"""A table may have up to so many rows that no token uses, or one of so many; of a small table one of the last."""
+"""A table may have PADDING_ROWS unused rows (in small tables, one row in LEAST_SHARE), or one in PADDING_SHARE."""
 
 
 @dataclass(frozen=True)
 class Portable:
-    """tensors: by our names, float32. tokenizer: None for a model that is asked with ids.
+    """tensors: by our names, float32. tokenizer: None for a model whose inputs are ids.
 
-    start_id, end_id: what stands before and after a text; None where nothing does. origin: facts for people.
-    notes: what was decided for it on the way in, in sentences; not kept.
+    start_id, end_id: the ids before and after a text; None where there is none. origin: its source, for the reader.
+    notes: what the import decided, in sentences; not saved.
     """
 
     name: str
@@ -41,9 +41,9 @@ class Portable:
 
 
 def check_vocabulary(tokenizer: TokenizerFile, spec: ModelSpec) -> int:
-    """How many rows of the table no token uses: many tables are padded to a round number.
+    """Number of rows of the table that no token uses: many tables are padded to a round number.
 
-    Raises TokenizerError for a tokenizer that is not this model's: its ids and the rows differ by more than padding.
+    Raises TokenizerError for another model's tokenizer: its ids and the rows differ by more than padding.
     """
     ids, rows = max(tokenizer.load().get_vocab().values(), default=-1) + 1, spec.vocab_size or 0
     if not 0 <= rows - ids <= max(min(PADDING_ROWS, rows // LEAST_SHARE), rows // PADDING_SHARE):

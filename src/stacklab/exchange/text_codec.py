@@ -1,4 +1,4 @@
-"""From text to ids and back for models that were not trained here."""
+"""Text to ids and back, for models that were not trained here."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,11 +8,11 @@ from stacklab.exchange.portable import Portable
 
 ANCHOR = "a"
 LONGEST_ID = 20
-"""Digits. Python does not read thousands of them."""
+"""In digits. Python refuses to read numbers of thousands of digits."""
 
 
 def encoder(model: Portable) -> Callable[[str], list[int]]:
-    """Ids of a text as its tokenizer says, start marker included; without a tokenizer, of written numbers."""
+    """From text to ids, start marker included; without a tokenizer, the text lists ids in decimal."""
     if model.tokenizer is None:
         return lambda text: _numbers(text, model.spec.vocab_size or 0)
     tokenizer = model.tokenizer.load()
@@ -20,7 +20,7 @@ def encoder(model: Portable) -> Callable[[str], list[int]]:
 
 
 def decoder(model: Portable) -> Callable[[Iterable[int]], str]:
-    """The text that ids add to the text before them."""
+    """From ids to the text that they add to the text before them."""
     if model.tokenizer is None:
         return lambda ids: "".join(f" {token}" for token in ids)
     tokenizer = model.tokenizer.load()
@@ -36,7 +36,7 @@ def _numbers(text: str, vocab_size: int) -> list[int]:
         word.isascii() and word.isdigit() and len(word) < LONGEST_ID and int(word) < vocab_size for word in words
     ):
         raise DataError(
-            f"prompt {shown(text)}: this model has no tokenizer; write its ids, 0 to {vocab_size - 1}, with blanks "
-            "between them, or import it with --tokenizer"
+            f"prompt {shown(text)}: this model has no tokenizer; write its ids, 0 to {vocab_size - 1}, separated by "
+            "blanks, or import it with --tokenizer"
         )
     return [int(word) for word in words]

@@ -1,4 +1,4 @@
-"""Attention maps: which positions each position attends to, as tensors and as plain tables to be shown."""
+"""Attention maps: which positions each position attends to, as tensors and as plain tables for display."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from stacklab.tasks.batch import Ids
 def attention_maps(model: Transformer, ids_BT: Tensor) -> list[Tensor]:
     """One a_BHTT per layer, bottom first: a[b, h, t, s] is the attention of position t to position s in head h.
 
-    Rows sum to 1 and hidden positions have 0. They are computed beside the ordinary forward pass, without dropout.
+    Rows sum to 1, and masked positions are 0. Computed beside the ordinary forward pass, without dropout.
     """
     maps: list[Tensor] = []
 
@@ -41,7 +41,7 @@ def attention_panels(
     """A panel for each head, or for each layer of more than `few` heads: the attention of the last position, with a row
     per head.
 
-    names: of the ids. titles: of the layers.
+    names: names of the ids. titles: titles of the layers.
     """
     words = [names[token] for token in tokens_T]
     panels = []

@@ -22,7 +22,7 @@ ABSENT: dict[Role, str] = {
     "parsing": "no symbol occurs twice in a group",
     "matching": "answers do not occur in the sequences",
 }
-ONE_GROUP = "the whole sequence is one group, so that all earlier positions are of it"
+ONE_GROUP = "the whole sequence is one group, so that all earlier positions belong to it"
 
 
 def score_heads(model: Transformer, batch: TaskBatch, layout: Layout, *, seed: int) -> Subject:
@@ -41,7 +41,7 @@ def score_heads(model: Transformer, batch: TaskBatch, layout: Layout, *, seed: i
 
 
 def summarise(subjects: Sequence[Subject], *, level: float = 0.05) -> tuple[RoleRow, ...]:
-    """Means over models, with t intervals where there are two at least, a row for each layer and role."""
+    """Means over models, with t intervals for at least two models; one row per layer and role."""
     rows = []
     for layer, role in sorted({(s.layer, s.role) for subject in subjects for s in subject.scores}, key=_order):
         heads = [[s for s in subject.scores if (s.layer, s.role) == (layer, role)] for subject in subjects]
@@ -67,7 +67,7 @@ def _order(key: tuple[int, Role]) -> tuple[int, int]:
 
 
 HeadValues = tuple[Tensor, list[str]]
-"""[H] the value of each head, and where it is reached."""
+"""[H] the value of each head, and the slot and distance that reach it."""
 
 
 def _by_role(a_BHTT: Tensor, batch: TaskBatch, layout: Layout) -> dict[Role, HeadValues]:
@@ -99,8 +99,8 @@ def _copying(a_HTT: Tensor, layout: Layout) -> HeadValues | None:
 
 def _slots(layout: Layout) -> list[tuple[NDArray[np.bool_], str]]:
     """The positions of each slot, with its name. For a single group all positions together: there a slot is one
-    position, and the best of single cells says nothing (with uniform attention the second position looks one back by
-    half)."""
+    position, and the best of single cells is meaningless (under uniform attention the second position attends one back
+    with weight 1/2)."""
     if _one_group(layout):
         return [(np.ones(len(layout.slot_T), dtype=bool), "")]
     return [(layout.slot_T == slot, f"slot {slot}, ") for slot in range(int(layout.slot_T.max()) + 1)]
@@ -133,7 +133,7 @@ def _parsing(a_BHTT: Tensor, batch: TaskBatch, layout: Layout) -> HeadValues | N
     again_BT = equal_BTT.any(axis=2)
     if not again_BT.any():
         return None
-    # Relative to what leaves the position; otherwise a head that attends to its own position alone would score.
+    # Relative to the attention that leaves the position, so that attention to the own position does not count.
     share_BHT = (a_BHTT * torch.from_numpy(equal_BTT)[:, None]).sum(-1)
     left_BHT = 1 - a_BHTT.diagonal(dim1=-2, dim2=-1)
     again_B1T = torch.from_numpy(again_BT)[:, None]

@@ -10,13 +10,14 @@ ROLES: dict[Role, str] = {
     "copying": "attention to the position a fixed number of places back, at the best slot and number (over all "
     "positions where the sequence is one group)",
     "gathering": "attention to the earlier positions of its own group, at the best slot",
-    "parsing": "where a symbol occurred in its group before: attention to it there, out of what leaves the position",
+    "parsing": "where a symbol occurred in its group before: attention to it there, as a share of the "
+    "attention to other positions",
     "matching": "attention to positions that hold the right answer, at scored positions",
 }
 
 
 class HeadScore(Spec):
-    """How much one head plays a role, from 0 to 1. `where`: the slot, and how far back, if any.
+    """How much one head plays a role, from 0 to 1. `where`: slot and distance, if any.
 
     Layers and heads are counted from 0.
     """
@@ -39,9 +40,9 @@ class Subject(Spec):
 class RoleRow(Spec):
     """A role in a layer, over models.
 
-    best: of the head with the highest score in each model, since the index of a head means nothing across seeds; mean:
-    of all heads. Their values stand beside them, since a single model has no interval. `where`: of the best heads, most
-    frequent first.
+    best: score of the best head of each model, since the index of a head means nothing across seeds. mean: over all
+    heads. best_value, mean_value: their means, also for a single model, which has no interval. `where`: slots and
+    distances of the best heads, most frequent first.
     """
 
     layer: int

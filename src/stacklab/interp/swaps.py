@@ -1,20 +1,20 @@
-"""What a single layer of attention cannot do, as an identity that can be checked.
+"""A limit of a single layer of attention, as an identity that can be checked.
 
-Serves tests and the page docs/constructions.md only; no command calls it.
+It serves tests and the page docs/constructions.md only; no command calls it.
 
-Read at the last position T, a layer of attention alone has the logits
+Read at the last position T, a layer of attention only has the logits
 
     l(x) = U z_T + sum_h N_h(x) / Z_h(x)
     N_h(x) = sum_t e^{s_h(x_t, t)} U O_h V_h z_t
     Z_h(x) = sum_t e^{s_h(x_t, t)}
 
 where z_t depends on the token x_t and the position t alone, and the score s_h on these and on the last token, which
-stays the same throughout. So N_h and Z_h are sums of one term per position. Let p and q be changes of the sequence at
-positions that do not meet, neither of them T. For each such sum F
+never changes. So N_h and Z_h are sums of one term per position. Let p and q be changes of the sequence at disjoint sets
+of positions, without T. For each such sum F
 
     F(x) - F(p x) - F(q x) + F(p q x) = 0                                           (1)
 
-exactly, head by head, whatever the weights. For one head, (1) for N says, with Z for Z(x) and Z_p for Z(p x),
+exactly, head by head, whatever the weights. For one head, (1) for N implies, with Z for Z(x) and Z_p for Z(p x),
 
     Z l(x) - Z_p l(p x) - Z_q l(q x) + Z_pq l(p q x) = 0                            (2)
 
@@ -22,7 +22,7 @@ since U z_T is the same all four times and Z itself obeys (1). Now let a be the 
 and q x, and m = l_a - l_b. Right on all four means m(x), m(p q x) > 0 > m(p x), m(q x), which contradicts (2), since
 every Z is positive. So one head in one layer is wrong, or undecided, on at least one of the four, whatever its size,
 precision and training. With several heads (1) holds head by head, and so does (2) for what each head adds to the
-logits, but their sum is not bound: nothing follows from four sequences alone.
+logits, but not for their sum: nothing follows from four sequences alone.
 
 A norm before the layer changes nothing, since it acts token by token. A feed-forward or a final norm acts on the sum
 and breaks (2), not (1). After a first layer z_t depends on other positions, and (1) fails.
@@ -65,7 +65,7 @@ class Quad(NamedTuple):
 def head_sums(model: Transformer, ids_BT: Tensor) -> Sums:
     """The sums of a model whose last layer has no feed-forward and no norm after it, for logits at the last position.
 
-    Computed plainly from the scores, so that sums of different sequences can be added.
+    Computed directly from the scores, so that sums of different sequences can be added.
     """
     assert model.spec.norm.placement in ("pre", "none") and not model.spec.norm.has_final, SUMS
     x_BTD = model.embed(ids_BT)

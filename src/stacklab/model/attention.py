@@ -14,10 +14,10 @@ from stacklab.model.spec import LayerSpec, ModelSpec
 class Attention(nn.Module):
     """Multi-head self-attention (Vaswani et al. 2017, section 3.2), under a mask, optionally within a window.
 
-    A query at position i gives the key at j the score scale <q_i, k_j>, where scale is 1 / sqrt(K) or 1. With
-    `attention_identity` it is scale <q_i, k_j> + a <x_i, x_j>, where a is trained, one number per head, and x_BTD is
-    what this layer gets, normed if it has a norm before (Boix-Adsera et al. 2024, arXiv 2310.09753; as in
-    their code, the identity is not scaled).
+    The score of the query at position i for the key at j is scale <q_i, k_j>, where scale is 1 / sqrt(K) or 1. With
+    `attention_identity` it is scale <q_i, k_j> + a <x_i, x_j>, where a is a trained number per head and x_BTD the input
+    of this layer, after the norm before it if there is one (Boix-Adsera et al. 2024, arXiv 2310.09753; as in their
+    code, the identity is not scaled).
 
     The rows of `query_key_value` are those of all queries, then of the keys, then of the values; head by head in each.
     With fewer heads of keys and values, the first of them serves the first num_heads / num_kv_heads heads, and so on.
@@ -63,14 +63,14 @@ class Attention(nn.Module):
         return y_BTD
 
     def project(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """q_BTHK, k_BTGK and v_BTGK: the linear map's rows, by head."""
+        """q_BTHK, k_BTGK and v_BTGK: the output of the linear map, by head."""
         heads, kv_heads = self.num_heads, self.num_kv_heads
         rows = self.query_key_value(x_BTD).unflatten(-1, (heads + 2 * kv_heads, -1))
         q_BTHK, k_BTGK, v_BTGK = rows.split((heads, kv_heads, kv_heads), 2)
         return q_BTHK, k_BTGK, v_BTGK
 
     def positioned(self, q_BTHK: Tensor, k_BTGK: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Queries and keys after positions acted on them, if they do. None counts them from the first."""
+        """Queries and keys after the action of positions, if any. positions: None means 0, 1, 2, ..."""
         if self.positions is None:
             return q_BTHK, k_BTGK
         if positions is None:
@@ -78,9 +78,9 @@ class Attention(nn.Module):
         return self.positions(q_BTHK, k_BTGK, positions)
 
     def with_identity(self, q_BHTK: Tensor, k_BGTK: Tensor, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries and keys that hold the identity term, if there is one: they become wider than values.
+        """Queries and keys extended by the identity term, if there is one: they become wider than values.
 
-        scale <(q, a x / scale), (k, x)> = scale <q, k> + a <x, x>, so that no kernel has to know of it.
+        scale <(q, a x / scale), (k, x)> = scale <q, k> + a <x, x>, so kernels need no support for it.
         """
         if self.identity_H is None:
             return q_BHTK, k_BGTK
@@ -90,12 +90,12 @@ class Attention(nn.Module):
         return torch.cat((q_BHTK, weight_H11 * x_BHTD), -1), k_BGTK
 
     def for_all_heads(self, y_BGTK: Tensor) -> Tensor:
-        """Keys or values for every head of queries. Copies: torch's kernel for CPUs wants equally many."""
+        """Keys or values repeated for every head of queries. Copies, since torch's CPU kernel needs equal numbers."""
         each = self.num_heads // self.num_kv_heads
         return y_BGTK if each == 1 else y_BGTK.repeat_interleave(each, 1)
 
     def scores_and_values(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
-        """s_BHTT, -inf where a query does not see a key, and v_BHTK: what softmax and mean make the output from.
+        """s_BHTT, -inf where a query does not see a key, and v_BHTK: the heads' output is softmax(s) v.
 
         Without dropout. Slow, for inspection.
         """
@@ -106,5 +106,5 @@ class Attention(nn.Module):
         return scores_BHTT, self.for_all_heads(v_BTGK.transpose(1, 2))
 
     def probabilities(self, x_BTD: Tensor) -> Tensor:
-        """a_BHTT: the share that each query gives each key, without dropout. Slow, for inspection."""
+        """a_BHTT: the attention of each query to each key, without dropout. Slow, for inspection."""
         return torch.softmax(self.scores_and_values(x_BTD)[0], -1)

@@ -25,7 +25,7 @@ NORMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
 class Block(nn.Module):
     """Attention then feed-forward, each joined to the stream by the rule of the spec's placement: see residual.py.
 
-    Where d_ff is 0 there is attention alone. The norms of a sub-layer bear its name: attention_norm.
+    Where d_ff is 0 there is attention alone. Norms are named after their sub-layer: attention_norm.
     """
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
@@ -59,7 +59,7 @@ class Block(nn.Module):
         return self.placement.rule(x_BTD, feed, *self._norms("feed_forward"))
 
     def _scaled(self, branch_BTD: Tensor, seed: int | None, scale: float) -> Tensor:
-        """The output of a sub-layer as the residual rule gets it: after dropout and multipliers."""
+        """The output of a sub-layer after dropout and multipliers, as passed to the residual rule."""
         if seed is not None:
             branch_BTD = dropout(branch_BTD, self.dropout, seed)
         scale *= self.residual_multiplier

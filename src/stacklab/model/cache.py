@@ -1,4 +1,4 @@
-"""What a forward pass needs beside the newest tokens of growing sequences: their positions, and what came before."""
+"""The state of decoding: positions of the newest tokens, and keys and values of the earlier ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class LayerCache:
         self.capacity, self.seen = capacity, 0
 
     def extend(self, k_BGTK: Tensor, v_BGTK: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep what is new; returns the keys and values of all positions seen, as views."""
+        """Append keys and values; returns those of all positions seen, as views."""
         if self.seen == 0:
             self.k_BGSK, self.v_BGSK = (
                 part.new_empty(*part.shape[:2], self.capacity, part.shape[3]) for part in (k_BGTK, v_BGTK)
@@ -35,11 +35,11 @@ class LayerDecoding(NamedTuple):
 
 @dataclass(frozen=True)
 class Decoding:
-    """Where the T newest tokens of each sequence stand, and the S tokens, themselves included, that are known.
+    """The T newest tokens of each sequence, and which of all S tokens, themselves included, they see.
 
     positions_BT: positions of the newest tokens.
-    visible_BTS: which tokens each of the newest may see; later ones it may not. Windows and patterns of a mask come on
-    top.
+    visible_BTS: which tokens each of the newest may see, never later ones. Windows and patterns of a mask apply in
+    addition.
     caches: one per layer, bottom first; a forward pass extends them.
     """
 

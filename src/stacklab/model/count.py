@@ -1,4 +1,4 @@
-"""Closed formulas for parameters, FLOPs and memory; tests hold them against the built model and torch's counter."""
+"""Closed formulas for parameters, FLOPs and memory; tests compare them with the built model and torch's counter."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +18,7 @@ FLOAT_BYTES = 4
 class Parameters:
     """Numbers of scalars by part. A tied head counts once, under `token_embedding`.
 
-    frozen: how many of them are never trained.
+    frozen: number of them that are never trained.
     """
 
     token_embedding: int
@@ -59,7 +59,7 @@ def count_parameters(spec: ModelSpec) -> Parameters:
 
 
 def _norms(spec: ModelSpec, layer: LayerSpec) -> int:
-    """How many norms a layer has, those of its sub-layers together."""
+    """Number of norms in a layer."""
     return len(PLACEMENTS[spec.norm.placement].norms) * (2 if layer.d_ff else 1)
 
 
@@ -73,7 +73,7 @@ def flops_per_token(spec: ModelSpec, *, context: int) -> int:
     multiply_adds = _vocab(spec) * width
     for layer in spec.layers:
         multiply_adds += width * (_projected(spec, layer) + width + _maps(spec) * layer.d_ff)
-        # Scores from queries and keys, which the identity term and some positions widen in each head; then the values.
+        # Scores from queries and keys, which the identity term and some positions widen in each head, and values.
         wider = (0 if spec.attention_identity is None else width) + spec.position.extra_columns
         multiply_adds += context * (2 * width + layer.num_heads * wider)
     return 2 * (3 * multiply_adds - _gradients_left_out(spec))
@@ -99,7 +99,7 @@ def _feed_forward(spec: ModelSpec, layer: LayerSpec) -> int:
 
 
 def _maps(spec: ModelSpec) -> int:
-    """Matrices of a feed-forward."""
+    """Number of matrices of a feed-forward."""
     return 3 if spec.feed_forward == "gated" else 2
 
 
@@ -114,7 +114,7 @@ def _gradients_left_out(spec: ModelSpec) -> int:
 
 
 def measure(spec: ModelSpec, quantity: Quantity, *, context: int) -> int:
-    """One of the quantities that a matched control can equal."""
+    """The value of a quantity by which a control can be matched."""
     if quantity == "flops_per_token":
         return flops_per_token(spec, context=context)
     parameters = count_parameters(spec)
@@ -123,7 +123,7 @@ def measure(spec: ModelSpec, quantity: Quantity, *, context: int) -> int:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of one training process on a CPU in fp32, by what holds them."""
+    """Bytes of one training process on a CPU in fp32, by use."""
 
     weights: int
     gradients: int
@@ -140,17 +140,17 @@ class Memory:
 def estimate_memory(
     spec: ModelSpec, *, micro_batch: int, context: int, loss_chunk_rows: int, optimizer_tensors: int
 ) -> Memory:
-    """An estimate for planning: what lives at once when the backward pass begins. Its figures were fitted to peaks
-    measured on a CPU, holes that the allocator leaves included.
+    """An estimate for planning: memory in use at the start of the backward pass. Its constants were fitted to peaks
+    measured on a CPU, including fragmentation by the allocator.
 
-    optimizer_tensors: how many tensors as large as the parameter the optimiser keeps for each trained parameter.
+    optimizer_tensors: number of tensors of the parameter's size that the optimiser keeps per trained parameter.
 
     Per position a layer keeps about 11 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
-    heads' output twice, masks, holes) and 2 of width d_ff, 4 where it is gated; 8 of d_model when it has no
-    feed-forward. The identity term keeps 2 more for each head, RMSNorm 1 for each norm. Queries and keys that positions
-    changed lie beside the unchanged, unless keys and values are shared: these are kept as copied for all heads, the
-    map's output only as long as queries are part of it. The layer whose gradients are made holds as much again of
-    either its attention or its feed-forward part.
+    heads' output twice, masks, fragmentation) and 2 of width d_ff, 4 where it is gated; 8 of d_model when it has no
+    feed-forward. The identity term keeps 2 more for each head, RMSNorm 1 for each norm. Queries and keys changed
+    by positions are kept beside the unchanged ones, unless keys and values are shared: these are kept as copies for all
+    heads, the map's output only while queries are part of it. The layer in its backward pass holds the same amount
+    again for either its attention or its feed-forward part.
     """
     parameters = count_parameters(spec)
     positions, width = micro_batch * context, spec.d_model
@@ -180,22 +180,22 @@ def _kept(spec: ModelSpec, layer: LayerSpec) -> int:
 
 
 def _hidden(spec: ModelSpec) -> int:
-    """Vectors of width d_ff that a feed-forward keeps."""
+    """Number of vectors of width d_ff that a feed-forward keeps."""
     return 4 if spec.feed_forward == "gated" else 2
 
 
 def all_scores(spec: ModelSpec, *, micro_batch: int, context: int) -> int:
-    """Bytes of B x heads x T^2 scores, of the layer with most heads: what attention would hold if it held them all."""
+    """Bytes of all B x heads x T^2 scores of the layer with most heads, which attention never holds at once."""
     return micro_batch * max((layer.num_heads for layer in spec.layers), default=0) * context**2 * FLOAT_BYTES
 
 
 def _held_scores(spec: ModelSpec, *, micro_batch: int, context: int) -> int:
-    """Bytes that attention holds of its scores and of its mask over them, at most at one time.
+    """Peak bytes of attention scores and of their mask.
 
-    With dropout one piece after another is made, in both passes: scores, probabilities, mask and gradient, four pieces,
-    and as much again in holes, since pieces grow along the queries. Without dropout torch's fused kernel holds a block
-    of scores, which is nothing beside the rest; a window or a pattern then costs a mask of T x T, made of whole numbers
-    and kept as floats by every layer. Evaluation has no dropout, so there it costs that mask once in any case.
+    With dropout, pieces are computed one after another in both passes: scores, probabilities, mask and gradient of a
+    piece, and as much again in fragmentation, since pieces grow along the queries. Without dropout, torch's fused
+    kernel holds a block of scores, which is negligible; a window or a pattern then costs a mask of T x T, computed from
+    integers and kept as floats by every layer. Evaluation has no dropout, so it always costs that mask once.
     """
     piece, masks = 0, 0
     for layer in spec.layers:

@@ -19,7 +19,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class FeedForward(nn.Module):
     """Two linear maps with an activation between them, applied at each position.
 
-    Where it is gated, the rows of `expand` are those of the gate, which the activation takes, then those it multiplies.
+    Where it is gated, the rows of `expand` are first those of the gate, to which the activation applies, then those
+    that it multiplies.
     """
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:

@@ -12,8 +12,8 @@ from stacklab.model.transformer import Transformer
 def initialise(model: Transformer, *, seed: int) -> None:
     """Normal weights of the parametrisation's deviation, zero biases, unit norms, and the spec's identity terms.
 
-    Each tensor has a stream of its own, named after it, so the tables and the first layer start equal in arms of
-    different depth and equal width.
+    Each tensor draws from a stream named after it, so the tables and the first layers start equal in arms of equal
+    width and different depth.
     """
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2:

@@ -16,7 +16,7 @@ Mask = Literal["causal", "full"]
 class MaskKind:
     """A rule on the distance from a query back to a key (negative for later keys), and on nothing else.
 
-    title: the name of such attention in the diagram of the architecture.
+    title: name of such attention in the diagram of the architecture.
     causal: no query sees a later key. Only then can a stack be trained to predict the next token, and generate text.
     pattern: which of the distances are seen; None means all that `causal` allows. A query must see itself.
     """
@@ -44,7 +44,7 @@ class Visibility(NamedTuple):
 
     @property
     def needs_matrix(self) -> bool:
-        """Whether torch's fused kernel has to be given a matrix; else `is_causal` says all."""
+        """Whether torch's fused kernel needs a mask matrix; otherwise `is_causal` suffices."""
         return self.window is not None or self.kind.pattern is not None
 
     def seen_TS(self, queries_T: "Tensor", keys_S: "Tensor") -> "Tensor":
@@ -60,7 +60,7 @@ class Visibility(NamedTuple):
         return reduce(and_, conditions) if conditions else distance_TS == distance_TS
 
     def keys_of(self, queries: slice, size: int) -> slice:
-        """A range, of `size` keys, outside of which no query of a block sees any."""
+        """The range of the `size` keys that covers all keys visible to a block of queries."""
         reach = size if self.window is None else self.window - 1
         last = queries.stop if self.kind.causal else min(size, queries.stop + reach)
         return slice(max(0, queries.start - reach), last)

@@ -40,7 +40,7 @@ def initial_std(spec: ModelSpec, name: str) -> float:
 
 
 def learning_rate_factor(spec: ModelSpec, name: str) -> float:
-    """What the learning rate of a tensor is multiplied by."""
+    """Factor of the learning rate of a tensor."""
     if not _is_in_layer(name):
         return 1.0
     depth = math.pow(_depth(spec), _exponent(spec) - 1)
@@ -48,7 +48,7 @@ def learning_rate_factor(spec: ModelSpec, name: str) -> float:
 
 
 def weight_decay_factor(spec: ModelSpec, name: str) -> float:
-    """What the decay of a tensor is multiplied by: a step of AdamW shrinks it by rate * decay, which stays.
+    """Factor of the decay of a tensor: a step of AdamW shrinks it by rate * decay, which stays the same.
 
     With a < 1 this adds l^(1-a) to the table of CompleteP, under which deep stacks would decay less.
     """
@@ -56,32 +56,32 @@ def weight_decay_factor(spec: ModelSpec, name: str) -> float:
 
 
 def epsilon_factor(spec: ModelSpec, name: str) -> float:
-    """What Adam's epsilon is multiplied by: it follows the size of the tensor's gradients."""
+    """Factor of Adam's epsilon, which follows the size of the tensor's gradients."""
     return (residual_multiplier(spec) if _is_in_layer(name) else 1.0) / _width(spec)
 
 
 def logit_multiplier(spec: ModelSpec) -> float:
-    """What the logits are multiplied by, with a head of its own and with a tied one."""
+    """Factor of the logits, for an untied and a tied head."""
     return 1 / _width(spec)
 
 
 def attention_multiplier(spec: ModelSpec, layer: LayerSpec) -> float:
-    """What scores are multiplied by beside 1/sqrt(head size): together sqrt(base's head size) / head size."""
+    """Factor of scores beside 1/sqrt(head size): together sqrt(base's head size) / head size."""
     if not isinstance(spec.parametrisation, MupSpec):
         return 1.0
-    given = spec.parametrisation.base_head_size
-    base = spec.parametrisation.base_d_model / layer.num_heads if given is None else given
+    head_size = spec.parametrisation.base_head_size
+    base = spec.parametrisation.base_d_model / layer.num_heads if head_size is None else head_size
     ratio = base / (spec.d_model // layer.num_heads)
     return math.sqrt(ratio) if spec.attention_scale == "inverse_sqrt" else ratio
 
 
 def identity_multiplier(spec: ModelSpec) -> float:
-    """What the identity term of attention is multiplied by: <x, x> grows with the width, as logits do."""
+    """Factor of the identity term of attention: <x, x> grows with the width, as logits do."""
     return 1 / _width(spec)
 
 
 def residual_multiplier(spec: ModelSpec) -> float:
-    """What each branch of a layer is multiplied by before it is added to the stream."""
+    """Factor of each branch of a layer before it is added to the stream."""
     return math.pow(_depth(spec), -_exponent(spec))
 
 

@@ -1,4 +1,4 @@
-"""Where norms stand around a sub-layer, and how its output joins the residual stream. No torch here."""
+"""Where norms are placed around a sub-layer, and how its output joins the residual stream. No torch here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class Placement:
     """One placement of norms.
 
     rule: the new stream, from the stream x, the sub-layer f and the sub-layer's norms.
-    order: what the rule does, in this order, as the diagram of the architecture shows it: "branch" is f, "add" the
-    residual addition, and every other step the name of a norm, which ends in "norm".
+    order: the steps of the rule, as shown in the diagram of the architecture: "branch" is f, "add" the residual
+    addition, and every other step is the name of a norm, which ends in "norm".
     final_norm: whether there is a norm before the head unless the settings say otherwise.
-    stacks: StackedTransformer knows the placement.
-    depth_rule: maximal-update parametrisation's rule for depth holds.
+    stacks: StackedTransformer supports the placement.
+    depth_rule: the rule for depth of maximal-update parametrisation holds.
     """
 
     rule: "Callable[..., Tensor]"
@@ -37,7 +37,7 @@ class Placement:
 
     @property
     def norm_first(self) -> bool:
-        """Whether the sub-layer sees the stream through a norm."""
+        """Whether a norm precedes the sub-layer."""
         return self.order.index("branch") > 0
 
 

@@ -1,4 +1,4 @@
-"""How a number grows or shrinks from layer to layer."""
+"""Numbers of heads that grow or shrink from layer to layer."""
 
 from typing import Literal
 
@@ -8,8 +8,8 @@ from stacklab.base.spec import Spec
 
 
 class HeadSchedule(Spec):
-    """Numbers of heads, bottom first: the same everywhere, or rising from `smallest` by `factor` a layer, or its mirror
-    image.
+    """Numbers of heads, bottom first: the same everywhere, or growing from `smallest` by `factor` per layer, or the
+    reverse.
 
     >>> HeadSchedule(schedule="descending", smallest=3).heads(4)
     (24, 12, 6, 3)

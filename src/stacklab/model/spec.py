@@ -1,4 +1,4 @@
-"""What a stack is: widths, depth, heads, norms, positions. No torch here."""
+"""The settings of a stack: widths, depth, heads, norms, positions. No torch here."""
 
 import math
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
 MOST_SCHEDULED = 64
-"""Layers of a schedule: numbers that double more often fit no width."""
+"""The most layers of a schedule: numbers that double more often fit no width."""
 
 
 class LayerSpec(NamedTuple):
@@ -33,14 +33,14 @@ class NormSpec(Spec):
     """A norm before each sub-layer (pre), after each residual addition (post), or nowhere in the layers (none).
 
     kind: LayerNorm, or RMSNorm, which neither centres nor has a bias (Zhang & Sennrich 2019, arXiv 1910.07467).
-    final: a norm before the head; None means that pre has one and the others have not.
-    bias: not given, LayerNorm has one.
+    final: a norm before the head; None means that pre has one and the others do not.
+    bias: by default, LayerNorm has one and RMSNorm has none.
     """
 
     kind: Literal["layer", "rms"] = "layer"
     placement: PlacementName = "pre"
     final: bool | None = None
-    bias: bool = Field(default_factory=lambda given: given["kind"] == "layer")
+    bias: bool = Field(default_factory=lambda fields: fields["kind"] == "layer")
     epsilon: float = Field(1e-5, gt=0)
 
     @model_validator(mode="after")
@@ -55,9 +55,10 @@ class NormSpec(Spec):
 
 
 class InitSpec(Spec):
-    """Normal initialisation. `depth_scaled` divides the residual projections, two in a layer with a feed-forward and
-    one in a layer without, by the square root of their number (GPT-2, Radford et al. 2019, section 2.3).
+    """Normal initialisation.
 
+    residual: `depth_scaled` divides the residual projections, two in a layer with a feed-forward and one in a layer
+    without, by the square root of their number (GPT-2, Radford et al. 2019, section 2.3).
     token_std, position_std: deviations of the token table and of the tables of positions; None means std.
     """
 
@@ -85,8 +86,8 @@ class MupSpec(Spec):
     """Maximal-update parametrisation: settings found at the base's size hold at other sizes (docs/parametrisation.md).
 
     base_d_model: the width at which it equals standard.
-    base_head_size: the base's head size, to which attention scores are scaled; None means that the base has this
-    stack's heads, so that head size grows with the width.
+    base_head_size: the base's head size, to which attention scores are scaled; None means that the base has as many
+    heads as this stack, so that the head size grows with the width.
     base_num_layers: the depth at which it equals standard; None means no rule for depth.
     depth_exponent: a layer's branches are multiplied by (base_num_layers / num_layers) to this power: 0.5 is Depth-muP
     (Yang et al. 2023, arXiv 2310.02244), 1 is CompleteP (Dey et al. 2025, arXiv 2505.01618).
@@ -119,15 +120,15 @@ def _one_to_all(value: Any) -> Any:
 
 
 Biases = Annotated[BiasSpec, BeforeValidator(_one_to_all, json_schema_input_type=BiasSpec | bool)]
-"""A BiasSpec; true and false stand for all of its places."""
+"""A BiasSpec; true and false set all of its fields."""
 
 
 class ModelSpec(Spec):
     """A stack of layers. A per-layer field takes one value for all layers or a list of `num_layers` values.
 
     vocab_size: None is replaced by the tokenizer's size when a study is planned.
-    num_heads: also {schedule: ascending, smallest: 3}, see HeadSchedule; it is kept as the list that it stands for.
-    num_kv_heads: heads of keys and values, each shared by as many heads of queries as divide evenly (grouped-query
+    num_heads: also {schedule: ascending, smallest: 3}, see HeadSchedule; it is stored as the resulting list.
+    num_kv_heads: heads of keys and values, each shared by num_heads / num_kv_heads heads of queries (grouped-query
     attention, Ainslie et al. 2023, arXiv 2305.13245; 1 is multi-query attention). None means num_heads.
     d_ff: None means 4 * d_model; 0 leaves the feed-forward and its norm out.
     feed_forward: plain is output(activation(expand(x))); gated is output(activation(gate(x)) * up(x)), SwiGLU where the
@@ -135,12 +136,12 @@ class ModelSpec(Spec):
     mask: causal shows a query no later position, full shows it all.
     window: how many positions a query sees backwards, itself included, and forwards where the mask is full; None means
     no limit.
-    attention_scale: what queries times keys are multiplied by: 1 / sqrt(head size), or nothing (GPT-Neo).
+    attention_scale: factor of queries times keys: 1 / sqrt(head size), or none (GPT-Neo).
     attention_identity: the first value of a trained number a per head; the score of positions i and j then gains
-    a <x_i, x_j>, x being what the queries and keys are made from (Boix-Adsera et al. 2024, arXiv 2310.09753). None
+    a <x_i, x_j>, where x is the input of the maps to queries and keys (Boix-Adsera et al. 2024, arXiv 2310.09753). None
     leaves it out.
     linear_bias: true, false, or which linear maps have a bias.
-    token_table: frozen keeps the token embeddings as they were drawn; the head must then have a table of its own.
+    token_table: frozen never trains the token embeddings; the head must then be untied.
     layer_drop: probability that training skips the layer for a batch (stochastic depth, Huang et al. 2016, with the
     kept branch scaled by 1 / (1 - p)).
     dropout: after the embeddings and after each sub-layer. attention_dropout: on the attention probabilities.
@@ -172,14 +173,14 @@ class ModelSpec(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _scheduled(cls, given: Any) -> Any:
-        """A schedule of heads becomes the list that it stands for, so that equal stacks have equal specs."""
-        if not isinstance(given, dict) or not isinstance(given.get("num_heads"), dict):
-            return given
-        num_layers = given.get("num_layers", cls.model_fields["num_layers"].default)
+    def _scheduled(cls, fields: Any) -> Any:
+        """Replace a schedule of heads by the resulting list, so that equal stacks have equal specs."""
+        if not isinstance(fields, dict) or not isinstance(fields.get("num_heads"), dict):
+            return fields
+        num_layers = fields.get("num_layers", cls.model_fields["num_layers"].default)
         if not isinstance(num_layers, int) or not 0 <= num_layers <= MOST_SCHEDULED:
             raise ValueError(f"num_heads: a schedule needs num_layers from 0 to {MOST_SCHEDULED}, got {num_layers!r}")
-        return given | {"num_heads": HeadSchedule.model_validate(given["num_heads"]).heads(num_layers)}
+        return fields | {"num_heads": HeadSchedule.model_validate(fields["num_heads"]).heads(num_layers)}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -220,7 +221,7 @@ class ModelSpec(Spec):
 
     @property
     def layers(self) -> tuple[LayerSpec, ...]:
-        """The layers, bottom first, with scalars spread and defaults applied."""
+        """The layers, bottom first, with scalars and defaults expanded."""
         d_ff = 4 * self.d_model if self.d_ff is None else self.d_ff
         kv_heads = self.num_heads if self.num_kv_heads is None else self.num_kv_heads
         columns = (self._spread(value) for value in (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads))
@@ -228,7 +229,7 @@ class ModelSpec(Spec):
 
     @property
     def width_step(self) -> int:
-        """The number whose multiples d_model may be, whatever else stays: all numbers of heads must divide it, and
+        """d_model must be a multiple of this while the other settings stay: all numbers of heads divide it, and
         positions may need pairs."""
         return self.position.width_step(math.lcm(*(layer.num_heads for layer in self.layers)))
 

@@ -40,21 +40,21 @@ class Transformer(nn.Module):
         return self.token_embedding.weight if self.head is None else self.head.weight
 
     def forward(self, ids_BT: Tensor, dropout_seed: int | None = None, decoding: Decoding | None = None) -> Tensor:
-        """ids_BT -> hidden states x_BTD after the final norm, from which the head's table alone makes the logits.
+        """ids_BT -> hidden states x_BTD after the final norm, from which the head's table alone computes the logits.
 
-        With `decoding` the ids are the newest ones of growing sequences, whose earlier keys and values it holds.
+        With `decoding` the ids are the newest ones of growing sequences, whose earlier keys and values are cached.
         """
         return self._through(self.token_embedding(ids_BT), dropout_seed, decoding)
 
     def with_head(self, ids_BT: Tensor, dropout_seed: int | None) -> tuple[Tensor, Tensor]:
-        """Hidden states, and the head's table for a loss: a tied table then gets one gradient instead of two."""
+        """Hidden states, and the head's table for a loss: a tied table then has one gradient instead of two."""
         if self.head is not None:
             return self(ids_BT, dropout_seed), self.head.weight
         x_BTD, table_VD = tied_lookup(self.token_embedding.weight, ids_BT)
         return self._through(x_BTD, dropout_seed), table_VD
 
     def _through(self, rows_BTD: Tensor, dropout_seed: int | None, decoding: Decoding | None = None) -> Tensor:
-        """From the tokens' rows of the table to the states for the head."""
+        """From the token rows to the hidden states for the head."""
         x_BTD = self._from_first(rows_BTD) if decoding is None else self._placed(rows_BTD, decoding.positions_BT)
         if dropout_seed is not None:
             x_BTD = dropout(x_BTD, self.spec.dropout, stream_seed(dropout_seed, "embedding"))
@@ -80,12 +80,12 @@ class Transformer(nn.Module):
         return self._placed(rows_BTD, torch.arange(rows_BTD.shape[1], device=rows_BTD.device))
 
     def _for_head(self, x_BTD: Tensor) -> Tensor:
-        """The last norm, and the logits' multiplier: put on the states, since the loss never holds the logits."""
+        """Apply the final norm and the logit multiplier: to the states, since the loss never holds the logits."""
         hidden_BTD: Tensor = self.final_norm(x_BTD)
         return hidden_BTD if self.logit_multiplier == 1.0 else hidden_BTD * self.logit_multiplier
 
     def _placed(self, rows_BTD: Tensor, positions: Tensor) -> Tensor:
-        """Rows of the table with their positions added."""
+        """The token rows with their positions added."""
         if self.position_embedding is None:
             return rows_BTD
         placed_BTD: Tensor = rows_BTD + self.position_embedding(positions).to(rows_BTD.dtype)

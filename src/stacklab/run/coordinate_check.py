@@ -1,4 +1,4 @@
-"""The coordinate check itself: stacks of several sizes are trained for a few steps and looked at."""
+"""Runs the coordinate check: trains stacks of several sizes for a few steps and measures their outputs."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from stacklab.run.spec import RunSpec
 from stacklab.train.coordinates import watch
 
 PROBE_BLOCKS = 4
-"""Sequences of the train probe on which outputs are looked at."""
+"""Sequences of the train probe on which outputs are measured."""
 
 
 def check(
@@ -27,8 +27,9 @@ def check(
 ) -> Sweep:
     """Train the run's stack with every value of the knob, under both parametrisations, for `steps` steps.
 
-    Everything else is the run's, but for the schedule: the peak rate from the first step on. A seed sees the same
-    batches at every size. Nothing is written; the data must be prepared. Raises SpecError as `variants` does.
+    The other settings are the run's, except the schedule, which is constant at the peak rate. A seed has the same
+    batches at every size. tell: receives a line of progress per stack. Nothing is written; the data must be prepared.
+    Raises SpecError as `variants` does.
     """
     stacks = variants(spec.model, knob, values)
     readings: list[Reading] = []

@@ -1,4 +1,4 @@
-"""The process a run lives in: threads, denormals, determinism."""
+"""Settings of the process of a run: threads, denormals, determinism."""
 
 import torch
 
@@ -6,8 +6,8 @@ import torch
 def prepare_process(threads: int) -> None:
     """Set the process up for one run.
 
-    Denormal numbers slow a CPU step threefold, so they are flushed to zero. On a GPU deterministic kernels are chosen
-    where torch has them.
+    Denormal numbers make a CPU step three times slower, so they are flushed to zero. On a GPU, torch's
+    deterministic kernels are used where there are any.
     """
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)

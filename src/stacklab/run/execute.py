@@ -1,4 +1,4 @@
-"""RunSpec -> run folder: the only place where data, model and training are wired together."""
+"""Executes a run: the only place where data, model and training are wired together."""
 
 import resource
 import sys
@@ -27,7 +27,7 @@ from stacklab.train.stop import solved
 
 
 def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: False) -> str:
-    """Bring the run in `folder` to its end, from its last checkpoint if it has one. Does nothing when it is done.
+    """Execute the run in `folder` to its end, from its last checkpoint if it has one. Does nothing when it is done.
 
     Waits while another process executes it. Returns finished, diverged or stopped. Raises CheckpointError for a
     checkpoint that is damaged or of another run, DiskError when the disk is full.
@@ -42,12 +42,12 @@ def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: Fa
             paths.error.unlink(missing_ok=True)
             return outcome.kind
     except BusyError:
-        # The stop came while another process held the run.
+        # Stopped while another process held the run.
         return "stopped"
 
 
 class Execution:
-    """A run in memory: data, model, trainer and probes of a spec. Building one writes nothing."""
+    """A run in memory: data, model, trainer and probes of a spec. The constructor writes nothing."""
 
     def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool]) -> None:
         self.spec, self.paths, self.stop = spec, paths, stop

@@ -1,4 +1,4 @@
-"""RunSpecs of one group -> their run folders, trained together in this process. stacking.py says which can be."""
+"""Executes the runs of one group together in this process. stacking.py decides which runs can share a group."""
 
 import contextlib
 import time
@@ -25,20 +25,20 @@ from stacklab.train.loop import EvalRequest, Outcome, StepResult, TrainRequest, 
 from stacklab.train.replicas import Replicas
 
 THREADS = 1
-"""With more, a replica's last digits could depend on which others are in the stack."""
+"""With more, the last digits of a replica could depend on the others in the stack."""
 
 
 class Ended(Protocol):
-    """Called once for each folder with finished, diverged, stopped or failed, the last with its reason."""
+    """Called once per folder. status: finished, diverged, stopped or failed. reason: why it diverged or failed."""
 
     def __call__(self, folder: Path, status: str, reason: str) -> None: ...
 
 
 def execute_together(folders: Sequence[Path], *, stop: Callable[[], bool], ended: Ended) -> None:
-    """Bring every run to its end, each from its own last checkpoint. Finished runs are left alone.
+    """Execute every run to its end, each from its own last checkpoint. Finished runs are skipped.
 
-    The runs share no step counter: one that is solved or has diverged leaves the stack, one that was resumed later
-    goes on beside the others, and none of them changes a digit of another.
+    The runs share no step counter: a run that is solved or has diverged leaves the stack, a run resumed from a later
+    step trains beside the others, and no run changes a digit of another.
     """
     try:
         with contextlib.ExitStack() as held:
@@ -49,24 +49,24 @@ def execute_together(folders: Sequence[Path], *, stop: Callable[[], bool], ended
             for folder in folders:
                 if RunPaths(folder).result.exists():
                     ended(folder, str(read_json(RunPaths(folder).result)["status"]), "")
-                elif member := _opened(folder, ended):
+                elif member := _open_member(folder, ended):
                     members.append(member)
             ReplicaGroup(members, stop, ended).run()
     except BusyError:
-        # The stop came while another process held one of the runs.
+        # Stopped while another process held one of the runs.
         for folder in folders:
             ended(folder, "stopped", "")
 
 
 class GroupMember:
-    """A run of a group. `request` is what its loop waits for; when the loop has ended, `outcome` is set."""
+    """A run of a group. request: the pending request of its loop. outcome: set when the loop has ended."""
 
     request: TrainRequest | EvalRequest
 
     def __init__(self, folder: Path) -> None:
         self.paths = RunPaths(folder)
         self.execution = Execution(read_spec(self.paths), self.paths, lambda: False)
-        assert isinstance(self.execution.feed, TaskFeed), "only tasks are trained together"
+        assert isinstance(self.execution.feed, TaskFeed), "only runs over tasks are trained together"
         self.feed = self.execution.feed
         self.steps_done, self.first_loss = self.execution.begin()
         self.outcome: Outcome | None = None
@@ -96,7 +96,7 @@ class GroupMember:
         self.resume()
 
     def resume(self) -> None:
-        """Run the loop, whose last request has its result, up to the next one or to its end."""
+        """Run the loop from its fulfilled request to the next one, or to its end."""
         try:
             self.request = next(self._loop)
         except StopIteration as end:
@@ -115,7 +115,7 @@ class ReplicaGroup:
             member.start(should_stop=lambda: self.stopping, unload=partial(self._unload, member))
 
     def run(self) -> None:
-        """Go on until every member has ended."""
+        """Advance until every member has ended."""
         while self.members:
             self.advance()
 
@@ -125,7 +125,7 @@ class ReplicaGroup:
         return min(member.request.step for member in self.members)
 
     def advance(self) -> None:
-        """Evaluate the members that wait for it; when none does, train all of them for one step."""
+        """Evaluate the members that request it; if there are none, train all members for one step."""
         evaluating = [(member, member.request) for member in self.members if isinstance(member.request, EvalRequest)]
         training = [member.request for member in self.members if isinstance(member.request, TrainRequest)]
         if evaluating:
@@ -135,7 +135,7 @@ class ReplicaGroup:
         self._remove_ended()
 
     def _stack(self) -> None:
-        # Each write of the progress takes milliseconds: together they should cost what they cost a run alone.
+        # A write of the progress takes milliseconds; all members together should write as often as a single run.
         for member in self.members:
             member.execution.recorder.patience = PROGRESS_SECONDS * len(self.members)
         self.replicas = Replicas([member.execution.trainer for member in self.members])
@@ -155,7 +155,7 @@ class ReplicaGroup:
             member.resume()
 
     def _train_step(self, requests: Sequence[TrainRequest]) -> None:
-        """requests: one of each member, in their order."""
+        """requests: one per member, in their order."""
         began = time.perf_counter()
         inputs_RBT = torch.from_numpy(np.stack([request.batch.inputs for request in requests]))
         targets_RBT = torch.from_numpy(np.stack([request.batch.targets for request in requests]))
@@ -168,7 +168,7 @@ class ReplicaGroup:
             member.resume()
 
     def _remove_ended(self) -> None:
-        """Close the runs that have ended; the others go on in a smaller stack."""
+        """Close the runs that have ended; the others continue in a smaller stack."""
         if all(member.outcome is None for member in self.members):
             return
         for member in self.members:
@@ -183,8 +183,8 @@ class ReplicaGroup:
             self._stack()
 
 
-def _opened(folder: Path, ended: Ended) -> GroupMember | None:
-    """The run, read and ready to start; None for one that cannot be read, which does not affect the others."""
+def _open_member(folder: Path, ended: Ended) -> GroupMember | None:
+    """The run, ready to start; None for one that cannot be read, which does not affect the others."""
     try:
         return GroupMember(folder)
     except StacklabError as error:

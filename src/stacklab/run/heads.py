@@ -1,4 +1,4 @@
-"""The heads of an arm's trained models, beside untrained ones and the construction for the same task."""
+"""Head scores of an arm's trained models, compared with untrained models and with the construction of the task."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ from stacklab.tasks.spec import AnyTask
 from stacklab.train.checkpoint import load_weights, read_weights
 
 UNTRAINED = 10
-"""Fresh initialisations that the trained models are set beside."""
+"""Number of untrained models to compare with."""
 
 
 def arm_heads(runs: Sequence[RunPaths], *, sequences: int = 256, level: float = 0.05) -> HeadReport:
     """The scores of every head of finished runs that differ in the seed alone, on fresh sequences of their task.
 
-    Of symbols that training never showed, where the task keeps some. Raises DataError for runs of text, runs without
-    weights, and runs of different models or tasks.
+    The sequences have symbols held out of training, where the task has such. Raises DataError for runs over text, runs
+    without weights, and runs of different models or tasks.
     """
     specs = [_checked(paths) for paths in runs]
     task = one_task(specs)
@@ -60,30 +60,34 @@ def fresh(task: AnyTask, sequences: int) -> TaskBatch:
 
 
 def one_task(specs: Sequence[RunSpec]) -> AnyTask:
-    """The task that runs have in common. Raises DataError where they have none, or their models differ."""
+    """The task of runs of one arm. Raises DataError for runs over text, and where tasks or models differ."""
     if not specs:
-        raise DataError("no run of it has finished, so there are no heads to look at; `stacklab status` shows how far")
+        raise DataError(
+            "no run of the arm has finished, so there are no heads to score; `stacklab status` shows its progress"
+        )
     first = specs[0]
     for spec in specs:
         if not isinstance(spec.data, TaskData):
             raise DataError(f"run {spec.run_id}: was trained on text; heads are scored on a synthetic task")
         if (spec.data, spec.model) != (first.data, first.model):
-            raise DataError(f"runs {first.run_id} and {spec.run_id} are not of one arm: their model or task differs")
+            raise DataError(
+                f"runs {first.run_id} and {spec.run_id} do not belong to one arm: their model or task differs"
+            )
     assert isinstance(first.data, TaskData)
     if not first.model.num_layers:
-        raise DataError(f"run {first.run_id}: has no layers, and so no heads")
+        raise DataError(f"run {first.run_id}: has no layers and so no heads")
     return first.data.task
 
 
 def trained_model(paths: RunPaths) -> Transformer:
-    """Raises CheckpointError for damaged weights."""
+    """The model of a run with its final weights. Raises CheckpointError for damaged weights."""
     model = Transformer(read_spec(paths).model)
     load_weights(model, read_weights(paths.weights), paths.weights)
     return model
 
 
 def construction(task: AnyTask) -> Blueprint | None:
-    """The hand-built solution of this very task; None where there is none."""
+    """The hand-built solution of the task; None where there is none."""
     entry = CONSTRUCTIONS.get(task.kind)
     if entry is None:
         return None
@@ -95,7 +99,7 @@ def construction(task: AnyTask) -> Blueprint | None:
 
 def _checked(paths: RunPaths) -> RunSpec:
     if not paths.weights.exists():
-        raise DataError(f"{paths.folder}: has no final weights yet; `stacklab status` shows how far it is")
+        raise DataError(f"{paths.folder}: has no final weights yet; `stacklab status` shows its progress")
     return read_spec(paths)
 
 

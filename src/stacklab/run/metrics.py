@@ -1,7 +1,7 @@
-"""Every metric of a run: title, unit, scale, style of printing, group in the report, and what it depends on.
+"""Every metric of a run: title, unit, scale, print style, group in the report, and the settings it depends on.
 
-The one table of metrics. Claims, stop rules, comparisons across studies and the report read it; a metric that it does
-not name is refused. No torch here.
+The one table of metrics. Claims, stop rules, comparisons across studies and the report read it; any other metric
+is refused. No torch here.
 """
 
 import re
@@ -17,17 +17,17 @@ Style = Literal["loss", "plain", "share", "whole", "step", "seconds", "rate", "b
 NATS, STEPS, SHARE = "nats per token", "steps", "share of answers"
 SIZE, LOSS, ANSWERS, COST = "Size", "Loss", "Answers", "Cost"
 GROUPS = (SIZE, LOSS, ANSWERS, COST)
-"""In the order of the report."""
+"""Groups of metrics, in the order of the report."""
 
 
 class Metric(Spec):
     """One metric, or a family of metrics whose names hold a number {n} or the name of a slice {slice}.
 
-    scale: values on one scale can be averaged; empty for counts and times, which no claim can be about.
-    at_evaluations: it is measured at every evaluation, so that a stop rule can read it.
-    depends_on: fields of EvaluateSpec; values measured under other settings do not compare.
-    across_tokenizers: values compare between tokenizers, as long as the text is the same.
-    over: the kind of data that it belongs to; empty for both.
+    scale: values on the same scale can be averaged; empty for counts and times, about which no claim can be made.
+    at_evaluations: measured at every evaluation, so that a stop rule can use it.
+    depends_on: fields of EvaluateSpec; values are comparable only under the same settings.
+    across_tokenizers: values are comparable between tokenizers on the same text.
+    over: the kind of data that has it; empty for both.
     """
 
     name: str
@@ -109,7 +109,7 @@ RESULTS = (
     *_accuracies("train_probe", "Train probe", **PROBE),
     _steps("steps_to_solve", "Steps to solve", group=ANSWERS, depends_on=("every",)),
 )
-"""What finished runs over text or over tasks have, and claims can be about."""
+"""Metrics of finished runs over text or tasks; claims can be about them."""
 OTHERS = (
     _count("total_parameters", "Parameters, total"),
     _count("non_embedding_parameters", "Parameters, non-embedding"),
@@ -122,13 +122,13 @@ OTHERS = (
     _cost("median_step_seconds", "Time of a step, median", "seconds"),
     _cost("peak_memory_bytes", "Peak memory", "bytes"),
 )
-"""Counts, times, and what runs that choose learning rates have: shown, never claimed."""
+"""Counts, times and metrics on the tuning split: shown, but no claim can be about them."""
 FIELDS = {"{n}": r"(\d+)", "{slice}": "(.+)"}
-"""What stands for them in a name."""
+"""Fields in the names of families, and the values that they match."""
 
 
 def describe(name: str) -> Metric:
-    """The metric of that name. Raises DataError for one that the table does not hold."""
+    """The metric of that name. Raises DataError for a name that is not in the table."""
     metric = _find(name, (*RESULTS, *OTHERS))
     if metric is None:
         raise DataError(f"no metric is called {name!r}; {_names()}, and counts and times")
@@ -141,25 +141,26 @@ def claimable(name: str) -> Metric | None:
 
 
 def check_metric(name: str) -> str:
-    """The name of a metric that finished runs can have. Raises ValueError that lists those."""
+    """The name, if finished runs can have the metric. Otherwise raises ValueError with the known ones."""
     if claimable(name) is None:
         raise ValueError(f"no run has the metric {name!r}; {_names()}")
     return name
 
 
 def is_share(name: str) -> bool:
-    """Whether a metric is a share of answers, which a claim can be about."""
+    """Whether a metric is a share of answers that finished runs can have."""
     metric = claimable(name)
     return metric is not None and metric.scale == SHARE
 
 
 def at_evaluations(over: Literal["text", "task"]) -> list[str]:
-    """The metrics that every evaluation of such a run has, whatever its data; shares depend on them."""
+    """The metrics of every evaluation over that kind of data, without shares, which depend on the data."""
     return [row.name for row in RESULTS if row.at_evaluations and row.over in ("", over) and row.scale != SHARE]
 
 
 def hops_of(name: str) -> int | None:
-    """
+    """The number of hops in a metric's name; None for other metrics.
+
     >>> hops_of("accuracy.hops_4")
     4
     """
@@ -174,7 +175,7 @@ def in_order(names: Iterable[str]) -> list[Metric]:
     def rank(name: str) -> tuple[int, int, list[tuple[int, str]]]:
         group = GROUPS.index(describe(name).group)
         place = next(index for index, pattern in enumerate(patterns) if name == pattern or _member(pattern, name))
-        # Digits by their value: k=2 before k=10.
+        # Numbers by value: k=2 before k=10.
         parts = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
         return group, place, parts
 
@@ -193,7 +194,7 @@ def _find(name: str, rows: tuple[Metric, ...]) -> Metric | None:
 
 
 def _member(pattern: str, name: str) -> str | None:
-    """What stands for the field of a pattern in a name; None where the name does not fit, or the pattern has none."""
+    """The value of a pattern's field in a name; None where the name does not match or the pattern has no field."""
     for field, expression in FIELDS.items():
         if field in pattern:
             match = re.fullmatch(expression.join(map(re.escape, pattern.split(field))), name)

@@ -6,19 +6,19 @@
 <out>/runs/<run id>/              one run, shared by all studies that contain it
     spec.json                     the RunSpec; its fingerprint is the folder's name
     provenance.json               versions, hardware, threads, hashes
-    metrics.jsonl                 one row a training step; equal for equal runs
-    evals.jsonl                   one row an evaluation; equal for equal runs
+    metrics.jsonl                 one row per training step; equal for equal runs
+    evals.jsonl                   one row per evaluation; equal for equal runs
     timing.jsonl                  seconds, tokens per second; differs from run to run
-    samples.json                  texts before and after training, and what of them stands in the training split
+    samples.json                  samples before and after training, and their overlap with the training split
     checkpoint.safetensors        for resuming; deleted at the end
     model.safetensors             the final weights
-    result.json                   how it ended and the final values; its presence means done
+    result.json                   status and final values; present when the run is done
     timing.json                   total seconds, tokens per second, peak memory
     progress.json                 the live state, written about once a second
     error.json                    the last failure, if the run failed
 <out>/models/<name>/              one imported model (see stacklab.exchange.model_folder)
 <out>/studies/<study>-<scale>/    one study: plan, ledger, report (see stacklab.study)
-<out>/coordinates/<study>-<scale>/  what `stacklab coordinates` drew and read
+<out>/coordinates/<study>-<scale>/  figures and readings of `stacklab coordinates`
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunPaths:
+    """The files of a run folder."""
+
     folder: Path
 
     @property
@@ -84,6 +86,8 @@ class RunPaths:
 
 @dataclass(frozen=True)
 class OutPaths:
+    """The folders of an output folder."""
+
     root: Path
 
     @property
@@ -117,5 +121,5 @@ class OutPaths:
 
 
 def out_of(run: RunPaths) -> OutPaths:
-    """The output folder that a run folder lies in."""
+    """The output folder of a run folder."""
     return OutPaths(run.folder.parent.parent)

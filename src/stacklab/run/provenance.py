@@ -1,4 +1,4 @@
-"""What a run was made with: recorded beside it, never part of its identity."""
+"""Provenance of a run: versions, hardware and data. Recorded beside the run, never part of its identity."""
 
 import os
 import platform
@@ -16,6 +16,7 @@ PACKAGES = ("stacklab", "torch", "numpy", "tokenizers", "safetensors")
 
 
 def provenance(*, data_manifest: dict[str, Any], device: str, precision: str) -> dict[str, Any]:
+    """Facts about this process, its machine and the data, as plain values."""
     return {
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "git": git_commit(),

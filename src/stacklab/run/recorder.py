@@ -51,7 +51,7 @@ class FolderRecorder:
         )
 
     def state(self, state: str, *, step: int) -> None:
-        """Write what the run is doing outside the loop: preparing, answering, finished ..."""
+        """Write the state of the run outside the loop: preparing, answering, finished ..."""
         self._progress(state=state, step=step)
 
     def _progress(self, **values: Any) -> None:
@@ -59,7 +59,7 @@ class FolderRecorder:
 
 
 def cut_rows(paths: RunPaths, start: int) -> list[dict[str, Any]]:
-    """Drop what a killed run wrote after its last checkpoint; returns the timing rows kept.
+    """Drop the rows that a killed run wrote after its last checkpoint; returns the remaining timing rows.
 
     A training row of step s is known at the checkpoint after s steps; an evaluation at step s is made after it.
     """

@@ -1,4 +1,4 @@
-"""Data made ready for a plan, text and tasks alike: what is counted and fingerprinted before anything is trained."""
+"""Resolves the data of a plan, text or task: prepares, counts and fingerprints them before any training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ from stacklab.tasks.data import TaskData
 from stacklab.tasks.protocol import Split
 
 BASELINE_SEQUENCES = 4096
-ROOT = 0  # not the run's seed: what is measured belongs to the task
+ROOT = 0
+"""Root seed of the fixed sets. It is not the run's seed: fixed sets belong to the task."""
 TASK_FORMAT = 1
 """Raised whenever the same task would draw other sequences."""
 
@@ -30,7 +31,7 @@ class ResolvedData:
 
     @property
     def guesses(self) -> dict[str, float]:
-        """Metric -> the accuracy of the best guess that does not solve the task; empty where there is no task."""
+        """Metric -> the best accuracy of guessing without solving the task; empty where there is no task."""
         if "baselines" not in self.facts:
             return {}
         parts = {f"validation.accuracy.{name}": best for name, best in self.facts["slice_baselines"].items()}
@@ -38,9 +39,9 @@ class ResolvedData:
 
 
 def resolve_data(data: DataSpec | TaskData, *, cache: Path, ask: bool) -> ResolvedData:
-    """ask: whether runs will be asked the problems that a corpus holds.
+    """Prepare the data of a run. ask: whether runs answer the corpus's held-out problems, which adds their metrics.
 
-    Raises DataError, TokenizerError and SpecError for what cannot be used.
+    Raises DataError, TokenizerError and SpecError for data that cannot be used.
     """
     if isinstance(data, TaskData):
         facts = task_facts(data)
@@ -54,7 +55,7 @@ def resolve_data(data: DataSpec | TaskData, *, cache: Path, ask: bool) -> Resolv
 def task_facts(data: TaskData) -> dict[str, Any]:
     """A task's data in numbers; `baselines` are accuracies of guessing without solving it, on fresh sequences.
 
-    `slice_baselines` has the best for each slice, of guesses that know which slice is asked.
+    `slice_baselines`: the best baseline of each slice, over guesses that know the slice.
     """
     task = data.task
     drawn = task.draw(numpy_stream(0, "task", "baselines", task.fingerprint), BASELINE_SEQUENCES)
@@ -74,22 +75,23 @@ def task_facts(data: TaskData) -> dict[str, Any]:
 def fixed_set(data: TaskData, name: str) -> TaskBatch:
     """The sequences of `train_probe`, `validation` or `tuning`, the same for every run over the task.
 
-    Raises SpecError when nothing in them is scored.
+    Raises SpecError when none of their positions is scored.
     """
     split: Split = "unseen" if name != "train_probe" and "unseen" in data.task.splits else "train"
     drawn = data.task.draw(numpy_stream(ROOT, "task", name, data.task.fingerprint), data.probe, split=split)
     if not drawn.scored_BT.any():
-        raise SpecError(f"data.probe = {data.probe}: nothing is scored in so many sequences of {name}; take more")
+        raise SpecError(f"data.probe = {data.probe}: no position of these sequences of {name} is scored; increase it")
     return drawn
 
 
 def slices_of(data: TaskData, drawn: TaskBatch) -> dict[int, str]:
-    """The slices that a set is told apart by: those it holds, if they are several."""
+    """The slices by which a set is split: those that it contains, if there are at least two."""
     present = {number: name for number, name in data.task.slices().items() if (drawn.slice_BT == number).any()}
     return present if len(present) > 1 else {}
 
 
 def task_metrics(data: TaskData) -> tuple[str, ...]:
+    """The names of the accuracies of runs over a task."""
     names = []
     for split in ("train_probe", "validation"):
         parts = slices_of(data, fixed_set(data, split)).values()

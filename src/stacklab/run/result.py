@@ -16,7 +16,7 @@ def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, 
     """Status, last and best evaluation, last training loss, accuracy. Nothing here depends on the clock.
 
     A diverged run keeps its curve but has no final metrics: they would not be those of the trained model. Raises
-    DataError for a metric that the table of metrics does not hold.
+    DataError for a metric that is not in the table of metrics.
     """
     evals, steps, split = read_jsonl(paths.evals), read_jsonl(paths.metrics), spec.evaluate.split
     metrics: dict[str, float] = {}
@@ -34,8 +34,8 @@ def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, 
         if spec.train.stop is not None and (first := solved_at(spec.train.stop, evals)) is not None:
             metrics["steps_to_solve"] = first
     for name in metrics:
-        describe(name)  # A metric without a title could be neither claimed nor shown.
-    # One hash for the whole order of batches: paired runs are checked to have seen the same.
+        describe(name)  # Only metrics of the table can be claimed and shown.
+    # One hash of the whole order of batches, by which paired runs are checked for equal batches.
     batches = fingerprint([row["batch"] for row in steps])
     marks = _marks(steps, every=spec.evaluate.every) if spec.train.stop else {}
     return {

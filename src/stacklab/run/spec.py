@@ -1,4 +1,4 @@
-"""RunSpec: one arm with one seed, complete. Its fingerprint is the run's identity."""
+"""RunSpec: the complete specification of one arm with one seed. Its fingerprint is the run's identity."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -11,7 +11,7 @@ from stacklab.tasks.data import TaskData
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
 
 TEXT, TASK = "(text)", "(task)"
-"""Stand in the path of a validation error, beside the keys of the file."""
+"""Tags of the kinds of data, in parentheses to set them apart from keys in the path of a validation error."""
 
 
 def _kind_of_data(value: Any) -> str:
@@ -20,13 +20,13 @@ def _kind_of_data(value: Any) -> str:
 
 
 RunData = Annotated[Annotated[DataSpec, Tag(TEXT)] | Annotated[TaskData, Tag(TASK)], Discriminator(_kind_of_data)]
-"""Text, or a synthetic task, which is told by its key `task`."""
+"""Text, or a synthetic task, which has the key `task`."""
 
 
 class RunSpec(Spec):
-    """Everything that decides the run's numbers, and nothing else.
+    """Everything that determines the run's numbers, and nothing else.
 
-    data_fingerprint: the prepared data's content, so that a changed file is another run.
+    data_fingerprint: fingerprint of the prepared data, so that a changed file makes another run.
     format: raised when the code changes what the same spec computes.
     """
 

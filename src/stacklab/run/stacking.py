@@ -1,4 +1,4 @@
-"""Which runs can be trained together, judged by their specs. No torch here."""
+"""Which runs can be trained together, by their specs. No torch here."""
 
 from stacklab.base.canon import fingerprint
 from stacklab.model.count import count_parameters
@@ -8,17 +8,17 @@ from stacklab.tasks.data import TaskData
 
 MOST_PARAMETERS = 1_000_000
 MOST_POSITIONS = 128
-"""Larger models and longer sequences fill a core by themselves."""
+"""Larger models and longer sequences use a whole core by themselves."""
 
 FREE = {"model": {"init"}, "train": {"steps", "optimizer", "schedule", "checkpoint_every", "diverged_above", "stop"}}
-"""What the runs of a group may differ in, beside the seed: it changes no shape and no sequence that is measured. Of the
-optimiser its settings, not its kind."""
+"""Fields in which the runs of a group may differ, beside the seed: they change neither shapes nor evaluated sequences.
+The optimiser's settings may differ, its kind may not."""
 
 
 def why_alone(spec: RunSpec) -> str | None:
-    """Why a run has to be trained by itself; None when it can be trained in a stack of runs."""
+    """Why a run must be trained by itself; None when it can be trained in a stack of runs."""
     if not isinstance(spec.data, TaskData):
-        return "text is trained run by run"
+        return "runs over text are not supported in a stack"
     if spec.data.block_size > MOST_POSITIONS:
         return f"sequences of {spec.data.block_size} positions are longer than {MOST_POSITIONS}"
     if setting := unsupported(spec.model):
@@ -26,7 +26,7 @@ def why_alone(spec: RunSpec) -> str | None:
     if not spec.train.optimizer.stacks:
         return f"optimizer.kind = {spec.train.optimizer.kind} is not supported in a stack"
     if spec.train.micro_batch != spec.train.batch_size:
-        return "micro-batches are not made in a stack"
+        return "micro-batches are not supported in a stack"
     if spec.train.precision not in ("auto", "fp32"):
         return f"precision {spec.train.precision} is not supported in a stack"
     parameters = count_parameters(spec.model).total

@@ -1,4 +1,4 @@
-"""Run folders by their spec. No torch here."""
+"""Creates, reads and finds run folders. No torch here."""
 
 from pathlib import Path
 
@@ -12,17 +12,17 @@ from stacklab.run.spec import RunSpec
 
 
 def create_run(spec: RunSpec, paths: RunPaths) -> None:
-    """Make the run's folder with its spec; an existing one is left alone."""
+    """Create the run's folder with its spec; an existing one stays as it is."""
     if not paths.spec.exists():
         write_json(paths.spec, spec.dump())
 
 
 def read_spec(paths: RunPaths) -> RunSpec:
-    """The spec of a run folder. Raises CheckpointError when it is not the one that the folder's name says."""
+    """The spec of a run folder. Raises CheckpointError when it does not match the folder's name."""
     try:
         spec = RunSpec.model_validate(read_json(paths.spec))
     except ValidationError as error:
-        raise CheckpointError(f"{paths.spec}: not a run's spec ({error.error_count()} errors)") from error
+        raise CheckpointError(f"{paths.spec}: not the spec of a run ({error.error_count()} errors)") from error
     if spec.run_id != paths.run_id:
         raise CheckpointError(f"{paths.spec}: is the spec of run {spec.run_id}, not of {paths.run_id}")
     return spec
@@ -32,8 +32,10 @@ def find_run(name: str, out: Path) -> RunPaths:
     """The run folder by path, id, or the start of an id. Raises DataError when none or several match."""
     if is_file(Path(name) / "spec.json"):
         return RunPaths(Path(name).resolve())
-    found = sorted(path.parent for path in OutPaths(out).runs.glob("*/spec.json") if path.parent.name.startswith(name))
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found[:5]) or "none"
+    matches = sorted(
+        path.parent for path in OutPaths(out).runs.glob("*/spec.json") if path.parent.name.startswith(name)
+    )
+    if len(matches) != 1:
+        names = ", ".join(path.name for path in matches[:5]) or "none"
         raise DataError(f"{out / 'runs'}: expected one run that starts with {shown(name)}, found {names}")
-    return RunPaths(found[0].resolve())
+    return RunPaths(matches[0].resolve())

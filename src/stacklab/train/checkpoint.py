@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file, moved into place whole, that names its run and its step."""
+"""Checkpoints: one safetensors file, written atomically, with its run and its step."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ WEIGHTS, STATE = "weights/", "optimizer/"
 
 
 def save_checkpoint(path: Path, trainer: Trainer, *, run_id: str, step: int) -> None:
-    """Weights, optimiser state and loss scale after `step` steps."""
+    """Save weights, optimiser state and loss scale after `step` steps."""
     tensors = {WEIGHTS + name: value for name, value in _weights(trainer.model).items()}
     state = optimizer_tensors(trainer.model, trainer.optimizer, trainer.spec.optimizer)
     tensors |= {STATE + name: value for name, value in state.items()}
@@ -25,7 +25,7 @@ def save_checkpoint(path: Path, trainer: Trainer, *, run_id: str, step: int) -> 
 
 
 def load_checkpoint(path: Path, trainer: Trainer, *, run_id: str) -> int:
-    """Fill the trainer from a checkpoint of the same run; returns the number of steps done.
+    """Load a checkpoint of the same run into the trainer; returns the number of steps done.
 
     Raises CheckpointError when the file is damaged, of another run, or does not fit the model.
     """
@@ -48,6 +48,7 @@ def load_checkpoint(path: Path, trainer: Trainer, *, run_id: str) -> int:
 
 
 def save_weights(path: Path, model: nn.Module, *, run_id: str) -> None:
+    """Save the weights of a model."""
     _save(path, _weights(model), {"run_id": run_id})
 
 
@@ -89,4 +90,4 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             return tensors, file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: not a whole checkpoint ({error}); delete it to restart the run") from error
+        raise CheckpointError(f"{path}: not a complete checkpoint ({error}); delete it to restart the run") from error

@@ -1,4 +1,4 @@
-"""How large the output of each part of a stack is, and how far training has moved it."""
+"""Sizes of the outputs of each part of a stack, and of their change by training."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from stacklab.model.transformer import Transformer
 from stacklab.train.step import Trainer
 
 LOGIT_ROWS = 256
-"""Positions whose logits are measured, evenly spread: with a large vocabulary those of all would fill the memory."""
+"""Positions whose logits are measured, evenly spaced: with a large vocabulary all logits would fill the memory."""
 
 Outputs = dict[str, list[Tensor]]
 """Part -> its outputs: one, or one per layer."""
@@ -60,7 +60,7 @@ def outputs(model: Transformer, ids_BT: Tensor) -> Outputs:
 
 
 def _first(model: Transformer) -> nn.Module:
-    """The first module that sees tokens and positions together."""
+    """The first module whose input has tokens and positions added."""
     return model.blocks[0] if len(model.blocks) else model.final_norm
 
 
@@ -75,5 +75,5 @@ def _keep(by_part: Outputs, part: str, value: Tensor) -> None:
 def _sizes(step: int, now: Outputs, start: Outputs) -> Iterator[Size]:
     for part, values in now.items():
         size = torch.stack([value.abs().mean() for value in values]).mean()
-        moved = [(value - first).abs().mean() for value, first in zip(values, start[part], strict=True)]
-        yield Size(step, part, size.item(), torch.stack(moved).mean().item())
+        changes = [(value - first).abs().mean() for value, first in zip(values, start[part], strict=True)]
+        yield Size(step, part, size.item(), torch.stack(changes).mean().item())

@@ -18,8 +18,8 @@ EVALUATION_BATCH = 16
 TASK_BATCH = 256
 
 Scores = tuple[np.ndarray, np.ndarray]
-"""Losses in nats [N] of the positions that the target mask selects, in float64, and whether the likeliest id is the
-target [B, T], false where the mask is."""
+"""Losses in nats [N] at the positions of the target mask, in float64, and whether the most likely id is the target
+[B, T], false outside the mask."""
 
 
 @torch.inference_mode()
@@ -43,7 +43,7 @@ def target_scores(
 ) -> Scores:
     """Losses and right predictions at the positions where `target_mask_BT` [B, T] is true.
 
-    Whole rows of logits are made, so this is for the small vocabularies of tasks.
+    It holds full rows of logits, so it is meant for the small vocabularies of tasks.
     """
     device = model.token_embedding.weight.device
     hidden_BTD = torch.cat([model(torch.from_numpy(part).to(device)) for part in _batches(inputs_BT)])
@@ -76,7 +76,7 @@ def _batches(rows: np.ndarray) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class Question:
-    """A held-out problem ready for the model: prompt ids, and a judge of the text that follows."""
+    """A held-out problem for the model. prompt: its ids. is_correct: checks the ids that follow."""
 
     prompt: list[int]
     hops: int | None

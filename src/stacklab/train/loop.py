@@ -1,8 +1,8 @@
 """The training loop.
 
 `training_loop` decides what happens at which step. It is a generator that yields requests, to train on a batch or to
-evaluate; whoever runs it fills in the result of each before it goes on. `train` does so with one Trainer,
-`run/execute_replicas` with a stack of runs at once.
+evaluate; the caller fills in the result of each before it resumes the loop. `train` does so with one Trainer,
+`run/execute_replicas` with a stack of runs.
 """
 
 import math
@@ -20,7 +20,7 @@ from stacklab.train.step import Trainer
 
 
 class Recorder(Protocol):
-    """Where the loop writes. Rows hold only what a repeated run reproduces; `record_time` takes the rest."""
+    """Where the loop writes. Rows are equal for equal runs; `record_time` takes what differs between them."""
 
     def record_step(self, row: dict[str, Any]) -> None: ...
     def record_evaluation(self, row: dict[str, Any]) -> None: ...
@@ -29,7 +29,7 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """Ids [B, T] to read and to predict (IGNORE_INDEX where no loss is taken), and a hash of both."""
+    """Input and target ids [B, T] (targets are IGNORE_INDEX where no loss is taken), and a hash of both."""
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -40,9 +40,9 @@ class Batch:
 class LoopCallbacks:
     """The functions that the loop calls.
 
-    get_batch: the batch of a step, counted from 0. evaluate: metrics of the model as it is. save_checkpoint: called
-    with the number of steps done. should_stop: whether to leave after this step, with a checkpoint. is_solved: whether
-    the evaluations so far make further training unnecessary.
+    get_batch: the batch of a step, counted from 0. evaluate: metrics of the current model. save_checkpoint: called
+    with the number of steps done. should_stop: whether to stop after this step, with a checkpoint. is_solved: whether
+    the evaluations so far satisfy the stop rule.
     """
 
     get_batch: Callable[[int], Batch]
@@ -54,7 +54,7 @@ class LoopCallbacks:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the loop ended, after how many steps, and why where it diverged."""
+    """How the loop ended, after how many steps, and, if it diverged, why."""
 
     kind: Literal["finished", "diverged", "stopped"]
     step: int
@@ -71,7 +71,7 @@ class StepResult(NamedTuple):
 
 @dataclass
 class TrainRequest:
-    """Train on `batch` as step number `step`; `result` is filled in by whoever runs the loop."""
+    """Train on `batch` as step number `step`; the caller of the loop fills in `result`."""
 
     step: int
     batch: Batch
@@ -80,14 +80,14 @@ class TrainRequest:
 
 @dataclass
 class EvalRequest:
-    """Evaluate after `step` steps; `metrics` is filled in by whoever runs the loop."""
+    """Evaluate after `step` steps; the caller of the loop fills in `metrics`."""
 
     step: int
     metrics: dict[str, float] = field(init=False)
 
 
 TrainingLoop = Generator[TrainRequest | EvalRequest, None, Outcome]
-"""Yields requests, whose results it reads when it is resumed, and returns how training ended."""
+"""Yields requests, reads their results when it is resumed, and returns the outcome."""
 
 
 def train(
@@ -99,9 +99,9 @@ def train(
     start: int,
     first_loss: float | None,
 ) -> Outcome:
-    """Train after `start` steps to the end, or until the loss diverges, the task is solved, or a stop is requested.
+    """Train from step `start` to the end, or until the loss diverges, the task is solved, or a stop is requested.
 
-    first_loss: training loss of the first step, where that was taken before.
+    first_loss: training loss of the first step, for a resumed run.
     """
     loop = training_loop(
         trainer.spec, callbacks, recorder, evaluate_every=evaluate_every, start=start, first_loss=first_loss
@@ -124,7 +124,7 @@ def training_loop(
     start: int,
     first_loss: float | None,
 ) -> TrainingLoop:
-    """The loop itself, independent of how many runs share a step. Arguments as in `train`."""
+    """The loop itself, independent of how many runs share a step. For the arguments see `train`."""
     for step in range(start, spec.steps):
         if step % evaluate_every == 0:
             yield (evaluation := EvalRequest(step))
@@ -156,7 +156,7 @@ def training_loop(
 
 
 def carry_out(request: TrainRequest | EvalRequest, trainer: Trainer, callbacks: LoopCallbacks) -> None:
-    """Fill in the result of a request with one trainer."""
+    """Fulfil a request with one trainer."""
     match request:
         case TrainRequest():
             request.result = train_step(trainer, request.step, request.batch)
@@ -172,7 +172,7 @@ def train_step(trainer: Trainer, step: int, batch: Batch) -> StepResult:
 
 
 def _record_evaluation(evaluation: EvalRequest, recorder: Recorder) -> str:
-    """Record the metrics. Returns why the run has diverged, in which case nothing is recorded; empty if it has not."""
+    """Record the metrics. If the run has diverged, record nothing and return why; otherwise return an empty string."""
     for name, value in evaluation.metrics.items():
         if not math.isfinite(value):
             return f"{name} became {value} at step {evaluation.step}"

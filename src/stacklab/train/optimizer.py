@@ -1,5 +1,5 @@
-"""Building optimisers, with a group of tensors per rate, decay and epsilon; gradient clipping; the optimiser's state as
-named tensors."""
+"""Builds optimisers, with a group of tensors per rate, decay and epsilon; clips gradients; converts optimiser state to
+named tensors and back."""
 
 from functools import singledispatch
 from typing import Any
@@ -30,9 +30,9 @@ def _(spec: AdamWSpec, groups: Groups) -> torch.optim.Optimizer:
 
 
 def build_optimizer(model: Transformer, spec: OptimizerSpec) -> torch.optim.Optimizer:
-    """Matrices and tables are decayed; norms, biases and identity terms are not. Frozen tables are left out.
+    """The optimiser of a model. Matrices and tables are decayed; norms, biases and identity terms are not.
 
-    Factors per tensor: the model's parametrisation.
+    Frozen tables are left out. The factors per tensor are those of the model's parametrisation.
     """
     groups: dict[tuple[float, float, float], list[nn.Parameter]] = {}
     for name, parameter in _trained(model).items():
@@ -78,7 +78,7 @@ def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, spec: 
 def load_optimizer_tensors(
     model: nn.Module, optimizer: torch.optim.Optimizer, spec: OptimizerSpec, tensors: dict[str, Tensor]
 ) -> None:
-    """Put back what `optimizer_tensors` returned. Raises KeyError for a missing tensor."""
+    """Restore the state from `optimizer_tensors`. Raises KeyError for a missing tensor."""
     if not tensors:
         return
     for name, parameter in _trained(model).items():

@@ -1,5 +1,5 @@
-"""The kinds of optimisers: the settings of each, the state that it keeps, and what it can be combined with. No torch
-here; how each is built stands in optimizer.py."""
+"""The kinds of optimisers: their settings, their state, and what they can be combined with. No torch
+here; optimizer.py builds them."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -8,15 +8,15 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from stacklab.base.spec import Items, Spec
 
 DEFAULT_KIND = "adamw"
-"""The kind of a configuration that states none."""
+"""The kind of a configuration without one."""
 
 
 class OptimizerSpec(Spec):
-    """What every kind has. Weight decay acts on matrices and tables, not on norms and biases.
+    """Settings of every kind. Weight decay acts on matrices and tables, not on norms and biases.
 
     clip_norm: gradients of a larger norm are scaled down to it; None never scales them.
     state: names of the tensors, as large as the parameter, that torch's optimiser keeps for each trained parameter.
-    counters: names of its numbers per parameter. Both are saved in checkpoints; the first decide memory and disk.
+    counters: names of its numbers per parameter. Both are saved in checkpoints; the former determine memory and disk.
     stacks: whether train/replicas can take its step for several runs at once.
     parametrisations: kinds of model.parametrisation whose factors for rates, decay and epsilon hold for it.
     """
@@ -65,7 +65,7 @@ class AdamWSpec(OptimizerSpec):
 
 
 def optimizer_kind(value: Any) -> str:
-    """The tag of a kind. In parentheses, since it stands in the path of a validation error beside the file's keys."""
+    """The tag of a kind. In parentheses, to set it apart from keys in the path of a validation error."""
     kind = value.get("kind", DEFAULT_KIND) if isinstance(value, dict) else getattr(value, "kind", DEFAULT_KIND)
     return f"({kind})"
 

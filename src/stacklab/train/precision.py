@@ -10,7 +10,7 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def resolve(precision: Precision, device: torch.device) -> Precision:
-    """What `auto` means here: bf16 autocast is slower than fp32 on CPUs without matrix units, so CPUs use fp32."""
+    """The precision to use. `auto`: fp32 on CPUs, since bf16 autocast is slower on those without matrix units."""
     if precision != "auto":
         return precision
     if device.type != "cuda":

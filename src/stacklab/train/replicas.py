@@ -1,7 +1,7 @@
 """Runs of equal shape, trained together over stacked parameters: one step of all of them at once.
 
 Each replica has its own weights, batches, number of steps done, optimiser settings and clipping. On one thread its
-numbers are the same, bit for bit, whoever else is in the stack; from those of Trainer they differ by rounding.
+numbers are the same, bit for bit, in any stack; they differ from Trainer's by rounding.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from stacklab.train.schedule import learning_rate
 from stacklab.train.step import Trainer
 
 BLOCK = 16
-"""Floats between the starts of tensors are a multiple of this, which aligns them to cache lines."""
+"""Tensors start at multiples of BLOCK floats, which aligns them to cache lines."""
 
 
 class Replicas:
     """The trainers' models and optimisers, copied into stacks; `unload` copies them back.
 
-    Models must differ in nothing but their numbers, have no dropout, and stand on a CPU; micro-batches are not made.
+    Models must differ in their weights only, have no dropout and be on a CPU; micro-batches are not supported.
     """
 
     def __init__(self, trainers: Sequence[Trainer]) -> None:
@@ -47,7 +47,7 @@ class Replicas:
         self._settings = _Settings(self.trainers, self._spans)
 
     def step(self, steps: Sequence[int], inputs_RBT: Tensor, targets_RBT: Tensor) -> list[tuple[float, float]]:
-        """Train each replica on its own batch as its own step `steps[r]`. Loss and gradient norm of each, as Trainer's.
+        """Train each replica on its own batch as its own step `steps[r]`. Loss and gradient norm of each.
 
         The loss is the mean cross-entropy in nats over the targets that are not IGNORE_INDEX; the norm is taken before
         clipping.
@@ -68,7 +68,7 @@ class Replicas:
         return self.network.logits(self._parameters, ids_BT.expand(len(self.trainers), -1, -1), columns_C)
 
     def unload(self, replica: int) -> None:
-        """Copy a replica back into its trainer, as if that had done the steps itself."""
+        """Copy a replica back into its trainer, as if the trainer had taken the steps."""
         trainer, named = self.trainers[replica], self._named[replica]
         for name in self._spans:
             with torch.no_grad():
@@ -97,7 +97,7 @@ class Replicas:
         return buffer_RP.detach()[:, start : start + shape.numel()].view(-1, *shape)
 
     def _gradient_RP(self, loss: Tensor) -> Tensor:
-        # Each loss reaches its own replica's weights only, so the gradient of their sum is that of each.
+        # Each loss depends on its own replica's weights only, so the gradient of the sum is the gradient of each.
         leaves = [self._parameters[name] for name in self._spans]
         grads = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
         pieces = []
@@ -107,7 +107,7 @@ class Replicas:
 
     @torch.no_grad()
     def _update(self, steps: Sequence[int], grad_RP: Tensor) -> Tensor:
-        """Clip and take a step of AdamW in place, as torch.optim.AdamW(fused=True); returns the norms."""
+        """Clip and take a step of AdamW in place, as torch.optim.AdamW(fused=True) does; returns the norms."""
         norm_R: Tensor = torch.linalg.vector_norm(grad_RP, dim=1)
         settings = self._settings
         grad_RP *= (settings.clip_R / (norm_R + 1e-6)).clamp(max=1.0)[:, None]
@@ -142,7 +142,7 @@ class _Settings:
                     self.decay_RP[:, start : start + shape.numel()] = decays[:, None]
 
     def corrections(self, rates: Sequence[float], updates: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Step sizes and the roots of the second moment's bias, [R, 1] each."""
+        """Step sizes, and roots of the second moment's bias correction, [R, 1] each."""
         rows = [
             (rate / (1 - first**count), (1 - second**count) ** 0.5)
             for rate, count, (first, second) in zip(rates, updates, self.betas, strict=True)

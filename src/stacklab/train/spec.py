@@ -1,4 +1,4 @@
-"""How a stack is trained and measured. No torch here."""
+"""The settings of training, evaluation and samples. No torch here."""
 
 from typing import Literal, Self
 
@@ -28,11 +28,11 @@ class StopSpec(Spec):
 
 
 class TrainSpec(Spec):
-    """The training run.
+    """The settings of training.
 
     micro_batch_size: sequences per forward pass; gradients are accumulated up to batch_size. None: no accumulation.
     precision: auto is fp32 on CPU, bf16 on GPUs that have it, fp16 with loss scaling on others.
-    loss_chunk_rows: rows of logits that exist at one time.
+    loss_chunk_rows: rows of logits that are held at a time.
     diverged_above: a training loss above this multiple of the first one ends the run as diverged, as does one that is
     not finite.
     stop: None trains for all steps.
@@ -63,8 +63,8 @@ class TrainSpec(Spec):
 class EvaluateSpec(Spec):
     """The evaluations, without dropout: at step 0, every `every` steps, and at the end.
 
-    split: the held-out sequences, always used whole. Runs that settings are chosen by measure the tuning split and
-    never see the validation split; all others never see the tuning split.
+    split: the held-out sequences, always used whole. Runs of a tuning grid use the tuning split and never the
+    validation split; all other runs never use the tuning split.
     train_probe_blocks: size of the fixed probe of training sequences.
     problems: held-out problems per number of hops, where the corpus has answers; they are solved greedily at the end
     with at most `answer_tokens` new tokens each.
@@ -78,7 +78,7 @@ class EvaluateSpec(Spec):
 
 
 class SampleSpec(Spec):
-    """Prompts that are continued before and after training, as samples for the reader."""
+    """Prompts that are continued before and after training, as samples in the report."""
 
     prompts: Items[Text] = ()
     tokens: PositiveInt = 60

@@ -1,4 +1,4 @@
-"""One optimisation step, and all that it needs."""
+"""Trainer: a model with its optimiser, and one optimisation step."""
 
 from dataclasses import dataclass
 
@@ -61,5 +61,5 @@ class Trainer:
 
 
 def count_targets(targets_BT: Tensor) -> int:
-    """How many targets are not IGNORE_INDEX."""
+    """Number of targets that are not IGNORE_INDEX."""
     return int((targets_BT != IGNORE_INDEX).sum())

@@ -1,4 +1,4 @@
-"""When a run has reached the goal of its stop rule."""
+"""Whether and when a run has reached the goal of its stop rule."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ def solved(rule: StopSpec | None, evals: Sequence[Mapping[str, float]]) -> bool:
 
 
 def solved_at(rule: StopSpec, evals: Sequence[Mapping[str, float]]) -> int | None:
-    """The step of the first of the last evaluations in a row that reached the goal; None if they are too few."""
+    """The step at which the final row of evaluations that reach the goal began; None if the row is too short."""
     if evals and rule.metric not in evals[-1]:
         raise SpecError(f"train.stop.metric: {rule.metric!r} is not measured; there are {', '.join(evals[-1])}")
     reached = 0

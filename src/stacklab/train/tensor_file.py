@@ -1,4 +1,4 @@
-"""Safetensors files that are whole or absent."""
+"""Writes safetensors files atomically."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
         try:
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:
-            # Its name for what the operating system refused.
+            # The library raises this for errors of the operating system.
             raise OSError(str(error)) from error
 
     write_atomically(path, write)

@@ -175,5 +175,5 @@ def test_right_answers_are_those_of_float32_and_changed_ones_are_told(monkeypatc
         return torch.nn.functional.one_hot((right_N + double) % 16, 16).double()
 
     monkeypatch.setattr("stacklab.interp.construct.verify.target_logits", logits)
-    (found,) = verify(plan, sequences=10)
-    assert (found.right, found.changed, found.margin) == (found.answers, found.answers, 1.0)
+    (verified,) = verify(plan, sequences=10)
+    assert (verified.right, verified.changed, verified.margin) == (verified.answers, verified.answers, 1.0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.model.test_transformer import CAUSAL, SMALL
+from tests.model.small import CAUSAL, SMALL
 
 from stacklab.base.errors import SpecError
 from stacklab.model.generation.decode import CachedForward, Continuation, generate, stream

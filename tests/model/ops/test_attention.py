@@ -1,4 +1,4 @@
-"""Against the plain formula in float64, given the very mask that was drawn."""
+"""Against the plain formula in float64, with the same mask."""
 
 import pytest
 import torch
@@ -60,11 +60,11 @@ def test_value_and_gradients(shape: tuple[int, ...], window: int | None, mask: M
     if p and shape[2] > 4:
         assert not kept.tril().equal(torch.ones_like(kept).tril()), "the mask drops nothing"
     ours, theirs = inputs(shape, extra), inputs(shape, extra)
-    found = attention(*ours, dropout=p, seed=7, visibility=visibility, scale=0.7)
+    actual = attention(*ours, dropout=p, seed=7, visibility=visibility, scale=0.7)
     expected = plain(*theirs, kept, visibility, 0.7, kept_share(p) if p else 1.0)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(actual, expected)
     weights = torch.linspace(-1, 2, expected.numel(), dtype=torch.float64).view_as(expected)
-    found.backward(weights)
+    actual.backward(weights)
     expected.backward(weights)
     torch.testing.assert_close([each.grad for each in ours], [each.grad for each in theirs])
 

@@ -60,8 +60,8 @@ def test_float32_stays_close(offset: float) -> None:
     reference = value_and_gradients(x_ND, weight_VD, target_N, chunk_rows=None)
     x_ND, weight_VD = F.pad(x_ND, (0, 1), value=1.0), F.pad(weight_VD, (0, 1), value=offset)
     loss, grad_x, grad_weight = value_and_gradients(x_ND.float(), weight_VD.float(), target_N, chunk_rows=4)
-    found = (loss.double(), grad_x[:, :6].double(), grad_weight[:, :6].double())
-    torch.testing.assert_close(found, reference, rtol=1e-4, atol=3e-6)
+    actual = (loss.double(), grad_x[:, :6].double(), grad_weight[:, :6].double())
+    torch.testing.assert_close(actual, reference, rtol=1e-4, atol=3e-6)
 
 
 def test_ignored_rows_are_left_out_of_the_mean() -> None:
@@ -117,8 +117,8 @@ def test_diverged_input_gives_nan_not_a_crash() -> None:
 def test_half_precision_takes_the_fused_loss_of_torch() -> None:
     x_ND, weight_VD, target_N = draw(8, 4, 20)
     expected = value_and_gradients(x_ND, weight_VD, target_N, chunk_rows=None)
-    found = value_and_gradients(x_ND.bfloat16(), weight_VD.bfloat16(), target_N, chunk_rows=4)
-    torch.testing.assert_close(found[0].double(), expected[0], rtol=0.05, atol=0.05)
+    actual = value_and_gradients(x_ND.bfloat16(), weight_VD.bfloat16(), target_N, chunk_rows=4)
+    torch.testing.assert_close(actual[0].double(), expected[0], rtol=0.05, atol=0.05)
     rows = linear_cross_entropy_rows(x_ND.bfloat16(), weight_VD.bfloat16(), target_N)
     assert rows.dtype == torch.float32
     torch.testing.assert_close(rows.mean().double(), expected[0], rtol=0.05, atol=0.05)

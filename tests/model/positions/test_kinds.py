@@ -5,17 +5,16 @@ from typing import Any, Literal
 import pytest
 import torch
 from tests.model.positions.unknown import NowhereKnown, SaysItStacks
+from tests.model.small import STACKABLE
 
 from stacklab.base.errors import SpecError
 from stacklab.model.init import build
 from stacklab.model.positions.build import BUILDERS, Heads, position_rows, positions_in_attention
 from stacklab.model.positions.kind import PositionKind
 from stacklab.model.positions.kinds import KINDS
-from stacklab.model.spec import ModelSpec
 from stacklab.model.stacked.support import unsupported
 from stacklab.model.stacked.transformer import POSITION_ROWS, StackedTransformer
 
-SMALL = ModelSpec(vocab_size=7, d_model=8, num_layers=1, num_heads=2, dropout=0.0, attention_dropout=0.0)
 SETTINGS: dict[str, dict[str, Any]] = {"factored": {"period": 3}}
 
 
@@ -42,7 +41,7 @@ def test_every_kind_has_a_builder_and_those_that_stack_are_known_to_stacks() -> 
 
 
 def test_a_kind_without_a_builder_is_refused_at_once() -> None:
-    spec = SMALL.model_copy(update={"position": NowhereKnown()})
+    spec = STACKABLE.model_copy(update={"position": NowhereKnown()})
     with pytest.raises(SpecError, match=r"model\.position\.kind = unheard-of: .* register a builder for NowhereKnown"):
         build(spec, seed=0)
 
@@ -50,12 +49,12 @@ def test_a_kind_without_a_builder_is_refused_at_once() -> None:
 def test_a_kind_whose_builder_contradicts_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BUILDERS, NowhereKnown, next(one for one in BUILDERS.values() if one.rows is not None))
     with pytest.raises(AssertionError, match=r"NowhereKnown\.adds_rows and its builder contradict each other"):
-        build(SMALL.model_copy(update={"position": NowhereKnown()}), seed=0)
+        build(STACKABLE.model_copy(update={"position": NowhereKnown()}), seed=0)
 
 
 @pytest.mark.parametrize("position", [NowhereKnown(), SaysItStacks()], ids=["does not stack", "says that it stacks"])
 def test_a_stack_of_models_refuses_a_kind_that_it_does_not_know(position: PositionKind) -> None:
-    spec = SMALL.model_copy(update={"position": position})
+    spec = STACKABLE.model_copy(update={"position": position})
     assert (unsupported(spec) is None) == position.stacks
     with pytest.raises(SpecError, match=r"^model\.position\.kind = unheard-of is not supported in a stack$"):
         StackedTransformer(spec)

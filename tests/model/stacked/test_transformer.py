@@ -68,10 +68,10 @@ def test_values_and_gradients_are_those_of_each_model(kind: str, batch: int, col
     spec = ModelSpec(**BASE | KINDS[kind])
     models, generator = models_of(spec), torch.Generator().manual_seed(1)
     ids_RBT = torch.randint(0, 11, (3, batch, 8), generator=generator)
-    given = stacked(models)
+    parameters = stacked(models)
     with torch.random.fork_rng():
         weights = torch.randn((3, batch, len(columns), 11), generator=generator, dtype=torch.float64)
-    logits_RBCV = StackedTransformer(spec).logits(given, ids_RBT, torch.tensor(columns))
+    logits_RBCV = StackedTransformer(spec).logits(parameters, ids_RBT, torch.tensor(columns))
     (logits_RBCV * weights).sum().backward()
     for number, model in enumerate(models):
         wanted_BCV = model.logits(model(ids_RBT[number]))[:, columns]
@@ -79,7 +79,7 @@ def test_values_and_gradients_are_those_of_each_model(kind: str, batch: int, col
         (wanted_BCV * weights[number]).sum().backward()
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                found = given[name].grad
-                own = torch.zeros_like(parameter) if found is None else found[number]
+                gradient = parameters[name].grad
+                own = torch.zeros_like(parameter) if gradient is None else gradient[number]
                 wanted = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 torch.testing.assert_close(own, wanted, msg=lambda text, name=name: f"{name}: {text}")

@@ -2,9 +2,11 @@ from stacklab.report.drawing.csv import figure_csv
 from stacklab.report.drawing.matplotlib import draw
 from stacklab.report.drawing.plotly import plotly_panel
 from stacklab.report.facts.build import Facts, build_facts
+from stacklab.report.sections.grid.grid import grid
 from stacklab.report.sections.grid.maps import maps, steps_to_solve
 from stacklab.report.sections.grid.tables import cell_table, threshold_table
 from stacklab.report.sections.registry import csv_files, sections
+from stacklab.run.metrics import describe
 from stacklab.study.results.cell import Cell, SeedOutcome
 from stacklab.study.results.cells import Threshold
 from tests.report.conftest import MakeStudy, gridded_tree
@@ -42,6 +44,14 @@ def test_a_map_has_a_square_for_every_cell_and_frames_the_solved(make_study: Mak
     for side, names in ((axes.xaxis, ["2", "4"]), (axes.yaxis, ["1", "12"])):
         assert [tick.get_text() for tick in side.get_ticklabels()] == names, "and not the numbers of the places"
     assert plotly_panel(panel)["layout"]["xaxis"]["ticktext"] == ["2", "4"]
+
+
+def test_texts_name_the_metric_by_its_title(make_study: MakeStudy) -> None:
+    facts = grown(make_study)
+    section, figure = grid(facts), maps(facts)
+    assert facts.grid and section.lead and figure
+    for text in (section.lead, figure.caption):
+        assert describe(facts.grid.metric).title in text and facts.grid.metric not in text
 
 
 def test_steps_are_of_the_seeds_that_solved(make_study: MakeStudy) -> None:

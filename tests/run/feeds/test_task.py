@@ -69,12 +69,12 @@ def test_nothing_is_asked_of_positions_that_the_task_leaves_out() -> None:
 
 
 def test_the_validation_set_is_of_symbols_that_training_never_shows() -> None:
-    found = feed(spec(MATCHING))
-    trained = {int(token) for step in range(40) for token in found.batch(step).inputs[:, :2].ravel()}
-    held_out = {int(token) for token in found.sets["validation"].tokens_BT[:, :2].ravel()}
+    task_feed = feed(spec(MATCHING))
+    trained = {int(token) for step in range(40) for token in task_feed.batch(step).inputs[:, :2].ravel()}
+    held_out = {int(token) for token in task_feed.sets["validation"].tokens_BT[:, :2].ravel()}
     assert len(trained) == len(held_out) == 8
     assert not trained & held_out
-    seen = {int(token) for token in found.sets["train_probe"].tokens_BT[:, :2].ravel()}
+    seen = {int(token) for token in task_feed.sets["train_probe"].tokens_BT[:, :2].ravel()}
     assert seen == trained
 
 
@@ -82,7 +82,7 @@ def test_sets_and_batches_that_ask_nothing_are_refused() -> None:
     """Two strings of four templates: most sequences hold no string whose template came before."""
     strings = {"kind": "in-context-template-matching", "strings": 2}
     short = TaskData.model_validate({"task": strings, "probe": 1})
-    with pytest.raises(SpecError, match=r"data\.probe = 1: nothing is scored in so many sequences of "):
+    with pytest.raises(SpecError, match=r"data\.probe = 1: no position of these sequences of "):
         task_metrics(short)
     lone = spec(strings, train={"steps": 6, "batch_size": 1})
     with pytest.raises(DataError, match=r"step \d+: a batch of 1 has no target; raise train\.batch_size"):
@@ -98,9 +98,9 @@ def test_the_tuning_set_is_another_than_the_validation_set() -> None:
 
 def test_what_is_measured_agrees_with_the_slow_way() -> None:
     run = spec()
-    found, model = feed(run), build(run.model, seed=1).double()
-    drawn = found.sets["validation"]
-    measured = found.measure(model)
+    task_feed, model = feed(run), build(run.model, seed=1).double()
+    drawn = task_feed.sets["validation"]
+    measured = task_feed.measure(model)
     with torch.no_grad():
         logits_BV = model(torch.from_numpy(drawn.tokens_BT))[:, -1] @ model.head_weight_VD.T
     right = [int(row.argmax()) == want for row, want in zip(logits_BV, drawn.targets_BT[:, -1], strict=True)]

@@ -2,4 +2,6 @@
 
 reading: drop duplicates, split, encode, write. encode: records -> ids. manifest: counts, warnings, and the refusal of
 what cannot be trained on.
+
+Door: `reading`, for `data.prepare` alone. May import: the specs, sources and tokenizers of data, and base.
 """

@@ -1,5 +1,6 @@
 """Where records come from.
 
 Door: `source.open_source`, for every kind of source. readers: local files as rows. hub: data sets of the Hugging Face
-hub. columns: rows -> records. token_file: files of token ids.
+hub. columns: rows -> records. token_file: files of token ids. May import: the specs
+of data, its generated corpora, and base.
 """

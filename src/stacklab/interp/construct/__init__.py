@@ -1,4 +1,4 @@
-"""Models whose weights are written by hand, one file per construction.
+"""Models with hand-written weights, one file per construction.
 
 Door: `registry` (`CONSTRUCTIONS`, `blueprint`), `compile.compiled` (blueprint -> Transformer) and `verify.verify`
 (against the oracle). blueprint: residual subspaces, heads, layers. patterns: templates as points. Only compile and

@@ -1,7 +1,7 @@
-"""Weights written down by hand: a residual stream of named subspaces, and heads that read and write them. No torch.
+"""Hand-written weights: a residual stream of named subspaces, and heads that read and write them. No torch.
 
-A subspace is a run of coordinates of the residual stream, so different ones are orthogonal. A head says which subspaces
-its queries and keys read and what is moved from where to where; `compile.py` turns this into an ordinary model.
+A subspace is a range of coordinates of the residual stream, so different ones are orthogonal. A head states which
+subspaces its queries and keys read, and what it moves from one to another; `compile.py` makes an ordinary model of it.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from stacklab.tasks.protocol import Exercise
 
 Floats = NDArray[np.float64]
 Tables = Mapping[str, Floats]
-"""Subspace -> what each id (or position, slot, group) holds in it [rows, width]."""
+"""Subspace -> the content of each id (or position, slot, group) in it [rows, width]."""
 
 
 class Residual:
@@ -39,7 +39,7 @@ class Residual:
 
 @dataclass(frozen=True)
 class Term:
-    """A part of a score: weight x <what the query holds in `query`, form applied to what the key holds in `key`>.
+    """A part of a score: weight x <content of the query in `query`, form applied to the content of the key in `key`>.
 
     form: [width of query, width of key]; None is the identity.
     """
@@ -52,7 +52,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Move:
-    """What a head adds to `target`: `write` applied to `read` applied to the content of `source`.
+    """A head adds to `target`: `write` applied to `read` applied to the content of `source`.
 
     read: [R, width of source]; write: [width of target, R]. R coordinates pass through the head.
     """
@@ -63,11 +63,12 @@ class Move:
     write: Floats
 
     def part(self, start: int, step: int) -> "Move":
+        """Every `step`-th coordinate of the move, from `start` on."""
         return replace(self, read=self.read[start::step], write=self.write[:, start::step])
 
 
 def move(source: str, target: str, form: Floats) -> Move:
-    """`target` gains form^T times what stands in `source`; form is [width of source, width of target]."""
+    """Add form^T times the content of `source` to `target`; form is [width of source, width of target]."""
     rows, columns = form.shape
     if rows <= columns:
         return Move(source, target, np.eye(rows), form.T.copy())
@@ -81,7 +82,7 @@ def copy(source: str, target: str, width: int) -> Move:
 
 @dataclass(frozen=True)
 class Head:
-    """One head: its scores and what it moves. `says`: the same in words."""
+    """One head: its scores and its moves. says: a description of both."""
 
     says: str
     terms: tuple[Term, ...]
@@ -98,11 +99,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A model on paper.
+    """A complete construction, before it is compiled into a model.
 
-    positions: rows by position, or by slot where there is a `period`; groups: rows by group, of width as `positions`.
-    readout: what an id is compared with, by subspace; an id of zeros has the logit 0.
-    sharpness: the factor of the scores that decide; each construction states their gaps.
+    positions: rows by position, or by slot where there is a `period`. groups: rows by group, as wide as `positions`.
+    readout: the head's row of each id, by subspace; an id of zeros has the logit 0.
+    sharpness: factor of the deciding scores, whose gaps each construction states.
     """
 
     exercise: Exercise
@@ -128,7 +129,7 @@ def codes(count: int) -> Floats:
 
 
 def shared(layers: tuple[Layer, ...], heads: int | None) -> tuple[Layer, ...]:
-    """Each head as `heads` heads, None meaning one, that look alike and move a part of the coordinates each.
+    """Each head split into `heads` heads (None: one) with equal scores, each of which moves a part of the coordinates.
 
     Raises SpecError where there are fewer coordinates than heads.
     """
@@ -146,7 +147,7 @@ def _parts(head: Head, count: int) -> list[Head]:
     return [
         replace(
             head,
-            says=f"{head.says} (coordinates {index + 1}, {index + 1 + count}, ... of what it moves)",
+            says=f"{head.says} (coordinates {index + 1}, {index + 1 + count}, ... of the moved content)",
             moves=tuple(each.part(index, count) for each in head.moves),
         )
         for index in range(count)

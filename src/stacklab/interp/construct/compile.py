@@ -1,4 +1,4 @@
-"""A blueprint as the weights of an ordinary model: attention alone, no norms, scores not scaled."""
+"""Compiles a blueprint into the weights of an ordinary model: attention only, no norms, unscaled scores."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from stacklab.tasks.batch import Ids
 
 
 def model_spec(plan: Blueprint) -> ModelSpec:
-    """The stack that the blueprint needs: causal, `d_ff: 0`, an untied head, and as wide as its heads need."""
+    """The stack that the blueprint needs: causal, `d_ff: 0`, an untied head, and the width that its heads need."""
     counts = [len(layer.heads) for layer in plan.layers]
     return ModelSpec.model_validate(
         {
@@ -47,7 +47,7 @@ def compiled(plan: Blueprint, *, dtype: torch.dtype = torch.float32) -> Transfor
         parameter.zero_()
     _fill(model.token_embedding.weight, plan.residual, plan.tokens)
     if isinstance(model.position_embedding, FactoredRows):
-        assert plan.groups is not None, "a blueprint with a period says what its groups hold"
+        assert plan.groups is not None, "a blueprint with a period has groups"
         _fill(model.position_embedding.slot.weight, plan.residual, plan.positions)
         _fill(model.position_embedding.group.weight, plan.residual, plan.groups)
     elif isinstance(model.position_embedding, nn.Embedding):
@@ -77,7 +77,7 @@ def _fill_heads(block: Block, residual: Residual, heads: Sequence[Head]) -> None
     for number, head in enumerate(heads):
         at = 0
         for term in head.terms:
-            query, key = _reads(term, residual)
+            query, key = _term_weights(term, residual)
             here = slice(at, at + len(query))
             _assign(qkv_3HKD[0, number, here], residual.index(*term.query), query)
             _assign(qkv_3HKD[1, number, here], residual.index(*term.key), key)
@@ -94,8 +94,8 @@ def _assign(rows_KD: Tensor, columns: Ids, values: Floats) -> None:
     rows_KD[:, torch.from_numpy(columns)] = torch.from_numpy(np.ascontiguousarray(values)).to(rows_KD.dtype)
 
 
-def _reads(term: Term, residual: Residual) -> tuple[Floats, Floats]:
-    """What queries and keys read for a term, each [width of the query, its width]."""
+def _term_weights(term: Term, residual: Residual) -> tuple[Floats, Floats]:
+    """The weights of queries and keys for a term, each [width of the query, its width]."""
     queries, keys = len(residual.index(*term.query)), len(residual.index(*term.key))
     form = np.eye(queries) if term.form is None else term.form
     assert form.shape == (queries, keys), f"a form of {queries} by {keys} is needed, got {form.shape}"
@@ -103,12 +103,12 @@ def _reads(term: Term, residual: Residual) -> tuple[Floats, Floats]:
 
 
 def _width(plan: Blueprint, counts: Sequence[int]) -> int:
-    """The least d_model that holds the subspaces, that all numbers of heads divide, and whose heads are wide enough."""
+    """The least d_model that holds the subspaces, is divisible by all numbers of heads, and has wide enough heads."""
     step = math.lcm(*counts)
     needed = plan.residual.width
     for layer in plan.layers:
         for head in layer.heads:
-            scores = sum(len(_reads(term, plan.residual)[0]) for term in head.terms)
+            scores = sum(len(_term_weights(term, plan.residual)[0]) for term in head.terms)
             moved = sum(len(each.read) for each in head.moves)
             needed = max(needed, len(layer.heads) * max(scores, moved))
     return -(-needed // step) * step

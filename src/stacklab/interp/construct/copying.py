@@ -1,4 +1,4 @@
-"""Copying in one layer: every position copies what stands a fixed number of places before it."""
+"""Copying in one layer: every position copies the symbol a fixed number of positions before it."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require
 
 
 class Copying(Spec):
-    """Random symbols: which one stands `offset` places back? Every position with such a place has a target."""
+    """Random symbols: which symbol is `offset` positions back? Every position that has one has a target."""
 
     kind: Literal["copying"] = "copying"
     symbols: int = Field(default=16, ge=2, le=MOST)
@@ -66,7 +66,7 @@ def copying(task: Copying, *, sharpness: float, heads: int | None) -> Blueprint:
     """Scores depend on positions alone and differ by at least 2, times the sharpness."""
     ids, places = codes(task.vocab_size), codes(task.length)
     head = Head(
-        f"every position looks {task.offset} back and keeps what stands there",
+        f"every position attends to the position {task.offset} back and copies its symbol",
         (Term(("source",), ("here",), sharpness),),
         (copy("token", "copied", ids.shape[1]),),
     )

@@ -1,8 +1,8 @@
 """In-context template matching in three layers of one head: parse, copy the pattern of the string, match patterns.
 
-Parsing and copying decide by scores that differ by at least 2 (within a string, copying weighs places as 1 : 4 : 16),
-matching by scores that differ by at least 1, all times the sharpness. The stack: attention alone, causal, one head
-a layer or any number that share the moving, no norm, factored positions, read at the last symbol of each string.
+The deciding scores differ by at least 2 in parsing and copying (within a string, copying weights places as 1 : 4 : 16)
+and by at least 1 in matching, times the sharpness. The stack: attention only, causal, one head per layer or any number
+that share its moves, no norm, factored positions, read at the last symbol of each string.
 """
 
 import numpy as np
@@ -19,13 +19,13 @@ def in_context_template_matching(task: InContextTemplateMatching, *, sharpness: 
     ids, strings, places = codes(task.vocab_size), codes(task.strings), len(task.templates[0])
     same_string = Term(("string",), ("string",), sharpness)
     parsing = Head(
-        "every symbol looks at its equals in its own string, up to itself, and keeps where they stand",
+        "every symbol attends to its occurrences in its own string, up to itself, and stores their slots",
         (Term(("token",), ("token",), sharpness), same_string),
         (copy("slot", "parsed", places),),
     )
     copying = Head(
-        "the last symbol and the label look at the symbols of their own string, each with four times the weight of the "
-        "one before it, and take the string's pattern over",
+        "the last symbol and the label attend to the symbols of their own string, each with four times the weight of "
+        "the one before it, and store the string's pattern",
         (same_string, Term(("one",), ("rank",), 1.0)),
         (copy("parsed", "pattern", places),),
     )
@@ -33,7 +33,7 @@ def in_context_template_matching(task: InContextTemplateMatching, *, sharpness: 
     # The coordinates of a pattern have the sum 1, so no score is further from zero than the largest entry.
     labels_only = Term(("one",), ("label",), sharpness * (1 + float(np.abs(form).max())))
     matching = Head(
-        "the last symbol looks at the labels of earlier strings whose pattern is its own and takes their label over",
+        "the last symbol attends to the labels of earlier strings with its own pattern and copies their label",
         (Term(("pattern",), ("pattern",), sharpness, form), labels_only),
         (copy("token", "result", ids.shape[1]),),
     )

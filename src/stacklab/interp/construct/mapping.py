@@ -1,4 +1,4 @@
-"""Mapping in one layer: a table held by positions, in which every token looks itself up."""
+"""Mapping in one layer: positions hold a table, in which every token looks up its entry."""
 
 from typing import Literal
 
@@ -17,8 +17,8 @@ from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require
 class Mapping(Spec):
     """An arbitrary function from symbols to classes, fixed by `table_seed`: what is the class of each symbol?
 
-    The second half has targets; the positions of the first half are the memory, whatever stands there. Symbols are
-    codes of -1 and 1, of which an arbitrary function is not linear, so that no readout can do without the layer.
+    The second half has targets; the positions of the first half are the memory, whatever their tokens. Symbols
+    are codes of -1 and 1, on which an arbitrary function is not linear, so that a readout needs the layer.
     """
 
     kind: Literal["mapping"] = "mapping"
@@ -72,7 +72,7 @@ def mapping(task: Mapping, *, sharpness: float, heads: int | None) -> Blueprint:
     ids, entries = codes(task.vocab_size), codes(task.symbols)
     bits = entries.shape[1]
     head = Head(
-        "every token looks at the position that holds its entry in the table and takes its class over",
+        "every token attends to the position that holds its table entry and copies its class",
         (Term(("token",), ("entry",), sharpness), Term(("one",), ("is_entry",), sharpness)),
         (copy("value", "result", task.classes),),
     )

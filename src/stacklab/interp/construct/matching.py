@@ -1,4 +1,4 @@
-"""Matching in one layer: a token attends to the one that holds the same content in another subspace."""
+"""Matching in one layer: a token attends to the token with the same content in another subspace."""
 
 from typing import Literal
 
@@ -15,9 +15,9 @@ from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require
 
 
 class Matching(Spec):
-    """Question and answer in one token, several of them, then a question: what was its answer?
+    """Several tokens with a question and its answer each, then a question: what was its answer?
 
-    It is question answering with the copying already done.
+    This is question answering after its copying layer.
     """
 
     kind: Literal["matching"] = "matching"
@@ -77,8 +77,8 @@ class Matching(Spec):
 
 
 def matching(task: Matching, *, sharpness: float, heads: int | None) -> Blueprint:
-    """Scores compare a question with those that tokens hold, and differ by at least 2, times the sharpness; with two
-    questions by 1."""
+    """Scores compare the question with those in the tokens, and differ by at least 2 times the sharpness (1 with two
+    questions)."""
     questions, answers = codes(task.questions), codes(task.answers)
     pairs = task.questions * task.answers
     asks, holds = (np.zeros((task.vocab_size, questions.shape[1])) for _ in range(2))
@@ -88,7 +88,7 @@ def matching(task: Matching, *, sharpness: float, heads: int | None) -> Blueprin
     value[:pairs] = np.tile(answers, (task.questions, 1))
     readout[pairs + task.questions :] = answers
     head = Head(
-        "the question looks at the token that holds the same question and takes its answer over",
+        "the question attends to the token with the same question and copies its answer",
         (Term(("asks",), ("holds",), sharpness),),
         (copy("value", "result", answers.shape[1]),),
     )

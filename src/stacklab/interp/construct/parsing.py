@@ -1,4 +1,4 @@
-"""Parsing in one layer: every symbol attends to its equals in its own segment and keeps where they stand."""
+"""Parsing in one layer: every symbol attends to its occurrences in its own segment and stores their slots."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require
 
 
 class Parsing(Spec):
-    """Segments of random symbols: at which slots of its segment has a symbol stood so far, this one included?
+    """Segments of random symbols: at which slots of its segment has a symbol occurred so far, this one included?
 
     Every position has a target. The answer 1+3 names slots 1 and 3. Symbols recur in other segments, which must not
     count.
@@ -65,9 +65,9 @@ class Parsing(Spec):
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         name = {text: number for number, text in enumerate(self.names)}
-        return np.array([[name[self._stood(row, at)] for at in range(len(row))] for row in tokens_BT.tolist()])
+        return np.array([[name[self._slots(row, at)] for at in range(len(row))] for row in tokens_BT.tolist()])
 
-    def _stood(self, row: list[int], at: int) -> str:
+    def _slots(self, row: list[int], at: int) -> str:
         start = at - at % self.segment_length
         return "+".join(str(place - start + 1) for place in range(start, at + 1) if row[place] == row[at])
 
@@ -76,7 +76,7 @@ def parsing(task: Parsing, *, sharpness: float, heads: int | None) -> Blueprint:
     """Scores compare symbols and segments and differ by at least 2, times the sharpness."""
     ids, segments, sets = codes(task.vocab_size), codes(task.segments), task.sets
     head = Head(
-        "every symbol looks at its equals in its own segment, up to itself, and keeps where they stand",
+        "every symbol attends to its occurrences in its own segment, up to itself, and stores their slots",
         (Term(("token",), ("token",), sharpness), Term(("segment",), ("segment",), sharpness)),
         (copy("slot", "parsed", task.segment_length),),
     )

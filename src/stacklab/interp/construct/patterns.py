@@ -1,4 +1,4 @@
-"""The patterns of templates as points, as two layers of attention compute them, and how to tell them apart."""
+"""The patterns of templates as points, as two layers of attention compute them, and how to separate them."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def place_weights(places: int, *, ratio: float) -> Floats:
 def pattern_points(templates: tuple[str, ...], *, ratio: float) -> Floats:
     """[K, k] the point of each template.
 
-    Each place holds where its symbol stands so far: 1/n at the n places up to and including itself. The point is the
+    Each place marks the occurrences of its symbol so far: 1/n at its n places, itself included. The point is the
     mean of these over the places, weighted by `place_weights`.
 
     >>> pattern_points(("AA", "AB"), ratio=2).round(3).tolist()
@@ -31,16 +31,16 @@ def pattern_points(templates: tuple[str, ...], *, ratio: float) -> Floats:
 
 
 def nearest(points_KP: Floats) -> tuple[Floats, Floats]:
-    """Per point what a linear readout multiplies a vector with, and adds, so that the nearest point wins, by 1 or more
-    where the vector is one of the points."""
+    """Weights and biases of a linear readout, by point, for which the nearest point to a vector scores highest, by 1 or
+    more where the vector is one of the points."""
     apart_KK = np.square(points_KP[:, None] - points_KP).sum(axis=2)
     least = apart_KK[apart_KK > 0].min()
     return 2 * points_KP / least, -np.square(points_KP).sum(axis=1, keepdims=True) / least
 
 
 def comparison(points_KP: Floats) -> Floats:
-    """W [P, P] such that x^T W y is greater by 1 or more for y = x than for every other point y. Of all such W one
-    whose largest entry is least (a linear program).
+    """W [P, P] such that x^T W y is greater by 1 or more for y = x than for every other point y. Of all such W, one
+    whose largest entry is smallest (by a linear program).
 
     Raises SpecError where there is none.
     """
@@ -57,7 +57,7 @@ def comparison(points_KP: Floats) -> Floats:
     )
     if solved.status != 0:
         raise SpecError(
-            f"templates: no bilinear score tells these {len(points_KP)} patterns of {places} places apart, for any "
+            f"templates: no bilinear score separates these {len(points_KP)} patterns of {places} places, at any "
             "sharpness; use fewer templates"
         )
     return np.asarray(solved.x[:-1]).reshape(places, places)

@@ -1,8 +1,8 @@
 """Question answering in two layers: each answer copies the question before it; the last token attends to the copy of
 its question.
 
-Both scores that decide differ by at least 2, before they are multiplied by the sharpness. The stack: attention alone,
-causal, one head a layer or any number that share the moving, no norm, learned positions, read at the last position.
+The deciding scores of both layers differ by at least 2, times the sharpness. The stack: attention only, causal, one
+head per layer or any number that share its moves, no norm, learned positions, read at the last position.
 """
 
 import numpy as np
@@ -16,13 +16,13 @@ def question_answering(task: QuestionAnswering, *, sharpness: float, heads: int 
     bits, wide = ids.shape[1], places.shape[1]
     is_answer = np.where(np.arange(task.vocab_size) < task.questions, -1.0, 1.0)[:, None]
     copying = Head(
-        "every position looks at the one before it and keeps what stands there",
+        "every position attends to the one before it and copies its symbol",
         (Term(("before",), ("here",), sharpness),),
         (copy("token", "copied", bits),),
     )
-    # The first position sees itself alone and copies itself: a question, which must not be taken for an answer.
+    # The first position sees only itself and copies itself: a question, which must not count as an answer.
     matching = Head(
-        "the question at the end looks at the answer that copied the same question and takes it over",
+        "the question at the end attends to the answer that copied the same question and copies that answer",
         (Term(("token",), ("copied",), sharpness), Term(("one",), ("answer",), sharpness)),
         (copy("token", "result", bits),),
     )

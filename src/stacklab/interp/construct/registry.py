@@ -25,11 +25,11 @@ from stacklab.tasks.template_matching import TemplateMatching
 
 SHARPNESS = 16.0
 LONGEST = 1024
-"""The longest sequences whose attention can still be checked thousands of times."""
+"""The longest sequences, so that attention can be checked thousands of times."""
 
 
 class Entry(NamedTuple):
-    """The exercise, and build(exercise, sharpness=, heads=), where heads None means the fewest that suffice."""
+    """The exercise, and build(exercise, sharpness=, heads=), where heads None takes the fewest that suffice."""
 
     exercise: type[Any]
     build: Callable[..., Blueprint]
@@ -55,7 +55,7 @@ def blueprint(
     sharpness: float = SHARPNESS,
     heads: int | None = None,
 ) -> Blueprint:
-    """A construction for an exercise of these settings. Raises SpecError for what it cannot be built for."""
+    """A construction for an exercise with these settings. Raises SpecError for settings without one."""
     entry = find(name)
     if not math.isfinite(sharpness):
         raise SpecError(f"{name}: sharpness is {sharpness}; expected a finite number")

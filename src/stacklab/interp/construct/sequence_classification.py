@@ -1,12 +1,12 @@
-"""Sequence classification in one layer: each head adds up, over the places it looks at, what their symbols vote for.
+"""Sequence classification in one layer: each head sums the votes of the symbols at the places it attends to.
 
-The `?` holds nothing to compare, so a head's scores are one number per place and its output is a sum of one vector per
-symbol and place: the classes are read off features that are linear in them. H heads and V symbols make H (V - 1) + 1
-independent ones, which is how many sequences a one-layer stack of this kind can hold whatever their classes are. With a
-head for each place, a head sees one symbol and the features are all (place, symbol) pairs.
+The `?` has no content to compare, so a head's scores are one number per place, and its output is a sum of one vector
+per symbol and place: the classes are a linear readout of these features. H heads and V symbols make H (V - 1) + 1
+independent features, which is the number of sequences with arbitrary classes that such a stack can hold. With a head
+for each place, a head sees one symbol, and the features are all (place, symbol) pairs.
 
-The stack: attention alone, causal, no norm, learned positions, read at the `?`. How sharply a head leaves other places
-out only has to be known, since the votes are solved for with it; the sharpness is that of the heads' own places.
+The stack: attention only, causal, no norm, learned positions, read at the `?`. How sharply a head excludes other places
+only has to be known, since the votes are solved for with it; the sharpness is that of a head's own places.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ def sequence_classification(task: SequenceClassification, *, sharpness: float, h
     width, classes = task.vocab_size, task.classes
     layer = tuple(
         Head(
-            f"the ? looks at {_places(head, task, count)} and adds what the symbols there vote for",
+            f"the ? attends to {_places(head, task, count)} and adds the votes of the symbols there",
             (Term(("one",), ("look",), 1.0, np.eye(count)[[head]]),),
             (move("token", "votes", votes[head]),),
         )
@@ -46,7 +46,7 @@ def sequence_classification(task: SequenceClassification, *, sharpness: float, h
 
 
 def _scores(task: SequenceClassification, sharpness: float, heads: int) -> Floats:
-    """[T, H] head h looks at places h, h + H, h + 2 H, ..., each with half the weight of the one before."""
+    """[T, H] head h attends to places h, h + H, h + 2 H, ..., each with half the weight of the one before."""
     scores_TH = np.full((task.length, heads), -sharpness)
     for place in range(task.sequence_length):
         scores_TH[place, place % heads] = -np.log(2.0) * (place // heads)
@@ -54,7 +54,7 @@ def _scores(task: SequenceClassification, sharpness: float, heads: int) -> Float
 
 
 def _votes(task: SequenceClassification, scores_TH: Floats) -> Floats:
-    """[H, V, C] by least squares to 1 for the class and 0 for others. Raises SpecError where a sequence is misread."""
+    """[H, V, C] by least squares to 1 for the class and 0 for others. Raises SpecError for a misread sequence."""
     batch = task.draw(numpy_stream(0, "construct", "table"), task.sequences)
     share_TH = np.exp(scores_TH) / np.exp(scores_TH).sum(axis=0)
     present_NTV = np.eye(task.vocab_size)[batch.tokens_BT]

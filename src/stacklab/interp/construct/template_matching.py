@@ -1,8 +1,8 @@
-"""Template matching in two layers of one head: each symbol attends to its equals, the `?` collects.
+"""Template matching in two layers of one head: each symbol attends to its occurrences, the `?` collects their slots.
 
-Parsing decides by scores that differ by at least 2, times the sharpness. Collecting is not sharp: its weights 1 : 2 : 4
-are the differences of the scores, and keep apart which place said what. The stack: attention alone, causal, one
-head a layer or any number that share the moving, no norm, learned positions, read at the `?`.
+The deciding scores of parsing differ by at least 2, times the sharpness. Collecting is not sharp: its weights 1 : 2 : 4
+follow from the differences of its scores, and keep the places apart. The stack: attention only, causal, one head per
+layer or any number that share its moves, no norm, learned positions, read at the `?`.
 """
 
 import numpy as np
@@ -19,12 +19,12 @@ def template_matching(task: TemplateMatching, *, sharpness: float, heads: int | 
     ids, places = codes(task.vocab_size), task.length - 1
     points, shift = nearest(pattern_points(task.templates, ratio=RATIO))
     parsing = Head(
-        "every symbol looks at its equals up to itself and keeps where they stand",
+        "every symbol attends to its occurrences up to itself and stores their slots",
         (Term(("token",), ("token",), sharpness),),
         (copy("slot", "parsed", places),),
     )
     collecting = Head(
-        "the ? looks at all symbols, each with twice the weight of the one before it, and adds up what they kept",
+        "the ? attends to all symbols, each with twice the weight of the one before it, and sums the stored slots",
         (Term(("one",), ("rank",), 1.0),),
         (copy("parsed", "pattern", places),),
     )

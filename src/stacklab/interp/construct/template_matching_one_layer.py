@@ -1,12 +1,12 @@
 """Template matching in ONE layer, with many heads: why a claim about depth must state the number of heads.
 
-A softmax that weighs two symbols by a number assigned to each returns nearly the greater number. Less the plain mean of
+A softmax that weights two symbols by a number assigned to each returns nearly the greater number. Minus the mean of
 both, that is half their distance: 0 for equal symbols, about 1/2 or more for others. So a head per pair of places and a
-head per place test all equalities at once, and a linear readout does the rest. A template wins 1 for each pair that it
-says is equal, and loses 4 n times half the distance there, n being the number of pairs. One that says too much loses 2
-n or nearly so, and has won n at most; of the others, the true one has won most.
+head per place test all equalities at once, and a linear readout decides. A template gains 1 for each pair that it
+requires to be equal, and loses 4 n times half the distance there, where n is the number of pairs. A template that
+requires too much loses about 2 n and gains at most n; of the others, the true one gains most.
 
-The stack: attention alone, causal, no norm, learned positions, read at the `?`. Seen and unseen symbols alike.
+The stack: attention only, causal, no norm, learned positions, read at the `?`. Seen and unseen symbols alike.
 """
 
 from itertools import combinations
@@ -25,9 +25,9 @@ def template_matching_one_layer(task: TemplateMatching, *, sharpness: float, hea
     places, pairs = task.length - 1, _pairs(task)
     groups: list[tuple[int, ...]] = [(place,) for place in range(places)] + list(pairs)
     if heads not in (None, len(groups)):
-        raise SpecError(f"--heads {heads}: it takes {places} places + {len(pairs)} pairs = {len(groups)} heads")
+        raise SpecError(f"--heads {heads}: expected {places} places + {len(pairs)} pairs = {len(groups)} heads")
     value_V1 = _values(task)
-    # What lies outside a head's places must weigh nothing beside the least number of all.
+    # Places outside a head's must have no weight beside the least number of all.
     out = -sharpness * (2 + 2 * float(np.ptp(value_V1)))
     look_TG = np.full((task.length, len(groups)), out)
     for number, group in enumerate(groups):
@@ -47,7 +47,7 @@ def template_matching_one_layer(task: TemplateMatching, *, sharpness: float, hea
 
 
 def _pairs(task: TemplateMatching) -> tuple[Pair, ...]:
-    """The pairs of places that some template says are equal."""
+    """The pairs of places that some template requires to be equal."""
     wildcard_Kk = patterns(task.templates)
     return tuple(
         (i, j) for i, j in combinations(range(task.length - 1), 2) if (wildcard_Kk[:, i] == wildcard_Kk[:, j]).any()
@@ -67,22 +67,22 @@ def _head(group: tuple[int, ...], number: int, count: int, sharpness: float) -> 
     there = Term(("one",), ("look",), 1.0, unit)
     moves = (move("value", "result", unit),)
     if len(group) == 1:
-        return Head(f"the ? looks at place {group[0] + 1} and keeps the number there", (there,), moves)
+        return Head(f"the ? attends to place {group[0] + 1} and copies its number", (there,), moves)
     greater = Term(("one",), ("value",), sharpness)
-    says = f"the ? looks at the greater number of places {group[0] + 1} and {group[1] + 1} and keeps it"
+    says = f"the ? attends to the greater number at places {group[0] + 1} and {group[1] + 1} and copies it"
     return Head(says, (there, greater), moves)
 
 
 def _readout(task: TemplateMatching, pairs: tuple[Pair, ...]) -> tuple[Floats, Floats]:
-    """What each template multiplies the heads' findings with, and adds."""
+    """Weights and biases of the readout of each template on the heads' outputs."""
     places = task.length - 1
     weight_KG = np.zeros((len(task.templates), places + len(pairs)))
-    wants_K1 = np.zeros((len(task.templates), 1))
+    bias_K1 = np.zeros((len(task.templates), 1))
     for template, wildcard_k in enumerate(patterns(task.templates)):
         for number, (i, j) in enumerate(pairs):
             if wildcard_k[i] == wildcard_k[j]:
                 weight_KG[template, [i, j]] += 2.0 * len(pairs)
                 weight_KG[template, places + number] -= 4.0 * len(pairs)
-                wants_K1[template] += 1
-    # Every template gets 1 more, so that the right one exceeds ids that are no template.
-    return weight_KG, wants_K1 + 1
+                bias_K1[template] += 1
+    # Every template has 1 more, so that the right one exceeds ids that are not templates.
+    return weight_KG, bias_K1 + 1

@@ -1,4 +1,4 @@
-"""A construction checked against the oracle of its exercise."""
+"""Checks a construction against the oracle of its exercise."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ BATCH = 512
 
 
 class Verified(Spec):
-    """What a model answered on fresh sequences of a split, in float32.
+    """The answers of a model on fresh sequences of a split, in float32.
 
     margin: the smallest lead of the right answer's logit over all others, negative where an answer is wrong.
     changed: answers that differ in float64.
@@ -33,9 +33,9 @@ class Verified(Spec):
 
 
 def verify(plan: Blueprint, *, sequences: int, seed: int = 0) -> tuple[Verified, ...]:
-    """Every answer to `sequences` fresh sequences of each split, against the oracle, over all ids.
+    """Check every answer on `sequences` fresh sequences of each split against the oracle, over all ids.
 
-    Raises SpecError when they have no targets.
+    Raises SpecError when the sequences have no targets.
     """
     single, double = compiled(plan), compiled(plan, dtype=torch.float64)
     return tuple(_verify(plan, split, single, double, sequences=sequences, seed=seed) for split in plan.exercise.splits)
@@ -67,7 +67,7 @@ def _verify(
 
 
 def least_sharpness(build: Callable[[float], Blueprint], *, sequences: int, seed: int = 0) -> int | None:
-    """The least whole sharpness up to 64 whose answers in float32 are all right, on the same fresh sequences."""
+    """The least whole sharpness up to 64 with only right answers in float32, on the same sequences; or None."""
     for sharpness in range(1, 65):
         plan = build(float(sharpness))
         if all(_all_right(plan, split, sequences=sequences, seed=seed) for split in plan.exercise.splits):

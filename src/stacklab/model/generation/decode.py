@@ -1,4 +1,4 @@
-"""Generation: tokens as they come, until an end token, a count or the end of the context."""
+"""Generation: token by token, until an end token, a count or the end of the context."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from stacklab.model.transformer import Transformer
 
 
 class CachedForward:
-    """Prompts of any lengths and what is appended to them, one token a sequence at a time.
+    """Cached forward passes over prompts of any lengths and their continuations, one token per sequence at a time.
 
-    Shorter prompts are padded on the left. Padding is hidden from attention and from positions, so that the logits of a
-    sequence are those of the sequence alone, up to rounding. Memory is reserved once, for `steps` appended tokens.
+    Shorter prompts are padded on the left. Padding is excluded from attention and positions, so that the logits of a
+    sequence do not depend on the others, up to rounding. Memory is reserved once, for `steps` appended tokens.
     """
 
     def __init__(self, model: Transformer, prompts: Sequence[Sequence[int]], *, steps: int) -> None:
@@ -36,20 +36,20 @@ class CachedForward:
         self.seen = 0
 
     def begin(self) -> Tensor:
-        """logits_BV of what follows the prompts."""
+        """logits_BV after the prompts."""
         return self._advance(self.prompts_BT)
 
     def append(self, next_B: Tensor) -> Tensor:
-        """logits_BV of what follows once every sequence goes on with its next id."""
+        """logits_BV after one more id of every sequence."""
         return self._advance(next_B[:, None])
 
     def _advance(self, new_BT: Tensor) -> Tensor:
         queries_T = self.columns_S[self.seen : self.seen + new_BT.shape[1]]
         self.seen += new_BT.shape[1]
         keys_S = self.columns_S[: self.seen]
-        # Padding takes position 0, and a row whose context is full stays at its last position: neither is read.
+        # Padding is at position 0, and a row whose context is full stays at its last position; neither is used.
         positions_BT = (queries_T - self.start_B[:, None]).clamp(0, self.model.spec.context_length - 1)
-        # A padding query sees itself, lest its softmax be over nothing.
+        # A padding query sees itself, so that its softmax is defined.
         itself_TS = keys_S == queries_T[:, None]
         visible_BTS = ((keys_S <= queries_T[:, None]) & self.real_BS[:, None, : self.seen]) | itself_TS
         hidden_BTD = self.model(new_BT, decoding=Decoding(positions_BT, visible_BTS, self.caches))
@@ -60,7 +60,7 @@ Stop = Literal["end token", "token count", "context full"]
 
 
 class New(NamedTuple):
-    """What a step did to prompt `row`: a token, the reason why it goes no further, or a last token and the reason."""
+    """The outcome of a step for prompt `row`: a token, the reason for stopping, or a last token with the reason."""
 
     row: int
     token: int | None
@@ -69,7 +69,7 @@ class New(NamedTuple):
 
 @dataclass(frozen=True)
 class Continuation:
-    """The ids after a prompt, without the end token, and why there are no more."""
+    """The ids after a prompt, without the end token, and why generation stopped."""
 
     ids: list[int]
     stop: Stop
@@ -105,10 +105,10 @@ def stream(
 ) -> Iterator[New]:
     """The tokens after each prompt, step by step, rows in order within a step; each row stops exactly once.
 
-    A sequence stops before `end_id`, after `max_tokens` new tokens, or when prompt and new tokens fill the context and
-    one more is known, which is not fed back and so needs no position.
+    A sequence stops before `end_id`, after `max_tokens` new tokens, or when prompt and new tokens fill the context plus
+    one token, which is not fed back and so needs no position.
 
-    Raises SpecError for a model whose mask is not causal: what it says of a position depends on what follows it.
+    Raises SpecError for a model whose mask is not causal: its output at a position depends on later ones.
     """
     if not MASKS[model.spec.mask].causal:
         raise SpecError(
@@ -116,17 +116,17 @@ def stream(
             "depends on later ones; leave out prompts and problems, or make the mask causal"
         )
     if max_tokens < 1 or not all(prompts):
-        raise ValueError("give every prompt at least one token, and room for at least one new one")
+        raise ValueError("every prompt needs at least one token, and max_tokens must be at least 1")
     room = model.spec.context_length + 1
     limits = {row: _limit(room - len(prompt), max_tokens) for row, prompt in enumerate(prompts)}
-    yield from (New(row, None, why) for row, (tokens, why) in limits.items() if tokens == 0)
+    yield from (New(row, None, reason) for row, (tokens, reason) in limits.items() if tokens == 0)
     limits = {row: limit for row, limit in limits.items() if limit[0] > 0}
     if limits:
         yield from _steps(model, prompts, limits, end_id=end_id, sampling=sampling)
 
 
 def _limit(room: int, max_tokens: int) -> tuple[int, Stop]:
-    """The largest number of new tokens of a sequence, and why it ends there; `room`: how many its context allows."""
+    """The largest number of new tokens of a sequence, and the reason. room: the number that its context allows."""
     return (max_tokens, "token count") if max_tokens <= room else (max(room, 0), "context full")
 
 
@@ -138,20 +138,20 @@ def _steps(
     end_id: int | None,
     sampling: SamplingSpec,
 ) -> Iterator[New]:
-    """The tokens after the prompts that have a limit, which are continued together; see `stream`."""
+    """Continue the prompts that have a limit together; see `stream`."""
     rows = list(limits)
-    going = [prompts[row] for row in rows]
+    active = [prompts[row] for row in rows]
     steps = max(tokens for tokens, _ in limits.values())
-    sampler = Sampler(sampling, going, steps=steps)
-    forward = CachedForward(model, going, steps=steps - 1)
+    sampler = Sampler(sampling, active, steps=steps)
+    forward = CachedForward(model, active, steps=steps - 1)
     logits_BV = forward.begin()
     for step in range(steps):
         next_B = sampler.choose(logits_BV, step)
         for row, token in zip(rows, next_B.tolist(), strict=True):
             if row not in limits:
                 continue
-            last, why = limits[row]
-            stop: Stop | None = "end token" if token == end_id else why if step + 1 == last else None
+            last, reason = limits[row]
+            stop: Stop | None = "end token" if token == end_id else reason if step + 1 == last else None
             yield New(row, None if token == end_id else token, stop)
             if stop is not None:
                 del limits[row]

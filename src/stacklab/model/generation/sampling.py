@@ -1,4 +1,4 @@
-"""The next token from logits: temperature, top-k, top-p, and draws that belong to the prompt."""
+"""The next token from logits: temperature, top-k, top-p, and draws per prompt."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from stacklab.model.generation.sampling_spec import SamplingSpec
 class Sampler:
     """Chooses a token per row and step.
 
-    A row draws from the stream of (seed, its prompt, how many equal prompts came before it), one number a step: which
-    other prompts are in the batch, and in what order, does not move its draws.
+    A row draws from the stream of (seed, its prompt, number of equal prompts before it), one number per step: its draws
+    do not depend on the other prompts of the batch or their order.
     """
 
     def __init__(self, spec: SamplingSpec, prompts: Sequence[Sequence[int]], *, steps: int) -> None:
@@ -25,7 +25,7 @@ class Sampler:
             self.draws_BT = torch.from_numpy(_draws(spec.seed, prompts, steps))
 
     def choose(self, logits_BV: Tensor, step: int) -> Tensor:
-        """Ids [B] of one step, by the inverse of the cumulated probabilities, which float64 keeps apart.
+        """Ids [B] of one step, by inverting the cumulative distribution in float64.
 
         Raises CheckpointError for logits that are not finite.
         """
@@ -37,17 +37,17 @@ class Sampler:
         if self.spec.temperature == 0:
             return logits_BV.argmax(-1)
         logits_BV = logits_BV.double()
-        # With 0 for the highest it stays finite when divided by a temperature near 0, and only the others become -inf.
+        # With the highest at 0, it stays finite when divided by a temperature near 0; only the others become -inf.
         logits_BV = logits_BV - logits_BV.amax(-1, keepdim=True)
-        shares_BV = torch.softmax(warped(logits_BV, self.spec), -1)
-        sums_BV = shares_BV.cumsum(-1)
+        probabilities_BV = torch.softmax(warped(logits_BV, self.spec), -1)
+        sums_BV = probabilities_BV.cumsum(-1)
         draws_B1 = self.draws_BT[:, step, None].to(sums_BV.device) * sums_BV[:, -1:]
-        # The first id whose sum lies above the draw: never one without a share.
+        # The first id whose sum exceeds the draw: never one of probability 0.
         return torch.searchsorted(sums_BV, draws_B1, right=True)[:, 0]
 
 
 def warped(logits_BV: Tensor, spec: SamplingSpec) -> Tensor:
-    """Logits over the temperature, -inf where top-k and then top-p cut."""
+    """Logits divided by the temperature, -inf where top-k and then top-p cut."""
     logits_BV = logits_BV / spec.temperature
     if spec.top_k is not None:
         last_B1 = logits_BV.topk(min(spec.top_k, logits_BV.shape[-1])).values[:, -1:]

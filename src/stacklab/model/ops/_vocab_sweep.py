@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 TILE_V = 4096
-# A sum of exponentials in this range lost nothing to overflow or underflow: no shift by the maximum was needed.
+# In this range a sum of exponentials neither overflowed nor underflowed, so no shift by the maximum was needed.
 _SAFE_SUM = (1e-20, 1e20)
 
 
@@ -50,7 +50,7 @@ def log_normaliser_R(x_RD: Tensor, weight_VD: Tensor) -> Tensor:
 
 
 def add_weight_gradient(grad_weight_VD: Tensor, grad_logit_VR: Tensor, x_RD: Tensor, *, overwrite: bool) -> None:
-    """grad_weight += grad_logit @ x, tile by tile; `overwrite` spares the first chunk a fill with zeros."""
+    """grad_weight += grad_logit @ x, tile by tile; `overwrite` saves the first chunk a fill with zeros."""
     for tile in _tiles(grad_weight_VD.shape[0]):
         if overwrite:
             torch.mm(grad_logit_VR[tile], x_RD, out=grad_weight_VD[tile])

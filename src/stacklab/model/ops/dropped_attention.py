@@ -1,7 +1,7 @@
 """Masked attention with dropout on its probabilities, in pieces that fit the cache.
 
 torch's kernel keeps several [B, H, T, T] tensors per layer once dropout is on. Here a piece (some heads, a block of
-queries, and the keys which that block can see) is made, used and forgotten; the backward pass makes it again, mask
+queries, and the keys which that block can see) is computed, used and discarded; the backward pass recomputes it, mask
 included. Nothing of size T x T is held, and blocks that a causal mask or a window hides are never computed.
 """
 
@@ -44,7 +44,7 @@ def pieces(q_GTK: Tensor, p: float, seed: int, visibility: Visibility) -> Iterat
     """The pieces of one attention call, with the same masks whenever it is called with the same arguments."""
     groups, size, _ = q_GTK.shape
     masks = KeepMasks(p, seed, q_GTK.device)
-    # Other devices have no use for small pieces: they take all heads at once.
+    # Small pieces do not help other devices: they take all heads at once.
     heads = heads_at_once(size) if q_GTK.device.type == "cpu" else groups
     for first in range(0, groups, heads):
         last = min(first + heads, groups)
@@ -94,7 +94,7 @@ class _DroppedAttention(torch.autograd.Function):
             grad_score = torch.bmm(grad_o_GTK[piece.queries], v_GTK[piece.keys].transpose(1, 2))
             grad_score.mul_(piece.kept).sub_(row_sum_GT1[piece.queries]).mul_(probability)
             dropped = probability.mul_(piece.kept)
-            # Products into slices would be done head by head; whole ones, added afterwards, are done in one batch.
+            # Products written into slices would run head by head; whole products, added afterwards, run as one batch.
             grad_q_GTK[piece.queries] = torch.bmm(grad_score, k_GTK[piece.keys])
             grad_k_GTK[piece.keys] += torch.bmm(grad_score.transpose(1, 2), q_GTK[piece.queries])
             grad_v_GTK[piece.keys] += torch.bmm(dropped.transpose(1, 2), grad_o_GTK[piece.queries])
@@ -104,7 +104,7 @@ class _DroppedAttention(torch.autograd.Function):
 
 
 def _probabilities(q_GTK: Tensor, k_GTK: Tensor, piece: Piece, visibility: Visibility) -> Tensor:
-    """softmax(q k^T) of a piece, zero where a query must not see; `q_GTK` is scaled already."""
+    """softmax(q k^T) of a piece, zero at hidden keys; `q_GTK` is already scaled."""
     score = torch.bmm(q_GTK[piece.queries], k_GTK[piece.keys].transpose(1, 2))
     query, key = (
         torch.arange(part.start, part.stop, device=score.device) for part in (piece.queries[1], piece.keys[1])

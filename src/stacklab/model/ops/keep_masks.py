@@ -1,4 +1,4 @@
-"""Random keep-masks from a seed: which elements a dropout leaves in place."""
+"""Random keep-masks from a seed: which elements dropout keeps."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -16,7 +16,7 @@ def kept_share(p: float) -> float:
 
 
 class KeepMasks:
-    """A stream of boolean masks addressed by a seed; the same calls in the same order give the same masks.
+    """A stream of boolean masks addressed by a seed; the same calls in the same order return the same masks.
 
     On a CPU an element is dropped when a random 16-bit number falls below a threshold, which is several times cheaper
     than `bernoulli_`. Elsewhere a torch.Generator of the device draws.

@@ -1,10 +1,10 @@
 """Cross-entropy of a linear head without ever holding the full logits.
 
-The head of a large vocabulary costs three matrix products and, when done in the plain way, many passes over logits
-that do not fit in any cache. Here rows go through in chunks and, within a chunk, the vocabulary in tiles which stay in
-the cache from the product that makes them to the product that gives the gradient of x. The gradient of the weight
-needs the normaliser of the whole row, hence a second sweep over the chunk. Gradients are made in the forward pass,
-while the chunk is there.
+The head of a large vocabulary costs three matrix products and, in the plain implementation, many passes over
+logits that fit in no cache. Here rows are processed in chunks and, within a chunk, the vocabulary in tiles, which stay
+in the cache from the product that computes them to the product for the gradient of x. The gradient of the weight
+needs the normaliser of the whole row, hence a second sweep over the chunk. Gradients are computed in the forward pass,
+while the chunk is in memory.
 """
 
 from collections.abc import Iterator
@@ -79,9 +79,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         if ctx.gradients is None:
-            raise RuntimeError("linear_cross_entropy: backward called twice, but its gradients are handed over once")
+            raise RuntimeError(
+                "linear_cross_entropy: backward called twice, but its gradients are kept for one call only"
+            )
         grad_x_ND, grad_weight_VD = ctx.gradients
-        # Letting go of them makes the receiver their only owner, which spares a copy of hundreds of megabytes.
+        # Dropping them here makes the receiver their only owner, which saves a copy of hundreds of megabytes.
         ctx.gradients = None
         if grad_loss.item() != 1.0:
             grad_x_ND.mul_(grad_loss)
@@ -106,7 +108,7 @@ def _loss_and_gradients(
         loss += (sums.log_normaliser_R() - _target_logit_R(x_RD, weight_RD)).sum()
         per_row_R1 = (num_rows * sums.sum_R).reciprocal().unsqueeze(1)
         grad_x_ND[rows] = (sums.weighted_RD * per_row_R1).sub_(weight_RD, alpha=1 / num_rows)
-        # In units of the row's sum, the gradient of the logits is exp, less the whole sum at the target.
+        # In units of the row's sum, the gradient of the logits is exp, minus the whole sum at the target.
         exp_VR[target_R, torch.arange(len(target_R))] -= sums.sum_R
         add_weight_gradient(grad_weight_VD, exp_VR, x_RD * per_row_R1, overwrite=rows.start == 0)
     return (loss / num_rows).to(x_ND.dtype), grad_x_ND, grad_weight_VD

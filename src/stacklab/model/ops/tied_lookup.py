@@ -1,8 +1,7 @@
-"""Look rows up in a table that also serves as the head.
+"""Looks up rows in a table that is also the head.
 
-Plain autograd gives such a table two dense gradients and adds them: one from the head, one from the lookup, which is
-zero but for the rows of this batch. Here the head's gradient passes through the lookup, and those rows are added to it
-in place.
+Plain autograd adds two dense gradients for such a table: one from the head, one from the lookup, which is zero except
+for the rows of this batch. Here the head's gradient passes through the lookup, and those rows are added to it in place.
 """
 
 from typing import Any
@@ -16,7 +15,7 @@ from torch.autograd.function import once_differentiable
 def tied_lookup(weight_VD: Tensor, ids_BT: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the rows x_BTD and the table for the head to use, which must be used in place of `weight_VD`.
 
-    The gradient that reaches the returned table is overwritten, so nothing else may hold on to it.
+    The gradient that reaches the returned table is overwritten, so nothing else may keep it.
     """
     if not (torch.is_grad_enabled() and weight_VD.requires_grad):
         return F.embedding(ids_BT, weight_VD), weight_VD

@@ -1,14 +1,14 @@
-"""Models of other programs: their configs and tensors, both ways, exact or refused with a PortError.
+"""Models of other programs: their configs and tensors, read and written exactly or refused with a PortError.
 
 registry   form_for, form_named, form_of and the conversions, the door; FORMS lists the forms that are written
-form       Form: what a form is
-fields     a config read key by key, so that none is passed over
+form       Form: the format of a program
+fields     reads a config key by key, so that no key is ignored
 links      which of their tensors make up which of ours
 gpt2, gpt_neo, llama, own     forms that are read and written
 nanogpt, mingpt, llama2c      forms that are read
-register   our own class made known to transformers
+register   registers our own class with transformers
 configuration_stacklab, modeling_stacklab   our own class; both files travel with exported models
 
-Each form lists what it can express and refuses the rest. It imports base and the model floor; transformers in register
-and in the files that travel alone.
+Each form lists what it can express and refuses the rest. It imports base and the model floor, and transformers only in
+register and in the files that travel.
 """

@@ -6,14 +6,14 @@ from transformers import PreTrainedConfig
 
 
 class StacklabConfig(PreTrainedConfig):
-    """A decoder-only stack of which every layer may have its own heads, feed-forward width and window.
+    """A decoder-only stack whose layers may differ in heads, feed-forward width and window.
 
     layer_heads, layer_kv_heads, layer_d_ff, layer_windows, layer_scales: one value for each layer. A window of None is
     no window, a d_ff of 0 no feed-forward; scales multiply queries times keys.
     position: {"kind": "learned", "sinusoidal", "none", "factored" (with "period") or "rotary" (with "base")}.
     norm: "layer" or "rms"; norm_placement: "pre", "post" or "none".
-    identity_scale: None, or what multiplies the trained identity term of attention.
-    stack: the settings that stacklab made all this from; read by stacklab alone.
+    identity_scale: factor of the trained identity term of attention, or None.
+    stack: the stacklab settings from which the others were derived; read by stacklab only.
     """
 
     model_type = "stacklab"

@@ -1,4 +1,4 @@
-"""A config read key by key, so that none is passed over: each is used, known to do nothing here, or refused."""
+"""Reads a config key by key, so that no key is ignored: each is used, known to change nothing here, or refused."""
 
 import sys
 from collections.abc import Collection, Mapping
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 MOST_LAYERS = 10_000
 LARGEST = 2**24
-"""Largest size: above those of all known models, and products of two are still whole numbers of 64 bits."""
+"""Largest size: above those of all known models, and small enough that products of two fit into 64 bits."""
 
 HARMLESS = frozenset(
     {
-        # What a program wrote about itself, and how weights are stored.
+        # Metadata of the program, and how weights are stored.
         *(
             "_name_or_path",
             "model_type",
@@ -29,7 +29,7 @@ HARMLESS = frozenset(
             "torch_dtype",
             "_commit_hash",
         ),
-        # How the model was initialised, called and made to answer: not what it computes.
+        # How the model was initialised, called and run: not what it computes.
         *("initializer_range", "use_cache", "return_dict", "output_attentions", "output_hidden_states", "torchscript"),
         *("bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id"),
         *("attn_implementation", "_attn_implementation", "gradient_checkpointing", "keys_to_ignore_at_inference"),
@@ -47,14 +47,14 @@ HARMLESS = frozenset(
 
 
 class Fields:
-    """The keys of a config, taken one by one."""
+    """The keys of a config, read one by one."""
 
     def __init__(self, config: Mapping[str, Any], form: str) -> None:
         self._left = {key: value for key, value in config.items() if key not in HARMLESS}
         self._form = form
 
     def size(self, name: str, default: int | None = None, *, most: int = LARGEST) -> int:
-        """A whole number above 0. A config cannot make it up to fill the memory: at most `most`."""
+        """A whole number from 1 to `most`, so that a config cannot fill the memory."""
         value = self._take(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise self.wrong(name, value, "a whole number above 0")
@@ -70,7 +70,7 @@ class Fields:
         return self.finite(name, self._take(name, default))
 
     def finite(self, name: str, value: object) -> float:
-        """The value of that key, if it is a number that a float can hold."""
+        """The value as a float. Raises PortError for a value that is not a finite number."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
             raise self.wrong(name, value, "a finite number")
         return float(value)
@@ -82,25 +82,25 @@ class Fields:
         return value
 
     def choice(self, name: str, known: Mapping[str, T], default: str | None = None) -> T:
-        """Our word for theirs."""
+        """Our name for one of theirs."""
         value = self._take(name, default)
         if not isinstance(value, str) or value not in known:
             raise self.wrong(name, value, f"one of {', '.join(known)}")
         return known[value]
 
     def must(self, name: str, *allowed: object) -> None:
-        """A key that may only be absent or have a value that changes nothing."""
+        """Check a key that may only be absent or have a value that changes nothing."""
         if name in self._left and (value := self._left.pop(name)) not in allowed:
             raise self.wrong(name, value, " or ".join(map(shown, allowed)))
 
     def null_is_absent(self, *names: str) -> None:
-        """Keys for which the program itself takes null as if they were not there."""
+        """Drop keys that are null, for keys that the program itself then treats as absent."""
         for name in names:
             if self._left.get(name, "") is None:
                 del self._left[name]
 
     def value(self, name: str, default: list[Any]) -> Any:
-        """Any value, to be looked into."""
+        """Any value, which the caller checks."""
         return self._take(name, default)
 
     def optional(self, name: str) -> Any:
@@ -108,7 +108,7 @@ class Fields:
         return self._left.pop(name, None)
 
     def finish(self, harmless: Collection[str] = ()) -> None:
-        """Refuse what is left. The first keys every folder may have, and must not use, are checked here."""
+        """Refuse all other keys. Keys that any folder may have, but must not use, are checked here."""
         for name in ("is_encoder_decoder", "add_cross_attention", "tie_encoder_decoder", "use_bfloat16"):
             self.must(name, False)
         for name in ("pruned_heads", "per_layer_config", "quantization_config", "auto_map", "chunk_size_feed_forward"):
@@ -121,20 +121,20 @@ class Fields:
             )
 
     def wrong(self, name: str, value: object, wanted: str) -> PortError:
-        quoted = "nothing" if value is None else shown(value)
+        quoted = "missing or null" if value is None else shown(value)
         return PortError(f"config: {name} is {quoted}, expected {wanted} (a {self._form} model)")
 
     def _take(self, name: str, default: object) -> Any:
         if name not in self._left:
             return default
         if (value := self._left.pop(name)) is None:
-            # No other program reads null as its default, so no model is built on that guess.
+            # Other programs do not read null as their default, so it is not guessed here.
             raise PortError(f"config: {name} is null, expected a value or no such key (a {self._form} model)")
         return value
 
 
 def as_spec(fields: dict[str, Any]) -> ModelSpec:
-    """The stack with these fields. Raises PortError for sizes that make no stack."""
+    """The stack with these fields. Raises PortError for invalid ones."""
     try:
         return ModelSpec.model_validate(fields)
     except ValidationError as error:
@@ -142,11 +142,11 @@ def as_spec(fields: dict[str, Any]) -> ModelSpec:
 
 
 def read_stack(stack: object, place: str) -> ModelSpec:
-    """A stack as it was dumped. place: where it stands, for messages.
+    """A stack from its dump. place: its place in a file, for messages.
 
-    Raises PortError for what is none, has no vocabulary, or is too large to be meant.
+    Raises PortError for an invalid stack, one without a vocabulary, and one of implausible size.
     """
-    # Before it is validated, which makes every layer.
+    # Checked before validation, which expands every layer.
     if isinstance(stack, dict) and isinstance(depth := stack.get("num_layers"), int) and depth > MOST_LAYERS:
         raise PortError(f"{place}.num_layers is {shown(depth)}, expected at most {MOST_LAYERS}")
     try:
@@ -154,7 +154,7 @@ def read_stack(stack: object, place: str) -> ModelSpec:
     except ValidationError as error:
         raise PortError(f"{place}: {first_fault(error)}") from None
     if spec.vocab_size is None:
-        raise PortError(f"{place}.vocab_size is nothing, expected a whole number")
+        raise PortError(f"{place}.vocab_size is missing or null, expected a whole number")
     widest = max((layer.d_ff for layer in spec.layers), default=0)
     named = {name: getattr(spec, name) for name in ("vocab_size", "d_model", "context_length")} | {"d_ff": widest}
     for name, size in named.items():

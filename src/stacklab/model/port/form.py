@@ -1,4 +1,4 @@
-"""What a form of another program is: its config and its tensors, both ways."""
+"""Form: the format of another program, its config and its tensors, read and written."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ SETTINGS = {
     *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout", "norm", "init"),
     "parametrisation",
 }
-"""The fields of ModelSpec that every form writes, refuses by value, or may leave out since they act in training."""
+"""The fields of ModelSpec that every form writes, refuses by value, or may omit since they act in training only."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """A way to write a stack down, exact in both directions.
+    """A format for stacks, exact in both directions.
 
-    name: for --format and messages. model_type, architecture: as the config names them.
-    read: the stack of a config. Raises PortError for a key that is unknown or needs what a stack cannot do.
-    misfits: why a stack cannot be written so; empty when it can.
+    name: for --format and messages. model_type, architecture: their values in the config.
+    read: the stack of a config. Raises PortError for an unknown key or an unsupported value.
+    misfits: why a stack cannot be written in this form; empty when it can.
     write: the config of a stack that fits. links: the tensors of such a stack.
-    prefix: what most of its tensors start with, and folders of the bare model leave out.
-    ignored: endings of tensors that hold no weights. files: what else its folder carries.
+    prefix: prefix of most tensors, which folders of the bare model omit.
+    ignored: endings of tensors without weights. files: further files of the folder.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Form:
 
 
 def common_misfits(spec: ModelSpec) -> list[str]:
-    """What no stock class can do, whatever its form."""
+    """The misfits that all stock classes share."""
     faults = unknown_settings(spec)
     for name, values in (
         ("num_heads", {layer.num_heads for layer in spec.layers}),
@@ -75,17 +75,17 @@ def common_misfits(spec: ModelSpec) -> list[str]:
 
 
 def expected(name: str, value: object, wanted: object) -> list[str]:
-    """One misfit, or none."""
+    """A misfit unless the value is the wanted one."""
     return [] if value == wanted else [f"{name} is {value}, not {wanted}"]
 
 
 def one_of(name: str, value: str, allowed: Collection[str]) -> list[str]:
-    """One misfit, or none."""
+    """A misfit unless the value is allowed."""
     return [] if value in allowed else [f"{name} is {value}, not {' or '.join(allowed)}"]
 
 
 def unknown_settings(spec: ModelSpec) -> list[str]:
-    """Settings of a stack that no form knows of, unless they have their defaults."""
+    """Misfits for settings outside SETTINGS that differ from their defaults."""
     return [
         f"{name} is {getattr(spec, name)}"
         for name, field in type(spec).model_fields.items()

@@ -1,6 +1,6 @@
 """GPT-2 as transformers writes it (GPT2LMHeadModel): fused queries, keys and values, matrices as inputs by outputs.
 
-Radford et al. 2019. Every linear map and norm has a bias; zeros stand for those that a stack has not.
+Radford et al. 2019. Every linear map and norm has a bias; those that a stack lacks are written as zeros.
 """
 
 from typing import Any
@@ -19,17 +19,17 @@ THEIR_ACTIVATIONS = {
     "silu": "silu",
     "swish": "silu",
 }
-"""Names of transformers; of two names for the same function the first is written."""
+"""Names in transformers -> ours; of two names for the same function, the first is written."""
 
 HARMLESS = (
-    # Unused, of other heads than the language model's, or of training alone.
+    # Unused, for other heads than the language model's, or for training alone.
     *("n_ctx", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels"),
     *("summary_first_dropout", "reorder_and_upcast_attn", "embd_pdrop"),
 )
 
 
 def their_activation(ours: str) -> str:
-    """Their name of one of our activations."""
+    """Their name for one of our activations."""
     return next(theirs for theirs, known in THEIR_ACTIVATIONS.items() if known == ours)
 
 
@@ -63,7 +63,7 @@ def misfits(spec: ModelSpec) -> list[str]:
 
 
 def plain_misfits(spec: ModelSpec) -> list[str]:
-    """What neither GPT-2 nor GPT-Neo has."""
+    """The misfits that GPT-2 and GPT-Neo share."""
     layers = spec.layers
     return [
         *expected("position", spec.position.kind, "learned"),
@@ -75,7 +75,7 @@ def plain_misfits(spec: ModelSpec) -> list[str]:
 
 
 def window_misfits(spec: ModelSpec) -> list[str]:
-    """What a form without windows cannot do."""
+    """The misfits of a form without windows."""
     windows = sorted({layer.window for layer in spec.layers if layer.window is not None})
     return [f"window is {', '.join(map(str, windows))}, not none"] if windows else []
 
@@ -99,7 +99,7 @@ def write(spec: ModelSpec) -> dict[str, Any]:
 
 
 def gpt_links(spec: ModelSpec, *, turned: bool, biases: bool = True) -> list[Link]:
-    """The tensors of GPT-2 and of those who took over its names. biases: whether maps and norms have one."""
+    """The tensors of GPT-2 and of programs that share its names. biases: whether maps and norms have biases."""
     width, vocab = spec.d_model, spec.vocab_size or 0
     links = [
         Link("token_embedding.weight", ("transformer.wte.weight",), (vocab, width)),

@@ -1,6 +1,6 @@
-"""GPT-Neo as transformers writes it (GPTNeoForCausalLM): scores are not scaled, some layers see a window only.
+"""GPT-Neo as transformers writes it (GPTNeoForCausalLM): scores are not scaled, some layers have a window.
 
-Black et al. 2021. Queries, keys and values are maps of their own and have no bias.
+Black et al. 2021. Queries, keys and values have separate maps without biases.
 """
 
 from collections.abc import Sequence

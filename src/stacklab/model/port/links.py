@@ -1,4 +1,4 @@
-"""Which tensors of another form make up which of ours, and the copying in both directions."""
+"""Links between our tensors and those of another form, and conversion in both directions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 
 EXACT_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-"""Held by float32 without rounding."""
+"""Dtypes that float32 represents without rounding."""
 SHOWN = 3
 
 
@@ -20,7 +20,7 @@ SHOWN = 3
 class Link:
     """One of our tensors and those of the other form that make it up, stacked by rows.
 
-    shape: shape of our tensor. rows: how many rows each of theirs has, when there are several.
+    shape: shape of our tensor. rows: number of rows of each of theirs, when there are several.
     turned: theirs are transposed (inputs by outputs).
     """
 
@@ -52,7 +52,7 @@ class Link:
 
 
 def own_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
-    """Our tensors of a stack."""
+    """Names and shapes of our tensors of a stack."""
     with torch.device("meta"):
         return {name: tuple(value.shape) for name, value in Transformer(spec).named_parameters()}
 
@@ -60,8 +60,7 @@ def own_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
 def to_ours(links: Sequence[Link], tensors: Mapping[str, Tensor], *, where: str) -> dict[str, Tensor]:
     """Our tensors, in float32.
 
-    Raises PortError naming tensors that are missing, that nothing here stands for, of another shape or dtype, or not
-    finite.
+    Raises PortError naming tensors that are missing, unknown, of another shape or dtype, or not finite.
     """
     shapes = dict(part for link in links for part in link.parts)
     _check_names(shapes.keys(), tensors.keys(), where)
@@ -71,25 +70,25 @@ def to_ours(links: Sequence[Link], tensors: Mapping[str, Tensor], *, where: str)
 
 
 def to_theirs(links: Sequence[Link], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Their tensors. A bias that their form has and ours lacks is zeros, which adds nothing."""
+    """Their tensors. A bias that their form has and ours lacks is written as zeros."""
     known = {link.ours for link in links}
     assert ours.keys() <= known, sorted(ours.keys() - known)
-    made: dict[str, Tensor] = {}
+    theirs: dict[str, Tensor] = {}
     for link in links:
         if link.ours not in ours:
             assert link.ours.endswith(".bias"), link.ours
-        made |= link.split(ours.get(link.ours, torch.zeros(link.shape)).detach())
-    return made
+        theirs |= link.split(ours.get(link.ours, torch.zeros(link.shape)).detach())
+    return theirs
 
 
-def _check_names(wanted: Iterable[str], given: Iterable[str], where: str) -> None:
-    wanted, given = set(wanted), set(given)
-    if missing := sorted(wanted - given):
-        raise PortError(f"{where}: lacks {_listed(missing)}; expected {len(wanted)} tensors, found {len(given)}")
-    if extra := sorted(given - wanted):
+def _check_names(expected: Iterable[str], present: Iterable[str], where: str) -> None:
+    expected, present = set(expected), set(present)
+    if missing := sorted(expected - present):
+        raise PortError(f"{where}: lacks {_listed(missing)}; expected {len(expected)} tensors, found {len(present)}")
+    if extra := sorted(present - expected):
         raise PortError(
             f"{where}: has {_listed(extra)}, which this architecture does not use; a model that uses more cannot be "
-            "brought in exactly"
+            "imported exactly"
         )
 
 
@@ -103,7 +102,7 @@ def _check(name: str, tensor: Tensor, shape: tuple[int, ...], where: str) -> Non
 
 
 def check_finite(name: str, tensor: Tensor, *, where: str) -> None:
-    """Raises PortError for numbers from which no next token follows."""
+    """Raises PortError for numbers that are NaN or infinite."""
     if wrong := int((~tensor.isfinite()).sum()):
         raise PortError(
             f"{where}: {name} has {wrong} of {tensor.numel()} numbers that are NaN or infinite; the model is damaged "

@@ -1,7 +1,7 @@
 """Llama as transformers writes it (LlamaForCausalLM): RMSNorm, rotary positions, gated feed-forward, shared keys.
 
-Touvron et al. 2023 (arXiv 2302.13971, 2307.09288). Its rotary positions pair number i of a head with i + K / 2, as
-ours do.
+Touvron et al. 2023 (arXiv 2302.13971, 2307.09288). Its rotary positions pair number i of a head with i + K / 2, like
+ours.
 """
 
 from typing import Any
@@ -75,7 +75,7 @@ def write(spec: ModelSpec) -> dict[str, Any]:
         "hidden_act": their_activation(spec.activation),
         "rms_norm_eps": spec.norm.epsilon,
         "rope_parameters": {"rope_type": "default", "rope_theta": spec.position.base},
-        # Older versions of transformers, and llama.cpp's converter, look for it here.
+        # Older versions of transformers, and llama.cpp's converter, read it here.
         "rope_theta": spec.position.base,
         "attention_bias": _attention_bias(spec),
         "mlp_bias": spec.linear_bias.feed_forward,
@@ -111,7 +111,7 @@ def links(spec: ModelSpec) -> list[Link]:
 
 
 def _base(fields: Fields) -> float:
-    """The base of the rotary positions, from where each version of transformers keeps it. Scaled ones are refused."""
+    """The base of the rotary positions, from the key of any version of transformers. Scaled positions are refused."""
     base = older = fields.optional("rope_theta")
     for name in ("rope_scaling", "rope_parameters"):
         match value := fields.optional(name):
@@ -127,7 +127,7 @@ def _base(fields: Fields) -> float:
 
 
 def _attention_bias(spec: ModelSpec) -> bool:
-    """Theirs have it on all four maps or on none; zeros stand for those that a stack has not."""
+    """Whether to write biases: Llama has them on all four maps or on none; missing ones are zeros."""
     return spec.linear_bias.query_key_value or spec.linear_bias.output
 
 

@@ -1,7 +1,7 @@
 """llama2.c's model.bin (github.com/karpathy/llama2.c), in its first, legacy version.
 
 The model is Llama's. Its rotary positions pair the numbers 2i and 2i + 1 of a head; ours pair i and i + K / 2, so the
-rows of queries and keys are put in another order, which changes no score.
+rows of queries and keys are reordered, which changes no score.
 """
 
 import math
@@ -17,7 +17,7 @@ from stacklab.model.spec import ModelSpec
 
 HEADER = struct.Struct("<7i")
 MAGIC = 0x616B3432
-"""Opens files of later versions; the legacy form has none."""
+"""The start of files of later versions; legacy files have none."""
 FLOAT_BYTES = 4
 EPSILON = 1e-5
 """Epsilon of the norms, fixed in run.c."""
@@ -26,8 +26,8 @@ DELIMITER = 1
 
 
 def read(raw: bytes) -> tuple[ModelSpec, dict[str, Tensor]]:
-    """(stack, our tensors) of a model.bin's bytes. Raises PortError when the file is of another kind or size, or has
-    numbers that are not finite."""
+    """(stack, our tensors) of a model.bin's bytes. Raises PortError for another kind or size of file, and for numbers
+    that are not finite."""
     if len(raw) < HEADER.size:
         raise PortError(f"{len(raw)} bytes, shorter than the header of a llama2.c model")
     header = HEADER.unpack_from(raw)
@@ -39,7 +39,7 @@ def read(raw: bytes) -> tuple[ModelSpec, dict[str, Tensor]]:
     width, d_ff, layers, heads, kv_heads, vocab, context = header
     sizes = (width, d_ff, layers, heads, kv_heads, abs(vocab), context)
     if not all(0 < size <= LARGEST for size in sizes) or layers > MOST_LAYERS:
-        raise PortError(f"not a llama2.c model (its header is {header}), nor another that is known here")
+        raise PortError(f"not a llama2.c model (its header is {header}), nor another known model file")
     spec = as_spec(
         {
             "vocab_size": abs(vocab),
@@ -65,7 +65,7 @@ def read(raw: bytes) -> tuple[ModelSpec, dict[str, Tensor]]:
 
 
 def _parts(spec: ModelSpec, raw: bytes) -> dict[str, Tensor]:
-    """The file's tensors, in its order. `turns` are tables of cosines and sines, which are computed instead."""
+    """The file's tensors, in its order. `turns` are tables of cosines and sines, which stacklab computes."""
     width, layers, layer = spec.d_model, spec.num_layers, spec.layers[0]
     head = width // layer.num_heads
     shapes: dict[str, tuple[int, ...]] = {

@@ -1,7 +1,7 @@
-"""minGPT's model (github.com/karpathy/minGPT, mingpt/model.py): nanoGPT's with a head of its own and tanh GELU.
+"""minGPT's model (github.com/karpathy/minGPT, mingpt/model.py): nanoGPT's with an untied head and tanh GELU.
 
 It is read from a JSON file of {config, tensor name: {shape, dtype, data}}, as web pages that draw such models keep
-them (github.com/bbycroft/llm-viz), with little-endian float32 in base64; and from a folder of minGPT's own, whose
+them (github.com/bbycroft/llm-viz), with little-endian float32 in base64; and from a folder of minGPT, whose
 config.json has the section `model` and whose weights are in model.pt.
 """
 
@@ -50,7 +50,7 @@ def links(spec: ModelSpec) -> list[Link]:
 
 
 def tensors(content: Mapping[str, Any], *, where: str) -> dict[str, Tensor]:
-    """The tensors of a JSON file. Raises PortError for an entry that is none."""
+    """The tensors of a JSON file. Raises PortError for an entry that is not a tensor."""
     return {name: _tensor(cut(name), value, where) for name, value in content.items() if name != "config"}
 
 

@@ -25,12 +25,12 @@ KNOWN = {
     "norm_placement": ("pre", "post", "none"),
     "activation": tuple(ACTIVATIONS),
 }
-"""Kinds that this file computes. Another one is refused rather than taken for one of these."""
+"""Kinds that this file computes; any other is refused."""
 
 
 def check(config: StacklabConfig) -> None:
-    given = {name: getattr(config, name) for name in KNOWN} | {"position": config.position["kind"]}
-    for name, kind in given.items():
+    kinds = {name: getattr(config, name) for name in KNOWN} | {"position": config.position["kind"]}
+    for name, kind in kinds.items():
         if kind not in KNOWN[name]:
             raise ValueError(f"config: {name} is {kind!r}, expected one of {', '.join(KNOWN[name])}")
 
@@ -209,7 +209,7 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
 
     @staticmethod
     def _seen(places: torch.Tensor, mask: torch.Tensor | None, window: int | None) -> torch.Tensor:
-        """[B or 1, 1, T, S]: which keys each query sees. A query that is padding sees itself, so that it has a sum."""
+        """[B or 1, 1, T, S]: which keys each query sees. A padding query sees itself: its softmax exists."""
         keys = torch.arange(int(places[-1]) + 1, device=places.device)
         back = places[:, None] - keys
         seen = back >= 0 if window is None else (back >= 0) & (back < window)

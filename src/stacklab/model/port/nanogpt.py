@@ -1,7 +1,7 @@
 """nanoGPT's model (github.com/karpathy/nanoGPT, model.py): GPT-2's names, matrices as outputs by inputs, exact GELU.
 
-Its checkpoints describe the model in `model_args`. The form is read, not written: nanoGPT reads GPT-2
-folders by itself.
+Its checkpoints describe the model in `model_args`. The form is read, not written, since nanoGPT
+reads GPT-2 folders.
 """
 
 from stacklab.model.port.fields import Fields, as_spec
@@ -11,7 +11,7 @@ from stacklab.model.port.links import Link
 from stacklab.model.spec import ModelSpec
 
 COMPILED = "_orig_mod."
-"""What torch.compile puts before the names of a model's tensors."""
+"""The prefix that torch.compile adds to the names of tensors."""
 IGNORED = (".attn.bias",)
 
 

@@ -1,7 +1,7 @@
-"""The form of our own, for stacks that no stock class can express: per-layer heads and widths, other norms, biases.
+"""Our own form, for stacks that no stock class can express: per-layer heads and widths, other norms, biases.
 
-Its folder carries the two files that transformers needs to open it (`auto_map`); register.py
-registers the same class for a process that has stacklab.
+Its folder contains the two files that transformers needs to open it (`auto_map`); register.py registers the same class
+in a process that has stacklab.
 """
 
 from itertools import chain
@@ -54,7 +54,7 @@ EXPRESSED = {
     "attention_scale": ("inverse_sqrt", "none"),
     "parametrisation.kind": ("standard", "mup"),
 }
-"""The kinds that modeling_stacklab.py computes, by field. What is not listed here is not written."""
+"""The kinds that modeling_stacklab.py computes, by field. Any other is refused."""
 
 
 def misfits(spec: ModelSpec) -> list[str]:
@@ -96,7 +96,7 @@ def write(spec: ModelSpec) -> dict[str, Any]:
 
 
 def links(spec: ModelSpec) -> list[Link]:
-    """Names and shapes are ours."""
+    """Our tensors, with equal names and shapes."""
     return [Link(name, (name,), shape) for name, shape in own_shapes(spec).items()]
 
 

@@ -1,4 +1,4 @@
-"""Our own class made known to transformers, so that exported folders open without running the code they carry."""
+"""Registers our own class with transformers, so that exported folders open without running the code in them."""
 
 
 def register() -> None:

@@ -1,4 +1,4 @@
-"""The forms of model folders, by name and by what a config says."""
+"""The forms of model folders, by name and by config."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from stacklab.model.port.own import OWN
 from stacklab.model.spec import ModelSpec
 
 FORMS: tuple[Form, ...] = (GPT_NEO, GPT2, LLAMA, OWN)
-"""The most stock ones first: where two are exact, the first is written."""
+"""Most widely supported first: where several are exact, the first is written."""
 
 HEAD, TABLE = "lm_head.weight", "token_embedding.weight"
 
@@ -30,7 +30,7 @@ def form_named(name: str) -> Form:
 
 
 def form_for(spec: ModelSpec) -> Form:
-    """The most stock form that is exact. Raises PortError when there is none, with what does not fit the last."""
+    """The first of FORMS that is exact. Raises PortError when there is none, with the misfits of the last."""
     for form in FORMS:
         if not form.misfits(spec):
             return form
@@ -61,29 +61,29 @@ def form_of(config: Config) -> Form:
 
 
 def import_tensors(form: Form, spec: ModelSpec, tensors: Mapping[str, Tensor], *, where: str) -> dict[str, Tensor]:
-    """Our tensors of a folder's. Raises PortError naming those that are missing, too many, or of a wrong shape."""
-    given = {name: value for name, value in tensors.items() if not name.endswith(form.ignored or ("\0",))}
-    if form.prefix and not any(name.startswith(form.prefix) for name in given):
-        given = {name if name == HEAD else form.prefix + name: value for name, value in given.items()}
-    head = given.pop(HEAD, None) if spec.tie_embeddings else None
-    if len(given) < spec.num_layers:
-        raise PortError(f"{where}: holds {len(given)} tensors, too few for the {spec.num_layers} layers of its config")
-    ours = to_ours(form.links(spec), given, where=where)
+    """Our tensors, from those of a folder. Raises PortError for missing or unknown ones, and for wrong shapes."""
+    named = {name: value for name, value in tensors.items() if not name.endswith(form.ignored or ("\0",))}
+    if form.prefix and not any(name.startswith(form.prefix) for name in named):
+        named = {name if name == HEAD else form.prefix + name: value for name, value in named.items()}
+    head = named.pop(HEAD, None) if spec.tie_embeddings else None
+    if len(named) < spec.num_layers:
+        raise PortError(f"{where}: holds {len(named)} tensors, too few for the {spec.num_layers} layers of its config")
+    ours = to_ours(form.links(spec), named, where=where)
     if head is not None and not (head.shape == ours[TABLE].shape and head.float().equal(ours[TABLE])):
         raise PortError(
             f"{where}: {HEAD} differs from the token table, which its config ties it to (tie_word_embeddings); "
-            "set that to false in config.json if the head is a table of its own"
+            "set that to false in config.json if the head has its own table"
         )
     return ours
 
 
 def export_tensors(form: Form, spec: ModelSpec, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A folder's tensors of ours."""
+    """A folder's tensors, from ours."""
     return to_theirs(form.links(spec), ours)
 
 
 def config_of(form: Form, spec: ModelSpec) -> dict[str, Any]:
-    """The whole config.json of a stack, but for the ids of markers."""
+    """The config.json of a stack, without the ids of markers."""
     return {
         "model_type": form.model_type,
         "architectures": [form.architecture],

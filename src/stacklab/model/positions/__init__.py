@@ -1,8 +1,8 @@
-"""What tells the positions of a sequence apart.
+"""Positional encodings: what distinguishes the positions of a sequence.
 
-kind       PositionKind: what every kind says of itself. No torch in this block
+kind       PositionKind: what every kind declares. No torch in this block
 kinds      the kinds, and Position, the type of ModelSpec.position
-build      BUILDERS, the torch side by kind; position_rows and positions_in_attention, the door for models
+build      BUILDERS, the torch modules by kind; position_rows and positions_in_attention, the door for models
 rows       modules that add rows to the token embeddings
 rotation   rotary positions
 

@@ -1,4 +1,4 @@
-"""The torch side of each kind of positions: one entry of BUILDERS per kind."""
+"""The torch modules of each kind of positions: one entry of BUILDERS per kind."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
@@ -19,19 +19,19 @@ from stacklab.model.positions.rows import FactoredRows, Sinusoids
 
 
 class InAttention(Protocol):
-    """Positions that act in attention, in a layer of given heads."""
+    """Positions that act in the attention of a layer."""
 
     def __call__(self, q_BTHK: Tensor, k_BTGK: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Queries and keys, changed by their positions: [T], or [B, T] where every sequence has its own.
 
-        Heads stand behind positions, as the linear map gives them: what is made of queries in this order can be merged
-        without a copy.
+        Heads come after positions, as the linear map returns them, so that results in this order can be merged without
+        a copy.
         """
         ...
 
 
 class Heads(NamedTuple):
-    """The heads of a layer. scale: what their scores are multiplied by."""
+    """The heads of a layer. scale: factor of their scores."""
 
     num_heads: int
     head_size: int
@@ -39,10 +39,10 @@ class Heads(NamedTuple):
 
 
 class Builder(NamedTuple):
-    """What a kind of positions is made of.
+    """The torch modules of a kind of positions.
 
-    rows: from the kind, the context length and d_model, the module that takes positions to rows.
-    in_attention: from the kind and the heads of a layer, what changes its queries and keys.
+    rows: makes, from the kind, the context length and d_model, the module from positions to rows.
+    in_attention: makes, from the kind and the heads of a layer, the function that changes its queries and keys.
     """
 
     rows: Callable[[Any, int, int], nn.Module] | None = None
@@ -61,7 +61,7 @@ BUILDERS: dict[type[PositionKind], Builder] = {
 
 
 def position_rows(position: PositionKind, *, context_length: int, d_model: int) -> nn.Module | None:
-    """The module from positions to the rows that are added; None for a kind that adds none.
+    """The module from positions to the rows that are added; None for a kind without rows.
 
     Raises SpecError for a kind without a builder.
     """
@@ -70,7 +70,7 @@ def position_rows(position: PositionKind, *, context_length: int, d_model: int) 
 
 
 def positions_in_attention(position: PositionKind, heads: Heads) -> InAttention | None:
-    """What changes the queries and keys of a layer; None for a kind that leaves them alone.
+    """The function that changes the queries and keys of a layer; None for a kind that does not.
 
     Raises SpecError for a kind without a builder.
     """

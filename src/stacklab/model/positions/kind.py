@@ -1,4 +1,4 @@
-"""What every kind of positions says of itself. No torch here."""
+"""What every kind of positions declares. No torch here."""
 
 from typing import Any, ClassVar, Self
 
@@ -6,15 +6,15 @@ from stacklab.base.spec import Spec
 
 
 class PositionKind(Spec):
-    """A kind of positions: what lets a stack tell the positions of a sequence apart.
+    """A kind of positions: how a stack distinguishes the positions of a sequence.
 
-    The settings of a kind are its fields. What a kind does not declare, it does not do. Its torch side is registered
-    in build.py.
+    The settings of a kind are its fields. What a kind does not declare, it does not do. Its torch modules are
+    registered in build.py.
 
     adds_rows: a row of width d_model is added to the token embedding of each position.
     acts_in_attention: the queries and keys of every layer are changed by their positions.
-    extra_columns: how many numbers the latter appends to each query and to each key.
-    stacks: StackedTransformer knows the kind.
+    extra_columns: number of columns that acts_in_attention appends to each query and key.
+    stacks: StackedTransformer supports the kind.
     """
 
     adds_rows: ClassVar[bool] = False
@@ -33,14 +33,14 @@ class PositionKind(Spec):
         return f"{self.kind} positions"
 
     def check(self, *, d_model: int, context_length: int, num_heads: tuple[int, ...]) -> None:
-        """`num_heads`: by layer, bottom first. Raises ValueError for sizes that do not go with this kind."""
+        """`num_heads`: by layer, bottom first. Raises ValueError for sizes that do not fit this kind."""
 
     def width_step(self, heads: int) -> int:
-        """The number whose multiples d_model may be; `heads` is the least common multiple of the numbers of heads."""
+        """d_model must be a multiple of this. heads: the least common multiple of the numbers of heads."""
         return heads
 
     def same_cost(self) -> Self:
-        """This kind with every setting that does not change the time of an attention layer at its default."""
+        """This kind with defaults for all settings that do not change the time of an attention layer."""
         return self
 
 

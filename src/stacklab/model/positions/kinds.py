@@ -43,7 +43,7 @@ class SinusoidalPositions(PositionKind):
 
 
 class NoPositions(PositionKind):
-    """Nothing: only a causal mask tells positions apart."""
+    """No positional encoding: only a causal mask distinguishes positions."""
 
     stacks: ClassVar[bool] = True
 
@@ -51,10 +51,10 @@ class NoPositions(PositionKind):
 
 
 class FactoredPositions(PositionKind):
-    """Position t as two learned rows added: that of its slot, t mod period, and that of its group, t div period.
+    """The sum of two learned rows for position t: those of its slot, t mod period, and its group, t div period.
 
-    For sequences of equal groups, such as strings of three symbols and a label (period 4): what a slot means is then
-    learned from all groups at once.
+    For sequences of equal groups, such as strings of three symbols and a label (period 4): the meaning of a slot is
+    then learned from all groups at once.
     """
 
     adds_rows: ClassVar[bool] = True
@@ -81,10 +81,10 @@ class FactoredPositions(PositionKind):
 
 
 class RotaryPositions(PositionKind):
-    """Queries and keys are turned by angles that grow with their position, so that scores depend on distances alone
+    """Queries and keys are rotated by angles that grow with their position, so that scores depend on distances alone
     (Su et al. 2021, arXiv 2104.09864). Nothing is added to the stream.
 
-    base: pair i of a head of K numbers turns by base^(-2i / K) per position.
+    base: pair i of a head of K numbers rotates by base^(-2i / K) per position.
     """
 
     acts_in_attention: ClassVar[bool] = True
@@ -99,7 +99,7 @@ class RotaryPositions(PositionKind):
         for index, heads in enumerate(num_heads):
             if (d_model // heads) % 2:
                 raise ValueError(
-                    f"rotary positions turn pairs of numbers, but num_heads = {heads} (layer {index}) makes "
+                    f"rotary positions rotate pairs of numbers, but num_heads = {heads} (layer {index}) makes "
                     f"heads of {d_model // heads}; choose heads of an even size"
                 )
 

@@ -1,4 +1,4 @@
-"""Rotary positions: queries and keys turned by their position."""
+"""Rotary positions: queries and keys rotated by their position."""
 
 import torch
 from torch import Tensor
@@ -7,10 +7,10 @@ from stacklab.model.positions.kinds import RotaryPositions
 
 
 class Rotation:
-    """Turns the pairs of queries' and keys' numbers: see RotaryPositions. It has no parameters.
+    """Rotates pairs of numbers of queries and keys: see RotaryPositions. It has no parameters.
 
     Number i is paired with number i + K / 2, as in Hugging Face's Llama. Weights from a layout that pairs 2i with
-    2i + 1 (Su et al.'s own, and that of Meta's and llama2.c's checkpoints) give the same scores once the rows of each
+    2i + 1 (Su et al.'s own, and that of Meta's and llama2.c's checkpoints) have the same scores once the rows of each
     head of queries and keys are permuted: first the even ones, then the odd ones.
     """
 
@@ -22,9 +22,9 @@ class Rotation:
         exponents = torch.arange(0, self.head_size, 2, device=q_BTHK.device, dtype=wide) / self.head_size
         angles = positions.to(wide)[..., None, None] / self.base**exponents
         cos, sin = angles.cos(), angles.sin()
-        return _turned(q_BTHK, cos, sin), _turned(k_BTGK, cos, sin)
+        return _rotated(q_BTHK, cos, sin), _rotated(k_BTGK, cos, sin)
 
 
-def _turned(x_BTHK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def _rotated(x_BTHK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     first, second = x_BTHK.chunk(2, -1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x_BTHK.dtype)

@@ -5,6 +5,6 @@ support       unsupported: which setting of a spec such a stack does not support
 layer         one layer of all stacks
 ops           its kernels, with the replicas in front
 
-What support does not allow is refused. It imports the model floor's specs, masks, positions and activations; tests
-hold its numbers to those of Transformer.
+Settings that support does not list are refused. It imports the model floor's specs, masks, positions and activations;
+tests compare its numbers with those of Transformer.
 """

@@ -1,4 +1,4 @@
-"""One layer of many equal-shaped small stacks. See transformer.py; R replicas stand in front."""
+"""One layer of many equal-shaped small stacks. See transformer.py; the replicas R are the first axis."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,16 +15,18 @@ from stacklab.model.spec import LayerSpec, ModelSpec
 from stacklab.model.stacked.ops import attend, linear, linear_onto_rows, read, with_columns
 
 Parameters = Mapping[str, Tensor]
-"""Transformer's parameters by name, each with the replicas in front."""
+"""Transformer's parameters by name, each with the replicas as the first axis."""
 
 NORMS: dict[PlacementName, tuple[bool, bool]] = {"pre": (True, False), "post": (False, True), "none": (False, False)}
-"""Of each supported placement: whether a norm stands before each sub-layer, and whether one stands after the sum."""
+"""Supported placement -> (norm before each sub-layer, norm after each sum)."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A row of width D for each place of a batch, N = B * T; or, with `row_RBT`, rows that places share: it holds the
-    number of each place's row among the rows of all replicas. `columns_T` are the places' numbers in a sequence."""
+    """A row of width D for each place of a batch, N = B * T; or, with `row_RBT`, rows shared by places.
+
+    row_RBT: index of each place's row among the rows of all replicas. columns_T: positions of the places in a sequence.
+    """
 
     x_RND: Tensor
     batch: int
@@ -32,28 +34,28 @@ class Rows:
     row_RBT: Tensor | None = None
 
     def spread(self, y_RNO: Tensor) -> Tensor:
-        """y_RBTO of what was made row by row."""
+        """y_RBTO, from values y computed row by row."""
         if self.row_RBT is None:
             return y_RNO.view(len(y_RNO), self.batch, -1, y_RNO.shape[2])
         return y_RNO.flatten(0, 1).index_select(0, self.row_RBT.flatten()).view(*self.row_RBT.shape, -1)
 
     def spread_heads(self, y_RNO: Tensor, heads: int) -> Tensor:
-        """y_RBHTK"""
+        """y_RBHTK, from values y computed row by row."""
         if self.row_RBT is None or heads == 1:
             y_RBTO = self.spread(y_RNO)
             return y_RBTO.view(*y_RBTO.shape[:3], heads, -1).transpose(2, 3)
-        # Shared rows can be gathered in the order of heads, which spares a copy.
+        # Shared rows can be gathered in the order of heads, which saves a copy.
         row_RBHT = self.row_RBT[:, :, None] * heads + torch.arange(heads)[:, None]
         return y_RNO.reshape(-1, y_RNO.shape[-1] // heads).index_select(0, row_RBHT.flatten()).view(*row_RBHT.shape, -1)
 
     def plus(self, y_RND: Tensor, o_RNI: Tensor, weight_RDI: Tensor) -> Tensor:
-        """What was made row by row, spread to all places, plus a linear map of o."""
+        """y, computed row by row and spread to all places, plus a linear map of o."""
         if self.row_RBT is None:
             return linear(o_RNI, weight_RDI, onto=y_RND)
         return linear_onto_rows(o_RNI, weight_RDI, y_RND, self.row_RBT.flatten())
 
     def fork(self, columns_C: Tensor) -> tuple["Rows", "Rows"]:
-        """These rows, to be used in their place from now on, and those of some columns."""
+        """(all rows, to be used instead of these from now on; the rows at some columns)."""
         if self.row_RBT is not None:
             return self, replace(self, columns_T=columns_C, row_RBT=self.row_RBT.index_select(2, columns_C))
         x_RBTD, columns_RBCD = with_columns(self.spread(self.x_RND), columns_C)
@@ -69,38 +71,40 @@ class Maps(NamedTuple):
 
 
 class StackedLayer:
-    """Block without dropout. `prefix` is that of its parameters' names."""
+    """Block without dropout. prefix: prefix of its parameters' names."""
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec, prefix: str) -> None:
         self.spec, self.layer, self.prefix = spec, layer, prefix
         self.norm_before, self.norm_after = NORMS[spec.norm.placement]
         self.scale = (spec.d_model // layer.num_heads) ** -0.5 if spec.attention_scale == "inverse_sqrt" else 1.0
 
-    def __call__(self, given: Parameters, rows: Rows) -> Rows:
+    def __call__(self, parameters: Parameters, rows: Rows) -> Rows:
         """The output of the layer at all places."""
-        return self._through(given, rows, rows)
+        return self._through(parameters, rows, rows)
 
-    def at(self, given: Parameters, rows: Rows, columns_C: Tensor) -> Rows:
-        """The output of the layer at some columns, which attend to all that they may see."""
-        return self._through(given, *rows.fork(columns_C))
+    def at(self, parameters: Parameters, rows: Rows, columns_C: Tensor) -> Rows:
+        """The output of the layer at some columns, which attend to all visible positions."""
+        return self._through(parameters, *rows.fork(columns_C))
 
-    def _through(self, given: Parameters, rows: Rows, queries: Rows) -> Rows:
-        own = {name.removeprefix(self.prefix): value for name, value in given.items() if name.startswith(self.prefix)}
+    def _through(self, parameters: Parameters, rows: Rows, queries: Rows) -> Rows:
+        own = {
+            name.removeprefix(self.prefix): value for name, value in parameters.items() if name.startswith(self.prefix)
+        }
         key_rows = self._before(own, rows)
         query_rows = key_rows if queries is rows else self._before(own, queries)
         hidden_QS = self._hidden(queries.columns_T, rows.columns_T).to(rows.x_RND.dtype)
-        attend_or_read = self._read if self._reading_pays(queries, rows) else self._attend
+        attend_or_read = self._read if self._read_is_faster(queries, rows) else self._attend
         x_RND = attend_or_read(own, key_rows, query_rows, queries, hidden_QS)
-        x_RND = self._fed_forward(own, self._after(own, x_RND, "attention_norm."))
+        x_RND = self._feed_forward(own, self._after(own, x_RND, "attention_norm."))
         return Rows(x_RND, queries.batch, queries.columns_T)
 
     def _before(self, own: Parameters, rows: Rows) -> Rows:
-        """What queries, keys and values are made from; the norm's weight and bias are left to the maps."""
+        """The input of the maps to queries, keys and values; the norm's weight and bias are folded into the maps."""
         if not self.norm_before:
             return rows
         x_RND = normed(rows.x_RND, self.spec.norm.epsilon)
         if self.spec.attention_identity is not None:
-            x_RND = moved(own, "attention_norm.", x_RND)
+            x_RND = affine(own, "attention_norm.", x_RND)
         return replace(rows, x_RND=x_RND)
 
     def _maps(self, own: Parameters) -> Maps:
@@ -109,7 +113,7 @@ class StackedLayer:
         weight, bias = folded(own, None if plain else "attention_norm.", own[name + "weight"], own.get(name + "bias"))
         return Maps(weight.chunk(3, 1), (None,) * 3 if bias is None else bias.chunk(3, 2))
 
-    def _reading_pays(self, queries: Rows, rows: Rows) -> bool:
+    def _read_is_faster(self, queries: Rows, rows: Rows) -> bool:
         if self.layer.num_heads == 1:
             return True
         few = 2 * len(queries.columns_T) * self.layer.num_heads <= len(rows.columns_T)
@@ -132,7 +136,7 @@ class StackedLayer:
     def _read(self, own: Parameters, key_rows: Rows, query_rows: Rows, residual: Rows, hidden_QS: Tensor) -> Tensor:
         """The same without keys and values: <q, W x> = <W^T q, x>, and a mean of W x is W times the mean of x.
 
-        The keys' bias would move all scores of a query alike, and so is without effect.
+        The keys' bias shifts all scores of a query equally and so has no effect.
         """
         x_GSD = key_rows.spread(key_rows.x_RND).flatten(0, 1)
         if self.layer.num_heads == 1:
@@ -151,7 +155,7 @@ class StackedLayer:
         return self._out(own, o_RBQD, residual, weight_RDD=own["attention.output.weight"])
 
     def _read_one(self, own: Parameters, x_GSD: Tensor, query_rows: Rows, residual: Rows, hidden_QS: Tensor) -> Tensor:
-        """With one head, the maps to queries and keys are one, and so are those to values and to the output."""
+        """With one head, the maps to queries and keys merge into one, and so do those to values and to the output."""
         (query, key, value), (query_bias, _, value_bias) = self._maps(own)
         weight_RDD = torch.bmm(key.transpose(1, 2), query)
         if "attention.identity_H" in own:
@@ -160,19 +164,19 @@ class StackedLayer:
         q_RBQD = query_rows.spread(linear(query_rows.x_RND, weight_RDD, onto=bias_R1D))
         mean_GQD = read(q_RBQD.flatten(0, 1), x_GSD, hidden_QS=hidden_QS, scale=self.scale)
         output = own["attention.output.weight"]
-        moved_R1D = None if value_bias is None else torch.bmm(value_bias, output.transpose(1, 2))
-        return self._out(own, mean_GQD, residual, weight_RDD=torch.bmm(output, value), bias_R1D=moved_R1D)
+        output_bias_R1D = None if value_bias is None else torch.bmm(value_bias, output.transpose(1, 2))
+        return self._out(own, mean_GQD, residual, weight_RDD=torch.bmm(output, value), bias_R1D=output_bias_R1D)
 
     def _out(
         self, own: Parameters, o: Tensor, residual: Rows, *, weight_RDD: Tensor, bias_R1D: Tensor | None = None
     ) -> Tensor:
-        """x_RND: the residual, and on top of it what heads gave [..., D] through a linear map."""
+        """x_RND: the residual plus a linear map of the heads' output [..., D]."""
         x_RND = residual.x_RND if bias_R1D is None else residual.x_RND + bias_R1D
         if (bias_RD := own.get("attention.output.bias")) is not None:
             x_RND = x_RND + bias_RD[:, None]
         return residual.plus(x_RND, o.reshape(len(x_RND), -1, o.shape[-1]), weight_RDD)
 
-    def _fed_forward(self, own: Parameters, x_RND: Tensor) -> Tensor:
+    def _feed_forward(self, own: Parameters, x_RND: Tensor) -> Tensor:
         if self.layer.d_ff == 0:
             return x_RND
         name = "feed_forward.expand."
@@ -189,14 +193,14 @@ class StackedLayer:
     def _after(self, own: Parameters, x_RND: Tensor, norm: str) -> Tensor:
         if not self.norm_after:
             return x_RND
-        return moved(own, norm, normed(x_RND, self.spec.norm.epsilon))
+        return affine(own, norm, normed(x_RND, self.spec.norm.epsilon))
 
     def _same_for_heads(self, rows: Rows) -> Tensor:
-        """x_RBHTD, what the identity term compares."""
+        """x_RBHTD, the input of the identity term."""
         return rows.spread(rows.x_RND)[:, :, None].expand(-1, -1, self.layer.num_heads, -1, -1)
 
     def _hidden(self, queries_Q: Tensor, keys_S: Tensor) -> Tensor:
-        """-inf where a query must not see, else 0."""
+        """-inf where a query does not see a key, else 0."""
         seen_QS = Visibility(self.spec.mask, self.layer.window).seen_TS(queries_Q, keys_S)
         return torch.zeros(seen_QS.shape).masked_fill_(~seen_QS, -torch.inf)
 
@@ -206,24 +210,24 @@ def normed(x_RND: Tensor, epsilon: float) -> Tensor:
     return F.layer_norm(x_RND, x_RND.shape[-1:], eps=epsilon)
 
 
-def moved(given: Parameters, norm: str, x_RND: Tensor) -> Tensor:
-    """A norm's weight and bias."""
-    scaled_RND = x_RND * given[norm + "weight"][:, None]
-    bias_RD = given.get(norm + "bias")
+def affine(parameters: Parameters, norm: str, x_RND: Tensor) -> Tensor:
+    """Apply a norm's weight and bias."""
+    scaled_RND = x_RND * parameters[norm + "weight"][:, None]
+    bias_RD = parameters.get(norm + "bias")
     return scaled_RND if bias_RD is None else scaled_RND + bias_RD[:, None]
 
 
 def folded(
-    given: Parameters, norm: str | None, weight_ROI: Tensor, bias_RO: Tensor | None
+    parameters: Parameters, norm: str | None, weight_ROI: Tensor, bias_RO: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    """Weight and bias_R1O of a linear map that also does the weight and bias of the norm before it.
+    """Weight and bias_R1O of a linear map that includes the weight and bias of the norm before it.
 
-    W (g x + b) + c = (W g) x + (W b + c), which spares two passes over x and more over its gradient.
+    W (g x + b) + c = (W g) x + (W b + c), which saves two passes over x and more over its gradient.
     """
     bias_R1O = None if bias_RO is None else bias_RO[:, None]
     if norm is None:
         return weight_ROI, bias_R1O
-    shift_RI = given.get(norm + "bias")
+    shift_RI = parameters.get(norm + "bias")
     if shift_RI is not None:
         bias_R1O = linear(shift_RI[:, None], weight_ROI, onto=bias_R1O)
-    return weight_ROI * given[norm + "weight"][:, None], bias_R1O
+    return weight_ROI * parameters[norm + "weight"][:, None], bias_R1O

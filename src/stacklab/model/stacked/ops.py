@@ -1,7 +1,7 @@
-"""What layers are made of, for many small models at once: tensors have the replicas in front.
+"""Operations of layers, for many small models at once: the first axis of tensors is the replicas.
 
-On one thread the numbers of each replica come out the same, bit for bit, in whatever company it is computed: products
-go replica by replica inside one call, and no sum crosses replicas.
+On one thread the numbers of each replica are the same, bit for bit, in any stack: products run replica by replica
+inside one call, and no sum crosses replicas.
 """
 
 from typing import Any
@@ -18,15 +18,15 @@ def linear(x_RNI: Tensor, weight_ROI: Tensor, *, onto: Tensor | None) -> Tensor:
 
 
 def linear_onto_rows(x_RNI: Tensor, weight_ROI: Tensor, table_RPO: Tensor, row_N: Tensor) -> Tensor:
-    """`linear` onto rows of a table: row_N, of all replicas' places, holds numbers of the rows of all replicas."""
+    """`linear` onto rows of a table: row_N holds, per place of any replica, an index into the rows of all."""
     y_RNO: Tensor = _LinearOntoRows.apply(x_RNI, weight_ROI, table_RPO, row_N)  # type: ignore[no-untyped-call]
     return y_RNO
 
 
 def attend(q_GQK: Tensor, k_GSK: Tensor, v_GSL: Tensor, *, hidden_QS: Tensor, scale: float) -> Tensor:
-    """softmax(q k^T scale + hidden) v for G independent groups; hidden is -inf where a query must not see.
+    """softmax(q k^T scale + hidden) v for G independent groups; hidden is -inf where a query does not see a key.
 
-    For sequences of some dozens of positions, where torch's fused kernel takes several times as long as its products.
+    For sequences of some dozens of positions, where torch's fused kernel takes several times as long as the products.
     """
     o_GQL: Tensor = _Attend.apply(q_GQK, k_GSK, v_GSL, hidden_QS, scale)  # type: ignore[no-untyped-call]
     return o_GQL
@@ -39,7 +39,7 @@ def read(q_GQD: Tensor, x_GSD: Tensor, *, hidden_QS: Tensor, scale: float) -> Te
 
 
 def with_columns(x_RBTD: Tensor, columns_C: Tensor) -> tuple[Tensor, Tensor]:
-    """x, and its rows at some columns. The gradient that reaches x is added to in place: nothing may hold on to it."""
+    """x, and its rows at some columns. The gradient of x is added to in place: nothing else may keep it."""
     both: tuple[Tensor, Tensor] = _WithColumns.apply(x_RBTD, columns_C)  # type: ignore[no-untyped-call]
     return both
 
@@ -111,7 +111,7 @@ class _Read(torch.autograd.Function):
 
 
 def _grad_read_GSD(grad_score_GQS: Tensor, share_GQS: Tensor, q_GQD: Tensor, grad_o_GQD: Tensor) -> Tensor:
-    """x gets a product as keys and one as values. Of few queries the products are so thin that one is faster."""
+    """x receives one product as keys and one as values. For few queries these are thin, and a joint one is faster."""
     if 4 * q_GQD.shape[1] > share_GQS.shape[2]:
         grad_x_GSD = torch.bmm(grad_score_GQS.transpose(1, 2), q_GQD)
         return grad_x_GSD.baddbmm_(share_GQS.transpose(1, 2), grad_o_GQD)

@@ -1,4 +1,4 @@
-"""What a stack of models supports: the allow-list of StackedTransformer. No torch here."""
+"""The settings that a stack of models supports: the allow-list of StackedTransformer. No torch here."""
 
 from stacklab.model.residual import PLACEMENTS
 from stacklab.model.spec import ModelSpec
@@ -14,7 +14,7 @@ NORM_KINDS = ("layer",)
 
 
 def unsupported(spec: ModelSpec) -> str | None:
-    """The first setting of a model that a stack does not support, as `name = value`; None when it supports all."""
+    """The first setting of a model that a stack does not support, as `name = value`; None when all are supported."""
     plain = ModelSpec(dropout=0.0, attention_dropout=0.0)
     for field in ModelSpec.model_fields:
         value = getattr(spec, field)
@@ -37,4 +37,4 @@ def _position(spec: ModelSpec) -> str | None:
 
 
 KINDS = {"norm": _norm, "position": _position}
-"""Fields of FIELDS of which not every kind is supported: which kind of a model is not."""
+"""Fields with kinds of which some are not supported: returns the unsupported kind of a model, or None."""

@@ -24,19 +24,19 @@ class Feed(Protocol):
 
     @property
     def probe_BT(self) -> NDArray[np.int64]:
-        """Ids [B, T] of the train probe to read."""
+        """Input ids [B, T] of the train probe."""
 
     def batch(self, step: int) -> Batch:
-        """A function of the data, the run's seed and the step alone, whatever else an arm changes."""
+        """The batch of a step. It depends on the data, the run's seed and the step alone, not on the model."""
 
     def measure(self, model: Transformer) -> dict[str, float]:
         """Losses and accuracies on the fixed sets, without dropout."""
 
     def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
-        """Accuracy on held-out problems that are answered in words; empty where there are none."""
+        """Accuracy on held-out problems, answered by generated text; empty where there are none."""
 
     def samples(self, model: Transformer) -> list[dict[str, Any]]:
-        """Sampled texts for the reader."""
+        """Samples of generated text."""
 
 
 def open_feed(spec: RunSpec, *, cache: Path) -> Feed:

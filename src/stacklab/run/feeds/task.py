@@ -1,4 +1,4 @@
-"""A synthetic task: fresh sequences at every step, and fixed sets whose answers are counted."""
+"""The feed of a synthetic task: fresh sequences at every step, and fixed sets for losses and accuracies."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -51,7 +51,7 @@ class TaskFeed:
         )
 
     def summary(self, scores: Mapping[str, Scores]) -> dict[str, float]:
-        """Per set: mean loss over the targets, and the share of right answers over the scored ones, also by slice."""
+        """Per set: mean loss over the targets, and accuracy over the scored ones, also by slice."""
         metrics: dict[str, float] = {}
         for name, drawn in self.sets.items():
             loss_N, right_BT = scores[name]
@@ -69,6 +69,7 @@ class TaskFeed:
 
 
 STEPS = 8
+"""Steps that are drawn at a time."""
 
 
 class Prefetch:

@@ -1,4 +1,4 @@
-"""Text: prepared blocks, held-out losses, problems answered in words, samples."""
+"""The feed of a text: prepared blocks, held-out losses, accuracy on problems, samples."""
 
 from functools import partial
 from typing import Any
@@ -73,15 +73,15 @@ def questions(data: PreparedData, *, per_hops: int) -> list[Question]:
 
     Problems of a corpus that does not count hops are one group.
     """
-    taken: dict[int | None, int] = {}
+    counts: dict[int | None, int] = {}
     chosen = []
     for problem in data.problems:
-        if taken.get(problem.hops, 0) < per_hops:
-            taken[problem.hops] = taken.get(problem.hops, 0) + 1
-            judge = partial(_judge, data, problem.answer)
-            chosen.append(Question(data.encode(problem.prompt_text), problem.hops, judge))
+        if counts.get(problem.hops, 0) < per_hops:
+            counts[problem.hops] = counts.get(problem.hops, 0) + 1
+            check = partial(_is_correct, data, problem.answer)
+            chosen.append(Question(data.encode(problem.prompt_text), problem.hops, check))
     return chosen
 
 
-def _judge(data: PreparedData, answer: str, ids: list[int]) -> bool:
+def _is_correct(data: PreparedData, answer: str, ids: list[int]) -> bool:
     return is_correct(data.decode(ids), answer)

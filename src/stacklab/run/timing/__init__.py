@@ -1,4 +1,4 @@
-"""What runs cost on this machine, measured in a process of its own.
+"""Measures what runs cost on this machine, in a separate process.
 
 `python -m stacklab.run.timing MEASUREMENT OUT THREADS` is the door (`__main__`); `study/planning/measure` calls it.
 Each measurement is a module: `calibrate` (the parts of a run), `step_time` (steps of two runs in turn),

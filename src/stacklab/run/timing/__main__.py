@@ -1,5 +1,5 @@
-"""`python -m stacklab.run.timing MEASUREMENT OUT THREADS`: a question in JSON on standard input, its answer in JSON on
-standard output. Nothing is written.
+"""`python -m stacklab.run.timing MEASUREMENT OUT THREADS`: reads a request in JSON from standard input and prints the
+result in JSON. Nothing is written.
 
 calibrate: a RunSpec -> its RunCost. step_time: two RunSpecs -> seconds per step of each, by round. attention_cost:
 AttentionForms -> seconds of a micro-batch through each layer, by round.
@@ -17,7 +17,7 @@ MEASUREMENTS = ("calibrate", "step_time", "attention_cost")
 
 
 def main(measurement: str, out: str, threads: str) -> None:
-    """Measure with that number of threads, over the prepared data of the folder `out`."""
+    """Measure with `threads` threads, on the prepared data of the output folder `out`."""
     if measurement not in MEASUREMENTS:
         raise SystemExit(f"no measurement {measurement!r}; there are {', '.join(MEASUREMENTS)}")
     prepare_process(int(threads))

@@ -1,4 +1,4 @@
-"""Seconds of attention layers alone, forward and backward with dropout, taken in turn. Nothing is written."""
+"""Times attention layers alone, forward and backward with dropout, interleaved. Nothing is written."""
 
 import time
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from stacklab.run.timing.rounds import TimedBlock, in_turn, sized
 from stacklab.train.precision import autocast, pick_device, resolve
 
 FEWEST_ROUNDS, MOST_ROUNDS, FORM_SECONDS = 3, 15, 1.0
-"""Rounds are taken for that many seconds per form, within these limits of their number."""
+"""Rounds are repeated for FORM_SECONDS per form, within the limits of their number."""
 BLOCK_SECONDS, MOST_CALLS = 0.05, 50
-"""A round calls each layer for about that many seconds, at most that many times."""
+"""A round calls each layer for about BLOCK_SECONDS, at most MOST_CALLS times."""
 
 
 def answer(question: Any, out: Path) -> list[list[float]]:
-    """`measure` of AttentionForms as plain values. No data are needed."""
+    """`measure` for AttentionForms as plain values. No data are needed."""
     return measure([AttentionForm.model_validate(row) for row in question])
 
 
@@ -44,7 +44,7 @@ def _block(form: AttentionForm) -> TimedBlock:
         generator = torch.Generator().manual_seed(stream_seed(0, "attention cost"))
         x_BTD, gradient_BTD = (torch.empty(shape).normal_(generator=generator).to(device) for _ in range(2))
         x_BTD.requires_grad_()
-        _settle(device)
+        _synchronise(device)
         began = time.perf_counter()
         for seed in (next(seeds) for _ in range(number)):
             with autocast(precision, device):
@@ -52,13 +52,13 @@ def _block(form: AttentionForm) -> TimedBlock:
             y_BTD.backward(gradient_BTD.to(y_BTD.dtype))
             layer.zero_grad(set_to_none=True)
             x_BTD.grad = None
-        _settle(device)
+        _synchronise(device)
         return (time.perf_counter() - began) / number
 
     return sized(train, seconds=BLOCK_SECONDS, most=MOST_CALLS)
 
 
-def _settle(device: torch.device) -> None:
+def _synchronise(device: torch.device) -> None:
     """Wait until the device has done its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

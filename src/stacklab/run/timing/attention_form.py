@@ -1,4 +1,4 @@
-"""What the time of an attention layer depends on, beside the machine. No torch here."""
+"""The settings on which the time of an attention layer depends. No torch here."""
 
 from stacklab.base.spec import Spec
 from stacklab.model.positions.kinds import LearnedPositions
@@ -9,7 +9,7 @@ from stacklab.train.spec import Precision
 class AttentionForm(Spec):
     """One attention layer in training, written as a stack of that layer without a feed-forward.
 
-    micro_batch: sequences at a time. context: their positions.
+    micro_batch: sequences at a time. context: positions per sequence.
     """
 
     model: ModelSpec
@@ -21,7 +21,7 @@ class AttentionForm(Spec):
 def attention_forms(
     model: ModelSpec, *, micro_batch: int, context: int, precision: Precision
 ) -> tuple[AttentionForm, ...]:
-    """The form of every layer, bottom first. Layers that take equally long have equal forms."""
+    """The form of every layer, bottom first. Layers of equal cost have equal forms."""
     # Other positions are added to the stream before the layers.
     position = model.position.same_cost() if model.position.acts_in_attention else LearnedPositions()
     return tuple(

@@ -1,4 +1,4 @@
-"""What a run costs on this machine, measured on its parts. Nothing is written."""
+"""Measures the cost of a run on this machine, part by part. Nothing is written."""
 
 import statistics
 import time
@@ -14,7 +14,7 @@ from stacklab.run.timing.cost import RunCost
 from stacklab.run.timing.rounds import in_turn
 
 FEWEST_STEPS, MOST_STEPS, STEP_SECONDS = 3, 30, 2.0
-"""Steps are measured one by one for that many seconds, within these limits of their number."""
+"""Steps are measured one by one for STEP_SECONDS, within the limits of their number."""
 SHORT_ANSWER, LONG_ANSWER = 4, 12
 """Tokens of the two answers whose difference is the cost of a token."""
 
@@ -32,7 +32,7 @@ def measure(spec: RunSpec, out: Path) -> RunCost:
     samples = _timed(lambda: execution.feed.samples(execution.model))
     evaluation = _timed(lambda: execution.feed.measure(execution.model))
     step = _step_seconds(execution)
-    # The untrained model runs on to the last token, which a trained one may not: an upper bound.
+    # The untrained model generates all tokens, while a trained one may stop earlier: an upper bound.
     short = _timed(lambda: execution.feed.answer(execution.model, SHORT_ANSWER))
     long = _timed(lambda: execution.feed.answer(execution.model, LONG_ANSWER))
     token = max(0.0, (long - short) / (LONG_ANSWER - SHORT_ANSWER))

@@ -1,4 +1,4 @@
-"""What a run costs, in parts. No torch here."""
+"""The cost of a run, by part. No torch here."""
 
 from stacklab.base.spec import Spec
 from stacklab.run.spec import RunSpec

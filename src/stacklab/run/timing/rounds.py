@@ -1,4 +1,4 @@
-"""Timing several things in turn, in blocks that are long enough to be timed."""
+"""Interleaved timing, in blocks that are long enough to be timed."""
 
 import math
 import time
@@ -9,10 +9,11 @@ TimedBlock = Callable[[], float]
 
 
 def in_turn(blocks: Sequence[TimedBlock], *, fewest: int, most: int, seconds: float) -> list[list[float]]:
-    """Seconds of each block, by round. There are rounds until `seconds` have passed, at least `fewest`, at most `most`.
+    """Seconds of each block, by round. Rounds are repeated until `seconds` have passed, at least `fewest`, at most
+    `most`.
 
-    Every round takes each block once, in an order that is reversed from round to round: what slows the machine for a
-    while slows all of them.
+    Every round takes each block once, in an order that is reversed from round to round, so that a slow phase of the
+    machine affects all of them.
     """
     times: list[list[float]] = [[] for _ in blocks]
     began = time.perf_counter()

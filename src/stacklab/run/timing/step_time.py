@@ -1,4 +1,4 @@
-"""The time of a training step of two runs, taken in turn. Nothing is written."""
+"""Times the training steps of two runs, interleaved. Nothing is written."""
 
 import time
 from itertools import count
@@ -11,13 +11,13 @@ from stacklab.run.spec import RunSpec
 from stacklab.run.timing.rounds import TimedBlock, in_turn, sized
 
 FEWEST_ROUNDS, MOST_ROUNDS, ROUND_SECONDS = 5, 25, 5.0
-"""Rounds are taken for that many seconds, within these limits of their number."""
+"""Rounds are repeated for ROUND_SECONDS, within the limits of their number."""
 BLOCK_SECONDS, MOST_STEPS = 0.15, 20
-"""A round trains each run for about that many seconds, at most for that many steps."""
+"""A round trains each run for about BLOCK_SECONDS, at most MOST_STEPS steps."""
 
 
 def answer(question: Any, out: Path) -> list[list[float]]:
-    """`measure` of RunSpecs as plain values."""
+    """`measure` for two RunSpecs as plain values."""
     left, right = (RunSpec.model_validate(row) for row in question)
     return measure((left, right), out)
 

@@ -25,6 +25,10 @@ class ProcessesEngine:
     def run(self, folders: Sequence[Path], *, watch: Watch, runs: int | None = None) -> list[RunEnd]:
         """As in Engine.run. The first Ctrl-C lets every worker finish its step and save, a second one kills them."""
         workers = self.slots(runs or len(folders))
-        jobs = [Job((folder,)) for folder in folders]
+        jobs = self.jobs(folders, workers=workers, watch=watch)
         ends = carry_out(jobs, workers=workers, watch=watch, target=self._target, preload=self._preload)
         return [ends[folder] for folder in folders]
+
+    def jobs(self, folders: Sequence[Path], *, workers: int, watch: Watch) -> list[Job]:
+        """What each process is given: one run."""
+        return [Job((folder,)) for folder in folders]

@@ -9,37 +9,26 @@ from stacklab.run.paths import RunPaths
 from stacklab.run.stacking import group_key, why_alone
 from stacklab.run.store import read_spec
 from stacklab.study.engines.attempt import already_done
-from stacklab.study.engines.machine import default_workers, gpus, threads_each
-from stacklab.study.engines.protocol import EXECUTE, EXECUTE_TOGETHER, RunEnd, Watch
-from stacklab.study.engines.session import PRELOAD, Job, carry_out
+from stacklab.study.engines.machine import gpus
+from stacklab.study.engines.processes import ProcessesEngine
+from stacklab.study.engines.protocol import EXECUTE_TOGETHER, Watch
+from stacklab.study.engines.session import Job
 
 MOST_TOGETHER = 8
 """More runs in a stack gain nothing and cost memory."""
 
 
-class ReplicasEngine:
+class ReplicasEngine(ProcessesEngine):
+    """`threads` are those of a run that is trained alone; a stack has one thread."""
+
     name = "replicas"
 
-    def __init__(self, *, workers: int | None = None, target: str = EXECUTE, preload: Sequence[str] = PRELOAD) -> None:
-        self._workers = workers
-        self._target = target
-        self._preload = preload
-
-    def slots(self, runs: int) -> int:
-        return self._workers or default_workers(runs)
-
-    def threads(self, runs: int) -> int:
-        """Threads of a run that is trained alone; a stack has one thread."""
-        return threads_each(self.slots(runs))
-
-    def run(self, folders: Sequence[Path], *, watch: Watch, runs: int | None = None) -> list[RunEnd]:
-        """As in Engine.run; a stack starts in the place of its first run. Ctrl-C as in `processes`."""
-        workers = self.slots(runs or len(folders))
+    def jobs(self, folders: Sequence[Path], *, workers: int, watch: Watch) -> list[Job]:
+        """A stack starts in the place of its first run."""
         jobs, reasons = make_jobs(folders, workers=workers)
         for reason, count in reasons.items():
             watch.note(f"{count} of {len(folders)} runs are trained one by one: {reason}")
-        ends = carry_out(jobs, workers=workers, watch=watch, target=self._target, preload=self._preload)
-        return [ends[folder] for folder in folders]
+        return jobs
 
 
 def make_jobs(folders: Sequence[Path], *, workers: int) -> tuple[list[Job], Counter[str]]:

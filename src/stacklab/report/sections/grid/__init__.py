@@ -1,1 +1,5 @@
-"""The grid of arms. Door: `grid.grid`, the section; `maps` draws its figures, `tables` writes its tables."""
+"""The grid of arms.
+
+Door: `grid.grid`, the section; `maps` draws its figures, `tables` writes its tables.
+May import: sections.section, drawing, format and facts.
+"""

@@ -4,6 +4,7 @@ from stacklab.report.facts.build import Facts
 from stacklab.report.sections.grid.maps import maps, steps_to_solve
 from stacklab.report.sections.grid.tables import cell_table, cells_csv, threshold_table
 from stacklab.report.sections.section import Block, Details, Heading, Section, TableBlock, figure_block, shown
+from stacklab.run.metrics import describe
 from stacklab.study.results.cells import ENOUGH
 from stacklab.study.spec.grid import GridSpec
 
@@ -35,9 +36,9 @@ def _blocks(facts: Facts) -> tuple[Block, ...]:
 def _lead(grid: GridSpec) -> str:
     """When a cell is solved, and when one that is not counts as failing."""
     return (
-        f"A cell is solved when a majority of its seeds reach {grid.solved:g} in {grid.metric}; the threshold is the "
-        f"smallest value of {grid.depth} at which that is so. A cell that is not solved is at the baseline of "
-        "guessing, partial, or was not trained long enough: it was still learning when training ended, or had fewer "
-        f"than {ENOUGH} times the steps in which the next deeper one that solves did so. A stack counts as failing "
-        "only if it was also trained at other learning rates; it is shown at the one at which it does best."
+        f"A cell is solved when a majority of its seeds reach {grid.solved:g} ({describe(grid.metric).title}); the "
+        f"threshold is the smallest value of {grid.depth} at which that is so. A cell that is not solved is at the "
+        "baseline of guessing, partial, or was not trained long enough: it was still learning when training ended, or "
+        f"had fewer than {ENOUGH} times the steps in which the next deeper one that solves did so. A stack counts as "
+        "failing only if it was also trained at other learning rates; it is shown at the one at which it does best."
     )

@@ -8,6 +8,7 @@ from itertools import groupby
 from stacklab.report.drawing.figure import Axis, Figure, Key, Line, Panel, Points, spanning
 from stacklab.report.facts.build import Facts
 from stacklab.report.format.palette import color, symbol
+from stacklab.run.metrics import describe
 from stacklab.study.results.cell import Cell
 from stacklab.study.results.cells import predicted_depth
 from stacklab.study.spec.grid import GridSpec
@@ -28,8 +29,8 @@ def maps(facts: Facts) -> Figure | None:
     return Figure(
         name="maps",
         title=f"Accuracy over {grid.depth} and {grid.across}",
-        caption=f"Colour: the mean of {grid.metric} over seeds, from 0 (light) to 1 (dark); framed: a majority of "
-        f"seeds reach {grid.solved:g}."
+        caption=f"Colour: the mean over seeds ({describe(grid.metric).title}), from 0 (light) to 1 (dark); framed: a "
+        f"majority of seeds reach {grid.solved:g}."
         + (f" Stacks above the line are predicted to: {grid.predicted.label}." if grid.predicted else ""),
         panels=tuple(panels),
         keys=(
@@ -88,7 +89,7 @@ def _panels(grid: GridSpec, cells: Sequence[Cell]) -> list[tuple[str, list[Cell]
 
     places = {name: index for index, name in enumerate(dict.fromkeys(map(title, cells)))}
     ordered = sorted(cells, key=lambda cell: places[title(cell)])
-    return [(name or grid.metric, list(group)) for name, group in groupby(ordered, key=title)]
+    return [(name or describe(grid.metric).title, list(group)) for name, group in groupby(ordered, key=title)]
 
 
 def _map(grid: GridSpec, title: str, cells: Sequence[Cell]) -> Panel:

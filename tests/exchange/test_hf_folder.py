@@ -13,7 +13,7 @@ from tests.model.port.conftest import GPT2_STACK, GPT_NEO_STACK, LLAMA_STACK, OW
 
 from stacklab.base.errors import DataError, PortError, UserError
 from stacklab.exchange.export import write_files
-from stacklab.exchange.foreign import read_folder
+from stacklab.exchange.hf_folder import read_folder
 from stacklab.exchange.import_ import import_model
 from stacklab.exchange.portable import Portable
 from stacklab.model.port.own import OWN
@@ -96,8 +96,8 @@ def test_null_is_not_the_default(fields: dict[str, Any], key: str, tmp_path: Pat
 def test_null_is_absence_where_the_program_says_so(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "llama", LLAMA_STACK | {"num_kv_heads": None})
     config(folder, num_key_value_heads=None, bos_token_id=None, eos_token_id=None, head_dim=None, rope_scaling=None)
-    found = read_folder(folder)
-    assert [layer.num_kv_heads for layer in found.spec.layers] == [4, 4] and found.end_id is None
+    model = read_folder(folder)
+    assert [layer.num_kv_heads for layer in model.spec.layers] == [4, 4] and model.end_id is None
     folder = folder_of(tmp_path / "gpt2", GPT2_STACK | {"d_ff": 48})
     config(folder, n_inner=None)
     assert {layer.d_ff for layer in read_folder(folder).spec.layers} == {48}

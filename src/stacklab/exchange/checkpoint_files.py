@@ -1,4 +1,4 @@
-"""Single files of other programs: checkpoints of nanoGPT and minGPT, minGPT's JSON, llama2.c's model.bin."""
+"""Reads single files of other programs: checkpoints of nanoGPT and minGPT, minGPT's JSON, llama2.c's model.bin."""
 
 import pickle
 import zipfile
@@ -15,7 +15,7 @@ from stacklab.base.files import read_json
 from stacklab.base.text import shown
 from stacklab.data.integrity import file_sum
 from stacklab.data.tokenizers.files import TokenizerFile, known_end
-from stacklab.exchange.foreign import PICKLE_STARTS, ZIP_START, at, inside, refused_pickle
+from stacklab.exchange.hf_folder import PICKLE_STARTS, ZIP_START, at, inside, refused_pickle
 from stacklab.exchange.portable import Portable, check_vocabulary
 from stacklab.model.port import llama2c, mingpt, nanogpt
 from stacklab.model.port.links import Link, to_ours
@@ -26,9 +26,9 @@ MINGPT_WEIGHTS = "model.pt"
 
 
 def read_file(path: Path, *, tokenizer: TokenizerFile | None) -> Portable:
-    """The model in a file. Raises PortError for what is not known, and for every pickle but checkpoints of nanoGPT."""
+    """The model in a file. Raises PortError for unknown files, and for every pickle except checkpoints of nanoGPT."""
     if not path.is_file():
-        raise PortError(f"{path}: not a regular file; copy what it gives into one")
+        raise PortError(f"{path}: not a regular file; copy its content into one")
     with path.open("rb") as handle:
         is_pickle = handle.read(len(ZIP_START)).startswith(PICKLE_STARTS)
     if path.suffix in CHECKPOINTS:
@@ -43,33 +43,34 @@ def read_file(path: Path, *, tokenizer: TokenizerFile | None) -> Portable:
     elif is_pickle:
         raise refused_pickle(path)
     else:
-        raise PortError(f"{path}: not a model that is known here; docs/neighbours lists those that are")
+        raise PortError(f"{path}: not a known model file; docs/neighbours lists the known ones")
     return with_tokenizer(model, tokenizer)
 
 
 def read_nanogpt(path: Path) -> Portable:
-    """The `model` and the `model_args` of a checkpoint."""
+    """The model of a nanoGPT checkpoint, from its `model` and `model_args`."""
     content = load_plain(path)
-    told, tensors = (content.get(key) if isinstance(content, dict) else None for key in ("model_args", "model"))
-    if not isinstance(told, dict):
+    model_args, tensors = (content.get(key) if isinstance(content, dict) else None for key in ("model_args", "model"))
+    if not isinstance(model_args, dict):
         raise PortError(
-            f"{path}: no model_args beside the weights, so it is no checkpoint of nanoGPT and its model is not known; "
+            f"{path}: no model_args beside the weights, so it is not a nanoGPT checkpoint and its model is unknown; "
             "write the model as a Hugging Face folder"
         )
-    for name, value in told.items():
+    for name, value in model_args.items():
         if not isinstance(name, str) or not isinstance(value, str | int | float | None):
             raise PortError(f"{path}: model_args holds {shown(name)} = {shown(value)}, expected names and plain values")
     with at(path):
-        spec = nanogpt.read(told)
+        spec = nanogpt.read(model_args)
     named = {name.removeprefix(nanogpt.COMPILED): value for name, value in _tensors(path, tensors).items()}
     head = named.pop("lm_head.weight", None)
     ours = _joined(path, nanogpt.links(spec), named, nanogpt.IGNORED)
     if head is not None and not head.equal(ours["token_embedding.weight"]):
         raise PortError(f"{path}: lm_head.weight differs from the token table, to which nanoGPT ties it")
-    return _portable(path, "nanogpt", spec, ours, config=told)
+    return _portable(path, "nanogpt", spec, ours, config=model_args)
 
 
 def read_mingpt_json(path: Path) -> Portable:
+    """The model of a minGPT file in JSON."""
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
         raise PortError(f"{path}: not a minGPT model in JSON; expected a mapping with the key config and the tensors")
@@ -81,7 +82,7 @@ def read_mingpt_json(path: Path) -> Portable:
 
 
 def read_mingpt_folder(folder: Path, config: Mapping[str, Any]) -> Portable:
-    """A folder that minGPT's programs wrote: config.json with the section `model`, and model.pt."""
+    """The model of a folder that minGPT wrote: config.json with the section `model`, and model.pt."""
     path = inside(folder, MINGPT_WEIGHTS)
     with at(folder):
         spec = mingpt.read(config)
@@ -90,9 +91,9 @@ def read_mingpt_folder(folder: Path, config: Mapping[str, Any]) -> Portable:
 
 
 def load_plain(path: Path) -> Any:
-    """What a checkpoint of torch holds, read by its weights-only reader, which runs no code of the file.
+    """The content of a torch checkpoint, read by torch's weights-only reader, which runs no code of the file.
 
-    Raises PortError for an old-style pickle, and for a file with more in it than tensors and plain values.
+    Raises PortError for an old-style pickle, and for a file with more than tensors and plain values.
     """
     if not zipfile.is_zipfile(path):
         raise refused_pickle(path)
@@ -102,14 +103,14 @@ def load_plain(path: Path) -> Any:
         reason = str(error).split("\n")[0].split(".")[0]
         raise PortError(
             f"{path}: holds more than tensors and plain values, which is not read since loading it could run code "
-            f"({reason}); where you trust it, load it and save only its model and model_args with torch.save"
+            f"({reason}); if you trust it, load it and save only its model and model_args with torch.save"
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PortError(f"{path}: not a whole checkpoint of torch ({' '.join(str(error).split())[:200]})") from error
+        raise PortError(f"{path}: not a complete torch checkpoint ({' '.join(str(error).split())[:200]})") from error
 
 
 def with_tokenizer(model: Portable, tokenizer: TokenizerFile | None) -> Portable:
-    """The model with a tokenizer, and with its usual end of a text where the model's own files name none.
+    """The model with a tokenizer, and with the tokenizer's usual end token where the model's own files name none.
 
     Raises TokenizerError for a tokenizer that is not this model's.
     """
@@ -132,7 +133,7 @@ def _tensors(path: Path, value: Any) -> dict[str, Tensor]:
         if tensor.is_meta:
             raise PortError(f"{path}: {shown(name)} has a shape but no values")
         if (held := tensor.untyped_storage().nbytes()) < tensor.numel() * tensor.itemsize:
-            # One number can stand for billions; to copy them would fill the memory.
+            # A repeated view can expand one number to billions, and copying it would fill the memory.
             raise PortError(
                 f"{path}: {shown(name)} has shape {tuple(tensor.shape)} over {held} bytes, so its numbers repeat; "
                 "save it with .contiguous()"
@@ -150,6 +151,6 @@ def _joined(
 def _portable(
     path: Path, form: str, spec: ModelSpec, tensors: dict[str, Tensor], *, config: Mapping[str, Any] | None = None
 ) -> Portable:
-    told = {} if config is None else {"config": dict(config)}
-    origin = {"form": form, **told, "files": {path.name: file_sum(path)}}
+    kept = {} if config is None else {"config": dict(config)}
+    origin = {"form": form, **kept, "files": {path.name: file_sum(path)}}
     return Portable(path.resolve().stem, spec, tensors, None, None, None, origin)

@@ -1,4 +1,4 @@
-"""A folder of another program, read strictly: config.json, safetensors, tokenizer.json, and nothing outside it."""
+"""Reads a model folder in the layout of Hugging Face: config.json, safetensors, tokenizer.json, no file outside it."""
 
 import contextlib
 import re
@@ -27,10 +27,10 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".pickle")
 
 
 def read_folder(folder: Path, *, tokenizer: TokenizerFile | None = None) -> Portable:
-    """The model of a folder as transformers writes it. tokenizer: in place of the folder's.
+    """The model of a folder as transformers writes it. tokenizer: replaces the folder's own.
 
-    Raises PortError for what is not known, not whole, not confined to the folder, or only there as a pickle;
-    DataError for JSON that is none; TokenizerError for a tokenizer of another vocabulary.
+    Raises PortError for an unknown architecture or key, an incomplete file, a link that leads out of the folder, or
+    weights in a pickle; DataError for invalid JSON; TokenizerError for a tokenizer of another vocabulary.
     """
     config = read_mapping(inside(folder, CONFIG))
     with at(folder):
@@ -43,15 +43,16 @@ def read_folder(folder: Path, *, tokenizer: TokenizerFile | None = None) -> Port
     if tokenizer is not None:
         check_vocabulary(tokenizer, spec)
     generation = read_mapping(inside(folder, GENERATION)) if is_there(folder / GENERATION) else {}
-    told = {key: generation.get(key, config.get(key)) for key in ("bos_token_id", "eos_token_id")}
-    (start_id, first), (end_id, second) = (_marker(key, told[key], spec, folder) for key in told)
+    (start_id, start_notes), (end_id, end_notes) = (
+        _marker(key, generation.get(key, config.get(key)), spec, folder) for key in ("bos_token_id", "eos_token_id")
+    )
     names = [CONFIG, *files, *(name for name in (TOKENIZER, GENERATION) if is_there(folder / name))]
     origin = {"form": form.name, "config": config, "files": sums(folder, names)}
-    return Portable(folder.resolve().name, spec, ours, tokenizer, start_id, end_id, origin, (*first, *second))
+    return Portable(folder.resolve().name, spec, ours, tokenizer, start_id, end_id, origin, (*start_notes, *end_notes))
 
 
 def read_tensors(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
-    """(files, tensors) of the safetensors in a folder, whole or in parts with an index."""
+    """(files, tensors) of the safetensors in a folder: a single file, or parts with an index."""
     if is_there(folder / WEIGHTS):
         return [WEIGHTS], read_safetensors(inside(folder, WEIGHTS))
     if is_there(folder / INDEX):
@@ -63,7 +64,7 @@ def read_tensors(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
 
 @contextlib.contextmanager
 def at(place: Path) -> Iterator[None]:
-    """Errors about a config say where it is."""
+    """Put the place of a config in front of errors about it."""
     try:
         yield
     except PortError as error:
@@ -71,31 +72,33 @@ def at(place: Path) -> Iterator[None]:
 
 
 def is_there(path: Path) -> bool:
-    """Also for a link that leads nowhere: what was meant to be there is not left out in silence."""
+    """Whether a path exists, broken links included: a file that was meant to be there is not silently left out."""
     return path.is_symlink() or path.exists()
 
 
 def refused_pickle(path: Path) -> PortError:
     return PortError(
-        f"{path}: a pickle is not read, since loading one can run any code in it; expected safetensors: where you "
-        "trust the file, load it with transformers and write it with model.save_pretrained(FOLDER)"
+        f"{path}: a pickle is not read, since loading one can run any code in it; expected safetensors. If you trust "
+        "the file, load it with transformers and write it with model.save_pretrained(FOLDER)"
     )
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Raises PortError for a file that is not whole, or is a pickle under this name."""
+    """The tensors of a file, by name. Raises PortError for an incomplete file, or a pickle under this name."""
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         if _is_pickle(path):
             raise refused_pickle(path) from None
-        raise PortError(f"{path}: not a whole safetensors file ({cut(str(error))})") from error
+        raise PortError(f"{path}: not a complete safetensors file ({cut(str(error))})") from error
 
 
 def _is_pickle(path: Path) -> bool:
-    """Of a file that is no whole safetensors; those start with the length of a header, which may look like a pickle's
-    first byte."""
+    """Whether a file that failed to load as safetensors is a pickle.
+
+    Safetensors start with the length of a header, which may look like the first byte of a pickle.
+    """
     try:
         with path.open("rb") as handle:
             start = handle.read(8)
@@ -105,9 +108,9 @@ def _is_pickle(path: Path) -> bool:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The file of that name in the folder. Raises PortError for a name or a link that leads out of it.
+    """The path of a file in the folder. Raises PortError for a missing file, and for a name or a link that leads out.
 
-    A folder of the hub's cache keeps its files in `blobs` beside `snapshots`; links to there are its own.
+    Folders of the hub's cache keep their files in `blobs` beside `snapshots`; links to there are allowed.
     """
     path, root = folder / name, folder.resolve()
     if name in ("", ".", "..") or Path(name).name != name or "\\" in name:
@@ -116,10 +119,10 @@ def inside(folder: Path, name: str) -> Path:
         target = path.resolve()
         is_file = target.is_file()
     except (OSError, ValueError, RuntimeError) as error:
-        # Names too long or not encodable, links in a circle.
-        raise PortError(f"{folder}: names the file {name[:LONGEST_SHOWN]!r}, which cannot be looked up") from error
-    own = [root, *([root.parents[1] / "blobs"] if root.parent.name == "snapshots" else [])]
-    if target.parent not in own:
+        # Names that are too long or cannot be encoded, and circular links.
+        raise PortError(f"{folder}: names the file {name[:LONGEST_SHOWN]!r}, which cannot be resolved") from error
+    allowed = [root, *([root.parents[1] / "blobs"] if root.parent.name == "snapshots" else [])]
+    if target.parent not in allowed:
         raise PortError(f"{path}: is a link to {target}, outside the folder; copy the file into it")
     if not is_file:
         raise PortError(f"{path}: no such file")
@@ -127,24 +130,24 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def sums(folder: Path, names: list[str]) -> dict[str, Any]:
+    """Size and hash of each file."""
     return {name: file_sum(folder / name) for name in names}
 
 
 def _read_parts(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
-    places = read_mapping(inside(folder, INDEX)).get("weight_map")
-    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+    weight_map = read_mapping(inside(folder, INDEX)).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
         raise PortError(f"{folder / INDEX}: no weight_map from tensors to files")
     tensors: dict[str, Tensor] = {}
-    parts = sorted(set(places.values()))
+    parts = sorted(set(weight_map.values()))
     for part in parts:
         if not part.endswith(".safetensors"):
             raise PortError(f"{folder / INDEX}: names the file {shown(part)}; expected safetensors")
-        found = read_safetensors(inside(folder, part))
-        told = {name for name, place in places.items() if place == part}
-        if found.keys() != told:
-            odd = sorted(found.keys() ^ told)[0]
-            raise PortError(f"{folder / part}: {INDEX} and the file differ in the tensor {cut(odd)}")
-        tensors |= found
+        loaded = read_safetensors(inside(folder, part))
+        listed = {name for name, file in weight_map.items() if file == part}
+        if differing := sorted(loaded.keys() ^ listed):
+            raise PortError(f"{folder / part}: {INDEX} and the file differ in the tensor {cut(differing[0])}")
+        tensors |= loaded
     return [INDEX, *parts], tensors
 
 
@@ -161,22 +164,23 @@ def read_tokenizer(folder: Path) -> TokenizerFile | None:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Raises DataError for what is not JSON, PortError for JSON that is no object."""
+    """The object in a JSON file. Raises DataError for invalid JSON, PortError for JSON that is not an object."""
     value = read_json(path)
     if not isinstance(value, dict):
         raise PortError(f"{path}: expected a JSON object, found a {type(value).__name__}")
     return value
 
 
-def _marker(key: str, told: object, spec: ModelSpec, folder: Path) -> tuple[int | None, tuple[str, ...]]:
-    """The id that a config gives under that key, the first of several, and what is to be said of it.
+def _marker(key: str, value: object, spec: ModelSpec, folder: Path) -> tuple[int | None, tuple[str, ...]]:
+    """The id of a start or end marker (the first of several), and notes for the user.
 
-    Raises PortError for what is no id. One that the vocabulary lacks stands in many configs that were never told it.
+    Raises PortError for a value that is not an id. Many configs keep a default id that their vocabulary lacks; then the
+    model has no such marker.
     """
-    ids: list[Any] = told if isinstance(told, list) else [] if told is None else [told]
+    ids: list[Any] = value if isinstance(value, list) else [] if value is None else [value]
     if any(isinstance(each, bool) or not isinstance(each, int) for each in ids):
-        raise PortError(f"{folder}: {key} is {shown(told)}, expected a whole number, a list of them, or null")
+        raise PortError(f"{folder}: {key} is {shown(value)}, expected a whole number, a list of them, or null")
     last = (spec.vocab_size or 0) - 1
     if not ids or 0 <= ids[0] <= last:
         return (ids[0] if ids else None), ()
-    return None, (f"{key} {shown(ids[0])} is no id of the vocabulary, 0 to {last}, so the model has none",)
+    return None, (f"{key} {shown(ids[0])} is not an id of the vocabulary, 0 to {last}, so the model has none",)
