@@ -1,5 +1,6 @@
 """Fixtures shared by all tests. Threads are kept low because tests run in parallel."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -17,3 +18,9 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real texts and tokenizers are not at {SHARED_DATA} (set STACKLAB_SHARED_DATA)")
     return SHARED_DATA
+
+
+def pytest_collection_finish() -> None:
+    """Modules stay for the whole session, and statsmodels collects garbage at each correction of p values."""
+    gc.collect()
+    gc.freeze()
