@@ -121,32 +121,27 @@ def flipped(path: str) -> dict[str, Any]:
     return tree
 
 
-def shown(
-    tree: dict[str, Any],
-    folder: Path,
-    *,
-    make_study: MakeStudy,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> list[str]:
-    """The listing of studies, and the report of the smoke scale with its data, or the one line of the refusal."""
-    folder.mkdir()
+def shown(tree: dict[str, Any], folder: Path, *, make_study: MakeStudy) -> list[str]:
+    """The report of the smoke scale with its data, or the one line of the refusal."""
+    try:
+        spec = read_study(str(written(tree, folder)), scale="smoke")
+        result = make_study(tree=spec.dump(), out=folder / "out")
+        facts = build_facts(result)
+        drawn = figures(sections(facts))
+        data = [*map(figure_csv, drawn.values()), *csv_files(sections(facts)).values()]
+        return [result.folder.name, render_markdown(facts, sections(facts)), *data]
+    except StacklabError as error:
+        return [str(error).replace(str(folder), "")]
+
+
+def written(tree: dict[str, Any], folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
     file = folder / "study.yaml"
     made = [name for name in tree["arms"] if "heads" in name]
     file.write_text(
         yaml.safe_dump(tree | {"arms": {k: v for k, v in tree["arms"].items() if k not in made}}, sort_keys=False)
     )
-    monkeypatch.setattr("stacklab.study.spec.load.builtin_studies", lambda: {"one": file})
-    try:
-        listing.studies()
-        spec = read_study(str(file), scale="smoke")
-        result = make_study(tree=spec.dump(), out=folder / "out")
-        facts = build_facts(result)
-        drawn = figures(sections(facts))
-        data = [*map(figure_csv, drawn.values()), *csv_files(sections(facts)).values()]
-        return [capsys.readouterr().out, result.folder.name, render_markdown(facts, sections(facts)), *data]
-    except StacklabError as error:
-        return [str(error).replace(str(folder), "")]
+    return file
 
 
 def test_no_field_is_forgotten() -> None:
@@ -158,6 +153,7 @@ def test_no_field_is_forgotten() -> None:
 def test_flipping_shows(
     tmp_path: Path, make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """In the report, or else in the list of studies."""
     # Intervals need not be good here, only there.
     monkeypatch.setattr(bootstrap.bca_bounds, "__kwdefaults__", {"resamples": 99})
     monkeypatch.setattr(robust, "RESAMPLES", 99)
@@ -171,8 +167,15 @@ def test_flipping_shows(
 
     # It integrates for a second each time, and few flips change what it is given.
     monkeypatch.setattr(control, "dunnett", remembered)
-    see = functools.partial(shown, make_study=make_study, monkeypatch=monkeypatch, capsys=capsys)
+
+    def listed(tree: dict[str, Any], folder: Path) -> str:
+        monkeypatch.setattr("stacklab.study.spec.load.builtin_studies", lambda: {"one": written(tree, folder)})
+        listing.studies()
+        return capsys.readouterr().out
+
+    see = functools.partial(shown, make_study=make_study)
     plain = see(gridded_tree(), tmp_path / "plain")
     assert plain == see(gridded_tree(), tmp_path / "again")
-    silent = [path for path in FLIPS if see(flipped(path), tmp_path / path) == plain]
-    assert not silent
+    unreported = [path for path in FLIPS if see(flipped(path), tmp_path / path) == plain]
+    line = listed(gridded_tree(), tmp_path / "plain")
+    assert [path for path in unreported if listed(flipped(path), tmp_path / path) == line] == []
