@@ -31,6 +31,17 @@ class TextTable:
     notes: tuple[str, ...] = ()
 
 
+def in_sections(rows: Sequence[tuple[str, TextRow]]) -> tuple[tuple[TextRow, ...], tuple[tuple[int, str], ...]]:
+    """Rows and sections of a TextTable, from rows with the titles of their sections.
+
+    >>> in_sections([("a", ()), ("a", ()), ("b", ())])[1]
+    ((0, 'a'), (2, 'b'))
+    """
+    titles = [title for title, _ in rows]
+    starts = (place for place, title in enumerate(titles) if place == 0 or title != titles[place - 1])
+    return tuple(row for _, row in rows), tuple((place, titles[place]) for place in starts)
+
+
 def text_row(*texts: str) -> TextRow:
     return tuple(TextCell(text) for text in texts)
 

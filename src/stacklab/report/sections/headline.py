@@ -5,7 +5,7 @@ from stacklab.report.facts.build import Facts
 from stacklab.report.facts.estimates import Measure
 from stacklab.report.format.numbers import NOTHING, compact, measure_text
 from stacklab.report.format.palette import color_of
-from stacklab.report.format.table import CsvTable, TextCell, TextRow, TextTable, interval_columns
+from stacklab.report.format.table import CsvTable, TextCell, TextTable, in_sections, interval_columns
 from stacklab.report.sections.section import Section, TableBlock
 from stacklab.run.metrics import SIZE, Metric
 from stacklab.stats.result import Undefined
@@ -28,12 +28,10 @@ def headline(facts: Facts) -> Section:
 def headline_table(facts: Facts) -> TextTable:
     """Metrics down, arms across."""
     metrics = [metric for metric in facts.metrics if any(arm.measure(metric.name) is not None for arm in facts.arms)]
-    rows: list[TextRow] = []
-    sections: list[tuple[int, str]] = []
-    for metric in metrics:
-        if not sections or sections[-1][1] != metric.group:
-            sections.append((len(rows), metric.group))
-        rows.append((TextCell(metric.title, metric.unit), *(_cell(arm, metric) for arm in facts.arms)))
+    rows = [
+        (metric.group, (TextCell(metric.title, metric.unit), *(_cell(arm, metric) for arm in facts.arms)))
+        for metric in metrics
+    ]
     heads = [TextCell(arm.label, f"{arm.finished} of {arm.planned} runs") for arm in facts.arms]
     reasons = {
         measure.estimate.reason
@@ -42,7 +40,7 @@ def headline_table(facts: Facts) -> TextTable:
         if isinstance(measure.estimate, Undefined) and measure.seeds
     }
     notes = tuple(f"± undefined: {reason}" for reason in sorted(reasons))
-    return TextTable((TextCell(""), *heads), tuple(rows), tuple(sections), notes)
+    return TextTable((TextCell(""), *heads), *in_sections(rows), notes)
 
 
 def _cell(arm: ArmFact, metric: Metric) -> TextCell:

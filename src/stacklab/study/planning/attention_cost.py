@@ -11,9 +11,8 @@ from stacklab.base.hardware import processor_name
 from stacklab.base.spec import Items, Spec
 from stacklab.run.paths import OutPaths
 from stacklab.run.timing.attention_form import AttentionForm, attention_forms
-from stacklab.study.engines.machine import gpus
 from stacklab.study.planning.match_step_time import work
-from stacklab.study.planning.measure import kept, measured
+from stacklab.study.planning.measure import conditions, kept, measured
 from stacklab.study.spec.study import BaseSpec
 
 MEASUREMENT = "attention_cost"
@@ -117,7 +116,7 @@ def _key(form: AttentionForm) -> str:
 def _rounds(forms: Mapping[str, AttentionForm], out: Path, threads: int) -> tuple[tuple[float, ...], ...]:
     """Seconds of every form by round, in the order of the sorted keys."""
     dumped = [forms[key].dump() for key in sorted(forms)]
-    setup = {"forms": dumped, "threads": threads, "processor": processor_name(), "gpu": bool(gpus())}
+    setup = {"forms": dumped} | conditions(threads)
 
     def measure() -> KeptAttention:
         text = json.dumps(dumped)

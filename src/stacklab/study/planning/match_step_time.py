@@ -18,9 +18,8 @@ from stacklab.base.spec import Items, Spec
 from stacklab.model.count import flops_per_token
 from stacklab.model.spec import ModelSpec
 from stacklab.run.paths import OutPaths
-from stacklab.study.engines.machine import gpus
 from stacklab.study.planning.match import Match, StepTimes, TimeSolver, first_reaching, grain, most_steps, with_knob
-from stacklab.study.planning.measure import kept, measured
+from stacklab.study.planning.measure import conditions, kept, measured
 from stacklab.study.spec.study import BaseSpec, MatchSpec
 
 MEASUREMENT = "step_time"
@@ -79,10 +78,7 @@ def _setup(match: MatchSpec, control: BaseSpec, target: BaseSpec, threads: int) 
         "tolerance": match.allowed,
         "control": work(control),
         "target": work(target),
-        "threads": threads,
-        "processor": processor_name(),
-        "gpu": bool(gpus()),
-    }
+    } | conditions(threads)
 
 
 def work(config: BaseSpec) -> dict[str, Any]:

@@ -5,15 +5,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from stacklab.base.env import training_environment
 from stacklab.base.errors import DataError, StacklabError
 from stacklab.base.files import read_json, write_json
+from stacklab.base.hardware import processor_name
 from stacklab.base.locks import exclusive
 from stacklab.base.spec import Spec
+from stacklab.study.engines.machine import gpus
 
 S = TypeVar("S", bound=Spec)
 
@@ -35,6 +37,11 @@ def measured(measurement: str, question: str, out: Path, *, threads: int, mend: 
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise StacklabError(f"measuring a run failed: {last}; {mend}")
     return done.stdout
+
+
+def conditions(threads: int) -> dict[str, Any]:
+    """What every measured time depends on: part of the key of a stored measurement."""
+    return {"threads": threads, "processor": processor_name(), "gpu": bool(gpus())}
 
 
 def kept(path: Path, kind: type[S], measure: Callable[[], S], *, what: str) -> S:

@@ -11,7 +11,7 @@ from stacklab.report.sections.claims.evidence import against_control, control_cs
 from stacklab.report.sections.claims.forest_plot import ForestBlock, ForestRow, forest_groups
 from stacklab.report.sections.section import Block, Bullets, Details, Paragraph, Section, TableBlock, shown
 from stacklab.run.metrics import Metric
-from stacklab.stats.result import Needed, Result
+from stacklab.stats.result import Needed
 from stacklab.study.results.analyse import Pair
 
 TESTS = (
@@ -134,16 +134,13 @@ def _claims_csv(facts: Facts) -> CsvTable[ContrastFact]:
             "pairs": lambda row: len(row.pairs),
             "difference": lambda row: value_or_none(row.difference),
             **interval_columns(lambda row: row.difference),
-            **{f"bootstrap_{end}": interval_columns(_bootstrap)[end] for end in ("low", "high")},
+            "bootstrap_low": lambda row: getattr(row.bootstrap, "low", None),
+            "bootstrap_high": lambda row: getattr(row.bootstrap, "high", None),
             "seeds_needed": lambda row: row.seeds_needed.seeds if isinstance(row.seeds_needed, Needed) else None,
             "afterthought": lambda row: row.afterthought,
             **evidence_columns(),
         },
     )
-
-
-def _bootstrap(row: ContrastFact) -> Result:
-    return row.bootstrap
 
 
 def _pairs_csv(facts: Facts) -> CsvTable[tuple[ContrastFact, Pair]]:

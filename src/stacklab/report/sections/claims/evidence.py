@@ -11,6 +11,7 @@ from stacklab.report.format.table import (
     CsvTable,
     TextCell,
     TextTable,
+    in_sections,
     interval_columns,
     text_row,
     value_or_none,
@@ -56,16 +57,13 @@ def against_control(facts: Facts) -> TextTable | None:
     """Every arm against the study's control, a metric a section."""
     if not facts.against_control:
         return None
-    rows: list[tuple[TextCell, ...]] = []
-    sections: list[tuple[int, str]] = []
+    rows = []
     for row in facts.against_control:
         metric = facts.metric(row.metric)
-        if not sections or sections[-1][1] != metric.title:
-            sections.append((len(rows), metric.title))
-        difference = TextCell(difference_text(metric.style, row.difference))
-        rows.append((TextCell(row.label), TextCell(row.control), difference, TextCell(p_text(row.p))))
+        difference = difference_text(metric.style, row.difference)
+        rows.append((metric.title, text_row(row.label, row.control, difference, p_text(row.p))))
     heads = (*text_row("Arm", "Control"), TextCell("difference", "simultaneous interval"), TextCell("p", "Dunnett"))
-    return TextTable(heads, tuple(rows), tuple(sections))
+    return TextTable(heads, *in_sections(rows))
 
 
 def evidence_columns() -> Columns[ContrastFact]:
