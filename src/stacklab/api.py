@@ -10,8 +10,7 @@ from stacklab.base.env import apply_defaults
 from stacklab.base.errors import MissingExtraError
 from stacklab.study.engines.registry import make_engine
 from stacklab.study.execution.live import live
-from stacklab.study.execution.looks import declared_looks, more_seeds, saved_plan
-from stacklab.study.execution.run import Todo, run_plan, with_attention
+from stacklab.study.execution.run import Todo, declared_looks, more_seeds, run_plan, saved_plan, with_attention
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.planning.stages import count_runs
 from stacklab.study.results.results import StudyResult, open_results

@@ -11,7 +11,7 @@ from stacklab.base.errors import UserError
 from stacklab.data.prepare import prepare
 from stacklab.data.spec import DataSpec
 from stacklab.run import execute as module
-from stacklab.run.feeds import text
+from stacklab.run.feeds import feed
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import create_run
@@ -145,10 +145,10 @@ def outcome(tree: dict[str, Any], out: Path, monkeypatch: pytest.MonkeyPatch) ->
     Or the reason why such a run is refused.
     """
     seen: list[Any] = []
-    mean_loss, save = text.mean_loss, module.save_checkpoint
-    monkeypatch.setattr(text, "mean_loss", lambda *a, **k: seen.append(sorted(k.items())) or mean_loss(*a, **k))
+    mean_loss, save = feed.mean_loss, module.save_checkpoint
+    monkeypatch.setattr(feed, "mean_loss", lambda *a, **k: seen.append(sorted(k.items())) or mean_loss(*a, **k))
     monkeypatch.setattr(module, "save_checkpoint", lambda *a, **k: seen.append(k["step"]) or save(*a, **k))
-    monkeypatch.setattr(text, "answer_accuracy", _record_tokens(text.answer_accuracy, seen))
+    monkeypatch.setattr(feed, "answer_accuracy", _record_tokens(feed.answer_accuracy, seen))
     prepared = prepare(DataSpec.model_validate(tree["data"]), cache=OutPaths(out).cache)
     if tree["model"]["vocab_size"] == 300:
         tree["model"]["vocab_size"] = prepared.vocab_size

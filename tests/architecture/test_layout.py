@@ -91,9 +91,7 @@ def test_no_import_goes_in_a_circle() -> None:
 
 
 def test_few_files_serve_one_other_file_only() -> None:
-    """A file of a folder that lists like things is there for the list, which is its one importer."""
     importers = Counter(other for others in GRAPH.values() for other in others)
-    files = {name: path for name, path in MODULES.items() if path.name != "__init__.py"}
-    listed = {name for name, path in files.items() if LISTS.search(docstring(path.parent / "__init__.py"))}
-    single = [name for name in files if importers[name] == 1 and name not in listed]
+    files = [name for name, path in MODULES.items() if path.name != "__init__.py"]
+    single = [name for name in files if importers[name] == 1]
     assert len(single) < MOST_SINGLE * len(files), f"{len(single)} of {len(files)}: {', '.join(single)}"

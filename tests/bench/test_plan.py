@@ -4,7 +4,7 @@ import pytest
 from tests.study.conftest import TINY
 
 from stacklab.api import load_study
-from stacklab.bench.plan import bench_plan, render
+from stacklab.bench.plan import render, run_bench
 
 
 @pytest.mark.trains
@@ -12,7 +12,7 @@ def test_plan_and_reality_stand_side_by_side(tmp_path: Path) -> None:
     study = tmp_path / "tiny.yaml"
     study.write_text(TINY)
     chosen = load_study(str(study), scale="one-arm", out=tmp_path / "out", workers=1)
-    result = bench_plan(chosen.plan(), chosen.request)
+    result = run_bench(chosen.plan(), chosen.request)
     assert result["ratio"] == result["real_seconds"] / result["projected_seconds"]
     (arm,) = result["arms"]
     assert 0.5 < arm["ratio"] < 2

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from stacklab.base.errors import PortError
-from stacklab.exchange.checkpoint_files import read_file, read_nanogpt
+from stacklab.exchange.import_ import read_file, read_nanogpt
 from stacklab.model.init import build
 from stacklab.model.port import nanogpt
 from stacklab.model.port.links import to_theirs

@@ -80,7 +80,7 @@ def spelling(text: bytes, monkeypatch: pytest.MonkeyPatch) -> OpenModel:
     """A model whose ids are bytes, made to say `text` after any prompt."""
     said = iter(text)
     monkeypatch.setattr(
-        "stacklab.model.generation.sampling.Sampler.choose",
+        "stacklab.model.generation.decode.Sampler.choose",
         lambda self, logits_BV, step: logits_BV[:, 0].long() * 0 + next(said),
     )
     model = build(ModelSpec(vocab_size=256, d_model=4, num_layers=1, num_heads=1, context_length=64), seed=0)

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from tests.model.port.conftest import GPT2_STACK, filled, stack, tensors_of
 
-from stacklab.exchange.checkpoint_files import read_file
 from stacklab.exchange.export import write_files
-from stacklab.exchange.import_ import read_tokenizer_file
+from stacklab.exchange.import_ import read_file, read_tokenizer_file
 from stacklab.exchange.portable import Portable
 from stacklab.model.port.gpt2 import GPT2
 

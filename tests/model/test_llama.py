@@ -9,8 +9,8 @@ from tests.model.peers import assert_gradients_agree, gradient
 from stacklab.model.cache import Decoding, LayerCache
 from stacklab.model.generation.decode import generate
 from stacklab.model.init import build
+from stacklab.model.positions.build import Rotation
 from stacklab.model.positions.kinds import RotaryPositions
-from stacklab.model.positions.rotation import Rotation
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 

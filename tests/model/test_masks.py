@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stacklab.model.masks import MASKS, Mask, MaskKind, Visibility
-from stacklab.model.ops import dropped_attention
+from stacklab.model.ops import attention as kernels
 from stacklab.model.ops.attention import attention, attention_scores
 
 
@@ -41,7 +41,7 @@ def test_a_pattern_acts_on_both_kernels_and_on_the_scores(
 ) -> None:
     """Dropout of next to nothing takes the kernel with dropout, whose pieces are made small."""
     monkeypatch.setitem(MASKS, "third", MaskKind("", causal=causal, pattern=lambda distance: distance % 3 == 0))
-    monkeypatch.setattr(dropped_attention, "QUERY_BLOCK", 4)
+    monkeypatch.setattr(kernels, "QUERY_BLOCK", 4)
     visibility = Visibility("third", window)  # type: ignore[arg-type]
     assert visibility.needs_matrix
     generator = torch.Generator().manual_seed(0)

@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from stacklab.base.errors import StacklabError
 from stacklab.cli import studies as listing
 from stacklab.report.drawing.csv import figure_csv
-from stacklab.report.facts import control
+from stacklab.report.facts import references
 from stacklab.report.facts.build import build_facts
 from stacklab.report.pages.markdown import render_markdown
 from stacklab.report.sections.registry import csv_files, figures, sections
-from stacklab.stats import bootstrap, many_to_one, robust
+from stacklab.stats import bootstrap, unpaired
 from stacklab.study.spec.load import read_study
 from stacklab.study.spec.study import StudySpec
 from tests.report.conftest import MakeStudy, gridded_tree
@@ -156,17 +156,17 @@ def test_flipping_shows(
     """In the report, or else in the list of studies."""
     # Intervals need not be good here, only there.
     monkeypatch.setattr(bootstrap.bca_bounds, "__kwdefaults__", {"resamples": 99})
-    monkeypatch.setattr(robust, "RESAMPLES", 99)
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 99)
     known: dict[Any, Any] = {}
 
     def remembered(arms: dict[str, Any], against: tuple[float, ...], *, level: float) -> Any:
         key = (tuple(arms.items()), against, level)
         if key not in known:
-            known[key] = many_to_one.dunnett(arms, against, level=level)
+            known[key] = unpaired.dunnett(arms, against, level=level)
         return known[key]
 
     # It integrates for a second each time, and few flips change what it is given.
-    monkeypatch.setattr(control, "dunnett", remembered)
+    monkeypatch.setattr(references, "dunnett", remembered)
 
     def listed(tree: dict[str, Any], folder: Path) -> str:
         monkeypatch.setattr("stacklab.study.spec.load.builtin_studies", lambda: {"one": written(tree, folder)})

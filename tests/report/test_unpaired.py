@@ -9,12 +9,10 @@ from rich.console import Console
 
 from stacklab.report.facts.build import build_facts
 from stacklab.report.format.verdicts import reason_text
-from stacklab.report.pages.html import render_html
 from stacklab.report.pages.markdown import render_markdown
 from stacklab.report.pages.terminal import verdict_table
-from stacklab.report.pages.write import write_report
-from stacklab.report.sections.claims.forest_drawing import draw_forest
-from stacklab.report.sections.claims.forest_plot import forest_groups
+from stacklab.report.pages.write import render_html, write_report
+from stacklab.report.sections.claims.forest_plot import draw_forest, forest_groups
 from stacklab.report.sections.registry import figures, sections
 from stacklab.stats.result import Estimate
 from stacklab.study.results.results import StudyResult

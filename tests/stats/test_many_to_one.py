@@ -3,8 +3,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from stacklab.stats.many_to_one import dunnett
 from stacklab.stats.result import Estimate, PValue, Undefined
+from stacklab.stats.unpaired import dunnett
 
 CONTROL = [7.40, 8.50, 7.20, 8.24, 9.84, 8.32]
 DRUG_A = [9.76, 8.80, 7.68, 9.36]

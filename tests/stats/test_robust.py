@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from stacklab.stats.bootstrap import interquartile_mean
 from stacklab.stats.result import Estimate, Undefined
-from stacklab.stats.robust import interquartile_mean
 
 
 def test_it_is_the_mean_of_the_middle_half_over_all_tasks() -> None:

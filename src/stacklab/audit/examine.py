@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stacklab.audit.findings.control import control_finding
-from stacklab.audit.findings.losses import gap_finding, noise_findings
-from stacklab.audit.findings.order import order_finding
+from stacklab.audit.findings.losses import gap_finding, noise_findings, order_finding
 from stacklab.audit.findings.parameters import parameter_findings, size_findings
 from stacklab.audit.findings.quality import quality_findings
 from stacklab.audit.findings.seeds import seed_findings

@@ -11,7 +11,7 @@ from stacklab.study.planning.stages import count_runs
 from stacklab.study.spec.request import StudyRequest
 
 
-def bench_plan(plan: Plan, request: StudyRequest) -> dict[str, Any]:
+def run_bench(plan: Plan, request: StudyRequest) -> dict[str, Any]:
     """Project the plan, run it from scratch, and compare. Seconds and bytes; ratios are measured over projected."""
     slots = make_engine(request.engine, workers=request.workers).slots(count_runs(plan))
     costs = calibrate(plan, request.out, workers=slots)

@@ -1,7 +1,8 @@
 """`stacklab bench`"""
 
+import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,13 +24,7 @@ def step(
     Vocabulary 151,665, d_model 384, 4 x 512 tokens, 1 and 12 layers: ratio of tokens per second, ratio of peak memory,
     and the share of the matrix-product rate measured in the same run. Run it on an idle machine.
     """
-    from stacklab.base.files import write_json
-    from stacklab.bench.step import render, run_bench
-
-    result = run_bench(pairs=pairs, threads=threads)
-    print(render(result))
-    if out is not None:
-        write_json(out, result)
+    _run("step", out, pairs=pairs, threads=threads)
 
 
 @with_request("seeds", "workers")
@@ -38,15 +33,10 @@ def plan(study: str, request: "StudyRequest", out: JsonFile = None) -> None:
     import tempfile
 
     from stacklab.api import requested_study
-    from stacklab.base.files import write_json
-    from stacklab.bench.plan import bench_plan, render
 
     with tempfile.TemporaryDirectory(prefix="stacklab-bench-") as folder:
         inside = request.model_copy(update={"out": Path(folder)})
-        result = bench_plan(requested_study(study, inside).plan(), inside)
-    print(render(result))
-    if out is not None:
-        write_json(out, result)
+        _run("plan", out, plan=requested_study(study, inside).plan(), request=inside)
 
 
 def replicas(
@@ -59,13 +49,7 @@ def replicas(
     Question answering, 2 attention-only layers, d_model 64, 256 x 17 tokens, 1 and 4 heads, 2 processes of one thread:
     ratio of steps x seeds per second, and the share of time spent drawing batches.
     """
-    from stacklab.base.files import write_json
-    from stacklab.bench.replicas import render, run_bench
-
-    result = run_bench(pairs=pairs, seeds=seeds)
-    print(render(result))
-    if out is not None:
-        write_json(out, result)
+    _run("replicas", out, pairs=pairs, seeds=seeds)
 
 
 def generation(
@@ -78,10 +62,15 @@ def generation(
 
     An untrained GPT-Neo of 68.5 million parameters: ratio of tokens per second. Takes some minutes.
     """
-    from stacklab.base.files import write_json
-    from stacklab.bench.generate import render, run_bench
+    _run("generate", out, pairs=pairs, tokens=tokens, threads=threads)
 
-    result = run_bench(pairs=pairs, tokens=tokens, threads=threads)
-    print(render(result))
+
+def _run(name: str, out: Path | None, **settings: Any) -> None:
+    """Run the benchmark of stacklab.bench with these settings, and print and write what it measured."""
+    from stacklab.base.files import write_json
+
+    bench = importlib.import_module(f"stacklab.bench.{name}")
+    result = bench.run_bench(**settings)
+    print(bench.render(result))
     if out is not None:
         write_json(out, result)

@@ -1,10 +1,9 @@
-"""`stacklab compare`"""
+"""`stacklab compare` and `stacklab diff`: two arms or runs, their results and their settings."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacklab.cli.diff import Subject
 from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Scale, results_console
 
 if TYPE_CHECKING:
@@ -12,6 +11,13 @@ if TYPE_CHECKING:
 
     from stacklab.stats.result import Result
     from stacklab.study.results.compare import Comparison
+
+Subject = Annotated[
+    str,
+    typer.Argument(
+        metavar="A", help="STUDY/ARM (depth/layers-1, or a study folder's name: depth-laptop/layers-1), or a run."
+    ),
+]
 
 
 def compare(
@@ -68,3 +74,29 @@ def _share(superiority: "Result") -> str:
     if superiority.kind == "undefined":
         return superiority.reason
     return f"{superiority.value:.0%} [{superiority.low:.0%}, {superiority.high:.0%}]"
+
+
+def diff(
+    a: Subject,
+    b: Annotated[str, typer.Argument(metavar="B", help="The other side, named in the same way.")],
+    scale: Scale = DEFAULT_SCALE,
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Show every setting in which two arms or runs differ, after all defaults and rules."""
+    from rich.table import Table
+
+    from stacklab.study.planning.contrast import differences
+    from stacklab.study.results.references import find_subject
+
+    left, right = (find_subject(name, scale=scale, out=out) for name in (a, b))
+    rows = differences(left.config, right.config)
+    console = results_console()
+    table = Table("setting", left.name, right.name)
+    for row in rows:
+        table.add_row(row.path, str(row.left), str(row.right))
+    if rows:
+        console.print(table)
+    else:
+        console.print("no setting differs")
+    if left.data_fingerprint != right.data_fingerprint:
+        console.print("their prepared data differ, so their losses are not comparable")

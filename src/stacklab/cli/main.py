@@ -21,7 +21,7 @@ COMMANDS = {
     "run": "run:run",
     "status": "status:status",
     "report": "report:report",
-    "diff": "diff:diff",
+    "diff": "compare:diff",
     "compare": "compare:compare",
     "generate": "generate:generate",
     "import": "port:import_",

@@ -1,9 +1,8 @@
 """The stack: its settings, its cost and its computation. Shape suffixes: see shapes.py.
 
-spec              ModelSpec: every setting of a stack. No torch in this block
+spec              ModelSpec: every setting of a stack; HeadSchedule. No torch in this block
 masks             which keys a query sees: a MaskKind per mask
 residual          where norms are placed around a sub-layer: a Placement each
-schedule          numbers of heads that grow or shrink from layer to layer
 parametrisation   how deviations, rates and multipliers follow width and depth
 count             parameters, FLOPs and memory in closed form
 init              build, the door: an initialised Transformer of a spec

@@ -9,7 +9,26 @@ from stacklab.base.spec import Items, Spec
 from stacklab.model.masks import Mask
 from stacklab.model.positions.kinds import LearnedPositions, Position
 from stacklab.model.residual import PLACEMENTS, PlacementName
-from stacklab.model.schedule import HeadSchedule
+
+
+class HeadSchedule(Spec):
+    """Numbers of heads, bottom first: the same everywhere, or growing from `smallest` by `factor` per layer, or the
+    reverse.
+
+    >>> HeadSchedule(schedule="descending", smallest=3).heads(4)
+    (24, 12, 6, 3)
+    """
+
+    schedule: Literal["constant", "ascending", "descending"]
+    smallest: PositiveInt
+    factor: PositiveInt = 2
+
+    def heads(self, num_layers: int) -> tuple[int, ...]:
+        if self.schedule == "constant":
+            return (self.smallest,) * num_layers
+        rising = tuple(self.smallest * self.factor**layer for layer in range(num_layers))
+        return rising if self.schedule == "ascending" else rising[::-1]
+
 
 T = TypeVar("T")
 

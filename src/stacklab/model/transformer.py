@@ -10,7 +10,7 @@ from stacklab.base.streams import stream_seed
 from stacklab.model.block import Block, build_norm
 from stacklab.model.cache import Decoding
 from stacklab.model.ops.dropout import dropout
-from stacklab.model.ops.tied_lookup import tied_lookup
+from stacklab.model.ops.linear_cross_entropy import tied_lookup
 from stacklab.model.parametrisation import logit_multiplier
 from stacklab.model.positions.build import position_rows
 from stacklab.model.spec import ModelSpec

@@ -6,7 +6,7 @@
 | `execute`, `execute_replicas`, `stacking` | execute one run, or a stack of runs of equal shape |
 | `feeds` | batches, fixed sets and held-out problems of a text or a task |
 | `resolve_data` | data prepared and fingerprinted before a run |
-| `recorder`, `result`, `metrics`, `provenance`, `environment` | what a run writes, and the settings of its process |
+| `recorder`, `metrics`, `environment` | what a run writes, the settings of its process and their record |
 | `timing` | measures what runs cost on this machine |
 | `heads`, `coordinates`, `coordinate_check` | head scores of trained runs; the coordinate check |
 

@@ -1,15 +1,18 @@
 """Runs the coordinate check: trains stacks of several sizes for a few steps and measures their outputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from torch import Tensor, nn
 
+from stacklab.model.transformer import Transformer
 from stacklab.run.coordinates import Kind, Knob, Reading, Sweep, variants
 from stacklab.run.execute import Execution
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
-from stacklab.train.coordinates import watch
+from stacklab.train.step import Trainer
 
 PROBE_BLOCKS = 4
 """Sequences of the train probe on which outputs are measured."""
@@ -52,3 +55,73 @@ def _read(spec: RunSpec, out: Path, kind: Kind, value: int) -> list[Reading]:
 def _train(spec: RunSpec, steps: int) -> dict[str, object]:
     schedule = {"kind": "constant", "warmup_steps": 0}
     return spec.train.dump() | {"steps": steps, "schedule": schedule}
+
+
+LOGIT_ROWS = 256
+"""Positions whose logits are measured, evenly spaced: with a large vocabulary all logits would fill the memory."""
+
+Outputs = dict[str, list[Tensor]]
+"""Part -> its outputs: one, or one per layer."""
+
+
+class Size(NamedTuple):
+    """Mean absolute values over positions and coordinates (and layers): of the output after `step` steps, and of its
+    difference from the output at step 0."""
+
+    step: int
+    part: str
+    size: float
+    change: float
+
+
+def watch(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], probe_BT: Tensor) -> Iterator[Size]:
+    """Train on `batches` (inputs and targets) and measure every part on `probe_BT` before and after each."""
+    probe_BT = probe_BT.to(trainer.device)
+    start = outputs(trainer.model, probe_BT)
+    yield from _sizes(0, start, start)
+    for step, (inputs_BT, targets_BT) in enumerate(batches):
+        trainer.step(step, inputs_BT, targets_BT)
+        yield from _sizes(step + 1, outputs(trainer.model, probe_BT), start)
+
+
+@torch.no_grad()
+def outputs(model: Transformer, ids_BT: Tensor) -> Outputs:
+    """The outputs of each part for `ids_BT`, without dropout, before residual multipliers.
+
+    embedding: tokens with positions. attention, feed-forward: of every layer. after block 1, 2, ..., after the last
+    block: the residual stream. logits: at LOGIT_ROWS positions.
+    """
+    by_part: Outputs = {}
+    names = [f"after block {index + 1}" for index in range(len(model.blocks) - 1)] + ["after the last block"]
+    handles = [_first(model).register_forward_pre_hook(lambda _, inputs: _keep(by_part, "embedding", inputs[0]))]
+    for name, block in zip(names, model.blocks, strict=False):
+        for part, module in (("attention", block.attention), ("feed-forward", block.feed_forward), (name, block)):
+            assert isinstance(module, nn.Module)
+            handles.append(module.register_forward_hook(_keeper(by_part, part)))
+    try:
+        hidden_ND = model(ids_BT).flatten(0, 1)
+    finally:
+        for handle in handles:
+            handle.remove()
+    by_part["logits"] = [model.logits(hidden_ND[:: max(1, len(hidden_ND) // LOGIT_ROWS)])]
+    return by_part
+
+
+def _first(model: Transformer) -> nn.Module:
+    """The first module whose input has tokens and positions added."""
+    return model.blocks[0] if len(model.blocks) else model.final_norm
+
+
+def _keeper(by_part: Outputs, part: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+    return lambda _module, _inputs, output: _keep(by_part, part, output)
+
+
+def _keep(by_part: Outputs, part: str, value: Tensor) -> None:
+    by_part.setdefault(part, []).append(value)
+
+
+def _sizes(step: int, now: Outputs, start: Outputs) -> Iterator[Size]:
+    for part, values in now.items():
+        size = torch.stack([value.abs().mean() for value in values]).mean()
+        changes = [(value - first).abs().mean() for value, first in zip(values, start[part], strict=True)]
+        yield Size(step, part, size.item(), torch.stack(changes).mean().item())

@@ -7,8 +7,7 @@ from pydantic import ValidationError
 
 from stacklab.base.errors import SpecError
 from stacklab.model.spec import ModelSpec, MupSpec, Parametrisation, StandardSpec
-from stacklab.stats.describe import mean_t
-from stacklab.stats.fits.power_law import power
+from stacklab.stats.describe import mean_t, power
 from stacklab.stats.result import Result, Undefined
 
 Knob = Literal["d_model", "num_layers"]

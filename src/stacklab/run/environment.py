@@ -1,6 +1,16 @@
-"""Settings of the process of a run: threads, denormals, determinism."""
+"""The process of a run: its settings (threads, denormals, determinism), and the record of where a run was trained."""
 
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
 import torch
+
+from stacklab.base.hardware import processor_name
 
 
 def prepare_process(threads: int) -> None:
@@ -13,3 +23,41 @@ def prepare_process(threads: int) -> None:
     torch.set_flush_denormal(True)
     if torch.cuda.is_available():
         torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+PACKAGES = ("stacklab", "torch", "numpy", "tokenizers", "safetensors")
+
+
+def provenance(*, data_manifest: dict[str, Any], device: str, precision: str) -> dict[str, Any]:
+    """Facts about this process, its machine and the data, as plain values."""
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "git": git_commit(),
+        "platform": platform.platform(),
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "device": device,
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "flush_denormal": True,
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "data": data_manifest,
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the source tree stacklab is imported from, with `-dirty` for local changes; None outside one."""
+    folder = Path(__file__).parent
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

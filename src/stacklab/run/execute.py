@@ -1,29 +1,31 @@
-"""Executes a run: the only place where data, model and training are wired together."""
+"""Executes a run: the only place where data, model and training are wired together; and its final values."""
 
 import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from stacklab.base.canon import fingerprint
 from stacklab.base.errors import BusyError
 from stacklab.base.files import read_json, read_jsonl, write_json
 from stacklab.base.locks import exclusive
 from stacklab.model.init import build
-from stacklab.run.environment import prepare_process
+from stacklab.run.environment import prepare_process, provenance
 from stacklab.run.feeds.feed import open_feed
+from stacklab.run.metrics import describe
 from stacklab.run.paths import RunPaths, out_of
-from stacklab.run.provenance import provenance
 from stacklab.run.recorder import FolderRecorder
-from stacklab.run.result import summarise
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import read_spec
 from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from stacklab.train.evaluate import perplexity
 from stacklab.train.loop import LoopCallbacks, Outcome, train
 from stacklab.train.precision import pick_device
 from stacklab.train.step import Trainer
-from stacklab.train.stop import solved
+from stacklab.train.stop import solved, solved_at
 
 
 def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: False) -> str:
@@ -147,3 +149,49 @@ def peak_memory() -> int:
         return int(rows["VmHWM"].split()[0]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, spec: RunSpec) -> dict[str, Any]:
+    """Status, last and best evaluation, last training loss, accuracy. Nothing here depends on the clock.
+
+    A diverged run keeps its curve but has no final metrics: they would not be those of the trained model. Raises
+    DataError for a metric that is not in the table of metrics.
+    """
+    evals, steps, split = read_jsonl(paths.evals), read_jsonl(paths.metrics), spec.evaluate.split
+    metrics: dict[str, float] = {}
+    if outcome.kind == "finished":
+        final = {name: value for name, value in evals[-1].items() if name != "step"}
+        best = min(evals, key=lambda row: row[f"{split}.loss"])
+        metrics = final | {
+            "train_probe.perplexity": perplexity(final["train_probe.loss"]),
+            f"{split}.perplexity": perplexity(final[f"{split}.loss"]),
+            f"{split}.best_loss": best[f"{split}.loss"],
+            f"{split}.best_step": best["step"],
+            **({"train.last_batch_loss": steps[-1]["loss"]} if steps else {}),
+            **accuracy,
+        }
+        if spec.train.stop is not None and (first := solved_at(spec.train.stop, evals)) is not None:
+            metrics["steps_to_solve"] = first
+    for name in metrics:
+        describe(name)  # Only metrics of the table can be claimed and shown.
+    # One hash of the whole order of batches, by which paired runs are checked for equal batches.
+    batches = fingerprint([row["batch"] for row in steps])
+    marks = _marks(steps, every=spec.evaluate.every) if spec.train.stop else {}
+    return {
+        "status": outcome.kind,
+        "reason": outcome.reason,
+        "step": outcome.step,
+        "batches": batches,
+        "marks": marks,
+        "metrics": metrics,
+    }
+
+
+def _marks(steps: list[dict[str, Any]], *, every: int) -> dict[str, str]:
+    """Step -> hash of the order of batches up to it, so that runs which stopped at different steps can be compared."""
+    chain, marks = "", {}
+    for row in steps:
+        chain = fingerprint([chain, row["batch"]])
+        if row["step"] % every == 0:
+            marks[str(row["step"])] = chain
+    return marks

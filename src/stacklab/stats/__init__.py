@@ -3,9 +3,9 @@
 Door: `comparison.COMPARISONS` (paired or unpaired statistics behind one interface), `verdict.judge` (the rule that
 decides), `result` (`Estimate`, `PValue`, `Undefined`: what every statistic returns), `multiplicity` (several claims,
 several looks) and `needed` (how many seeds). paired, unpaired, effect, power, bootstrap and check are what
-comparisons are made of; describe, robust and many_to_one summarise several arms or tasks.
+comparisons are made of; describe summarises values of one arm.
 
-fits          curves through points: exponential decay, powers
+fits          curves through points: exponential decay
 calibration   how often the rule errs on simulated studies
 
 Imports base alone; never torch. Outside calibration numpy, scipy and statsmodels are imported inside functions, so that

@@ -7,7 +7,7 @@
 | `step` | `Trainer`: a model with its optimiser, and one optimisation step |
 | `optimizer`, `schedule`, `precision`, `stop` | parts of a step and of the loop |
 | `replicas` | the step of several runs over stacked parameters |
-| `evaluate`, `coordinates` | losses and accuracies; sizes of activations |
+| `evaluate` | losses and accuracies |
 | `checkpoint`, `tensor_file` | weights and optimiser state on disk, written atomically |
 
 Door: `loop.train`, `step.Trainer` and `spec.TrainSpec`. This floor imports `model`, `data.spec` and `base`;

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from stacklab.audit.findings.losses import gap_finding, noise_findings
-from stacklab.audit.findings.order import order_finding
+from stacklab.audit.findings.losses import gap_finding, noise_findings, order_finding
 from stacklab.audit.findings.trend import Noise, detrend
 from stacklab.audit.findings.validation import apart_finding, best_finding, overfitting_finding
 from stacklab.audit.reading.log import Log

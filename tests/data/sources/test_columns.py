@@ -4,7 +4,7 @@ import pytest
 
 from stacklab.base.errors import DataError
 from stacklab.data.record import Record, Turn
-from stacklab.data.sources.columns import Form, records_of
+from stacklab.data.sources.source import Form, records_of
 from stacklab.data.spec import Columns
 
 ASKED = (Turn("user", "q"), Turn("assistant", "a"))

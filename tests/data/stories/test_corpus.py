@@ -16,7 +16,7 @@ from stacklab.data.sources.source import open_source
 from stacklab.data.spec import DataSpec
 from stacklab.data.stories import events
 from stacklab.data.stories.corpus import PLOTS, Story, generate, story
-from stacklab.data.stories.plots import giving, home, losing, meeting, racing, trying
+from stacklab.data.stories.plots import giving, home, losing, meeting, trying
 from stacklab.data.stories.spec import StoriesSpec
 from stacklab.data.stories.stage import Stage
 from stacklab.data.text_statistics import entropy_bits, nearest_shares, words_of
@@ -71,7 +71,7 @@ def test_plots_come_about_equally_often(stories: list[Story]) -> None:
 
 def forms() -> Iterator[str]:
     """Every form of every tuple of sentences in the modules that tell."""
-    for module in (events, giving, home, losing, meeting, racing, trying):
+    for module in (events, giving, home, losing, meeting, trying):
         for name, value in vars(module).items():
             told = isinstance(value, tuple) and value and all(isinstance(form, str) for form in value)
             if (

@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from stacklab.base.errors import CheckpointError
-from stacklab.model.generation.sampling import Sampler, warped
+from stacklab.model.generation.decode import Sampler, warped
 from stacklab.model.generation.sampling_spec import SamplingSpec
 
 

@@ -5,14 +5,15 @@ import torch
 from torch import Tensor
 
 from stacklab.model.masks import Mask, Visibility
-from stacklab.model.ops import dropped_attention, piece_size
+from stacklab.model.ops import attention as kernels
+from stacklab.model.ops import piece_size
 from stacklab.model.ops.attention import CAUSAL, attention
 from stacklab.model.ops.keep_masks import kept_share
 
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dropped_attention, "QUERY_BLOCK", 4)
+    monkeypatch.setattr(kernels, "QUERY_BLOCK", 4)
     monkeypatch.setattr(piece_size, "QUERY_BLOCK", 4)
     monkeypatch.setattr(piece_size, "PIECE_ELEMENTS", 100)
 
@@ -33,7 +34,7 @@ def kept_GTT(shape: tuple[int, ...], p: float, seed: int, visibility: Visibility
     """The mask of the whole square, put together from its pieces; nothing outside them can be seen."""
     batch, heads, size, _ = shape
     kept = torch.zeros(batch * heads, size, size, dtype=torch.bool)
-    for piece in dropped_attention.pieces(torch.empty(batch * heads, size, 1), p, seed, visibility):
+    for piece in kernels.pieces(torch.empty(batch * heads, size, 1), p, seed, visibility):
         (group, queries), (_, keys) = piece.queries, piece.keys
         kept[group, queries, keys] = piece.kept.bool()
     return kept

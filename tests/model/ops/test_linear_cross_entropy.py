@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stacklab.model.ops import _vocab_sweep
+from stacklab.model.ops import linear_cross_entropy as kernel
 from stacklab.model.ops.linear_cross_entropy import (
     IGNORE_INDEX,
     linear_cross_entropy,
@@ -17,7 +17,7 @@ SHAPES = [(1, 1, 2), (5, 3, 11), (7, 8, 16), (16, 4, 40), (13, 6, 33)]
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_vocab_sweep, "TILE_V", 16)
+    monkeypatch.setattr(kernel, "TILE_V", 16)
 
 
 def draw(rows: int, width: int, vocab: int, *, scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:

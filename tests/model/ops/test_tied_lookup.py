@@ -3,8 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy
-from stacklab.model.ops.tied_lookup import tied_lookup
+from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy, tied_lookup
 
 IDS_BT = torch.tensor([[3, 1, 1, 0], [3, 5, 3, 2]])
 TARGET_N = torch.tensor([1, 1, 0, 3, 5, 3, 2, 6])

@@ -13,8 +13,7 @@ from tests.model.port.conftest import IDS_BT, OWN_STACKS, filled, logits, stack,
 import stacklab
 from stacklab.base.errors import MissingExtraError, PortError
 from stacklab.data.tokenizers.files import bytes_tokenizer
-from stacklab.exchange.export import write_files, write_tokenizer
-from stacklab.exchange.model_card import model_card
+from stacklab.exchange.export import model_card, write_files, write_tokenizer
 from stacklab.exchange.portable import Portable
 from stacklab.model.generation.decode import generate
 from stacklab.model.port.own import EXPRESSED, OWN

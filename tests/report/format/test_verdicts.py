@@ -8,9 +8,9 @@ from rich.console import Console
 
 from stacklab.report.facts.build import build_facts
 from stacklab.report.format.verdicts import reason_text, why
-from stacklab.report.pages.html import render_html
 from stacklab.report.pages.markdown import render_markdown
 from stacklab.report.pages.terminal import verdict_table
+from stacklab.report.pages.write import render_html
 from stacklab.report.sections.registry import csv_files, sections
 from stacklab.stats.result import Estimate, Needed, Undefined
 from stacklab.study.results.results import StudyResult

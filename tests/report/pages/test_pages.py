@@ -16,9 +16,8 @@ from stacklab.base.files import read_json, write_json
 from stacklab.report.drawing.plotly import CONFIG
 from stacklab.report.facts.build import build_facts
 from stacklab.report.facts.provenance import OrderFact
-from stacklab.report.pages.html import ASSETS, BUNDLE, render_html, script_json
-from stacklab.report.pages.markdown import render_markdown
-from stacklab.report.pages.markdown_blocks import escape, fenced
+from stacklab.report.pages.markdown import escape, fenced, render_markdown
+from stacklab.report.pages.write import ASSETS, BUNDLE, render_html, script_json
 from stacklab.report.sections.registry import sections
 from stacklab.report.sections.setup.provenance import orders_sentence
 from stacklab.run.paths import OutPaths

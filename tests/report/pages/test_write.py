@@ -11,8 +11,7 @@ from stacklab.report.drawing.matplotlib import draw, render
 from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.format.verdicts import reason_text
 from stacklab.report.pages.write import write_report
-from stacklab.report.sections.claims.forest_drawing import draw_forest
-from stacklab.report.sections.claims.forest_plot import forest_groups
+from stacklab.report.sections.claims.forest_plot import draw_forest, forest_groups
 from stacklab.report.sections.registry import figures, sections
 from stacklab.run.paths import OutPaths
 from tests.report.conftest import MakeStudy, study_tree

@@ -2,8 +2,7 @@ from stacklab.report.drawing.csv import figure_csv
 from stacklab.report.drawing.matplotlib import draw
 from stacklab.report.drawing.plotly import plotly_panel
 from stacklab.report.facts.build import Facts, build_facts
-from stacklab.report.sections.grid.grid import grid
-from stacklab.report.sections.grid.maps import maps, steps_to_solve
+from stacklab.report.sections.grid.grid import grid, maps, steps_to_solve
 from stacklab.report.sections.grid.tables import cell_table, threshold_table
 from stacklab.report.sections.registry import csv_files, sections
 from stacklab.run.metrics import describe

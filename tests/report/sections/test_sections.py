@@ -8,8 +8,8 @@ from jinja2 import UndefinedError
 
 from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.format.table import CsvTable, TextTable, text_row
-from stacklab.report.pages.html import render_html
 from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.pages.write import render_html
 from stacklab.report.sections.registry import SECTIONS, csv_files, figures, sections
 from stacklab.report.sections.section import Bullets, Details, Heading, Paragraph, Section, TableBlock
 from tests.report.conftest import MakeStudy, gridded_tree

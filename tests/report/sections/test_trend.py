@@ -11,11 +11,11 @@ from stacklab.report.drawing.figure import Points
 from stacklab.report.drawing.matplotlib import draw, render
 from stacklab.report.drawing.plotly import plotly_panel
 from stacklab.report.facts.build import Facts, build_facts
-from stacklab.report.pages.html import render_html
 from stacklab.report.pages.markdown import render_markdown
+from stacklab.report.pages.write import render_html
 from stacklab.report.sections.registry import figures, sections
 from stacklab.report.sections.trend.figure import trend_figure
-from stacklab.report.sections.trend.tables import fit_table, gap_table, point_table
+from stacklab.report.sections.trend.trend import fit_table, gap_table, point_table
 from stacklab.report.sections.trend.trend import trend as trend_section
 from stacklab.stats.fits.decay import Decay, fit_decay
 from stacklab.stats.fits.decay_gap import INDEPENDENT, SeedPoint, relative_gap, shared_gap

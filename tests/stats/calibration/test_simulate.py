@@ -2,8 +2,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stacklab.stats.calibration.noise import CORRELATION, NOISES, draw_pairs
-from stacklab.stats.calibration.simulate import EFFECTS, LEVEL, Calibration, above, calibrate
+from stacklab.stats.calibration.simulate import (
+    CORRELATION,
+    EFFECTS,
+    LEVEL,
+    NOISES,
+    Calibration,
+    above,
+    calibrate,
+    draw_pairs,
+)
 from stacklab.stats.power import difference_power, paired_design, unpaired_design
 
 FAIR = ("normal", "skewed", "heavy tails", "bad seeds")

@@ -4,8 +4,8 @@ import pytest
 from tests.study.engines.helpers import TARGET, Notes, processes
 
 from stacklab.study.engines.inline import InlineEngine
+from stacklab.study.engines.processes import ReplicasEngine
 from stacklab.study.engines.protocol import Engine
-from stacklab.study.engines.replicas import ReplicasEngine
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from tests.study.engines.helpers import TARGET, Notes
 
 from stacklab.base.files import read_json
 from stacklab.run.paths import RunPaths
+from stacklab.study.engines.processes import make_jobs
 from stacklab.study.engines.protocol import EXECUTE_TOGETHER, RunEnd
 from stacklab.study.engines.registry import make_engine
-from stacklab.study.engines.replicas import make_jobs
 from stacklab.study.engines.session import Job, carry_out
 
 
@@ -30,7 +30,7 @@ def test_groups_are_cut_so_that_every_worker_has_a_stack(tmp_path: Path) -> None
 
 
 def test_runs_are_trained_alone_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stacklab.study.engines.replicas.gpus", lambda: ["0"])
+    monkeypatch.setattr("stacklab.study.engines.processes.gpus", lambda: ["0"])
     folders = [paths.folder for paths in make_runs(tmp_path, [task_spec(seed=1), task_spec(seed=2)])]
     jobs, reasons = make_jobs(folders, workers=2)
     assert jobs == [Job((folder,)) for folder in folders]

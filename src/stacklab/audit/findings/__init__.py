@@ -1,6 +1,6 @@
 """Logs and stated numbers -> findings, one file per subject. `examine` calls them all.
 
-parameters, control: size of the models (settings: stacks that could have the printed counts). losses, order: training
+parameters, control: size of the models (settings: stacks that could have the printed counts). losses: training
 losses (trend: what remains of a curve without its trend). validation, tokens, seeds, quality: as they are called.
 
 Door: one function per file, listed in `audit.examine`. May import: the specs of audit, stats and base.

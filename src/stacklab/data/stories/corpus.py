@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stacklab.base.streams import stream_seed
 from stacklab.data.procedural.draw import Draw
-from stacklab.data.stories.plots import giving, home, losing, meeting, racing, trying
+from stacklab.data.stories.plots import giving, home, losing, meeting, trying
 from stacklab.data.stories.spec import StoriesSpec
 from stacklab.data.stories.stage import Stage
 
@@ -17,7 +17,7 @@ PLOTS: dict[str, Plot] = {
     "found": losing.found,
     "wish": trying.wish,
     "fear": trying.fear,
-    "race": racing.race,
+    "race": trying.race,
     "quarrel": giving.quarrel,
     "share": giving.share,
     "trade": giving.trade,

@@ -8,16 +8,17 @@ from pydantic import ValidationError
 
 from stacklab.base.errors import SpecError
 from stacklab.interp.construct.blueprint import Blueprint
-from stacklab.interp.construct.copying import Copying, copying
-from stacklab.interp.construct.in_context_template_matching import in_context_template_matching
+from stacklab.interp.construct.copying import Copying, copying, question_answering
 from stacklab.interp.construct.mapping import Mapping as MappingExercise
 from stacklab.interp.construct.mapping import mapping
 from stacklab.interp.construct.matching import Matching, matching
 from stacklab.interp.construct.parsing import Parsing, parsing
-from stacklab.interp.construct.question_answering import question_answering
 from stacklab.interp.construct.sequence_classification import sequence_classification
-from stacklab.interp.construct.template_matching import template_matching
-from stacklab.interp.construct.template_matching_one_layer import template_matching_one_layer
+from stacklab.interp.construct.template_matching import (
+    in_context_template_matching,
+    template_matching,
+    template_matching_one_layer,
+)
 from stacklab.tasks.in_context_template_matching import InContextTemplateMatching
 from stacklab.tasks.question_answering import QuestionAnswering
 from stacklab.tasks.sequence_classification import SequenceClassification

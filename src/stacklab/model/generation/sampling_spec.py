@@ -12,7 +12,7 @@ class SamplingSpec(Spec):
     top_k: number of tokens that stay, plus those that tie with the last of them; None keeps all.
     top_p: keeps the smallest set of most likely tokens with at least this probability (nucleus sampling, Holtzman et
     al. 2020, arXiv 1904.09751); of equal tokens the higher ids. None keeps all.
-    seed: seed of the draws. Every prompt has its own draws: see `stacklab.model.generation.sampling`.
+    seed: seed of the draws. Every prompt has its own draws: see `stacklab.model.generation.decode`.
     """
 
     temperature: float = Field(0.0, ge=0)

@@ -1,10 +1,10 @@
 """Kernels: functions of tensors that do not depend on the model.
 
-attention              attention, the door: masked attention with and without dropout; attention_scores, its formula
-dropped_attention      attention with dropout in pieces that fit the cache; piece_size determines their sizes
+attention              attention, the door: masked attention with and without dropout; attention_scores, its formula.
+                       Dropout is applied in pieces that fit the cache; piece_size determines their sizes
 dropout                dropout whose mask comes from a seed; keep_masks draws such masks
-linear_cross_entropy   the loss of a linear head without its logits; _vocab_sweep goes through the vocabulary
-tied_lookup            one gradient for a table that serves as embedding and as head
+linear_cross_entropy   the loss of a linear head without its logits; tied_lookup, one gradient for a table that is
+                       embedding and head
 
 It imports torch, and of the model floor the masks alone.
 """

@@ -1,11 +1,16 @@
 """Masked attention: its formula, and the kernels that compute it (torch's without dropout, our own with it)."""
 
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from stacklab.model.masks import Visibility
-from stacklab.model.ops.dropped_attention import dropped_attention
+from stacklab.model.ops.keep_masks import KeepMasks, kept_share
+from stacklab.model.ops.piece_size import QUERY_BLOCK, heads_at_once
 
 CAUSAL = Visibility("causal", None)
 
@@ -57,3 +62,117 @@ def _seen_TS(q_BHTK: Tensor, k_BHSK: Tensor, visibility: Visibility) -> Tensor:
     """Which of the S keys the queries of the last T positions see."""
     keys_S = torch.arange(k_BHSK.shape[2], device=k_BHSK.device)
     return visibility.seen_TS(keys_S[k_BHSK.shape[2] - q_BHTK.shape[2] :], keys_S)
+
+
+def dropped_attention(
+    q_BHTK: Tensor,
+    k_BHTK: Tensor,
+    v_BHTK: Tensor,
+    *,
+    p: float,
+    seed: int,
+    visibility: Visibility,
+    scale: float,
+) -> Tensor:
+    """`attention` with dropout `p` > 0.
+
+    torch's kernel keeps several [B, H, T, T] tensors per layer once dropout is on. Here a piece (some heads, a block of
+    queries, and the keys which that block can see) is computed, used and discarded; the backward pass recomputes it,
+    mask included. Nothing of size T x T is held, and blocks that a causal mask or a window hides are never computed.
+    """
+    o_BHTK: Tensor = _DroppedAttention.apply(q_BHTK, k_BHTK, v_BHTK, p, seed, visibility, scale)  # type: ignore[no-untyped-call]
+    return o_BHTK
+
+
+class Piece(NamedTuple):
+    """Where a piece lies in the scores [G, T, S], G counting the heads of all sequences, and its mask of 0 and 1."""
+
+    queries: tuple[slice, slice]
+    keys: tuple[slice, slice]
+    kept: Tensor
+
+
+def pieces(q_GTK: Tensor, p: float, seed: int, visibility: Visibility) -> Iterator[Piece]:
+    """The pieces of one attention call, with the same masks whenever it is called with the same arguments."""
+    groups, size, _ = q_GTK.shape
+    masks = KeepMasks(p, seed, q_GTK.device)
+    # Small pieces do not help other devices: they take all heads at once.
+    heads = heads_at_once(size) if q_GTK.device.type == "cpu" else groups
+    for first in range(0, groups, heads):
+        last = min(first + heads, groups)
+        for start in range(0, size, QUERY_BLOCK):
+            queries = slice(start, min(start + QUERY_BLOCK, size))
+            keys = visibility.keys_of(queries, size)
+            kept = masks.draw_numbers((last - first, queries.stop - start, keys.stop - keys.start), q_GTK.dtype)
+            yield Piece((slice(first, last), queries), (slice(first, last), keys), kept)
+
+
+class _DroppedAttention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        q_BHTK: Tensor,
+        k_BHTK: Tensor,
+        v_BHTK: Tensor,
+        p: float,
+        seed: int,
+        visibility: Visibility,
+        scale: float,
+    ) -> Tensor:
+        q_GTK, k_GTK, v_GTK = q_BHTK.flatten(0, 1) * scale, k_BHTK.flatten(0, 1), v_BHTK.flatten(0, 1)
+        o_GTK = torch.empty_like(v_GTK)
+        for piece in pieces(q_GTK, p, seed, visibility):
+            probability = _probabilities(q_GTK, k_GTK, piece, visibility).mul_(piece.kept)
+            o_GTK[piece.queries] = torch.bmm(probability, v_GTK[piece.keys])
+        o_GTK.div_(kept_share(p))
+        ctx.save_for_backward(q_BHTK, k_BHTK, v_BHTK, o_GTK)
+        ctx.settings = (p, seed, visibility, scale)
+        return o_GTK.view_as(v_BHTK)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_o_BHTK: Tensor) -> tuple[Tensor | None, ...]:
+        p, seed, visibility, scale = ctx.settings
+        q_BHTK, k_BHTK, v_BHTK, o_GTK = ctx.saved_tensors
+        q_GTK, k_GTK, v_GTK = q_BHTK.flatten(0, 1) * scale, k_BHTK.flatten(0, 1), v_BHTK.flatten(0, 1)
+        # Dividing the incoming gradient once divides all that dropout divided in the forward pass.
+        grad_o_GTK = grad_o_BHTK.flatten(0, 1) / kept_share(p)
+        # Rows of softmax: d score = probability * (d probability - sum of probability * d probability), and that sum
+        # equals o . d o, with or without dropout (Dao et al. 2022, appendix B.4).
+        row_sum_GT1 = (grad_o_BHTK.flatten(0, 1) * o_GTK).sum(-1, keepdim=True)
+        grad_q_GTK, grad_k_GTK, grad_v_GTK = (torch.zeros_like(each) for each in (q_GTK, k_GTK, v_GTK))
+        for piece in pieces(q_GTK, p, seed, visibility):
+            probability = _probabilities(q_GTK, k_GTK, piece, visibility)
+            grad_score = torch.bmm(grad_o_GTK[piece.queries], v_GTK[piece.keys].transpose(1, 2))
+            grad_score.mul_(piece.kept).sub_(row_sum_GT1[piece.queries]).mul_(probability)
+            dropped = probability.mul_(piece.kept)
+            # Products written into slices would run head by head; whole products, added afterwards, run as one batch.
+            grad_q_GTK[piece.queries] = torch.bmm(grad_score, k_GTK[piece.keys])
+            grad_k_GTK[piece.keys] += torch.bmm(grad_score.transpose(1, 2), q_GTK[piece.queries])
+            grad_v_GTK[piece.keys] += torch.bmm(dropped.transpose(1, 2), grad_o_GTK[piece.queries])
+        grad_q_GTK.mul_(scale)
+        grads = (grad_q_GTK.view_as(q_BHTK), grad_k_GTK.view_as(k_BHTK), grad_v_GTK.view_as(v_BHTK))
+        return *grads, None, None, None, None
+
+
+def _probabilities(q_GTK: Tensor, k_GTK: Tensor, piece: Piece, visibility: Visibility) -> Tensor:
+    """softmax(q k^T) of a piece, zero at hidden keys; `q_GTK` is already scaled."""
+    score = torch.bmm(q_GTK[piece.queries], k_GTK[piece.keys].transpose(1, 2))
+    query, key = (
+        torch.arange(part.start, part.stop, device=score.device) for part in (piece.queries[1], piece.keys[1])
+    )
+    kind = visibility.kind
+    if kind.causal:
+        # Only keys from the first query on can be too new for some query.
+        newest = score[..., -len(query) :]
+        newest += _minus_infinity(query[:, None] < query, score.dtype)
+    if visibility.window is not None:
+        score += _minus_infinity((query[:, None] - key).abs() >= visibility.window, score.dtype)
+    if kind.pattern is not None:
+        score += _minus_infinity(~kind.pattern(query[:, None] - key), score.dtype)
+    return torch.softmax(score, -1, out=score)
+
+
+def _minus_infinity(hidden: Tensor, dtype: torch.dtype) -> Tensor:
+    """-inf where hidden and 0 elsewhere: adding this is several times cheaper than masked_fill_ over all heads."""
+    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)

@@ -10,7 +10,6 @@ from stacklab.audit.spec import Audit
 from stacklab.base.spec import Items, Spec
 from stacklab.report.facts.arms import ArmFact, arm_fact
 from stacklab.report.facts.contrasts import ContrastFact, contrast_fact
-from stacklab.report.facts.control import ControlFact, against_control
 from stacklab.report.facts.estimates import LEVEL
 from stacklab.report.facts.history import RunFact, run_fact
 from stacklab.report.facts.limits import limits
@@ -23,7 +22,7 @@ from stacklab.report.facts.provenance import (
     order_facts,
     provenance_facts,
 )
-from stacklab.report.facts.reported import SourceFact, source_fact
+from stacklab.report.facts.references import ControlFact, SourceFact, against_control, source_fact
 from stacklab.run.metrics import Metric, in_order
 from stacklab.run.paths import OutPaths
 from stacklab.study.planning.contrast import effective

@@ -1,14 +1,15 @@
 """Losses over the steps of training: arm by arm, and all arms together."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from stacklab.report.drawing.epochs import over_epochs
 from stacklab.report.drawing.figure import Axis, Band, Dash, Figure, Key, Line, Panel, Points, arm_keys, spanning
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.history import RunFact
 from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.report.sections.section import FigureBlock, Heading, Section
+from stacklab.study.planning.contrast import MOVE_BATCHES
 
 STEP, NATS = "training step", "nats per token"
 PROBES: dict[str, tuple[str, Dash]] = {"validation": ("validation", "solid"), "train_probe": ("train probe", "dash")}
@@ -163,3 +164,37 @@ def _marks(facts: Facts, arm: ArmFact) -> Iterator[Points]:
             yield Points(name, (float(run.best_step),), (run.best_loss,), color_of(arm), "circle", size=8, hollow=True)
         elif x:
             yield Points(f"seed {run.seed}, {run.status}", x[-1:], y[-1:], color_of(arm), "x", size=9)
+
+
+EPOCHS = "epochs of the training text"
+
+
+def over_epochs(facts: Facts, figure: Figure, last: float) -> Figure:
+    """A figure over training steps, drawn over epochs where the study states its length in epochs; where it states
+    steps, the caption says how many epochs the `last` step is. As it is where the data have no epochs."""
+    share = _epochs_of_a_step(facts)
+    if share is None:
+        return figure
+    if facts.base["train.epochs"] is None:
+        length = f" Step {last:,.0f} is {share * last:.3g} epochs of the training text."
+        return replace(figure, caption=figure.caption + length)
+    return replace(figure, panels=tuple(_scaled(panel, share) for panel in figure.panels))
+
+
+def _epochs_of_a_step(facts: Facts) -> float | None:
+    """None where an epoch is unknown, or arms have batches or data of their own."""
+    own = any(row.path.startswith((*MOVE_BATCHES, "train.epochs")) for arm in facts.arms for row in arm.changes)
+    return None if own or facts.epochs is None else facts.epochs / facts.base["train.steps"]
+
+
+def _scaled(panel: Panel, factor: float) -> Panel:
+    def along(x: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(step * factor for step in x)
+
+    return replace(
+        panel,
+        x=Axis(EPOCHS, panel.x.low * factor, panel.x.high * factor),
+        bands=tuple(replace(band, x=along(band.x)) for band in panel.bands),
+        lines=tuple(replace(line, x=along(line.x)) for line in panel.lines),
+        points=tuple(replace(mark, x=along(mark.x)) for mark in panel.points),
+    )

@@ -5,21 +5,19 @@ from collections.abc import Callable, Iterable
 from stacklab.report.drawing.figure import Figure
 from stacklab.report.facts.build import Facts
 from stacklab.report.sections.aggregates import aggregates
-from stacklab.report.sections.audit import audit
 from stacklab.report.sections.claims.claims import claims
-from stacklab.report.sections.claims.power import power
+from stacklab.report.sections.claims.evidence import power
 from stacklab.report.sections.costs import accuracy, costs
 from stacklab.report.sections.curves import curves
 from stacklab.report.sections.grid.grid import grid
 from stacklab.report.sections.headline import headline
 from stacklab.report.sections.log import log
-from stacklab.report.sections.reported import reported
 from stacklab.report.sections.samples import samples
 from stacklab.report.sections.section import Block, Details, FigureBlock, Section
 from stacklab.report.sections.setup.architecture import architecture
-from stacklab.report.sections.setup.configuration import configuration, controls
-from stacklab.report.sections.setup.limits import limits
+from stacklab.report.sections.setup.configuration import configuration, controls, limits
 from stacklab.report.sections.setup.provenance import provenance
+from stacklab.report.sections.source import audit, reported
 from stacklab.report.sections.trend.trend import trend
 from stacklab.report.sections.tuning import tuning
 

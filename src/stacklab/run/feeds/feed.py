@@ -1,18 +1,93 @@
 """The data of a run, for training and evaluation: text or a task."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacklab.data.prepared import load_prepared, prepared_folder
+from stacklab.data.batches import batch_hash, batch_indices, probe_indices
+from stacklab.data.novelty import novelties
+from stacklab.data.prepared import PreparedData, bits_per_byte, load_prepared, prepared_folder
+from stacklab.data.procedural.corpus import is_correct
+from stacklab.model.generation.decode import generate
+from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.model.transformer import Transformer
 from stacklab.run.feeds.task import TaskFeed
-from stacklab.run.feeds.text import TextFeed
 from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
+from stacklab.train.evaluate import Question, answer_accuracy, mean_loss
 from stacklab.train.loop import Batch
+
+
+class TextFeed:
+    """The blocks of a prepared corpus."""
+
+    def __init__(self, spec: RunSpec, data: PreparedData) -> None:
+        self.spec, self.data = spec, data
+        self.probe = data.train.get(probe_indices(data, count=spec.evaluate.train_probe_blocks))
+        blocks = data.held_out(spec.evaluate.split)
+        self.held_out, self.bytes_per_token = blocks.get(np.arange(blocks.num_blocks)), blocks.bytes_per_token
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return self.data.manifest
+
+    @property
+    def probe_BT(self) -> NDArray[np.int64]:
+        return self.probe[:, :-1]
+
+    def batch(self, step: int) -> Batch:
+        indices = batch_indices(
+            self.spec.seed, step, batch_size=self.spec.train.batch_size, num_blocks=self.data.train.num_blocks
+        )
+        tokens_BT = self.data.train.get(indices)
+        return Batch(tokens_BT[:, :-1], tokens_BT[:, 1:], batch_hash(tokens_BT))
+
+    def measure(self, model: Transformer) -> dict[str, float]:
+        rows, split = self.spec.train.loss_chunk_rows, self.spec.evaluate.split
+        loss = mean_loss(model, self.held_out, chunk_rows=rows)
+        return {
+            "train_probe.loss": mean_loss(model, self.probe, chunk_rows=rows),
+            f"{split}.loss": loss,
+            f"{split}.bits_per_byte": bits_per_byte(loss, self.bytes_per_token),
+        }
+
+    def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
+        problems = questions(self.data, per_hops=self.spec.evaluate.problems)
+        return answer_accuracy(model, problems, end_id=self.data.end_id, max_tokens=max_tokens)
+
+    def samples(self, model: Transformer) -> list[dict[str, Any]]:
+        spec = self.spec.sample
+        prompts = [self.data.encode(prompt)[: self.spec.model.context_length - 1] for prompt in spec.prompts]
+        sampling = SamplingSpec(temperature=spec.temperature, seed=self.spec.seed)
+        texts = generate(model, prompts, max_tokens=spec.tokens, end_id=self.data.end_id, sampling=sampling)
+        ids = [text.ids for text in texts]
+        copied = novelties(ids, self.data.train.stream, decode=self.data.decode) if ids else []
+        return [
+            {"prompt": prompt, "text": self.data.decode(own), "novelty": novelty.dump()}
+            for prompt, own, novelty in zip(spec.prompts, ids, copied, strict=True)
+        ]
+
+
+def questions(data: PreparedData, *, per_hops: int) -> list[Question]:
+    """The first `per_hops` problems of each number of hops in the validation split; the same for every run.
+
+    Problems of a corpus that does not count hops are one group.
+    """
+    counts: dict[int | None, int] = {}
+    chosen = []
+    for problem in data.problems:
+        if counts.get(problem.hops, 0) < per_hops:
+            counts[problem.hops] = counts.get(problem.hops, 0) + 1
+            check = partial(_is_correct, data, problem.answer)
+            chosen.append(Question(data.encode(problem.prompt_text), problem.hops, check))
+    return chosen
+
+
+def _is_correct(data: PreparedData, answer: str, ids: list[int]) -> bool:
+    return is_correct(data.decode(ids), answer)
 
 
 class Feed(Protocol):

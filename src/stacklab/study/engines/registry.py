@@ -24,7 +24,7 @@ ENGINES = {
         "stacklab.study.engines.processes:ProcessesEngine", "one process per run, several runs at the same time"
     ),
     "replicas": EngineEntry(
-        "stacklab.study.engines.replicas:ReplicasEngine",
+        "stacklab.study.engines.processes:ReplicasEngine",
         "the same, but small runs of equal shape over tasks share a process",
     ),
     "inline": EngineEntry(

@@ -1,13 +1,21 @@
 """Whether the planned runs fit into memory and onto the disk, and the nearest settings that do."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from stacklab.base.errors import SpecError
+from stacklab.base.search import smallest
 from stacklab.base.units import size
-from stacklab.study.planning.plan import Plan
+from stacklab.model.count import flops_per_token
+from stacklab.run.resolve_data import ResolvedData
+from stacklab.study.planning.arms import resolve_arms
+from stacklab.study.planning.match import Match, TimeSolver, solve
+from stacklab.study.planning.plan import Plan, memory_of
 from stacklab.study.planning.stages import MAIN, STAGES
-from stacklab.study.planning.suggest import nearest_settings
+from stacklab.study.spec.load import assign
+from stacklab.study.spec.study import BaseSpec, MatchSpec, StudySpec
+from stacklab.tasks.data import TaskData
 
 PROCESS_BYTES = 400 * 2**20
 """Memory of a process besides training: Python, torch, evaluations."""
@@ -67,3 +75,71 @@ def _weights(plan: Plan) -> int:
 def _checkpoint(plan: Plan) -> int:
     """Bytes of the largest checkpoint."""
     return max(arm.config.train.optimizer.checkpoint_bytes(arm.total_parameters) for arm in plan.arms)
+
+
+MICRO_BATCH = "train.micro_batch_size"
+
+
+def nearest_settings(plan: Plan, *, limit: int) -> str:
+    """Settings with which every arm trains within `limit` bytes: a smaller micro-batch, which changes no result, else,
+    with micro-batches of 1, the least change of width, depth or block size, each alone."""
+    train = plan.study.base.train
+    for part in range(train.micro_batch - 1, 0, -1):
+        if train.batch_size % part == 0 and _fits(plan, {MICRO_BATCH: part}, limit):
+            return f"{MICRO_BATCH}={part} fits (same batch, accumulated)"
+    largest = {path: _largest(plan, path, grain, limit) for path, grain in _knobs(plan.study.base).items()}
+    named = [f"{path}={value}" for path, value in largest.items() if value is not None]
+    if not named:
+        return "no micro-batch, d_model, num_layers or block_size alone fits; free memory or reduce several of them"
+    return f"with {MICRO_BATCH}=1, {' or '.join(named)} fits"
+
+
+def _knobs(base: BaseSpec) -> dict[str, int]:
+    """Settings that save memory, with their smallest step."""
+    return {"model.d_model": base.model.width_step, "model.num_layers": 1, "data.block_size": 1}
+
+
+def _largest(plan: Plan, path: str, grain: int, limit: int) -> int | None:
+    """The largest value below the present one that fits, in steps of `grain`."""
+    section, field = path.split(".")
+    present: int = getattr(getattr(plan.study.base, section), field)
+
+    def lowered(steps: int) -> int:
+        return max(grain, present - steps * grain)
+
+    steps = smallest(lambda n: _fits(plan, {path: lowered(n), MICRO_BATCH: 1}, limit), limit=2 * present // grain)
+    return None if steps is None or lowered(steps) >= present else lowered(steps)
+
+
+def _fits(plan: Plan, changes: Mapping[str, int], limit: int) -> bool:
+    """Whether every arm takes at most `limit` bytes with the changed base, with controls solved again."""
+    tree = plan.study.dump()
+    for path, value in changes.items():
+        assign(tree["base"], path, value, where="")
+    names = tuple(arm.name for arm in plan.arms)
+    try:
+        study = StudySpec.model_validate(tree)
+        arms = resolve_arms(study, names=names, ready=lambda config: _counted(plan, config), by_time=_time_solver(plan))
+    except (SpecError, ValueError):
+        return False
+    return all(memory_of(arm.config).total <= limit for arm in arms.values())
+
+
+def _counted(plan: Plan, config: BaseSpec) -> ResolvedData:
+    """The data, reduced to what model sizes depend on."""
+    task = config.data.task if isinstance(config.data, TaskData) else None
+    return ResolvedData("", plan.data["vocab_size"] if task is None else task.vocab_size, {}, ())
+
+
+def _time_solver(plan: Plan) -> TimeSolver:
+    """Replaces measured step times, which are unknown for a setting that was never run: the control keeps the ratio of
+    its FLOPs to the target's in the plan."""
+
+    def solve_by_flops(match: MatchSpec, control: BaseSpec, target: BaseSpec) -> Match:
+        matches = [arm.match for arm in plan.arms if arm.match and plan.study.arms[arm.name].match == match]
+        ratio = 1 + max(solved.others.get("flops_per_token", 0.0) for solved in matches)
+        goal = round(ratio * flops_per_token(target.model, context=target.data.block_size))
+        counted = match.model_copy(update={"quantity": "flops_per_token", "tolerance": 1.0})
+        return solve(counted, control.model, goal, context=control.data.block_size)
+
+    return solve_by_flops

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from stacklab.base.spec import Items, Spec
 from stacklab.run.metrics import is_share
+from stacklab.stats.bootstrap import interquartile_mean
 from stacklab.stats.result import Result
-from stacklab.stats.robust import interquartile_mean
 from stacklab.study.planning.plan import Plan
 from stacklab.study.results.collect import Row
 from stacklab.study.spec.study import AggregateSpec

@@ -1,18 +1,25 @@
 """The forest plot of the claims: every comparison on a number line, with its intervals, a dot for every seed, zero and
-the margin."""
+the margin. The page draws it from the data; `draw_forest` draws one picture, for Markdown."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from stacklab.report.drawing.figure import round_ticks
+from stacklab.report.drawing.matplotlib import style
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
-from stacklab.report.format.numbers import alone, signed
+from stacklab.report.format.numbers import alone, signed, tick
 from stacklab.report.format.table import TextTable
+from stacklab.report.format.verdicts import MARKS
 from stacklab.run.metrics import Metric, Style
 from stacklab.stats.result import Estimate, Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
 
 Span = tuple[float, float]
 
@@ -138,3 +145,53 @@ def _extent(rows: Sequence[ForestRow], margin: float | None) -> Span:
 
 def _span(result: Result) -> Span | None:
     return (result.low, result.high) if isinstance(result, Estimate) else None
+
+
+ROW, AROUND = 0.34, 0.85
+"""Heights in inches: of a comparison, and of what surrounds those of one claim."""
+
+
+def draw_forest(groups: Sequence[ForestGroup]) -> "Drawing":
+    """One number line per claim, one row per comparison. `groups` must not be empty."""
+    from matplotlib.figure import Figure as Drawing
+
+    heights = [ROW * len(group.rows) for group in groups]
+    total = sum(heights) + AROUND * len(groups)
+    with style():
+        drawing = Drawing(figsize=(10, total))
+        top = total
+        for group, height in zip(groups, heights, strict=True):
+            bottom = top - 0.35 - height
+            axes = drawing.add_axes((0.34, bottom / total, 0.5, height / total))
+            _draw_group(axes, group)
+            top -= AROUND + height
+    return drawing
+
+
+def _draw_group(axes: "Axes", group: ForestGroup) -> None:
+    axes.set(xlim=(group.low, group.high), ylim=(-0.6, len(group.rows) - 0.4))
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.set_title(f"{group.metric.title}: difference", fontweight="bold")
+    axes.set_yticks(range(len(group.rows)), [row.name for row in group.rows])
+    axes.tick_params(axis="y", length=0)
+    axes.set_xticks(list(group.ticks), [tick(group.metric.style, value) for value in group.ticks])
+    axes.axvline(0, color="#333333", lw=1)
+    if group.margin is not None:
+        axes.axvspan(-group.margin, group.margin, color="#009E73", alpha=0.12, lw=0)
+    for place, row in enumerate(group.rows):
+        mark = MARKS[row.contrast.verdict]
+        if row.t:
+            axes.plot(row.t, (place, place), color=mark.color, lw=2, solid_capstyle="butt")
+        if row.bootstrap:
+            axes.plot(row.bootstrap, (place, place), color=mark.color, lw=6, alpha=0.3, solid_capstyle="butt")
+        axes.plot([dot.place for dot in row.dots], [place] * len(row.dots), "o", ms=3.5, color="#222222", alpha=0.8)
+        axes.annotate(
+            f"{mark.glyph} {row.contrast.verdict}",
+            (1.02, place),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            color=mark.color,
+            fontweight="bold",
+        )

@@ -1,10 +1,11 @@
-"""What was run: the matched controls, what each arm changes, and every setting of the base."""
+"""What was run: the matched controls, what each arm changes, every setting of the base, and
+what the numbers cannot show."""
 
 from stacklab.base.units import plain
 from stacklab.report.facts.build import Facts
 from stacklab.report.format.numbers import NOTHING, percent
 from stacklab.report.format.table import TextTable, text_row
-from stacklab.report.sections.section import Details, Heading, Section, TableBlock, shown
+from stacklab.report.sections.section import Bullets, Details, Heading, Section, TableBlock, shown
 
 QUANTITY_NAMES = {
     "total_parameters": "total parameters",
@@ -86,3 +87,7 @@ def contrast_settings(facts: Facts) -> TextTable | None:
         for row in differences
     ]
     return TextTable(text_row("Comparison", "Setting", "Arm", "Against"), tuple(rows)) if rows else None
+
+
+def limits(facts: Facts) -> Section:
+    return Section("limits", "Limits", (Bullets(facts.limits),))

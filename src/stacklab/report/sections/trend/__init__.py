@@ -1,5 +1,5 @@
 """The trend over heads.
 
-Door: `trend.trend`, the section, with its `figure` and its `tables`.
+Door: `trend.trend`, the section, with its tables, and its `figure`.
 May import: sections.section, drawing, format and facts.
 """

@@ -1,9 +1,10 @@
-"""The source's numbers beside those of this study."""
+"""The source's numbers beside those of this study, and what the source's own log shows."""
 
+from stacklab.audit.spec import Audit
 from stacklab.report.facts.build import Facts
-from stacklab.report.facts.reported import ReportedFact
+from stacklab.report.facts.references import ReportedFact
 from stacklab.report.format.numbers import NOTHING, alone, difference_text, measure_text, signed
-from stacklab.report.format.table import CsvTable, TextCell, TextTable, interval_columns, text_row
+from stacklab.report.format.table import CsvTable, TextCell, TextRow, TextTable, interval_columns, text_row
 from stacklab.report.sections.section import Bullets, Heading, Section, TableBlock, shown
 from stacklab.run.metrics import SIZE, Metric
 from stacklab.stats.result import Undefined
@@ -67,3 +68,33 @@ def _csv(facts: Facts) -> CsvTable[ReportedFact]:
             "absent": lambda row: row.absent,
         },
     )
+
+
+SEVERITIES = {"contradiction": "contradicts", "caution": "caution", "agreement": "agrees", "note": "note"}
+
+
+def audit(facts: Facts) -> Section | None:
+    """None where the report is written without an audit."""
+    if facts.audit is None:
+        return None
+    return Section(
+        name="audit",
+        title="What the source's own numbers show",
+        nav="The source's numbers",
+        lead=f"Computed from {', '.join(facts.audit.files)} alone; nothing was trained for it.",
+        blocks=(TableBlock(_table(facts.audit)),),
+    )
+
+
+def _table(source: Audit) -> TextTable:
+    """A finding a row, by group."""
+    rows: list[TextRow] = []
+    sections: list[tuple[int, str]] = []
+    for group in dict.fromkeys(finding.group for finding in source.findings):
+        sections.append((len(rows), group))
+        rows += [
+            text_row(SEVERITIES[finding.severity], finding.subject, finding.sentence)
+            for finding in source.findings
+            if finding.group == group
+        ]
+    return TextTable(text_row("", "Of", "Finding"), tuple(rows), tuple(sections))

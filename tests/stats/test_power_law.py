@@ -1,6 +1,6 @@
 import pytest
 
-from stacklab.stats.fits.power_law import power
+from stacklab.stats.describe import power
 from stacklab.stats.result import Undefined
 
 

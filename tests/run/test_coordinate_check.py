@@ -8,9 +8,9 @@ import torch
 from stacklab.model import init
 from stacklab.model import transformer as stack
 from stacklab.model.spec import ModelSpec, MupSpec, NormSpec
-from stacklab.stats.fits.power_law import power
+from stacklab.run.coordinate_check import outputs, watch
+from stacklab.stats.describe import power
 from stacklab.train import optimizer
-from stacklab.train.coordinates import outputs, watch
 from stacklab.train.optimizer_spec import AdamWSpec
 from stacklab.train.spec import ScheduleSpec, TrainSpec
 from stacklab.train.step import Trainer
