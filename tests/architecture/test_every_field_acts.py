@@ -35,6 +35,7 @@ BASE: dict[str, Any] = {
 FLIPS: dict[str, Any] = {
     "data.source": {"kind": "procedural-cot", "records": 90},
     "data.tokenizer": {"kind": "bytes"},
+    "data.record_stride": 2,
     "data.template": "plain",
     "data.vocabulary": "compact",
     "data.block_size": 25,

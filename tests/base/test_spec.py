@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from stacklab.base.spec import Items, Spec, Text
+from stacklab.base.spec import Items, Spec, Text, added
 
 
 class Example(Spec):
@@ -22,3 +22,20 @@ def test_a_dump_loads_back_equal() -> None:
 def test_unknown_keys_and_wrong_types_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Example.model_validate(bad)
+
+
+class Grown(Example):
+    stride: int = added(1, ge=1)
+
+
+class Holder(Spec):
+    inner: Grown
+
+
+def test_a_field_that_was_added_later_keeps_the_fingerprints_of_before() -> None:
+    before, after = Example(name="a"), Grown(name="a")
+    assert after.dump() == before.dump() and after.fingerprint == before.fingerprint
+    assert Grown(name="a", stride=2).dump()["stride"] == 2
+    assert Holder(inner=after).complete() == {"inner": before.dump() | {"stride": 1}}
+    with pytest.raises(ValidationError):
+        Grown(name="a", stride=0)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from stacklab.base.canon import fingerprint
 from stacklab.base.text import LONGEST, cut
@@ -28,6 +28,14 @@ Items = Annotated[tuple[T, ...], BeforeValidator(_list_to_tuple)]
 """A sequence: a list in YAML, a tuple in Python. Its elements are validated as strictly as any field."""
 
 
+def added(default: Any, **limits: Any) -> Any:
+    """A field with a default, added when specs without it had been stored.
+
+    It is left out of dumps at its default, so that fingerprints stay; `Spec.complete` has it.
+    """
+    return Field(default, exclude_if=lambda value: value == default, **limits)
+
+
 class Spec(BaseModel):
     """A frozen value with no unknown keys. Floats accept whole numbers; nothing else is converted."""
 
@@ -36,6 +44,17 @@ class Spec(BaseModel):
     def dump(self) -> dict[str, Any]:
         """Plain JSON values; loading them again yields an equal spec."""
         return self.model_dump(mode="json")
+
+    def complete(self) -> dict[str, Any]:
+        """The dump with the fields that it leaves out at their defaults: every setting, for people to read."""
+        tree = self.dump()
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Spec):
+                tree[name] = value.complete()
+            elif field.exclude_if is not None:
+                tree[name] = value
+        return tree
 
     @property
     def fingerprint(self) -> str:

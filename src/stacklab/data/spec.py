@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from stacklab.base.spec import Spec, Text
+from stacklab.base.spec import Spec, Text, added
 from stacklab.data.procedural.spec import ProceduralSpec
 from stacklab.data.stories.spec import StoriesSpec
 
@@ -116,6 +116,8 @@ class DataSpec(Spec):
 
     source: Source
     tokenizer: Tokenizer
+    record_stride: PositiveInt = added(1)
+    """One record in this many is read, from the first on."""
     template: Literal["chatml", "plain"] = "chatml"
     """How a conversation becomes text."""
     vocabulary: Literal["full", "compact"] = "full"

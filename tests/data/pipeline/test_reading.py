@@ -40,6 +40,12 @@ def test_empty_records_and_duplicates_are_dropped_and_counted() -> None:
     assert counts["train"] + counts["validation"] == 400
 
 
+def test_one_record_in_a_stride_is_read_from_the_first_on() -> None:
+    sieve: Sieve[Record] = Sieve(0.3, 0.0, 0, stride=4)
+    assert [record for _, record in sieve.sift(RECORDS)] == RECORDS[::4]
+    assert sieve.counts()["read"] == 100
+
+
 def test_a_record_keeps_its_side_when_others_come_and_go() -> None:
     whole, part = sides(RECORDS), sides(RECORDS[::-2])
     assert part == {text: whole[text] for text in part}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -34,11 +35,12 @@ def split_of(key: str, *, validation: float, tuning: float, split_seed: int) -> 
 
 @dataclass
 class Sieve(Generic[R]):
-    """Drops empty records and duplicates, keeps the rest in order, and counts."""
+    """Takes one record in `stride`, drops empty ones and duplicates, keeps the rest in order, and counts."""
 
     validation_fraction: float
     tuning_fraction: float
     split_seed: int
+    stride: int = 1
     read: int = 0
     empty: int = 0
     duplicates: int = 0
@@ -47,7 +49,7 @@ class Sieve(Generic[R]):
 
     def sift(self, records: Iterable[R]) -> Iterator[tuple[Split, R]]:
         """(split, record) of every record kept; of duplicates the first is kept."""
-        for record in records:
+        for record in islice(records, 0, None, self.stride):
             self.read += 1
             if record.is_empty:
                 self.empty += 1
@@ -93,7 +95,7 @@ class Corpus:
 
 def sieve_for(spec: DataSpec) -> Sieve[Any]:
     """A fresh sieve with the spec's shares."""
-    return Sieve(spec.validation_fraction, spec.tuning_fraction, spec.split_seed)
+    return Sieve(spec.validation_fraction, spec.tuning_fraction, spec.split_seed, spec.record_stride)
 
 
 def read_corpus(folder: Path, spec: DataSpec, opened: OpenSource, codec: Codec) -> Corpus:

@@ -75,7 +75,7 @@ def data_facts(plan: Plan) -> tuple[DataFact, ...]:
     by_fingerprint: dict[str, DataFact] = {}
     for arm in plan.arms:
         data = arm.config.data
-        settings = flatten(data.task.dump() if isinstance(data, TaskData) else data.dump())
+        settings = flatten(data.task.dump() if isinstance(data, TaskData) else data.complete())
         name = data.task.kind if isinstance(data, TaskData) else data.source.kind
         new = DataFact(data_fingerprint=arm.data_fingerprint, name=name, settings=settings, arms=())
         known = by_fingerprint.get(arm.data_fingerprint, new)

@@ -27,7 +27,7 @@ def effective(base: BaseSpec) -> dict[str, Any]:
     A per-layer setting that is equal in all layers counts as one value, so that it does not differ with depth.
     """
     resolved = _per_layer(base.model) | _inherited(base.model)
-    return _flatten(base.dump()) | {f"model.{name}": value for name, value in resolved.items()}
+    return _flatten(base.complete()) | {f"model.{name}": value for name, value in resolved.items()}
 
 
 def differences(left: BaseSpec, right: BaseSpec) -> list[Difference]:
