@@ -206,6 +206,6 @@ def test_a_run_held_by_another_process_is_left_when_told_to_stop(bench: Bench) -
 
 def test_the_peak_is_of_this_process_and_not_of_the_one_that_started_it() -> None:
     ballast = b"x" * 2**30
-    script = "from stacklab.run.execute import peak_memory; print(peak_memory())"
+    script = "import torch; from stacklab.run.execute import peak_memory; print(peak_memory(torch.device('cpu')))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert 2**25 < int(done.stdout) < len(ballast)

@@ -40,9 +40,11 @@ def run(
     start: int = 0,
     first: float | None = None,
     values: Iterable[float] = (1.0,) * 9,
+    late: bool = False,
     **change: Any,
 ) -> Outcome:
     trainer = Trainer(build(ModelSpec(**MODEL), seed=0), TrainSpec(**PLAIN | {"checkpoint_every": 4} | change), seed=0)
+    trainer.reads_late = late
     losses = iter(values)
     callbacks = LoopCallbacks(
         get_batch=lambda step: Batch(*map(np.asarray, PAIR), f"h{step}"),
@@ -61,6 +63,23 @@ def test_rows_evaluations_and_checkpoints_fall_where_they_should() -> None:
     assert [row["batch"] for row in memory.steps] == [f"h{step}" for step in range(10)]
     assert [row["step"] for row in memory.evals] == [0, 4, 8, 10]
     assert memory.saved == [4, 8]
+
+
+@pytest.mark.parametrize("stop_at", [99, 3, 4, 6])
+def test_numbers_that_are_read_a_step_later_are_the_same(stop_at: int) -> None:
+    """As on a device: the next step is launched first, and all are read before anything is saved or evaluated."""
+    now, later = Memory(), Memory()
+    ends = run(now, stop_at=stop_at), run(later, stop_at=stop_at, late=True)
+    assert ends[1].kind == ends[0].kind and ends[1].step - ends[0].step in (0, 1)
+    assert later.steps[: len(now.steps)] == now.steps and len(later.steps) == ends[1].step
+    assert later.evals[: len(now.evals)] == now.evals
+
+
+def test_a_divergence_that_is_read_later_ends_the_run_at_the_same_step() -> None:
+    fast = AdamWSpec(learning_rate=1e18, clip_norm=None)
+    now, later = Memory(), Memory()
+    assert run(later, optimizer=fast, late=True) == run(now, optimizer=fast)
+    assert later.steps == now.steps
 
 
 def test_a_stop_saves_at_the_next_boundary() -> None:

@@ -10,6 +10,8 @@ DEFAULTS = {
     # Spinning OpenMP threads slow two neighbouring workers threefold; must be set before torch is imported.
     "OMP_WAIT_POLICY": "PASSIVE",
     "MPLBACKEND": "Agg",
+    # cuBLAS reads it when CUDA starts; without it older versions of torch refuse deterministic products.
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
 }
 
 # For processes that train (glibc reads these when a process starts). Every step frees and allocates the same hundreds

@@ -41,6 +41,10 @@ class MatchError(SpecError):
     """A matched control has no solution within its tolerance."""
 
 
+class DeviceError(UserError):
+    """A device is not there, or cannot do what a run requests of it."""
+
+
 class DataError(UserError):
     """A corpus, a record or a file of text cannot be used."""
 

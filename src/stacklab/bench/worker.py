@@ -4,6 +4,8 @@ import json
 import sys
 import time
 
+import torch
+
 from stacklab.base.errors import StacklabError
 from stacklab.bench.contestants import CONTESTANTS
 from stacklab.bench.spec import StepSpec
@@ -24,7 +26,7 @@ def main(name: str, spec_text: str) -> None:
     for line in sys.stdin:
         began = time.perf_counter()
         step(int(line))
-        _say({"seconds": time.perf_counter() - began, "peak_bytes": peak_memory()})
+        _say({"seconds": time.perf_counter() - began, "peak_bytes": peak_memory(torch.device("cpu"))})
 
 
 def _say(row: dict[str, object]) -> None:

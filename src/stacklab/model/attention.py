@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from stacklab.model.cache import LayerDecoding
+from stacklab.model.linear import Linear
 from stacklab.model.masks import Visibility
 from stacklab.model.ops.attention import attention, attention_scores
 from stacklab.model.parametrisation import attention_multiplier, identity_multiplier
@@ -34,9 +35,9 @@ class Attention(nn.Module):
         self.identity_scale = identity_multiplier(spec) / self.scale
         self.dropout = spec.attention_dropout
         rows = (layer.num_heads + 2 * layer.num_kv_heads) * head_size
-        self.query_key_value = nn.Linear(spec.d_model, rows, bias=spec.linear_bias.query_key_value)
+        self.query_key_value = Linear(spec.d_model, rows, bias=spec.linear_bias.query_key_value)
         self.identity_H = None if spec.attention_identity is None else nn.Parameter(torch.empty(layer.num_heads))
-        self.output = nn.Linear(spec.d_model, spec.d_model, bias=spec.linear_bias.output)
+        self.output = Linear(spec.d_model, spec.d_model, bias=spec.linear_bias.output)
 
     def forward(self, x_BTD: Tensor, seed: int | None, decoding: LayerDecoding | None = None) -> Tensor:
         """softmax(scale q k^T) v by head over the visible keys, merged by a linear map; y_BTD.

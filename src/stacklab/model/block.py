@@ -9,7 +9,8 @@ from stacklab.base.streams import stream_seed
 from stacklab.model.attention import Attention
 from stacklab.model.cache import LayerDecoding
 from stacklab.model.feed_forward import FeedForward
-from stacklab.model.ops.dropout import dropout
+from stacklab.model.linear import LayerNorm, RMSNorm
+from stacklab.model.ops.dropout import GENERATOR, dropout
 from stacklab.model.parametrisation import residual_multiplier
 from stacklab.model.residual import PLACEMENTS
 from stacklab.model.spec import LayerSpec, ModelSpec
@@ -17,8 +18,8 @@ from stacklab.model.spec import LayerSpec, ModelSpec
 SubLayer = Literal["attention", "feed_forward"]
 
 NORMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
-    "layer": lambda spec: nn.LayerNorm(spec.d_model, eps=spec.norm.epsilon, bias=spec.norm.bias),
-    "rms": lambda spec: nn.RMSNorm(spec.d_model, eps=spec.norm.epsilon),
+    "layer": lambda spec: LayerNorm(spec.d_model, eps=spec.norm.epsilon, bias=spec.norm.bias),
+    "rms": lambda spec: RMSNorm(spec.d_model, eps=spec.norm.epsilon),
 }
 
 
@@ -53,10 +54,11 @@ class Block(nn.Module):
             assert self.feed_forward is not None
             return self._scaled(self.feed_forward(y_BTD), _site(seed, "feed_forward"), branch_scale)
 
-        x_BTD = self.placement.rule(x_BTD, attend, *self._norms("attention"))
-        if self.feed_forward is None:
-            return x_BTD
-        return self.placement.rule(x_BTD, feed, *self._norms("feed_forward"))
+        # Norms and promotions may widen the stream; it leaves in the format in which it came.
+        y_BTD = self.placement.rule(x_BTD, attend, *self._norms("attention"))
+        if self.feed_forward is not None:
+            y_BTD = self.placement.rule(y_BTD, feed, *self._norms("feed_forward"))
+        return y_BTD.to(x_BTD.dtype)
 
     def _scaled(self, branch_BTD: Tensor, seed: int | None, scale: float) -> Tensor:
         """The output of a sub-layer after dropout and multipliers, as passed to the residual rule."""
@@ -79,4 +81,4 @@ def build_norm(spec: ModelSpec) -> nn.Module:
 
 
 def _site(seed: int | None, name: str) -> int | None:
-    return None if seed is None else stream_seed(seed, name)
+    return seed if seed is None or seed == GENERATOR else stream_seed(seed, name)

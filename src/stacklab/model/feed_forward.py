@@ -6,6 +6,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stacklab.model.linear import Linear
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -28,8 +29,8 @@ class FeedForward(nn.Module):
         self.activation = ACTIVATIONS[spec.activation]
         self.is_gated = spec.feed_forward == "gated"
         rows = 2 * layer.d_ff if self.is_gated else layer.d_ff
-        self.expand = nn.Linear(spec.d_model, rows, bias=spec.linear_bias.feed_forward)
-        self.output = nn.Linear(layer.d_ff, spec.d_model, bias=spec.linear_bias.feed_forward)
+        self.expand = Linear(spec.d_model, rows, bias=spec.linear_bias.feed_forward)
+        self.output = Linear(layer.d_ff, spec.d_model, bias=spec.linear_bias.feed_forward)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         y_BTD: Tensor = self.output(self._inner(self.expand(x_BTD)))

@@ -1,6 +1,7 @@
 """The stack: embeddings, blocks, final norm, head."""
 
 import random
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,11 +10,26 @@ from torch import Tensor, nn
 from stacklab.base.streams import stream_seed
 from stacklab.model.block import Block, build_norm
 from stacklab.model.cache import Decoding
-from stacklab.model.ops.dropout import dropout
+from stacklab.model.linear import Linear
+from stacklab.model.ops.dropout import GENERATOR, dropout, seed_generator
 from stacklab.model.ops.linear_cross_entropy import tied_lookup
 from stacklab.model.parametrisation import logit_multiplier
 from stacklab.model.positions.build import position_rows
 from stacklab.model.spec import ModelSpec
+
+
+class Computation(NamedTuple):
+    """How a stack computes; its parameters stay as they are.
+
+    product_dtype: number format of the products of linear maps and of the head; None is that of the weights.
+    stream_dtype: format of the residual stream; None is that of the embeddings.
+    uses_generator: dropout masks come from the device's generator, seeded once per forward pass, and not from a seed
+    for each place.
+    """
+
+    product_dtype: torch.dtype | None = None
+    stream_dtype: torch.dtype | None = None
+    uses_generator: bool = False
 
 
 class Transformer(nn.Module):
@@ -32,12 +48,20 @@ class Transformer(nn.Module):
         self.position_embedding = position_rows(spec.position, context_length=spec.context_length, d_model=spec.d_model)
         self.blocks = nn.ModuleList(Block(spec, layer) for layer in spec.layers)
         self.logit_multiplier = logit_multiplier(spec)
+        self.computation = Computation()
         self.final_norm = build_norm(spec) if spec.norm.has_final else nn.Identity()
         self.head = None if spec.tie_embeddings else nn.Linear(spec.d_model, spec.vocab_size, bias=False)
 
     @property
     def head_weight_VD(self) -> Tensor:
         return self.token_embedding.weight if self.head is None else self.head.weight
+
+    def compute_with(self, computation: Computation) -> None:
+        """Set how this stack computes from now on."""
+        self.computation = computation
+        for part in self.modules():
+            if isinstance(part, Linear):
+                part.compute_dtype = computation.product_dtype
 
     def forward(self, ids_BT: Tensor, dropout_seed: int | None = None, decoding: Decoding | None = None) -> Tensor:
         """ids_BT -> hidden states x_BTD after the final norm, from which the head's table alone computes the logits.
@@ -56,18 +80,33 @@ class Transformer(nn.Module):
     def _through(self, rows_BTD: Tensor, dropout_seed: int | None, decoding: Decoding | None = None) -> Tensor:
         """From the token rows to the hidden states for the head."""
         x_BTD = self._from_first(rows_BTD) if decoding is None else self._placed(rows_BTD, decoding.positions_BT)
+        if self.computation.stream_dtype is not None:
+            x_BTD = x_BTD.to(self.computation.stream_dtype)
         if dropout_seed is not None:
-            x_BTD = dropout(x_BTD, self.spec.dropout, stream_seed(dropout_seed, "embedding"))
-        for index, (block, layer) in enumerate(zip(self.blocks, self.spec.layers, strict=True)):
-            if dropout_seed is None:
-                x_BTD = block(x_BTD, None, decoding=None if decoding is None else decoding.of_layer(index))
-                continue
-            seed = stream_seed(dropout_seed, "layer", index)
-            if layer.layer_drop == 0.0:
-                x_BTD = block(x_BTD, seed)
-            elif random.Random(stream_seed(seed, "layer_drop")).random() >= layer.layer_drop:
-                x_BTD = block(x_BTD, seed, 1.0 / (1.0 - layer.layer_drop))
+            x_BTD = self._through_layers(x_BTD, dropout_seed)
+        elif decoding is None:
+            for block in self.blocks:
+                x_BTD = block(x_BTD, None)
+        else:
+            for index, block in enumerate(self.blocks):
+                # Not `block(...)`: a compiled block would be compiled anew for every length.
+                x_BTD = block.forward(x_BTD, None, decoding=decoding.of_layer(index))
         return self._for_head(x_BTD)
+
+    def _through_layers(self, x_BTD: Tensor, dropout_seed: int) -> Tensor:
+        """Through all layers in training: with dropout, and without the layers that are dropped."""
+        addressed = not self.computation.uses_generator
+        if not addressed:
+            seed_generator(x_BTD.device, stream_seed(dropout_seed, "generator"))
+        x_BTD = dropout(x_BTD, self.spec.dropout, stream_seed(dropout_seed, "embedding") if addressed else GENERATOR)
+        for index, (block, layer) in enumerate(zip(self.blocks, self.spec.layers, strict=True)):
+            seed = stream_seed(dropout_seed, "layer", index)
+            site = seed if addressed else GENERATOR
+            if layer.layer_drop == 0.0:
+                x_BTD = block(x_BTD, site)
+            elif random.Random(stream_seed(seed, "layer_drop")).random() >= layer.layer_drop:
+                x_BTD = block(x_BTD, site, 1.0 / (1.0 - layer.layer_drop))
+        return x_BTD
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         return F.linear(hidden_BTD, self.head_weight_VD)

@@ -11,24 +11,29 @@ import psutil
 import torch
 
 from stacklab.base.hardware import processor_name
+from stacklab.train.device import DeviceChoice, masks_from
+from stacklab.train.spec import TrainSpec
 
 
-def prepare_process(threads: int) -> None:
-    """Set the process up for one run.
+def prepare_process(threads: int, train: TrainSpec | None = None) -> None:
+    """Set the process up for one run; `train` holds what depends on the run.
 
-    Denormal numbers make a CPU step three times slower, so they are flushed to zero. On a GPU, torch's
-    deterministic kernels are used where there are any.
+    Denormal numbers make a CPU step three times slower, so they are flushed to zero. The strict deterministic mode
+    refuses kernels that are not: with warnings alone attention would use them.
     """
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    if torch.cuda.is_available():
-        torch.use_deterministic_algorithms(True, warn_only=True)
+    if train is not None and torch.cuda.is_available():
+        torch.use_deterministic_algorithms(train.deterministic)
+        # Otherwise the mode fills every new tensor, which nothing here relies on.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        torch.set_float32_matmul_precision("high" if train.tf32 else "highest")
 
 
 PACKAGES = ("stacklab", "torch", "numpy", "tokenizers", "safetensors")
 
 
-def provenance(*, data_manifest: dict[str, Any], device: str, precision: str) -> dict[str, Any]:
+def provenance(*, data_manifest: dict[str, Any], choice: DeviceChoice, train: TrainSpec) -> dict[str, Any]:
     """Facts about this process, its machine and the data, as plain values."""
     return {
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
@@ -37,9 +42,15 @@ def provenance(*, data_manifest: dict[str, Any], device: str, precision: str) ->
         "processor": processor_name(),
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "device": device,
-        "precision": precision,
+        "gpu": torch.cuda.get_device_name() if choice.device.type == "cuda" else None,
+        "device": str(choice.device),
+        "precision": choice.precision,
+        "residual": train.residual,
+        "tf32": train.tf32,
+        "compile": "blocks" if choice.compiled else "off",
+        "deterministic": train.deterministic,
+        "dropout_masks": masks_from(choice),
+        "world_size": 1,
         "threads": torch.get_num_threads(),
         "flush_denormal": True,
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),

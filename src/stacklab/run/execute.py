@@ -1,5 +1,6 @@
 """Executes a run: the only place where data, model and training are wired together; and its final values."""
 
+import os
 import resource
 import sys
 from collections.abc import Callable
@@ -21,9 +22,9 @@ from stacklab.run.recorder import FolderRecorder
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import read_spec
 from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from stacklab.train.device import pick_device
 from stacklab.train.evaluate import perplexity
 from stacklab.train.loop import LoopCallbacks, Outcome, train
-from stacklab.train.precision import pick_device
 from stacklab.train.step import Trainer
 from stacklab.train.stop import solved, solved_at
 
@@ -39,8 +40,9 @@ def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: Fa
         with exclusive(folder, what=f"run {folder.name}", give_up=stop):
             if paths.result.exists():
                 return str(read_json(paths.result)["status"])
-            prepare_process(threads)
-            outcome = Execution(read_spec(paths), paths, stop).run()
+            spec = read_spec(paths)
+            prepare_process(threads, spec.train)
+            outcome = Execution(spec, paths, stop).run()
             paths.error.unlink(missing_ok=True)
             return outcome.kind
     except BusyError:
@@ -54,7 +56,9 @@ class Execution:
     def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool]) -> None:
         self.spec, self.paths, self.stop = spec, paths, stop
         self.feed = open_feed(spec, cache=out_of(paths).cache)
-        self.model = build(spec.model, seed=spec.seed, device=str(pick_device()))
+        # Compiled blocks are kept with the prepared data, for the other runs of a study.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(out_of(paths).cache.absolute() / "compiled"))
+        self.model = build(spec.model, seed=spec.seed, device=str(pick_device(spec.train.device)))
         self.trainer = Trainer(self.model, spec.train, spec.seed)
 
     def run(self) -> Outcome:
@@ -128,20 +132,18 @@ class Execution:
             "train_seconds": seconds,
             "tokens_per_second": tokens / seconds if seconds else None,
             "median_step_seconds": by_cost[len(by_cost) // 2] if by_cost else None,
-            "peak_memory_bytes": peak_memory(),
+            "peak_memory_bytes": peak_memory(self.trainer.device),
         }
 
     def _write_provenance(self) -> None:
-        facts = provenance(
-            data_manifest=self.feed.facts, device=str(self.trainer.device), precision=self.trainer.precision
-        )
+        facts = provenance(data_manifest=self.feed.facts, choice=self.trainer.choice, train=self.spec.train)
         write_json(self.paths.provenance, facts)
 
 
-def peak_memory() -> int:
-    """Peak bytes of this process, or of the GPU when there is one."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
+def peak_memory(device: torch.device) -> int:
+    """Peak bytes of this process, or those that it allocated on a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
     if status.exists():
         # Linux lets ru_maxrss start with the peak of the process that started this one; VmHWM is of this one alone.

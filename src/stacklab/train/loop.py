@@ -71,11 +71,15 @@ class StepResult(NamedTuple):
 
 @dataclass
 class TrainRequest:
-    """Train on `batch` as step number `step`; the caller of the loop fills in `result`."""
+    """Train on `batch` as step number `step`; the caller of the loop fills in `result`.
+
+    A function in its place returns the result and waits for the device if need be: it is called a step later, so that
+    the device has the next step before it is asked.
+    """
 
     step: int
     batch: Batch
-    result: StepResult = field(init=False)
+    result: StepResult | Callable[[], StepResult] = field(init=False)
 
 
 @dataclass
@@ -125,6 +129,7 @@ def training_loop(
     first_loss: float | None,
 ) -> TrainingLoop:
     """The loop itself, independent of how many runs share a step. For the arguments see `train`."""
+    steps = _StepLog(spec, recorder, first_loss)
     for step in range(start, spec.steps):
         if step % evaluate_every == 0:
             yield (evaluation := EvalRequest(step))
@@ -136,16 +141,16 @@ def training_loop(
         batch = callbacks.get_batch(step)
         drawing_seconds = time.perf_counter() - began
         yield (training := TrainRequest(step, batch))
-        loss, norm, seconds = training.result
+        steps.add(training, drawing_seconds)
         done = step + 1
-        if reason := _divergence(loss, norm, first_loss, spec.diverged_above):
-            return Outcome("diverged", done, f"{reason} at step {done}")
-        first_loss = loss if first_loss is None else first_loss
-        rate = learning_rate(spec, step)
-        recorder.record_step({"step": done, "loss": loss, "learning_rate": rate, "norm": norm, "batch": batch.hash})
-        recorder.record_time(done, seconds=drawing_seconds + seconds, tokens=batch.inputs.size, loss=loss)
+        saving = done % spec.checkpoint_every == 0
+        pausing = saving or done == spec.steps or done % evaluate_every == 0
+        if diverged := steps.read(all_of_them=pausing):
+            return diverged
         stopping = callbacks.should_stop() and done < spec.steps
-        if stopping or (done % spec.checkpoint_every == 0 and done < spec.steps):
+        if stopping and (diverged := steps.read(all_of_them=True)):
+            return diverged
+        if stopping or (saving and done < spec.steps):
             callbacks.save_checkpoint(done)
         if stopping:
             return Outcome("stopped", done)
@@ -153,6 +158,39 @@ def training_loop(
     if reason := _record_evaluation(evaluation, recorder):
         return Outcome("diverged", spec.steps, reason)
     return Outcome("finished", spec.steps)
+
+
+class _StepLog:
+    """Records the steps of a run as their results are read."""
+
+    def __init__(self, spec: TrainSpec, recorder: Recorder, first_loss: float | None) -> None:
+        self.spec, self.recorder, self.first_loss = spec, recorder, first_loss
+        self.unread: list[tuple[TrainRequest, float]] = []
+
+    def add(self, request: TrainRequest, drawing_seconds: float) -> None:
+        self.unread.append((request, drawing_seconds))
+
+    def read(self, *, all_of_them: bool) -> Outcome | None:
+        """Read and record the steps, all but the last one if it is still on the device; returns how the run ended if it
+        has diverged."""
+        keep = not all_of_them and callable(self.unread[-1][0].result)
+        while len(self.unread) > keep:
+            if diverged := self._record(*self.unread.pop(0)):
+                return diverged
+        return None
+
+    def _record(self, request: TrainRequest, drawing_seconds: float) -> Outcome | None:
+        loss, norm, seconds = request.result() if callable(request.result) else request.result
+        done, batch = request.step + 1, request.batch
+        if reason := _divergence(loss, norm, self.first_loss, self.spec.diverged_above):
+            return Outcome("diverged", done, f"{reason} at step {done}")
+        self.first_loss = loss if self.first_loss is None else self.first_loss
+        rate = learning_rate(self.spec, request.step)
+        self.recorder.record_step(
+            {"step": done, "loss": loss, "learning_rate": rate, "norm": norm, "batch": batch.hash}
+        )
+        self.recorder.record_time(done, seconds=drawing_seconds + seconds, tokens=batch.inputs.size, loss=loss)
+        return None
 
 
 def carry_out(request: TrainRequest | EvalRequest, trainer: Trainer, callbacks: LoopCallbacks) -> None:
@@ -164,11 +202,18 @@ def carry_out(request: TrainRequest | EvalRequest, trainer: Trainer, callbacks: 
             request.metrics = callbacks.evaluate()
 
 
-def train_step(trainer: Trainer, step: int, batch: Batch) -> StepResult:
-    """Train on one batch, timed."""
+def train_step(trainer: Trainer, step: int, batch: Batch) -> StepResult | Callable[[], StepResult]:
+    """Train on one batch, timed. A step on a device counts from when it was launched or, if that is later, from when
+    the one before it was read."""
     began = time.perf_counter()
-    loss, norm = trainer.step(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
-    return StepResult(loss, norm, time.perf_counter() - began)
+    loss, norm = trainer.launch(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
+
+    def read() -> StepResult:
+        numbers = loss.item(), norm.item()
+        since, trainer.last_read = max(began, trainer.last_read), time.perf_counter()
+        return StepResult(*numbers, trainer.last_read - since)
+
+    return read if trainer.reads_late else read()
 
 
 def _record_evaluation(evaluation: EvalRequest, recorder: Recorder) -> str:

@@ -4,11 +4,14 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from stacklab.base.spec import Items, Spec, Text
+from stacklab.base.spec import Items, Spec, Text, added
 from stacklab.data.spec import HeldOut
 from stacklab.train.optimizer_spec import AdamWSpec, AnyOptimizer
 
+Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Compile = Literal["auto", "blocks", "off"]
+Residual = Literal["fp32", "products"]
 
 
 class ScheduleSpec(Spec):
@@ -31,7 +34,13 @@ class TrainSpec(Spec):
     """The settings of training.
 
     micro_batch_size: sequences per forward pass; gradients are accumulated up to batch_size. None: no accumulation.
-    precision: auto is fp32 on CPU, bf16 on GPUs that have it, fp16 with loss scaling on others.
+    device: auto is a GPU where there is one, else the CPU.
+    precision: number format of products. auto is fp32 on CPU, bf16 on GPUs that have it, fp16 with loss scaling on
+    others. Weights and their gradients are fp32, as are sums and the loss.
+    residual: format of the residual stream: fp32, or that of products.
+    tf32: products in fp32 are computed in TF32 on GPUs.
+    compile: whether blocks are compiled. auto compiles on GPUs from compute capability 8.0 on.
+    deterministic: two runs on one machine are equal bit for bit, at the price of some speed on a GPU.
     loss_chunk_rows: rows of logits that are held at a time.
     diverged_above: a training loss above this multiple of the first one ends the run as diverged, as does one that is
     not finite.
@@ -43,7 +52,12 @@ class TrainSpec(Spec):
     micro_batch_size: PositiveInt | None = None
     optimizer: AnyOptimizer = AdamWSpec()
     schedule: ScheduleSpec = ScheduleSpec()
+    device: Device = added("auto")
     precision: Precision = "auto"
+    residual: Residual = added("fp32")
+    tf32: bool = added(False)
+    compile: Compile = added("auto")
+    deterministic: bool = added(True)
     loss_chunk_rows: PositiveInt = 512
     checkpoint_every: PositiveInt = 100
     diverged_above: float = Field(3.0, gt=1)

@@ -7,16 +7,24 @@ from torch import Tensor
 
 from stacklab.base.streams import stream_seed
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
-from stacklab.model.transformer import Transformer
+from stacklab.model.transformer import Computation, Transformer
+from stacklab.train.device import choose, masks_from
 from stacklab.train.optimizer import build_optimizer, clip_gradients, set_learning_rate
-from stacklab.train.precision import autocast, loss_scaler, resolve
 from stacklab.train.schedule import learning_rate
 from stacklab.train.spec import TrainSpec
+
+BACKEND = "inductor"
+MOST_GRAPHS = 128
+"""Compiled forms of a block that are kept. Beyond them torch would refuse a new shape."""
 
 
 @dataclass
 class Trainer:
-    """A model with its optimiser. `seed` is the root of the dropout stream."""
+    """A model with its optimiser. `seed` is the root of the dropout stream.
+
+    reads_late: whether the loop reads the numbers of a step after it has launched the next one. last_read: when it last
+    did, by time.perf_counter.
+    """
 
     model: Transformer
     spec: TrainSpec
@@ -24,9 +32,21 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.device = self.model.token_embedding.weight.device
+        self.choice = choose(self.spec, self.device)
         self.optimizer = build_optimizer(self.model, self.spec.optimizer)
-        self.precision = resolve(self.spec.precision, self.device)
-        self.scaler = loss_scaler(self.precision, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.choice.precision == "fp16")
+        dtype = self.choice.product_dtype
+        self.model.compute_with(
+            Computation(
+                product_dtype=dtype,
+                stream_dtype=dtype if self.spec.residual == "products" else None,
+                uses_generator=masks_from(self.choice) == "generator",
+            )
+        )
+        if self.choice.compiled:
+            compile_blocks(self.model)
+        self.reads_late = self.device.type != "cpu"
+        self.last_read = 0.0
 
     def step(self, step: int, inputs_BT: Tensor, targets_BT: Tensor) -> tuple[float, float]:
         """Train on one batch. Returns loss and gradient norm.
@@ -34,6 +54,11 @@ class Trainer:
         The loss is the mean cross-entropy in nats over the targets that are not IGNORE_INDEX; the norm is taken before
         clipping.
         """
+        loss, norm = self.launch(step, inputs_BT, targets_BT)
+        return loss.item(), norm.item()
+
+    def launch(self, step: int, inputs_BT: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """`step`, with both numbers on the device: reading them waits for it."""
         set_learning_rate(self.optimizer, learning_rate(self.spec, step))
         count = count_targets(targets_BT)
         parts = zip(*(torch.split(ids_BT, self.spec.micro_batch) for ids_BT in (inputs_BT, targets_BT)), strict=True)
@@ -41,8 +66,7 @@ class Trainer:
         for index, (part_inputs_BT, part_targets_BT) in enumerate(parts):
             seed = stream_seed(self.seed, "dropout", step, index)
             share = count_targets(part_targets_BT) / count
-            with autocast(self.precision, self.device):
-                loss = self.loss(part_inputs_BT.to(self.device), part_targets_BT.to(self.device), seed) * share
+            loss = self.loss(self._there(part_inputs_BT), self._there(part_targets_BT), seed) * share
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         self.scaler.unscale_(self.optimizer)
@@ -50,7 +74,7 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return total.item(), norm.item()
+        return total, norm
 
     def loss(self, inputs_BT: Tensor, targets_BT: Tensor, dropout_seed: int | None) -> Tensor:
         """Mean cross-entropy over the targets that are not IGNORE_INDEX."""
@@ -58,6 +82,20 @@ class Trainer:
         return linear_cross_entropy(
             hidden_BTD.flatten(0, 1), table_VD, targets_BT.flatten(), chunk_rows=self.spec.loss_chunk_rows
         )
+
+    def _there(self, ids_BT: Tensor) -> Tensor:
+        """The ids on the device, without waiting for it."""
+        if self.device.type != "cuda":
+            return ids_BT.to(self.device)
+        return ids_BT.pin_memory().to(self.device, non_blocking=True)
+
+
+def compile_blocks(model: Transformer) -> None:
+    """Compile every block, once per shape: a graph without breaks, which blocks of equal shape share."""
+    # Training, evaluation and their last, smaller batches, for every kind of block of a stack.
+    torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, MOST_GRAPHS)
+    for block in model.blocks:
+        block.compile(dynamic=False, fullgraph=True, backend=BACKEND)
 
 
 def count_targets(targets_BT: Tensor) -> int:

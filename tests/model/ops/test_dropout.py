@@ -10,7 +10,7 @@ from stacklab.model.ops.keep_masks import KeepMasks, kept_share
 def test_kept_elements_are_scaled_and_the_gradient_follows_the_same_mask() -> None:
     x = torch.randn(7, 13, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64).requires_grad_()
     y = dropout(x, 0.3, 11)
-    kept = KeepMasks(0.3, 11, x.device).draw((7, 13, 5))
+    kept = KeepMasks(0.3, 11).draw((7, 13, 5))
     assert 0 < kept.sum() < kept.numel()
     torch.testing.assert_close(y, x * kept / kept_share(0.3))
     weights = x.detach() ** 2
@@ -21,7 +21,7 @@ def test_kept_elements_are_scaled_and_the_gradient_follows_the_same_mask() -> No
 @pytest.mark.parametrize("p", [0.001, 0.1, 0.5, 0.9])
 def test_share_dropped_is_p(p: float) -> None:
     count = 1_000_000
-    dropped = count - int(KeepMasks(p, 3, torch.device("cpu")).draw((1000, 1000)).sum())
+    dropped = count - int(KeepMasks(p, 3).draw((1000, 1000)).sum())
     assert abs(kept_share(p) - (1 - p)) < 1e-5
     assert abs(dropped - count * p) < 5 * math.sqrt(count * p * (1 - p))
 

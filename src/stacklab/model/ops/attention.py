@@ -1,4 +1,4 @@
-"""Masked attention: its formula, and the kernels that compute it (torch's without dropout, our own with it)."""
+"""Masked attention: its formula, and the kernels that compute it: torch's, and our own for dropout from a seed."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from stacklab.model.masks import Visibility
+from stacklab.model.ops.dropout import GENERATOR
 from stacklab.model.ops.keep_masks import KeepMasks, kept_share
 from stacklab.model.ops.piece_size import QUERY_BLOCK, heads_at_once
 
@@ -32,7 +33,8 @@ def attention(
     positions; with it they are those of the last T, there is no dropout, and a query sees a key where that and the
     window and pattern of `visibility` allow it.
 
-    dropout: probability of dropping an attention probability; the mask comes from `seed`.
+    dropout: probability of dropping an attention probability; the mask comes from `seed`, or, if that is GENERATOR,
+    from the device's generator, within torch's fused kernels.
     scale: None means 1 / sqrt(K), K being the width of queries and keys.
     """
     if visible_BTS is not None:
@@ -40,13 +42,15 @@ def attention(
         if visibility.needs_matrix:
             visible_BTS = visible_BTS & _seen_TS(q_BHTK, k_BHSK, visibility)
         return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=visible_BTS[:, None], scale=scale)
-    if dropout > 0.0:
+    if dropout > 0.0 and seed != GENERATOR:
         scale = q_BHTK.shape[-1] ** -0.5 if scale is None else scale
         return dropped_attention(q_BHTK, k_BHSK, v_BHSK, p=dropout, seed=seed, visibility=visibility, scale=scale)
     if visibility.needs_matrix:
         seen_TS = _seen_TS(q_BHTK, k_BHSK, visibility)
-        return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=seen_TS, scale=scale)
-    return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, is_causal=visibility.kind.causal, scale=scale)
+        return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=seen_TS, dropout_p=dropout, scale=scale)
+    return F.scaled_dot_product_attention(
+        q_BHTK, k_BHSK, v_BHSK, is_causal=visibility.kind.causal, dropout_p=dropout, scale=scale
+    )
 
 
 def attention_scores(q_BHTK: Tensor, k_BHSK: Tensor, *, visibility: Visibility, scale: float) -> Tensor:
@@ -95,9 +99,8 @@ class Piece(NamedTuple):
 def pieces(q_GTK: Tensor, p: float, seed: int, visibility: Visibility) -> Iterator[Piece]:
     """The pieces of one attention call, with the same masks whenever it is called with the same arguments."""
     groups, size, _ = q_GTK.shape
-    masks = KeepMasks(p, seed, q_GTK.device)
-    # Small pieces do not help other devices: they take all heads at once.
-    heads = heads_at_once(size) if q_GTK.device.type == "cpu" else groups
+    masks = KeepMasks(p, seed)
+    heads = heads_at_once(size)
     for first in range(0, groups, heads):
         last = min(first + heads, groups)
         for start in range(0, size, QUERY_BLOCK):

@@ -1,4 +1,4 @@
-"""Random keep-masks from a seed: which elements dropout keeps."""
+"""Random keep-masks from a seed, on a CPU: which elements dropout keeps."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -18,32 +18,26 @@ def kept_share(p: float) -> float:
 class KeepMasks:
     """A stream of boolean masks addressed by a seed; the same calls in the same order return the same masks.
 
-    On a CPU an element is dropped when a random 16-bit number falls below a threshold, which is several times cheaper
-    than `bernoulli_`. Elsewhere a torch.Generator of the device draws.
+    An element is dropped when a random 16-bit number falls below a threshold, which is several times cheaper than
+    `bernoulli_`.
     """
 
-    def __init__(self, p: float, seed: int, device: torch.device) -> None:
+    def __init__(self, p: float, seed: int) -> None:
         self.p = p
-        self._device = device
-        if device.type == "cpu":
-            self._bits = np.random.SFC64(seed)
-        else:
-            self._generator = torch.Generator(device=device).manual_seed(seed)
+        self._bits = np.random.SFC64(seed)
 
     def draw(self, shape: Sequence[int]) -> Tensor:
         """The next mask; True is kept."""
-        kept = torch.empty(*shape, dtype=torch.bool, device=self._device)
+        kept = torch.empty(*shape, dtype=torch.bool)
         # Comparing into bytes is six times faster than into booleans.
         self._fill(kept.view(torch.uint8))
         return kept
 
     def draw_numbers(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """The next mask as 1 (kept) and 0."""
-        return self._fill(torch.empty(*shape, dtype=dtype, device=self._device))
+        return self._fill(torch.empty(*shape, dtype=dtype))
 
     def _fill(self, kept: Tensor) -> Tensor:
-        if self._device.type != "cpu":
-            return kept.bernoulli_(kept_share(self.p), generator=self._generator)
         words = cast("np.ndarray[tuple[int], np.dtype[np.uint64]]", self._bits.random_raw(-(-kept.numel() // 4)))
         levels = torch.from_numpy(words.view(np.int16)[: kept.numel()]).view(kept.shape)
         return torch.ge(levels, _dropped_levels(self.p) - _LEVELS // 2, out=kept)

@@ -11,9 +11,11 @@ import torch
 from stacklab.base.streams import stream_seed
 from stacklab.model.block import Block
 from stacklab.model.init import build
+from stacklab.model.ops.dropout import GENERATOR
+from stacklab.model.transformer import Computation
 from stacklab.run.timing.attention_form import AttentionForm
 from stacklab.run.timing.rounds import TimedBlock, in_turn, sized
-from stacklab.train.precision import autocast, pick_device, resolve
+from stacklab.train.device import DTYPES, pick_device, pick_precision
 
 FEWEST_ROUNDS, MOST_ROUNDS, FORM_SECONDS = 3, 15, 1.0
 """Rounds are repeated for FORM_SECONDS per form, within the limits of their number."""
@@ -33,9 +35,12 @@ def measure(forms: Sequence[AttentionForm]) -> list[list[float]]:
 
 
 def _block(form: AttentionForm) -> TimedBlock:
-    device = pick_device()
-    precision = resolve(form.precision, device)
-    block = build(form.model, seed=0, device=str(device)).blocks[0]
+    device = pick_device(form.device)
+    model = build(form.model, seed=0, device=str(device))
+    on_cpu = device.type == "cpu"
+    dtype = DTYPES.get(pick_precision(form.precision, device))
+    model.compute_with(Computation(product_dtype=dtype, uses_generator=not on_cpu))
+    block = model.blocks[0]
     assert isinstance(block, Block)
     layer = block.attention
     shape, seeds = (form.micro_batch, form.context, form.model.d_model), count()
@@ -47,8 +52,7 @@ def _block(form: AttentionForm) -> TimedBlock:
         _synchronise(device)
         began = time.perf_counter()
         for seed in (next(seeds) for _ in range(number)):
-            with autocast(precision, device):
-                y_BTD = layer(x_BTD, seed)
+            y_BTD = layer(x_BTD, seed if on_cpu else GENERATOR)
             y_BTD.backward(gradient_BTD.to(y_BTD.dtype))
             layer.zero_grad(set_to_none=True)
             x_BTD.grad = None

@@ -1,9 +1,9 @@
 """The settings on which the time of an attention layer depends. No torch here."""
 
-from stacklab.base.spec import Spec
+from stacklab.base.spec import Spec, added
 from stacklab.model.positions.kinds import LearnedPositions
 from stacklab.model.spec import ModelSpec
-from stacklab.train.spec import Precision
+from stacklab.train.spec import Device, Precision
 
 
 class AttentionForm(Spec):
@@ -16,10 +16,11 @@ class AttentionForm(Spec):
     micro_batch: int
     context: int
     precision: Precision
+    device: Device = added("auto")
 
 
 def attention_forms(
-    model: ModelSpec, *, micro_batch: int, context: int, precision: Precision
+    model: ModelSpec, *, micro_batch: int, context: int, precision: Precision, device: Device
 ) -> tuple[AttentionForm, ...]:
     """The form of every layer, bottom first. Layers of equal cost have equal forms."""
     # Other positions are added to the stream before the layers.
@@ -45,6 +46,7 @@ def attention_forms(
             micro_batch=micro_batch,
             context=context,
             precision=precision,
+            device=device,
         )
         for layer in model.layers
     )

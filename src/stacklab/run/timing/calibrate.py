@@ -37,8 +37,9 @@ def measure(spec: RunSpec, out: Path) -> RunCost:
     long = _timed(lambda: execution.feed.answer(execution.model, LONG_ANSWER))
     token = max(0.0, (long - short) / (LONG_ANSWER - SHORT_ANSWER))
     answers = short + token * max(0, spec.evaluate.answer_tokens - SHORT_ANSWER)
+    peak_bytes = peak_memory(execution.trainer.device)
     return RunCost(
-        start=start + samples, step=step, evaluation=evaluation, finish=samples + answers, peak_bytes=peak_memory()
+        start=start + samples, step=step, evaluation=evaluation, finish=samples + answers, peak_bytes=peak_bytes
     )
 
 

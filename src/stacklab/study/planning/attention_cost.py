@@ -105,7 +105,11 @@ def _beside_attention(config: BaseSpec) -> dict[str, Any]:
 def _forms(config: BaseSpec) -> tuple[AttentionForm, ...]:
     train = config.train
     return attention_forms(
-        config.model, micro_batch=train.micro_batch, context=config.data.block_size, precision=train.precision
+        config.model,
+        micro_batch=train.micro_batch,
+        context=config.data.block_size,
+        precision=train.precision,
+        device=train.device,
     )
 
 

@@ -81,6 +81,11 @@ def _setup(match: MatchSpec, control: BaseSpec, target: BaseSpec, threads: int) 
     } | conditions(threads)
 
 
+ADDED = ("device", "residual", "tf32", "compile", "deterministic")
+"""Settings of training that step time depends on, named only where they are not at their defaults: stored matches of
+before have the same keys."""
+
+
 def work(config: BaseSpec) -> dict[str, Any]:
     """The settings of a configuration that step time depends on."""
     train = config.train
@@ -91,7 +96,7 @@ def work(config: BaseSpec) -> dict[str, Any]:
         "micro_batch": train.micro_batch,
         "loss_chunk_rows": train.loss_chunk_rows,
         "precision": train.precision,
-    }
+    } | {name: value for name, value in train.dump().items() if name in ADDED}
 
 
 def _measure(

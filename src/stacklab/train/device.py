@@ -1,0 +1,90 @@
+"""The device of a run, what it computes with, and the refusal of what it cannot do."""
+
+from importlib.util import find_spec
+from typing import Literal, NamedTuple
+
+import torch
+
+from stacklab.base.errors import DeviceError
+from stacklab.train.spec import Compile, Device, Precision, TrainSpec
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Number formats of products by name; fp32 is that of the weights."""
+COMPILING_CAPABILITY = (8, 0)
+"""The lowest compute capability for which blocks are compiled unless they are requested: kernels for older cards often
+exceed their shared memory."""
+
+
+class DeviceChoice(NamedTuple):
+    """A device with the settings that are resolved for it. precision: fp32, bf16 or fp16. compiled: the blocks are."""
+
+    device: torch.device
+    precision: Precision
+    compiled: bool
+
+    @property
+    def product_dtype(self) -> torch.dtype | None:
+        """The format of products; None is that of the weights, fp32."""
+        return DTYPES.get(self.precision)
+
+
+def choose(spec: TrainSpec, device: torch.device) -> DeviceChoice:
+    """The settings of a run on `device`. Raises DeviceError for what the device cannot do."""
+    if spec.tf32 and device.type != "cuda":
+        raise DeviceError(f"train.tf32: {device.type} has no TF32; it needs train.device = cuda")
+    choice = DeviceChoice(device, pick_precision(spec.precision, device), compiles(spec.compile, device))
+    if spec.residual == "products" and choice.product_dtype is None:
+        raise DeviceError("train.residual = products: products are in fp32 here, as the residual stream is anyway")
+    return choice
+
+
+def pick_device(name: Device) -> torch.device:
+    """The device called `name`; `auto` is a GPU of CUDA where there is one, else the CPU. Raises DeviceError."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device("cuda" if available["cuda"] else "cpu")
+    if not available[name]:
+        there = ", ".join(known for known, is_there in available.items() if is_there)
+        raise DeviceError(f"train.device = {name}: there is no such device here; there is {there}")
+    return torch.device(name)
+
+
+def pick_precision(precision: Precision, device: torch.device) -> Precision:
+    """The precision to use. `auto`: fp32 on CPUs, since bf16 is slower on those without matrix units, and on mps.
+
+    Raises DeviceError for a format that the device does not have.
+    """
+    if precision == "auto":
+        return ("bf16" if has_bf16() else "fp16") if device.type == "cuda" else "fp32"
+    if precision == "bf16" and device.type == "cuda" and not has_bf16():
+        raise DeviceError(f"train.precision = bf16: {torch.cuda.get_device_name()} has no bf16; use fp16 or auto")
+    if precision != "fp32" and device.type == "mps":
+        raise DeviceError(f"train.precision = {precision}: on mps runs train in fp32 only")
+    return precision
+
+
+def has_bf16() -> bool:
+    """Whether the GPU computes in bf16 without emulation."""
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def compiles(setting: Compile, device: torch.device) -> bool:
+    """Whether blocks are compiled. Raises DeviceError where they are requested and cannot be."""
+    if setting == "off" or (setting == "auto" and device.type != "cuda"):
+        return False
+    if device.type == "mps":
+        raise DeviceError("train.compile = blocks: not supported on mps; use auto or off")
+    can = device.type == "cpu" or find_spec("triton") is not None
+    if setting == "auto":
+        return can and torch.cuda.get_device_capability() >= COMPILING_CAPABILITY
+    if not can:
+        raise DeviceError("train.compile = blocks: needs Triton, which is not installed; use auto or off")
+    return True
+
+
+Masks = Literal["seed", "generator"]
+
+
+def masks_from(choice: DeviceChoice) -> Masks:
+    """Where dropout masks come from; see model/ops/dropout."""
+    return "seed" if choice.device.type == "cpu" and not choice.compiled else "generator"
