@@ -7,7 +7,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from stacklab.base.version import VERSION as __version__
+from stacklab.base.version import VERSION
 
 if TYPE_CHECKING:
     from stacklab.api import (
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         stream,
     )
 
+__version__ = VERSION
 __all__ = [
     "Study",
     "export_model",

@@ -1,6 +1,7 @@
-"""The hardware's own description."""
+"""The hardware's own description, and what its makers state."""
 
 import platform
+import re
 from pathlib import Path
 
 
@@ -13,3 +14,32 @@ def processor_name() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown"
+
+
+PEAK_RATES = {
+    r"NVIDIA H200": 989e12,
+    r"NVIDIA H100 80GB HBM3": 989e12,
+    r"NVIDIA H100 PCIe": 756e12,
+    r"NVIDIA A100-SXM4-(40|80)GB": 312e12,
+    r"NVIDIA A100(-PCIE-40GB| 80GB PCIe)": 312e12,
+    r"NVIDIA L4": 121e12,
+    r"Tesla T4": 65e12,
+    r"Tesla V100-SXM2-(16|32)GB": 125e12,
+    r"NVIDIA GeForce RTX 4090": 165e12,
+    r"NVIDIA GeForce RTX 3090": 71e12,
+}
+"""Operations per second of dense half-precision products with sums in fp32, by the card's whole name in torch.
+
+bf16 and fp16 have the same rate; T4 and V100 have fp16 only. Sources: NVIDIA's data sheets of H200, H100, A100, L4, T4
+and V100, where figures "with sparsity" are halved; the Ada (RTX 4090) and GA102 (RTX 3090) architecture white papers,
+appendix, "FP16 Tensor TFLOPS with FP32 accumulate". Partitions (MIG), laptop cards and other variants have other rates.
+"""
+
+
+def peak_matrix_rate(card: str) -> float | None:
+    """The stated peak of `card` in operations per second (PEAK_RATES); None for a card without a sure entry.
+
+    >>> peak_matrix_rate("NVIDIA H100 PCIe"), peak_matrix_rate("NVIDIA H100 80GB HBM3 MIG 1g.10gb")
+    (756000000000000.0, None)
+    """
+    return next((rate for pattern, rate in PEAK_RATES.items() if re.fullmatch(pattern, card)), None)
