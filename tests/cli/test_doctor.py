@@ -41,7 +41,7 @@ def test_without_a_card_the_device_is_the_processor(seen, monkeypatch: pytest.Mo
     lines = seen()
     assert VERSION in row(lines, "stacklab")
     assert f"{torch.__version__}, built without CUDA" in row(lines, "torch")
-    assert "ok" in row(lines, "device") and "cpu, by --device auto" in row(lines, "device")
+    assert "ok" in row(lines, "device") and "cpu, by train.device = auto" in row(lines, "device")
     assert not any("kernel" in line for line in lines)
 
 
@@ -54,7 +54,7 @@ def test_a_driver_that_torch_cannot_use_is_pointed_out(seen, monkeypatch: pytest
 def test_each_card_has_a_row_and_equal_ones_share_their_kernels(seen) -> None:
     lines = seen(T4, H100, T4)
     assert "built for CUDA 12.8" in row(lines, "torch")
-    assert "cuda, by --device auto" in row(lines, "device")
+    assert "cuda, by train.device = auto" in row(lines, "device")
     assert "NVIDIA H100 80GB HBM3, 80.00 GiB, sm90, bf16, " in row(lines, "cuda:1")
     assert "989 TFLOP/s stated" in row(lines, "cuda:1")
     assert "Tesla T4, 15.00 GiB, sm75, no bf16, " in row(lines, "cuda:2")

@@ -5,14 +5,15 @@ import json
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from stacklab.base.version import VERSION
-from stacklab.run.environment import provenance
+from stacklab.run.environment import versions
 
-SOURCE = Path(__file__).parents[2] / "src"
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_source_folder_is_enough(tmp_path: Path) -> None:
@@ -21,12 +22,12 @@ def test_a_source_folder_is_enough(tmp_path: Path) -> None:
         if "stacklab" not in path.name:
             (tmp_path / path.name).symlink_to(path)
     code = (
-        f"import sys; sys.path += [{str(SOURCE)!r}, {str(tmp_path)!r}]\n"
+        f"import sys; sys.path += [{str(ROOT / 'src')!r}, {str(tmp_path)!r}]\n"
         "import importlib.metadata, json, stacklab\n"
-        "from stacklab.run.environment import provenance\n"
+        "from stacklab.run.environment import versions\n"
         "names = [row.name for row in importlib.metadata.distributions()]\n"
         "assert 'stacklab' not in names, 'hidden'\n"
-        "print(json.dumps(provenance(data_manifest={}, device='cpu', precision='fp32')['versions']))\n"
+        "print(json.dumps(versions()))\n"
         "print(stacklab.__version__)"
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
@@ -41,6 +42,12 @@ def test_a_package_without_metadata_is_recorded_as_such(monkeypatch: pytest.Monk
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", hidden)
-    versions = provenance(data_manifest={}, device="cpu", precision="fp32")["versions"]
-    assert versions["stacklab"] == VERSION
-    assert versions["torch"] == "not installed as a distribution"
+    recorded = versions()
+    assert recorded["stacklab"] == VERSION
+    assert recorded["torch"] == "not installed as a distribution"
+
+
+def test_the_version_stands_in_one_place() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert config["project"]["dynamic"] == ["version"]
+    assert (ROOT / config["tool"]["hatch"]["version"]["path"]).is_file()

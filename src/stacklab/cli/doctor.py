@@ -64,7 +64,7 @@ def _devices(cards: list["Card"]) -> Iterator[Check]:
     device = pick_device().type
     idle = device == "cpu" and shutil.which("nvidia-smi") is not None
     why = ": there is an NVIDIA driver, but torch cannot use a card (its build, or the version of the driver)"
-    yield "device", f"{device}, by --device auto{why if idle else ''}", not idle
+    yield "device", f"{device}, by train.device = auto{why if idle else ''}", not idle
     if torch.backends.mps.is_available():
         yield "mps", "Apple's GPU: works as far as torch does; not tested with stacklab", True
     for index, card in enumerate(cards):
