@@ -2,16 +2,13 @@
 
 import doctest
 import importlib.util
-import shutil
-import sysconfig
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from stacklab.train import card as module
-from stacklab.train.card import Card, describe_card, kernels, torch_release, triton_lacks
+from stacklab.train.card import MM_OUT_DTYPE, Card, describe_card, kernels, torch_release
 
 BF16, FLASH, BLOCKS, FLEX, SUMS = (
     "bf16",
@@ -76,18 +73,6 @@ def test_a_card_is_described_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert describe_card(0) == Card("Tesla T4", (7, 5), 15 * 2**30, triton_lacks=lacks, built_for=False)
 
 
-def test_triton_needs_a_compiler_and_the_headers_of_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("CC", raising=False)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace())
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
-    assert triton_lacks() == "a C compiler: gcc, clang or $CC"
-    monkeypatch.setenv("CC", "cc")
-    assert triton_lacks() == "the C headers of Python (python3-dev)"
-    (tmp_path / "Python.h").touch()
-    assert triton_lacks() == ""
-
-
 def test_examples() -> None:
     assert doctest.testmod(module).failed == 0
 
@@ -96,3 +81,7 @@ def test_the_release_is_two_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch_release() >= (2, 6)
     monkeypatch.setattr(torch, "__version__", "2.10.0a0+git1234")
     assert torch_release() == (2, 10)
+
+
+def test_the_product_with_fp32_results_is_there_from_its_release_on() -> None:
+    assert hasattr(torch.ops.aten.mm, "dtype") == (torch_release() >= MM_OUT_DTYPE)

@@ -1,7 +1,11 @@
-"""The hardware's own description, and what its makers state."""
+"""The hardware's own description, what its makers state, and what compilers for it need. No torch here."""
 
+import importlib.util
+import os
 import platform
 import re
+import shutil
+import sysconfig
 from pathlib import Path
 
 
@@ -14,6 +18,22 @@ def processor_name() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown"
+
+
+AMPERE = (8, 0)
+"""The first compute capability with bf16 and with torch's flash attention, and the first that kernels are compiled for:
+Triton still builds them for sm70 and sm75, but some then need more shared memory than these cards have."""
+
+
+def triton_lacks() -> str:
+    """What Triton would need on this machine in order to compile, or nothing. It builds a C file for each kernel."""
+    if importlib.util.find_spec("triton") is None:
+        return "Triton, which is not installed"
+    if not os.environ.get("CC") and not shutil.which("gcc") and not shutil.which("clang"):
+        return "a C compiler: gcc, clang or $CC"
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        return "the C headers of Python (python3-dev)"
+    return ""
 
 
 PEAK_RATES = {

@@ -1,16 +1,11 @@
 """What a CUDA card can do: the one place for what depends on its compute capability and the release of torch."""
 
-import importlib.util
-import os
-import shutil
-import sysconfig
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-AMPERE = (8, 0)
-"""The first compute capability with bf16 and with torch's flash attention; Inductor skips bf16 below it."""
+from stacklab.base.hardware import AMPERE, triton_lacks
+
 MM_OUT_DTYPE = (2, 8)
 """The first release of torch whose `mm` and `bmm` take `out_dtype` on CUDA: products of bf16 with fp32 sums as fp32."""
 
@@ -39,8 +34,7 @@ class Card(NamedTuple):
 
     @property
     def compiles(self) -> bool:
-        """Whether compiled blocks and FlexAttention are used. Triton still builds kernels for sm70 and sm75, but some
-        of them need more shared memory than these cards have."""
+        """Whether compiled blocks and FlexAttention are used."""
         return not self.triton_lacks and self.capability >= AMPERE
 
 
@@ -63,17 +57,6 @@ def describe_card(index: int) -> Card:
         triton_lacks=triton_lacks(),
         built_for=built_for(capability, torch.cuda.get_arch_list()),
     )
-
-
-def triton_lacks() -> str:
-    """What Triton would need on this machine in order to compile, or nothing. It builds a C file for each kernel."""
-    if importlib.util.find_spec("triton") is None:
-        return "Triton, which is not installed"
-    if not os.environ.get("CC") and not shutil.which("gcc") and not shutil.which("clang"):
-        return "a C compiler: gcc, clang or $CC"
-    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
-        return "the C headers of Python (python3-dev)"
-    return ""
 
 
 def built_for(capability: tuple[int, int], architectures: list[str]) -> bool:
