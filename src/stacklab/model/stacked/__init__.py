@@ -3,6 +3,7 @@
 transformer   StackedTransformer, the door
 support       unsupported: which setting of a spec such a stack does not support. No torch here
 layer         one layer of all stacks
+rows          the places of a batch, and what is computed row by row
 ops           its kernels, with the replicas in front
 
 Settings that support does not list are refused. It imports the model floor's specs, masks, positions and activations;

@@ -17,8 +17,9 @@ from stacklab.model.positions.kind import PositionKind
 from stacklab.model.positions.kinds import FactoredPositions, LearnedPositions, NoPositions, SinusoidalPositions
 from stacklab.model.positions.rows import Sinusoids
 from stacklab.model.spec import ModelSpec
-from stacklab.model.stacked.layer import Parameters, Rows, StackedLayer, folded, normed
+from stacklab.model.stacked.layer import StackedLayer
 from stacklab.model.stacked.ops import linear
+from stacklab.model.stacked.rows import Parameters, Rows, folded, normed
 from stacklab.model.stacked.support import unsupported
 
 REPEATS = 2
