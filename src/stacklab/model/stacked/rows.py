@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stacklab.model.stacked.ops import linear, linear_onto_rows, with_columns
+from stacklab.model.stacked.ops import linear, linear_onto, linear_onto_rows, with_columns
 
 Parameters = Mapping[str, Tensor]
 """Transformer's parameters by name, each with the replicas as the first axis."""
@@ -37,14 +37,16 @@ class Rows:
             y_RBTO = self.spread(y_RNO)
             return y_RBTO.view(*y_RBTO.shape[:3], heads, -1).transpose(2, 3)
         # Shared rows can be gathered in the order of heads, which saves a copy.
-        row_RBHT = self.row_RBT[:, :, None] * heads + torch.arange(heads)[:, None]
+        row_RBHT = self.row_RBT[:, :, None] * heads + torch.arange(heads, device=self.row_RBT.device)[:, None]
         return y_RNO.reshape(-1, y_RNO.shape[-1] // heads).index_select(0, row_RBHT.flatten()).view(*row_RBHT.shape, -1)
 
-    def plus(self, y_RND: Tensor, o_RNI: Tensor, weight_RDI: Tensor) -> Tensor:
-        """y, computed row by row and spread to all places, plus a linear map of o."""
+    def plus(self, y_RND: Tensor, o_RNI: Tensor, weight_RDI: Tensor, *, dtype: torch.dtype | None) -> Tensor:
+        """y, computed row by row and spread to all places, plus a linear map of o, whose product is in `dtype`."""
         if self.row_RBT is None:
-            return linear(o_RNI, weight_RDI, onto=y_RND)
-        return linear_onto_rows(o_RNI, weight_RDI, y_RND, self.row_RBT.flatten())
+            return linear_onto(o_RNI, weight_RDI, y_RND, dtype=dtype)
+        if dtype is None:
+            return linear_onto_rows(o_RNI, weight_RDI, y_RND, self.row_RBT.flatten())
+        return linear_onto(o_RNI, weight_RDI, self.spread(y_RND).flatten(1, 2), dtype=dtype)
 
     def fork(self, columns_C: Tensor) -> tuple["Rows", "Rows"]:
         """(all rows, to be used instead of these from now on; the rows at some columns)."""
@@ -56,8 +58,9 @@ class Rows:
 
 
 def normed(x_RND: Tensor, epsilon: float) -> Tensor:
-    """LayerNorm without its weight and bias."""
-    return F.layer_norm(x_RND, x_RND.shape[-1:], eps=epsilon)
+    """LayerNorm without its weight and bias, in fp32 at least."""
+    wide_RND = x_RND.to(torch.promote_types(x_RND.dtype, torch.float32))
+    return F.layer_norm(wide_RND, wide_RND.shape[-1:], eps=epsilon)
 
 
 def affine(parameters: Parameters, norm: str, x_RND: Tensor) -> Tensor:
@@ -79,5 +82,5 @@ def folded(
         return weight_ROI, bias_R1O
     shift_RI = parameters.get(norm + "bias")
     if shift_RI is not None:
-        bias_R1O = linear(shift_RI[:, None], weight_ROI, onto=bias_R1O)
+        bias_R1O = linear(shift_RI[:, None], weight_ROI, bias_R1O=bias_R1O)
     return weight_ROI * parameters[norm + "weight"][:, None], bias_R1O
