@@ -51,15 +51,19 @@ def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: Fa
 
 
 class Execution:
-    """A run in memory: data, model, trainer and probes of a spec. The constructor writes nothing."""
+    """A run in memory: data, model, trainer and probes of a spec. The constructor writes nothing.
 
-    def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool]) -> None:
-        self.spec, self.paths, self.stop = spec, paths, stop
+    stacked: whether it is trained in a stack of runs, whose blocks are not compiled.
+    """
+
+    def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool], *, stacked: bool = False) -> None:
+        self.spec, self.paths, self.stop, self.stacked = spec, paths, stop, stacked
         self.feed = open_feed(spec, cache=out_of(paths).cache)
         # Compiled blocks are kept with the prepared data, for the other runs of a study.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(out_of(paths).cache.absolute() / "compiled"))
         self.model = build(spec.model, seed=spec.seed, device=str(pick_device(spec.train.device)))
-        self.trainer = Trainer(self.model, spec.train, spec.seed)
+        train = spec.train.model_copy(update={"compile": "off"}) if stacked else spec.train
+        self.trainer = Trainer(self.model, train, spec.seed)
 
     def run(self) -> Outcome:
         start, first_loss = self.begin()
@@ -136,7 +140,13 @@ class Execution:
         }
 
     def _write_provenance(self) -> None:
-        facts = provenance(data_manifest=self.feed.facts, choice=self.trainer.choice, train=self.spec.train)
+        drops = self.spec.model.dropout > 0.0 or self.spec.model.attention_dropout > 0.0
+        facts = provenance(
+            data_manifest=self.feed.facts,
+            choice=self.trainer.choice,
+            train=self.spec.train,
+            stacked=self.stacked and drops,
+        )
         write_json(self.paths.provenance, facts)
 
 

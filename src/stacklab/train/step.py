@@ -8,7 +8,7 @@ from torch import Tensor
 from stacklab.base.streams import stream_seed
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 from stacklab.model.transformer import Computation, Transformer
-from stacklab.train.device import choose, masks_from
+from stacklab.train.device import choose, masks_from, on_device
 from stacklab.train.optimizer import build_optimizer, clip_gradients, set_learning_rate
 from stacklab.train.schedule import learning_rate
 from stacklab.train.spec import TrainSpec
@@ -89,9 +89,7 @@ class Trainer:
 
     def _there(self, ids_BT: Tensor) -> Tensor:
         """The ids on the device, without waiting for it."""
-        if self.device.type != "cuda":
-            return ids_BT.to(self.device)
-        return ids_BT.pin_memory().to(self.device, non_blocking=True)
+        return on_device(ids_BT, self.device)
 
 
 def compile_blocks(model: Transformer) -> None:
