@@ -5,14 +5,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
+
+import torch
 
 from stacklab.bench.replicas import run_spec
 from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution
-from stacklab.run.execute_replicas import GroupMember, ReplicaGroup
 from stacklab.run.paths import OutPaths
+from stacklab.run.replica_group import GroupMember, ReplicaGroup
 from stacklab.run.store import create_run
 from stacklab.train.loop import Batch, carry_out, training_loop
+from stacklab.train.spec import Device
 
 
 class SingleRun:
@@ -56,10 +60,10 @@ class Stopwatch:
         return timed
 
 
-def main(name: str, heads: str, seeds: str, out: str) -> None:
+def main(name: str, heads: str, device: str, seeds: str, out: str) -> None:
     """Answer each number of steps in JSON: wall seconds, processor seconds, and seconds of drawing batches."""
-    prepare_process(1)
-    specs = [run_spec(int(seed), heads=int(heads)) for seed in seeds.split(",")]
+    specs = [run_spec(int(seed), heads=int(heads), device=cast(Device, device)) for seed in seeds.split(",")]
+    prepare_process(1, specs[0].train)
     runs = [OutPaths(Path(out)).run(spec.run_id) for spec in specs]
     for spec, paths in zip(specs, runs, strict=True):
         create_run(spec, paths)
@@ -87,6 +91,9 @@ def _serve(contestant: SingleRun | ReplicaGroup, watch: Stopwatch) -> None:
         last = contestant.step + int(line)
         while contestant.step < last:
             contestant.advance()
+        if torch.cuda.is_available():
+            # The last step may still be on the card.
+            torch.cuda.synchronize()
         drawing = watch.seconds - drawn
         cpu = time.process_time() - busy
         _say({"seconds": time.perf_counter() - began, "cpu_seconds": cpu, "drawing": drawing})

@@ -41,15 +41,21 @@ def plan(study: str, request: "StudyRequest", out: JsonFile = None) -> None:
 
 def replicas(
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Number of interleaved pairs.")] = 8,
-    seeds: Annotated[int, typer.Option("--seeds", min=2, help="Runs in stacks, half of them in each process.")] = 8,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=2, help="Runs in stacks, over all processes. Default: 8, on a GPU 64.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: a GPU where there is one.")] = "cpu",
+    processes: Annotated[
+        int | None, typer.Option("--processes", min=1, help="At the same time. Default: 2, on a GPU 1.")
+    ] = None,
     out: JsonFile = None,
 ) -> None:
     """Compare small runs in stacks (--engine replicas) with one process per run, interleaved in one run.
 
-    Question answering, 2 attention-only layers, d_model 64, 256 x 17 tokens, 1 and 4 heads, 2 processes of one thread:
+    Question answering, 2 attention-only layers, d_model 64, 256 x 17 tokens, 1 and 4 heads, processes of one thread:
     ratio of steps x seeds per second, and the share of time spent drawing batches.
     """
-    _run("replicas", out, pairs=pairs, seeds=seeds)
+    _run("replicas", out, pairs=pairs, seeds=seeds, device=device, processes=processes)
 
 
 def generation(

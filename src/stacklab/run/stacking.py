@@ -39,8 +39,9 @@ ON_CARD = Rule(
 CARD_SHARE = 0.8
 """Of the memory of a card, what a stack may use by the estimate."""
 
-BYTES_PER_PARAMETER = 24
-"""Weight, two moments and gradient in fp32, and two more numbers at work in the backward pass or in the step."""
+BYTES_PER_PARAMETER = 28
+"""Weight, two moments and gradient in fp32, two more numbers at work in the backward pass or in the step, and the
+weight of the run's own model, into which it is unloaded."""
 
 TRAIN_FIELDS = {
     *("steps", "batch_size", "micro_batch_size", "optimizer", "schedule", "device", "precision", "residual", "tf32"),

@@ -6,7 +6,7 @@
 | `loop` | the training loop: `train`, and `training_loop` for callers that train several runs at once |
 | `step` | `Trainer`: a model with its optimiser, and one optimisation step |
 | `device`, `optimizer`, `schedule`, `stop` | parts of a step and of the loop |
-| `replicas` | the step of several runs over stacked parameters |
+| `replicas`, `stacked_adamw` | the step of several runs over stacked parameters |
 | `evaluate` | losses and accuracies |
 | `checkpoint`, `tensor_file` | weights and optimiser state on disk, written atomically |
 

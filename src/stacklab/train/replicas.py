@@ -112,6 +112,7 @@ class Replicas:
                 if state:
                     self._layout.view(buffer, name)[replica] = state[key]
                     optimizer.updates[replica] = int(state["step"])
+        trainer.optimizer.state.clear()
 
     def _for_all(self, ids_BT: Tensor) -> Tensor:
         return on_device(ids_BT, self.device).expand(len(self.trainers), -1, -1)
