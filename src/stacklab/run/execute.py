@@ -1,5 +1,6 @@
 """Executes a run: the only place where data, model and training are wired together; and its final values."""
 
+import gc
 import os
 import resource
 import sys
@@ -63,6 +64,10 @@ class Execution:
 
     def run(self) -> Outcome:
         start, first_loss = self.begin()
+        if self.trainer.reads_late:
+            # A collection on the way would keep the device waiting; what exists now stays to the end.
+            gc.collect()
+            gc.freeze()
         outcome = train(
             self.trainer,
             self.loop_callbacks(),

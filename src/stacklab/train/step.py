@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from stacklab.base.streams import stream_seed
+from stacklab.model.ops import flex
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 from stacklab.model.transformer import Computation, Transformer
 from stacklab.train.device import choose, masks_from
@@ -99,6 +100,9 @@ def compile_blocks(model: Transformer) -> None:
     # Training, evaluation and their last, smaller batches, for every kind of block of a stack.
     torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, MOST_GRAPHS)
     for block in model.blocks:
+        if block.attention.visibility.needs_matrix and model.spec.context_length >= flex.SHORTEST:
+            # FlexAttention is compiled by itself, and its masks are made outside of graphs.
+            continue
         block.compile(dynamic=False, fullgraph=True, backend=BACKEND)
 
 
