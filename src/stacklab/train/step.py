@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from stacklab.base.streams import stream_seed
+from stacklab.model.masks import Visibility
 from stacklab.model.ops import flex
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 from stacklab.model.transformer import Computation, Transformer
@@ -99,8 +100,9 @@ def compile_blocks(model: Transformer) -> None:
     """Compile every block, once per shape: a graph without breaks, which blocks of equal shape share."""
     # Training, evaluation and their last, smaller batches, for every kind of block of a stack.
     torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, MOST_GRAPHS)
-    for block in model.blocks:
-        if block.attention.visibility.needs_matrix and model.spec.context_length >= flex.SHORTEST:
+    spec = model.spec
+    for block, layer in zip(model.blocks, spec.layers, strict=True):
+        if Visibility(spec.mask, layer.window).needs_matrix and spec.context_length >= flex.SHORTEST:
             # FlexAttention is compiled by itself, and its masks are made outside of graphs.
             continue
         block.compile(dynamic=False, fullgraph=True, backend=BACKEND)
