@@ -1,7 +1,6 @@
 """Executes a run: the only place where data, model and training are wired together; and its final values."""
 
 import gc
-import os
 import resource
 import sys
 from collections.abc import Callable
@@ -57,8 +56,6 @@ class Execution:
     def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool]) -> None:
         self.spec, self.paths, self.stop = spec, paths, stop
         self.feed = open_feed(spec, cache=out_of(paths).cache)
-        # Compiled blocks are kept with the prepared data, for the other runs of a study.
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(out_of(paths).cache.absolute() / "compiled"))
         self.model = build(spec.model, seed=spec.seed, device=str(pick_device(spec.train.device)))
         self.trainer = Trainer(self.model, spec.train, spec.seed)
 
