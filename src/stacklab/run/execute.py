@@ -1,6 +1,6 @@
 """Executes a run: the only place where data, model and training are wired together; and its final values."""
 
-import os
+import gc
 import resource
 import sys
 from collections.abc import Callable
@@ -56,13 +56,15 @@ class Execution:
     def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool]) -> None:
         self.spec, self.paths, self.stop = spec, paths, stop
         self.feed = open_feed(spec, cache=out_of(paths).cache)
-        # Compiled blocks are kept with the prepared data, for the other runs of a study.
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(out_of(paths).cache.absolute() / "compiled"))
         self.model = build(spec.model, seed=spec.seed, device=str(pick_device(spec.train.device)))
         self.trainer = Trainer(self.model, spec.train, spec.seed)
 
     def run(self) -> Outcome:
         start, first_loss = self.begin()
+        if self.trainer.reads_late:
+            # A collection on the way would keep the device waiting; what exists now stays to the end.
+            gc.collect()
+            gc.freeze()
         outcome = train(
             self.trainer,
             self.loop_callbacks(),
