@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import MissingExtraError
-from stacklab.study.engines.registry import make_engine
 from stacklab.study.execution.live import live
 from stacklab.study.execution.run import Todo, declared_looks, more_seeds, run_plan, saved_plan, with_attention
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.planning.stages import count_runs
 from stacklab.study.results.results import StudyResult, open_results
 from stacklab.study.spec.load import read_study
-from stacklab.study.spec.request import StudyRequest, make_request
+from stacklab.study.spec.request import StudyRequest, make_request, requested_engine
 from stacklab.study.spec.study import StudySpec
 
 if TYPE_CHECKING:
@@ -57,13 +56,18 @@ class Study:
         return plan
 
     def run(
-        self, *, engine: str | None = None, workers: int | None = None, more_seeds: int | None = None
+        self,
+        *,
+        engine: str | None = None,
+        workers: int | None = None,
+        runs_per_gpu: int | None = None,
+        more_seeds: int | None = None,
     ) -> StudyResult:
         """Train the runs that are missing, with live progress; `result.table` is a data frame with a row per run.
 
-        engine, workers: replace the request's.
+        engine, workers, runs_per_gpu: replace the request's.
         """
-        changes = {"engine": engine, "workers": workers}
+        changes = {"engine": engine, "workers": workers, "runs_per_gpu": runs_per_gpu}
         fields = self.request.model_dump() | {name: value for name, value in changes.items() if value is not None}
         study = Study(self.spec, make_request(fields))
         return run_study(study.plan(more=more_seeds), study.request)
@@ -96,7 +100,7 @@ def requested_study(name: str, request: StudyRequest) -> Study:
 def run_study(plan: Plan, request: StudyRequest) -> StudyResult:
     """Run a plan, with live progress on standard error."""
     apply_defaults()
-    engine, runs = make_engine(request.engine, workers=request.workers), count_runs(plan)
+    engine, runs = requested_engine(request, plan.study.base.train), count_runs(plan)
     plan = with_attention(plan, request.out, threads=engine.threads(runs))
 
     def start(todo: Todo) -> None:

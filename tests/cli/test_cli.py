@@ -135,6 +135,31 @@ def test_what_is_too_large_for_the_memory_is_one_line(
     assert capsys.readouterr().err == "stacklab: out of memory: Unable to allocate 30.5 GiB\n"
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--runs-per-gpu", "0"], "--runs-per-gpu: Input should be greater than 0"),
+        (["--runs-per-gpu", "-1"], "--runs-per-gpu: Input should be greater than 0"),
+        (
+            ["--runs-per-gpu", "2"],
+            "runs-per-gpu: 2 runs on each GPU, but no GPU on this machine (CUDA_VISIBLE_DEVICES=-1); leave it out",
+        ),
+        (
+            ["--runs-per-gpu", "2", "--engine", "inline"],
+            "runs-per-gpu: the inline engine does not train 2 runs on a GPU; use processes",
+        ),
+    ],
+)
+def test_wrong_numbers_of_runs_per_gpu_are_refused_before_anything_is_made(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, command: str, options: list[str], message: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    done = stacklab(command, "tiny.yaml", *options, cwd=tiny.parent)
+    assert (done.returncode, done.stderr) == (2, f"stacklab: {message}\n")
+    assert not (tiny.parent / "stacklab-out").exists()
+
+
 def test_every_command_and_option_has_a_help_text_and_is_in_the_docs() -> None:
     from typer.main import get_command
 

@@ -4,16 +4,15 @@ import time
 from typing import Any
 
 from stacklab.api import run_study
-from stacklab.study.engines.registry import make_engine
 from stacklab.study.planning.plan import Plan
 from stacklab.study.planning.project import calibrate, projected_seconds
 from stacklab.study.planning.stages import count_runs
-from stacklab.study.spec.request import StudyRequest
+from stacklab.study.spec.request import StudyRequest, requested_engine
 
 
 def run_bench(plan: Plan, request: StudyRequest) -> dict[str, Any]:
     """Project the plan, run it from scratch, and compare. Seconds and bytes; ratios are measured over projected."""
-    slots = make_engine(request.engine, workers=request.workers).slots(count_runs(plan))
+    slots = requested_engine(request, plan.study.base.train).slots(count_runs(plan))
     costs = calibrate(plan, request.out, workers=slots)
     projected = projected_seconds(plan, costs, workers=slots)
     began = time.perf_counter()

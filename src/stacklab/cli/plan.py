@@ -37,14 +37,14 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     from stacklab.api import requested_study
     from stacklab.base.units import size
     from stacklab.cli.plan_tables import arm_table, contrast_table, match_table, memory_table
-    from stacklab.study.engines.registry import make_engine
     from stacklab.study.planning.fit import disk_bytes, free_disk
     from stacklab.study.planning.project import calibrate as calibrate_arms
     from stacklab.study.planning.stages import count_runs
     from stacklab.study.results.tuning import with_tuned
+    from stacklab.study.spec.request import requested_engine
 
     planned, out = requested_study(study, request).plan(), request.out
-    slots = make_engine(request.engine, workers=request.workers).slots(count_runs(planned))
+    slots = requested_engine(request, planned.study.base.train).slots(count_runs(planned))
     disk, free = disk_bytes(planned, workers=slots), free_disk(out)
     misfit = _misfit(planned, slots, free)
     # Measuring takes the memory of a run, so a plan that does not fit is not measured.

@@ -94,7 +94,19 @@ OPTIONS = {
     ),
     "workers": Option(
         int | None,
-        typer.Option("--workers", "-w", min=1, help="Processes at the same time. Default: the number of cores."),
+        typer.Option(
+            "--workers",
+            "-w",
+            min=1,
+            help="The most processes at the same time. Default: one per core, or --runs-per-gpu on each GPU.",
+        ),
+    ),
+    "runs_per_gpu": Option(
+        int,
+        typer.Option(
+            "--runs-per-gpu", help="The most runs at the same time on each GPU; small models leave most of it idle."
+        ),
+        1,
     ),
 }
 GRID = {"learning_rates": "learning_rates", "weight_decays": "weight_decays", "tuning_seeds": "seeds"}

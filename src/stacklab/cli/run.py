@@ -28,12 +28,12 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
     from stacklab.api import requested_study, run_study
     from stacklab.report.pages.terminal import verdict_table
     from stacklab.report.pages.write import write_report
-    from stacklab.study.engines.registry import make_engine
     from stacklab.study.planning.fit import check_fits, free_disk
     from stacklab.study.planning.stages import count_runs
+    from stacklab.study.spec.request import requested_engine
 
     plan = requested_study(study, request).plan(more=more_seeds)
-    slots = make_engine(request.engine, workers=request.workers).slots(count_runs(plan))
+    slots = requested_engine(request, plan.study.base.train).slots(count_runs(plan))
     available, free = psutil.virtual_memory().available, free_disk(request.out)
     check_fits(plan, workers=slots, available=available, free=free)
     result = run_study(plan, request)

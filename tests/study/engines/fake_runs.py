@@ -3,14 +3,20 @@
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from stacklab.base.errors import DataError
 
 SEEN = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "MALLOC_MMAP_MAX_")
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's."""
 
 
 def make_run(folder: Path, *, steps: int = 3, **plan: object) -> Path:
@@ -21,9 +27,26 @@ def make_run(folder: Path, *, steps: int = 3, **plan: object) -> Path:
 
 def execute(folder: Path, *, threads: int, stop: Callable[[], bool]) -> str:
     plan = json.loads((folder / "plan.json").read_text())
+    began = time.monotonic()
     _append(
         folder, "seen.jsonl", {"threads": threads, "pid": os.getpid(), **{name: os.environ.get(name) for name in SEEN}}
     )
+    try:
+        return _execute(folder, plan, stop)
+    finally:
+        _append(folder, "spans.jsonl", [began, time.monotonic()])
+
+
+def _execute(folder: Path, plan: dict[str, Any], stop: Callable[[], bool]) -> str:
+    if card := plan.get("card"):
+        # In a worker only: this process ends with the run.
+        properties = SimpleNamespace(name=card, total_memory=8 * 2**30)
+        sys.modules["torch"] = SimpleNamespace(  # type: ignore[assignment]
+            cuda=SimpleNamespace(get_device_properties=lambda index: properties)
+        )
+    if len(seen(folder)) <= plan.get("out_of_memory", 0):
+        time.sleep(plan.get("seconds", 0))
+        raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     match plan.get("error"):
         case "user":
             raise DataError("corpus.txt:3: is empty")
@@ -76,6 +99,11 @@ def _harm(plan: dict[str, Any], *, attempt: int) -> None:
 def seen(folder: Path) -> list[dict[str, Any]]:
     """What each attempt at the run found, in order."""
     return _rows(folder / "seen.jsonl")
+
+
+def spans(folder: Path) -> list[tuple[float, float]]:
+    """Start and end of each attempt, on a clock that all processes share."""
+    return [(began, ended) for began, ended in _rows(folder / "spans.jsonl")]
 
 
 def steps(folder: Path) -> list[int]:

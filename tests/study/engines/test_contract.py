@@ -54,6 +54,17 @@ def test_a_failure_costs_its_run_only_and_is_not_tried_again(tmp_path: Path, eng
     assert not RunPaths(good).error.exists()
 
 
+def test_a_card_out_of_memory_costs_its_run_only(tmp_path: Path, engine: Engine, watch: Notes) -> None:
+    """The inline engine runs one at a time, so a run has the card to itself at once; others try it again."""
+    large, good = make_run(tmp_path / "large", out_of_memory=9), make_run(tmp_path / "good")
+    reason = "with the card to itself; a smaller train.micro_batch_size needs less"
+    lost, other = engine.run([large, good], watch=watch)
+    assert other == RunEnd(good, "finished")
+    assert (lost.status, lost.attempts) == ("failed", 1 if engine.name == "inline" else 2)
+    assert lost.reason == f"out of GPU memory, {reason}"
+    assert json.loads(RunPaths(large).error.read_text()) == {"error": lost.reason, "traceback": None}
+
+
 def test_a_failure_is_reported_when_it_cannot_be_written(tmp_path: Path, engine: Engine, watch: Notes) -> None:
     folder = make_run(tmp_path / "bug", error="bug")
     RunPaths(folder).error.mkdir()

@@ -62,14 +62,6 @@ def test_workers_see_threads_and_environment(tmp_path: Path, watch: Notes, monke
         assert row["pid"] != os.getpid()
 
 
-def test_slots_are_filled_and_each_gets_its_gpu(tmp_path: Path, watch: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stacklab.study.engines.session.gpus", lambda: ["4", "6"])
-    folders = [make_run(tmp_path / name, steps=10, seconds=0.02) for name in "abc"]
-    processes(3).run(folders, watch=watch)
-    assert [seen(folder)[0]["CUDA_VISIBLE_DEVICES"] for folder in folders] == ["4", "6", "4"]
-    assert len({seen(folder)[0]["pid"] for folder in folders}) == 3
-
-
 def test_what_workers_print_becomes_notes(tmp_path: Path, watch: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     processes(2).run([make_run(tmp_path / name, says=f"hello from {name}") for name in "ab"], watch=watch)

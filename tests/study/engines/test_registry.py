@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from stacklab.base.errors import SpecError
-from stacklab.study.engines import inline, machine
+from stacklab.study.engines import inline, machine, processes
 from stacklab.study.engines.registry import ENGINES, make_engine
 
 
@@ -14,16 +14,22 @@ def test_engines_have_the_name_they_are_chosen_by(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "workers", "message"),
+    ("name", "numbers", "message"),
     [
-        ("ray", None, "engine: 'ray' is not an engine; choose one of processes, replicas, inline"),
-        ("processes", 0, "workers: 0 is too few; at least 1 is needed"),
-        ("inline", 2, "workers: the inline engine trains one run at a time, not 2; use processes"),
+        ("ray", {}, "engine: 'ray' is not an engine; choose one of processes, replicas, inline"),
+        ("processes", {"workers": 0}, "workers: 0 is too few; at least 1 is needed"),
+        ("inline", {"workers": 2}, "workers: the inline engine trains one run at a time, not 2; use processes"),
+        ("processes", {"runs_per_gpu": 0}, "runs-per-gpu: 0 is too few; at least 1 is needed"),
+        (
+            "inline",
+            {"runs_per_gpu": 2},
+            "runs-per-gpu: the inline engine does not train 2 runs on a GPU; use processes",
+        ),
     ],
 )
-def test_invalid_engines_and_workers_are_refused(name: str, workers: int | None, message: str) -> None:
+def test_invalid_engines_and_numbers_are_refused(name: str, numbers: dict[str, int], message: str) -> None:
     with pytest.raises(SpecError) as caught:
-        make_engine(name, workers=workers)
+        make_engine(name, **numbers)  # type: ignore[arg-type]
     assert str(caught.value) == message
 
 
@@ -33,7 +39,7 @@ def test_an_engine_says_how_many_runs_train_at_once_and_with_how_many_threads(
 ) -> None:
     monkeypatch.setattr(machine, "cores", lambda: 6)
     monkeypatch.setattr(inline, "cores", lambda: 6)
-    monkeypatch.setattr(machine, "gpus", list)
+    monkeypatch.setattr(processes, "gpus", list)
     engine = make_engine(name)
     sizes = [(engine.slots(runs), engine.threads(runs)) for runs in (1, 2, 100)]
     assert sizes == ([(1, 6)] * 3 if name == "inline" else [(1, 6), (2, 3), (6, 1)])

@@ -9,6 +9,7 @@ from tests.study.engines.helpers import TARGET, Notes
 
 from stacklab.base.files import read_json
 from stacklab.run.paths import RunPaths
+from stacklab.study.engines.cards import Cards
 from stacklab.study.engines.processes import make_jobs
 from stacklab.study.engines.protocol import EXECUTE_TOGETHER, RunEnd
 from stacklab.study.engines.registry import make_engine
@@ -37,10 +38,14 @@ def test_runs_are_trained_alone_on_a_gpu(tmp_path: Path, monkeypatch: pytest.Mon
     assert reasons == {"stacks are for machines without a GPU": 2}
 
 
+def carried_out(job: Job, watch: Notes) -> dict[Path, RunEnd]:
+    cards = Cards([], runs_per_gpu=1, workers=1)
+    return carry_out([job], workers=1, cards=cards, watch=watch, target=TARGET, preload=())
+
+
 def test_a_killed_stack_is_retried_without_the_runs_that_had_ended(tmp_path: Path, watch: Notes) -> None:
     folders = (make_run(tmp_path / "a"), make_run(tmp_path / "b", kills=1), make_run(tmp_path / "c"))
-    jobs = [Job(folders, "fake_runs:execute_together")]
-    ends = carry_out(jobs, workers=1, watch=watch, target=TARGET, preload=())
+    ends = carried_out(Job(folders, "fake_runs:execute_together"), watch)
     assert [ends[folder] for folder in folders] == [
         RunEnd(folders[0], "finished"),
         RunEnd(folders[1], "finished", attempts=2),
@@ -53,7 +58,7 @@ def test_a_killed_stack_is_retried_without_the_runs_that_had_ended(tmp_path: Pat
 
 def test_a_bug_fails_the_runs_that_have_not_ended(tmp_path: Path, watch: Notes) -> None:
     folders = (make_run(tmp_path / "a"), make_run(tmp_path / "b", error="bug"), make_run(tmp_path / "c"))
-    ends = carry_out([Job(folders, "fake_runs:execute_together")], workers=1, watch=watch, target=TARGET, preload=())
+    ends = carried_out(Job(folders, "fake_runs:execute_together"), watch)
     assert [ends[folder].status for folder in folders] == ["finished", "failed", "failed"]
     assert "a bug of ours" in ends[folders[2]].reason
     assert "fake_runs.py" in read_json(RunPaths(folders[1]).error)["traceback"]

@@ -8,15 +8,19 @@ from typing import cast
 from stacklab.base.errors import DataError, DiskError, StacklabError
 from stacklab.base.files import read_json, write_json
 from stacklab.run.paths import RunPaths
-from stacklab.study.engines.protocol import Execute, ExecuteTogether, RunEnd, Status
+from stacklab.study.engines.memory import is_out_of_memory, out_of_memory, smaller
+from stacklab.study.engines.protocol import OUT_OF_MEMORY, Execute, ExecuteTogether, OutOfMemory, RunEnd, Status
 
 
-def attempt(execute: Execute, folder: Path, *, threads: int, stop: Callable[[], bool]) -> tuple[Status, str]:
-    """Call `execute` and return (status, reason). A failure is also written to the run's error.json."""
+def attempt(
+    execute: Execute, folder: Path, *, threads: int, stop: Callable[[], bool]
+) -> tuple[Status | OutOfMemory, str]:
+    """Call `execute` and return (status, reason). A failure is also written to the run's error.json; that a card is out
+    of memory is left to the engine, which may try the run again."""
     try:
         status = cast(Status, execute(folder, threads=threads, stop=stop))
     except (Exception, SystemExit) as error:  # noqa: BLE001  the other runs must go on, and the traceback is kept
-        return "failed", _failed(folder, error)
+        return _failed(folder, error)
     return status, recorded_reason(folder)
 
 
@@ -25,9 +29,10 @@ def attempt_together(
     folders: Sequence[Path],
     *,
     stop: Callable[[], bool],
-    tell: Callable[[Path, Status, str], None],
+    tell: Callable[[Path, Status | OutOfMemory, str], None],
 ) -> None:
-    """Call `execute`; `tell` is called once per folder with its end. An error fails all runs that have not ended."""
+    """Call `execute`; `tell` is called once per folder with its end. An error is that of all runs that have not
+    ended."""
     waiting = list(folders)
 
     def ended(folder: Path, status: str, reason: str) -> None:
@@ -40,17 +45,30 @@ def attempt_together(
         execute(folders, stop=stop, ended=ended)
     except (Exception, SystemExit) as error:  # noqa: BLE001  as above
         for folder in waiting:
-            tell(folder, "failed", _failed(folder, error))
+            tell(folder, *_failed(folder, error))
 
 
-def _failed(folder: Path, error: BaseException) -> str:
-    """Record the failure and return its reason in one line. The traceback of a bug goes to error.json."""
+def _failed(folder: Path, error: BaseException) -> tuple[Status | OutOfMemory, str]:
+    """The status, and the reason in one line. A failure is recorded; the traceback of a bug goes to error.json."""
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY, out_of_memory()
+    return "failed", _recorded(folder, error)
+
+
+def _recorded(folder: Path, error: BaseException) -> str:
     if isinstance(error, StacklabError):
         record_failure(folder, str(error), details=None)
         return str(error)
     reason = one_line(f"{type(error).__name__}: {error}")
     if record_failure(folder, reason, details="".join(traceback.format_exception(error))):
         return f"{reason} (traceback in {RunPaths(folder).error})"
+    return reason
+
+
+def fail_for_memory(folder: Path, reason: str) -> str:
+    """Record that a run with a card to itself was out of memory; returns the whole reason."""
+    reason = f"{reason}, with the card to itself; {smaller(folder)}"
+    record_failure(folder, reason, details=None)
     return reason
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import Interrupted, SpecError
-from stacklab.study.engines.attempt import already_done, attempt
+from stacklab.study.engines.attempt import already_done, attempt, fail_for_memory
 from stacklab.study.engines.machine import cores
-from stacklab.study.engines.protocol import EXECUTE, STOPPED, Execute, RunEnd, Watch
+from stacklab.study.engines.protocol import EXECUTE, OUT_OF_MEMORY, STOPPED, Execute, RunEnd, Watch
 from stacklab.study.engines.signals import Interruption
 
 
@@ -51,4 +51,6 @@ class InlineEngine:
         execute: Execute = pkgutil.resolve_name(self._target)
         watch.started(folder, attempt=1)
         status, reason = attempt(execute, folder, threads=cores(), stop=stop)
+        if status == OUT_OF_MEMORY:
+            return RunEnd(folder, "failed", fail_for_memory(folder, reason))
         return RunEnd(folder, status, reason)

@@ -1,18 +1,21 @@
-"""Several runs at once, each in a process of its own, so that a crash affects one run only.
+"""Several runs at once, each in a process of its own, so that a crash affects one run only; dealt to the cards of the
+machine, where it has any.
 
 With `replicas` small runs of equal shape train together in one process, over stacked parameters.
 """
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from stacklab.base.errors import StacklabError
+from stacklab.base.errors import SpecError, StacklabError
 from stacklab.run.paths import RunPaths
 from stacklab.run.stacking import group_key, why_alone
 from stacklab.run.store import read_spec
 from stacklab.study.engines.attempt import already_done
-from stacklab.study.engines.machine import default_workers, gpus, threads_each
+from stacklab.study.engines.cards import Cards
+from stacklab.study.engines.machine import VISIBLE, default_workers, gpus, threads_each, uses_card
 from stacklab.study.engines.protocol import EXECUTE, EXECUTE_TOGETHER, RunEnd, Watch
 from stacklab.study.engines.session import PRELOAD, Job, carry_out
 
@@ -20,13 +23,25 @@ from stacklab.study.engines.session import PRELOAD, Job, carry_out
 class ProcessesEngine:
     name = "processes"
 
-    def __init__(self, *, workers: int | None = None, target: str = EXECUTE, preload: Sequence[str] = PRELOAD) -> None:
-        self._workers = workers
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        runs_per_gpu: int = 1,
+        on_cards: bool = True,
+        target: str = EXECUTE,
+        preload: Sequence[str] = PRELOAD,
+    ) -> None:
+        """As in make_engine. Raises SpecError for several runs per card where no run gets a card."""
+        self._workers, self._runs_per_gpu, self._on_cards = workers, runs_per_gpu, on_cards
         self._target = target
         self._preload = preload
+        if runs_per_gpu > 1 and not self._cards():
+            raise SpecError(f"runs-per-gpu: {runs_per_gpu} runs on each GPU, but {_no_card(on_cards)}; leave it out")
 
     def slots(self, runs: int) -> int:
-        return self._workers or default_workers(runs)
+        room = len(self._cards()) * self._runs_per_gpu
+        return min(self._workers or max(1, runs), room) if room else self._workers or default_workers(runs)
 
     def threads(self, runs: int) -> int:
         return threads_each(self.slots(runs))
@@ -35,12 +50,34 @@ class ProcessesEngine:
         """As in Engine.run. The first Ctrl-C lets every worker finish its step and save, a second one kills them."""
         workers = self.slots(runs or len(folders))
         jobs = self.jobs(folders, workers=workers, watch=watch)
-        ends = carry_out(jobs, workers=workers, watch=watch, target=self._target, preload=self._preload)
+        names = gpus()
+        if names:
+            jobs = [job._replace(on_card=any(map(_needs_card, job.folders))) for job in jobs]
+        cards = Cards(names, runs_per_gpu=self._runs_per_gpu, workers=workers)
+        ends = carry_out(jobs, workers=workers, cards=cards, watch=watch, target=self._target, preload=self._preload)
         return [ends[folder] for folder in folders]
 
     def jobs(self, folders: Sequence[Path], *, workers: int, watch: Watch) -> list[Job]:
         """What each process is given: one run."""
         return [Job((folder,)) for folder in folders]
+
+    def _cards(self) -> list[str]:
+        return gpus() if self._on_cards else []
+
+
+def _no_card(on_cards: bool) -> str:
+    if not on_cards:
+        return "the runs train on the CPU (train.device)"
+    hidden = f" ({VISIBLE}={os.environ[VISIBLE]})" if VISIBLE in os.environ else ""
+    return f"no GPU on this machine{hidden}"
+
+
+def _needs_card(folder: Path) -> bool:
+    """Whether a run occupies a card; a run that cannot be read is left for `execute` to report."""
+    try:
+        return uses_card(getattr(read_spec(RunPaths(folder)).train, "device", "auto"))
+    except StacklabError:
+        return True
 
 
 MOST_TOGETHER = 8

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 Status = Literal["finished", "diverged", "stopped", "failed"]
+OutOfMemory = Literal["out of memory"]
+OUT_OF_MEMORY: OutOfMemory = "out of memory"
+"""How an attempt ends whose card has no memory left. It is no end of the run, which may succeed alone on the card."""
 
 EXECUTE = "stacklab.run.execute:execute"
 """The function that trains a run: a dotted path, so that workers import it and the parent need not."""
@@ -64,7 +67,8 @@ class Engine(Protocol):
     def name(self) -> str: ...
 
     def slots(self, runs: int) -> int:
-        """How many runs train at the same time in a study of `runs` runs."""
+        """How many runs train at the same time in a study of `runs` runs. Raises UserError for a wrong
+        CUDA_VISIBLE_DEVICES."""
 
     def threads(self, runs: int) -> int:
         """Threads of each run in a study of `runs` runs."""

@@ -12,20 +12,25 @@ from stacklab.study.engines.protocol import Engine
 
 
 class EngineEntry(NamedTuple):
-    """path: dotted path of the class, which is called with `workers`. summary: for the help text."""
+    """path: dotted path of the class, which is called with `workers`; one that deals runs to cards also with
+    `runs_per_gpu` and `on_cards`. summary: for the help text."""
 
     path: str
     summary: str
     needs_fork: bool = True
+    deals_cards: bool = False
 
 
 ENGINES = {
     "processes": EngineEntry(
-        "stacklab.study.engines.processes:ProcessesEngine", "one process per run, several runs at the same time"
+        "stacklab.study.engines.processes:ProcessesEngine",
+        "one process per run, several runs at the same time",
+        deals_cards=True,
     ),
     "replicas": EngineEntry(
         "stacklab.study.engines.processes:ReplicasEngine",
         "the same, but small runs of equal shape over tasks share a process",
+        deals_cards=True,
     ),
     "inline": EngineEntry(
         "stacklab.study.engines.inline:InlineEngine", "one run after the other, in this process", needs_fork=False
@@ -41,10 +46,11 @@ def check_engine(name: str) -> str:
     return name
 
 
-def make_engine(name: str, *, workers: int | None = None) -> Engine:
-    """The engine called `name`. `workers` is how many runs train at once; None lets the engine choose.
+def make_engine(name: str, *, workers: int | None = None, runs_per_gpu: int = 1, on_cards: bool = True) -> Engine:
+    """The engine called `name`. workers: the most runs that train at once; None lets the engine choose. runs_per_gpu:
+    the most on each card. on_cards: whether the runs train on cards, where there are any.
 
-    Raises SpecError for an unknown name and for a number of workers that the engine does not support.
+    Raises SpecError for an unknown name and for numbers that the engine or the machine does not support.
     """
     try:
         entry = ENGINES[check_engine(name)]
@@ -52,7 +58,12 @@ def make_engine(name: str, *, workers: int | None = None) -> Engine:
         raise SpecError(f"engine: {error}") from None
     if workers is not None and workers < 1:
         raise SpecError(f"workers: {workers} is too few; at least 1 is needed")
+    if runs_per_gpu < 1:
+        raise SpecError(f"runs-per-gpu: {runs_per_gpu} is too few; at least 1 is needed")
+    if runs_per_gpu > 1 and not entry.deals_cards:
+        raise SpecError(f"runs-per-gpu: the {name} engine does not train {runs_per_gpu} runs on a GPU; use processes")
     if entry.needs_fork and not hasattr(os, "fork"):
         raise SpecError(f"engine: {name} needs a system that can fork; use inline")
-    engine: Engine = pkgutil.resolve_name(entry.path)(workers=workers)
+    of_cards = {"runs_per_gpu": runs_per_gpu, "on_cards": on_cards} if entry.deals_cards else {}
+    engine: Engine = pkgutil.resolve_name(entry.path)(workers=workers, **of_cards)
     return engine

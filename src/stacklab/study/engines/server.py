@@ -4,6 +4,7 @@ Commands on its standard input, one JSON line each:
     {"parent", "path", "preload", "target", "threads"}    first, once
     {"job", "folders", "together", "device"}              start a job: one run, or several for `together`
     {"signal"}                                            send it to every worker
+"device" is the CUDA_VISIBLE_DEVICES of the job; null leaves the variable as it is.
 Replies on the pipe named by its argument: {"ready"} or {"error"} once, then per run {"job", "place", "status",
 "reason"} from the worker, and {"job", "code"} when the worker has ended. When the input ends or the parent is dead, it
 sends the workers SIGTERM, waits for them and exits.
@@ -26,7 +27,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from stacklab.study.engines.attempt import attempt, attempt_together, one_line
-from stacklab.study.engines.protocol import Execute, Status
+from stacklab.study.engines.machine import VISIBLE
+from stacklab.study.engines.protocol import Execute, OutOfMemory, Status
 from stacklab.study.engines.signals import STOP_SIGNALS
 from stacklab.study.engines.wire import REASON_CHARACTERS, LineReader, send
 
@@ -119,7 +121,7 @@ def work(execute: Execute, command: dict[str, Any], *, threads: int, reply: int,
     code = 1
     folders = [Path(folder) for folder in command["folders"]]
 
-    def report(folder: Path, status: Status, reason: str) -> None:
+    def report(folder: Path, status: Status | OutOfMemory, reason: str) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         place = folders.index(folder)
@@ -165,7 +167,7 @@ def _prepare_process(device: str | None) -> list[int]:
     os.dup2(empty, 0)
     os.close(empty)
     if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
+        os.environ[VISIBLE] = device
     return stops
 
 

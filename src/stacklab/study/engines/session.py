@@ -1,16 +1,17 @@
-"""Scheduling of jobs over worker processes: starts, retries, ends."""
+"""Scheduling of jobs over worker processes and cards: starts, retries, ends."""
 
 import signal
 from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from stacklab.base.errors import Interrupted
-from stacklab.study.engines.attempt import already_done, record_failure
+from stacklab.study.engines.attempt import already_done, fail_for_memory, record_failure
+from stacklab.study.engines.cards import Card, Cards
 from stacklab.study.engines.connection import Connection
-from stacklab.study.engines.machine import gpus, threads_each
-from stacklab.study.engines.protocol import STOPPED, RunEnd, Status, Watch
+from stacklab.study.engines.machine import threads_each
+from stacklab.study.engines.protocol import OUT_OF_MEMORY, STOPPED, OutOfMemory, RunEnd, Status, Watch
 from stacklab.study.engines.signals import Interruption
 
 ATTEMPTS = 3
@@ -20,19 +21,28 @@ PRELOAD = ("torch", "torch._dynamo")
 
 
 class Job(NamedTuple):
-    """The work of one worker process: one run, or several by the function that `together` names."""
+    """The work of one worker process: one run, or several by the function that `together` names.
+
+    on_card: whether it occupies a card, where there is one. alone: it has the card to itself.
+    """
 
     folders: tuple[Path, ...]
     together: str | None = None
+    on_card: bool = True
+    alone: bool = False
+
+
+Next = Literal["over", "again", "alone"]
+"""What happens to a run whose worker has ended: nothing, a retry, or a retry alone on a card."""
 
 
 def carry_out(
-    jobs: Sequence[Job], *, workers: int, watch: Watch, target: str, preload: Sequence[str]
+    jobs: Sequence[Job], *, workers: int, cards: Cards, watch: Watch, target: str, preload: Sequence[str]
 ) -> dict[Path, RunEnd]:
-    """The end of every run. Raises Interrupted when the user stops it."""
+    """The end of every run; at most `workers` jobs run at a time. Raises Interrupted when the user stops it."""
     try:
         with Interruption(patience=2) as interruption:
-            session = _Session(jobs, watch, interruption, workers)
+            session = _Session(jobs, watch, interruption, workers, cards)
             try:
                 return session.run(target=target, preload=preload)
             finally:
@@ -44,17 +54,18 @@ def carry_out(
 class _Session:
     """One call of `carry_out`. Jobs are numbered as they are made; a folder is in at most one unfinished job."""
 
-    def __init__(self, jobs: Sequence[Job], watch: Watch, interruption: Interruption, workers: int) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], watch: Watch, interruption: Interruption, workers: int, cards: Cards
+    ) -> None:
         folders = [folder for job in jobs for folder in job.folders]
         assert len(set(folders)) == len(folders), "a run cannot be trained twice at once"
         self.watch, self.interruption = watch, interruption
-        self.threads, self.devices = threads_each(workers), gpus()
+        self.workers, self.threads, self.cards = workers, threads_each(workers), cards
         self.jobs: list[Job] = []
         self.waiting: deque[int] = deque()
-        self.running: dict[int, int] = {}
-        self.free = list(range(workers))
+        self.running: dict[int, Card] = {}
         self.attempts: Counter[Path] = Counter()
-        self.reported: dict[Path, tuple[Status, str]] = {}
+        self.reported: dict[Path, tuple[Status | OutOfMemory, str]] = {}
         self.ends: dict[Path, RunEnd] = {}
         self.forwarded = 0
         self.server: Connection | None = None
@@ -100,15 +111,26 @@ class _Session:
                 self.watch.note("stopping: every run saves at the end of its step (stop again to kill them)")
 
     def _start_jobs(self) -> None:
-        while self.waiting and self.free and self.server is not None and self.server.ready:
-            number, slot = self.waiting.popleft(), self.free.pop(0)
-            self.running[number] = slot
+        if self.server is None or not self.server.ready:
+            return
+        while len(self.running) < self.workers and (found := self._startable()):
+            number, card = found
+            self.waiting.remove(number)
             job = self.jobs[number]
+            card.start(number, alone=job.alone)
+            self.running[number] = card
             for folder in job.folders:
                 self.attempts[folder] += 1
                 self.watch.started(folder, attempt=self.attempts[folder])
-            device = self.devices[slot % len(self.devices)] if self.devices else None
-            self.server.start(number, [str(one) for one in job.folders], together=job.together, device=device)
+            self.server.start(number, [str(one) for one in job.folders], together=job.together, device=card.name)
+
+    def _startable(self) -> tuple[int, Card] | None:
+        """The first waiting job for which there is a card, and the card."""
+        for number in self.waiting:
+            job = self.jobs[number]
+            if card := self.cards.free(on_card=job.on_card, alone=job.alone):
+                return number, card
+        return None
 
     def _listen(self) -> None:
         if self.server is None:
@@ -127,37 +149,49 @@ class _Session:
         number = message["job"]
         if "status" in message:
             folder = self.jobs[number].folders[message["place"]]
-            self.reported[folder] = (cast(Status, message["status"]), message["reason"])
+            self.reported[folder] = (cast(Status | OutOfMemory, message["status"]), message["reason"])
         else:
             self._worker_ended(number, _cause(message["code"]))
 
     def _worker_ended(self, number: int, cause: str) -> None:
         """The worker of a job ended: it has reported how its runs ended, or they were lost."""
-        self.free.append(self.running.pop(number))
-        job = self.jobs[number]
-        self._enqueue(job._replace(folders=tuple(folder for folder in job.folders if not self._is_over(folder, cause))))
+        job, card = self.jobs[number], self.running.pop(number)
+        nexts = {folder: self._next(folder, job, cause) for folder in job.folders}
+        alone = [folder for folder, what in nexts.items() if what == "alone"]
+        if alone and len(card.jobs) > 1:
+            card.room = len(card.jobs) - 1
+            name = "the GPU" if card.name is None else f"GPU {card.name}"
+            self.watch.note(f"{name} is too small for {len(card.jobs)} runs at once; from now on at most {card.room}")
+        card.end(number)
+        self._enqueue(job._replace(folders=tuple(folder for folder, what in nexts.items() if what == "again")))
+        for folder in alone:
+            self._enqueue(Job((folder,), on_card=job.on_card, alone=True))
 
-    def _is_over(self, folder: Path, cause: str) -> bool:
-        """Whether a run whose worker has ended will not be retried."""
+    def _next(self, folder: Path, job: Job, cause: str) -> Next:
+        """What happens to a run whose worker has ended. Retries are queued last: by then memory may be free again."""
         status, reason = self.reported.pop(folder, (None, cause))
         if status == "stopped" and not self.interruption.count:
             status, reason = None, "stopped by another process"
         attempts = self.attempts[folder]
-        if status is not None:
+        if status is not None and status != OUT_OF_MEMORY:
             self._end(RunEnd(folder, status, reason, attempts))
         elif self.interruption.count:
             self._end(RunEnd(folder, "stopped", reason, attempts))
+        elif status == OUT_OF_MEMORY and not job.alone:
+            self.watch.lost(folder, reason=f"{reason}; it will be retried with a card to itself")
+            return "alone"
+        elif status == OUT_OF_MEMORY:
+            self._end(RunEnd(folder, "failed", fail_for_memory(folder, reason), attempts))
         elif attempts < ATTEMPTS:
-            # Queued last: by then memory may be free again.
             self.watch.lost(folder, reason=f"{reason}; attempt {attempts} of {ATTEMPTS}")
-            return False
+            return "again"
         else:
             reason = f"{reason}, {attempts} attempts" + (
                 "; out of memory?" if reason == _cause(-signal.SIGKILL) else ""
             )
             record_failure(folder, reason, details=None)
             self._end(RunEnd(folder, "failed", reason, attempts))
-        return True
+        return "over"
 
     def _end(self, end: RunEnd) -> None:
         self.ends[end.folder] = end

@@ -15,7 +15,6 @@ from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.multiplicity import look_level
-from stacklab.study.engines.registry import make_engine
 from stacklab.study.planning.arms import DataCache, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.contrast import Difference, differences, pairing
@@ -23,7 +22,7 @@ from stacklab.study.planning.match import StepTimes, unmatched
 from stacklab.study.planning.match_step_time import step_time_solver
 from stacklab.study.planning.rates import check_tuning, chosen_rates
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
-from stacklab.study.spec.request import StudyRequest
+from stacklab.study.spec.request import StudyRequest, requested_engine
 from stacklab.study.spec.study import BaseSpec, ClaimSpec, StudySpec
 
 
@@ -145,6 +144,7 @@ def make_plan(
     Raises DataError, TokenizerError, SpecError, ContrastError or MatchError for what cannot be run.
     """
     settings, out = study.scales[request.scale], request.out
+    engine = requested_engine(request, study.base.train)
     chosen = seeds or request.seeds or settings.seeds
     tuning, retry = chosen_rates(study, settings, request)
     check_tuning(study, tuning, chosen)
@@ -153,7 +153,6 @@ def make_plan(
     check_context("the base", study.base)
     data = ready(study.base)
     # Step times are measured with the threads of a run of the first look, so that later looks reuse the matches.
-    engine = make_engine(request.engine, workers=request.workers)
     threads = engine.threads(len(names) * len(chosen) // look)
     by_time = step_time_solver(out, data_fingerprint=data.fingerprint, threads=threads)
     arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)

@@ -9,9 +9,12 @@ from pydantic import PositiveInt, ValidationError, field_validator
 from stacklab.base.canon import fingerprint
 from stacklab.base.errors import SpecError
 from stacklab.base.spec import Items, Spec
-from stacklab.study.engines.registry import DEFAULT_ENGINE, check_engine
+from stacklab.study.engines.machine import uses_card
+from stacklab.study.engines.protocol import Engine
+from stacklab.study.engines.registry import DEFAULT_ENGINE, check_engine, make_engine
 from stacklab.study.spec.checks import check_seeds
 from stacklab.study.spec.rates import BOTH_RATES, RetrySpec, TuningSpec
+from stacklab.train.spec import TrainSpec
 
 OPTIONS = {
     "tuning.learning_rates": "learning-rates",
@@ -27,8 +30,9 @@ class StudyRequest(Spec):
     """How to run a study.
 
     overrides: settings of the base, as `path=value`. seeds: replace the scale's. looks: number of looks at the results,
-    each with more seeds, declared before the first run. tuning, retry: replace the scale's. workers: runs that train at
-    the same time; None lets the engine choose. out: the folder of runs, caches, reports.
+    each with more seeds, declared before the first run. tuning, retry: replace the scale's. workers: the most runs that
+    train at the same time; None lets the engine choose. runs_per_gpu: the most on each card. out: the folder of runs,
+    caches, reports.
     """
 
     scale: str = "smoke"
@@ -39,6 +43,7 @@ class StudyRequest(Spec):
     retry: RetrySpec | None = None
     engine: str = DEFAULT_ENGINE
     workers: PositiveInt | None = None
+    runs_per_gpu: PositiveInt = 1
     out: Path = Path("stacklab-out")
 
     @field_validator("seeds")
@@ -77,3 +82,9 @@ def make_request(fields: Mapping[str, Any]) -> StudyRequest:
         path = ".".join(str(key) for key in first["loc"] if isinstance(key, str))
         name = OPTIONS.get(path, path.replace("_", "-"))
         raise SpecError(f"--{name}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def requested_engine(request: StudyRequest, train: TrainSpec) -> Engine:
+    """The engine of the request, for runs with these settings of training. Raises SpecError as make_engine does."""
+    on_cards = uses_card(getattr(train, "device", "auto"))
+    return make_engine(request.engine, workers=request.workers, runs_per_gpu=request.runs_per_gpu, on_cards=on_cards)
