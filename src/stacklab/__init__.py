@@ -7,6 +7,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from stacklab.base.version import VERSION
+
 if TYPE_CHECKING:
     from stacklab.api import (
         Study,
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
         stream,
     )
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "Study",
     "export_model",

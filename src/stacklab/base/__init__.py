@@ -6,7 +6,7 @@ streams    named random streams: the only source of randomness
 files      atomic files and strict reading; folders: the same for folders; locks: one command at a time in a folder
 yamlfile   YAML with the line of every key, and overrides such as `model.d_model=128`
 env        environment variables set at start
-hardware, search, text, units    small helpers
+hardware, search, text, units, version    small helpers
 
 Door: every module.
 """

@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import psutil
 import torch
 
 from stacklab.base.hardware import processor_name
+from stacklab.base.version import VERSION
 from stacklab.train.device import DeviceChoice, masks_from
 from stacklab.train.spec import TrainSpec
 
@@ -30,13 +31,13 @@ def prepare_process(threads: int, train: TrainSpec | None = None) -> None:
         torch.set_float32_matmul_precision("high" if train.tf32 else "highest")
 
 
-PACKAGES = ("stacklab", "torch", "numpy", "tokenizers", "safetensors")
+PACKAGES = ("torch", "numpy", "tokenizers", "safetensors")
 
 
 def provenance(*, data_manifest: dict[str, Any], choice: DeviceChoice, train: TrainSpec) -> dict[str, Any]:
     """Facts about this process, its machine and the data, as plain values."""
     return {
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "versions": versions(),
         "git": git_commit(),
         "platform": platform.platform(),
         "processor": processor_name(),
@@ -56,6 +57,18 @@ def provenance(*, data_manifest: dict[str, Any], choice: DeviceChoice, train: Tr
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
         "data": data_manifest,
     }
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python, stacklab and what it computes with. stacklab may run from a source folder."""
+    return {"python": platform.python_version(), "stacklab": VERSION} | {name: _installed(name) for name in PACKAGES}
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a distribution"
 
 
 def git_commit() -> str | None:

@@ -4,7 +4,7 @@ attention              attention, the door: masked attention with and without dr
                        Dropout is applied in pieces that fit the cache; piece_size determines their sizes
 dropout                dropout whose mask comes from a seed; keep_masks draws such masks
 linear_cross_entropy   the loss of a linear head without its logits; tied_lookup, one gradient for a table that is
-                       embedding and head
+                       embedding and head. chunked_loss computes it in low precision and on cards
 
 It imports torch, and of the model floor the masks alone.
 """

@@ -5,7 +5,7 @@ logits that fit in no cache. Here rows are processed in chunks and, within a chu
 in the cache from the product that computes them to the product for the gradient of x. The gradient of the weight
 needs the normaliser of the whole row, hence a second sweep over the chunk. Gradients are computed in the forward pass,
 while the chunk is in memory. Buffers are vocabulary-major (`exp_VR`): a tile is contiguous, and both gradient products
-read it without a copy.
+read it without a copy. This is for CPUs in fp32 and fp64; `chunked_loss` computes the rest.
 
 Beside it stands the lookup in a table that is also the head.
 """
@@ -17,6 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from stacklab.model.ops import chunked_loss
+from stacklab.model.ops.piece_size import loss_rows
 
 TILE_V = 4096
 # In this range a sum of exponentials neither overflowed nor underflowed, so no shift by the maximum was needed.
@@ -121,45 +124,61 @@ def _is_safe(sum_R: Tensor) -> bool:
 IGNORE_INDEX = -100
 
 
-def linear_cross_entropy(x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, *, chunk_rows: int = 512) -> Tensor:
+def linear_cross_entropy(
+    x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, *, chunk_rows: int = 512, dtype: torch.dtype | None = None
+) -> Tensor:
     """Mean over targets of `cross_entropy(x_ND @ weight_VD.T, target_N)`, a scalar in nats per target.
 
     Rows whose target is IGNORE_INDEX are left out of the mean; when every row is, the loss is nan and the gradients
-    are zero. On a CPU in float32 or float64 `backward` may be called once only, without `create_graph`. On other
-    devices and under autocast torch's own fused loss is used.
+    are zero. `backward` may be called once only, without `create_graph`.
+
+    dtype: of the products; None: that of `x_ND`. Softmax and sums are in fp32 at least, gradients in the format of
+    their tensors. chunk_rows: rows of logits at a time; `piece_size.loss_rows` raises it on cards.
 
     Raises:
         RuntimeError: from `backward`, when it is called a second time.
     """
-    if not _has_own_path(x_ND, weight_VD):
-        options = torch.nn.LinearCrossEntropyOptions(batch_chunk_size=chunk_rows)
-        return F.linear_cross_entropy(x_ND, weight_VD, target_N, ignore_index=IGNORE_INDEX, options=options)
-    if torch.is_grad_enabled() and (x_ND.requires_grad or weight_VD.requires_grad):
-        loss: Tensor = _LinearCrossEntropy.apply(x_ND, weight_VD, target_N, chunk_rows)  # type: ignore[no-untyped-call]
-        return loss
-    loss_N = linear_cross_entropy_rows(x_ND, weight_VD, target_N, chunk_rows=chunk_rows)
-    return loss_N.sum() / (target_N != IGNORE_INDEX).sum()
+    dtype = dtype or x_ND.dtype
+    if not (torch.is_grad_enabled() and (x_ND.requires_grad or weight_VD.requires_grad)):
+        loss_N = linear_cross_entropy_rows(x_ND, weight_VD, target_N, chunk_rows=chunk_rows, dtype=dtype)
+        return loss_N.sum() / (target_N != IGNORE_INDEX).sum()
+    if not _has_own_path(x_ND, weight_VD, dtype):
+        return chunked_loss.mean_loss(*_chunked_arguments(x_ND, weight_VD, target_N, chunk_rows), dtype)
+    loss: Tensor = _LinearCrossEntropy.apply(x_ND, weight_VD, target_N, chunk_rows)  # type: ignore[no-untyped-call]
+    return loss
 
 
 @torch.no_grad()
-def linear_cross_entropy_rows(x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, *, chunk_rows: int = 512) -> Tensor:
-    """The loss of each row in nats, without gradients; 0 where the target is IGNORE_INDEX."""
-    loss_N = torch.empty(x_ND.shape[0], dtype=torch.promote_types(x_ND.dtype, torch.float32), device=x_ND.device)
+def linear_cross_entropy_rows(
+    x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, *, chunk_rows: int = 512, dtype: torch.dtype | None = None
+) -> Tensor:
+    """The loss of each row in nats, fp32 at least, without gradients; 0 where the target is IGNORE_INDEX.
+
+    Arguments as of `linear_cross_entropy`.
+    """
+    dtype = dtype or x_ND.dtype
+    if not _has_own_path(x_ND, weight_VD, dtype):
+        return chunked_loss.row_losses(*_chunked_arguments(x_ND, weight_VD, target_N, chunk_rows), dtype)
+    loss_N = x_ND.new_empty(x_ND.shape[0])
     for rows in _row_chunks(x_ND.shape[0], chunk_rows):
         x_RD, target_R = x_ND[rows], target_N[rows]
-        if _has_own_path(x_ND, weight_VD):
-            loss_R = log_normaliser_R(x_RD, weight_VD) - _target_logit_R(x_RD, weight_VD[target_R.clamp(min=0)])
-            loss_N[rows] = loss_R.masked_fill(target_R == IGNORE_INDEX, 0.0)
-        else:
-            logit_RV = F.linear(x_RD, weight_VD).to(loss_N.dtype)
-            loss_N[rows] = F.cross_entropy(logit_RV, target_R, ignore_index=IGNORE_INDEX, reduction="none")
+        loss_R = log_normaliser_R(x_RD, weight_VD) - _target_logit_R(x_RD, weight_VD[target_R.clamp(min=0)])
+        loss_N[rows] = loss_R.masked_fill(target_R == IGNORE_INDEX, 0.0)
     return loss_N
 
 
-def _has_own_path(x_ND: Tensor, weight_VD: Tensor) -> bool:
-    dtypes = {x_ND.dtype, weight_VD.dtype}
-    plain = dtypes == {torch.float32} or dtypes == {torch.float64}
-    return plain and x_ND.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+def _has_own_path(x_ND: Tensor, weight_VD: Tensor, dtype: torch.dtype) -> bool:
+    formats = {x_ND.dtype, weight_VD.dtype, dtype}
+    return x_ND.device.type == "cpu" and formats in ({torch.float32}, {torch.float64})
+
+
+def _chunked_arguments(
+    x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, chunk_rows: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
+    kept_N = target_N != IGNORE_INDEX
+    num_rows, vocab = x_ND.shape[0], weight_VD.shape[0]
+    rows = loss_rows(num_rows, chunk_rows=chunk_rows, vocab=vocab, device_type=x_ND.device.type)
+    return x_ND, weight_VD, target_N.masked_fill(~kept_N, 0), kept_N, rows
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
