@@ -12,6 +12,8 @@ DEFAULTS = {
     "MPLBACKEND": "Agg",
     # cuBLAS reads it when CUDA starts; without it older versions of torch refuse deterministic products.
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    # The order in which several cards sum their gradients is then the same in every launch.
+    "NCCL_ALGO": "Ring",
 }
 
 # For processes that train (glibc reads these when a process starts). Every step frees and allocates the same hundreds
