@@ -24,7 +24,7 @@ from stacklab.run.spec import RunSpec
 from stacklab.run.store import read_spec
 from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from stacklab.train.device import pick_device
-from stacklab.train.distributed import World
+from stacklab.train.distributed import ALONE, World
 from stacklab.train.evaluate import perplexity
 from stacklab.train.loop import LoopCallbacks, Outcome, train
 from stacklab.train.step import Trainer
@@ -41,7 +41,7 @@ def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: Fa
     """
     if ranks > 1:
         return execute_on_ranks(folder, ranks=ranks, threads=threads, stop=stop)
-    return execute_first(folder, World(), threads=threads, stop=stop)
+    return execute_first(folder, ALONE, threads=threads, stop=stop)
 
 
 def execute_first(folder: Path, world: World, *, threads: int, stop: Callable[[], bool]) -> str:
@@ -64,7 +64,7 @@ def execute_first(folder: Path, world: World, *, threads: int, stop: Callable[[]
 class Execution:
     """A run in memory: data, model, trainer and probes of a spec. The constructor writes nothing."""
 
-    def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool], world: World = World()) -> None:
+    def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool], world: World = ALONE) -> None:
         self.spec, self.paths, self.stop, self.world = spec, paths, stop, world
         self.feed = open_feed(spec, cache=out_of(paths).cache)
         # Compiled blocks are kept with the prepared data, for the other runs of a study.

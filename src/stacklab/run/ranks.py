@@ -50,9 +50,7 @@ def execute_on_ranks(folder: Path, *, ranks: int, threads: int, stop: Callable[[
     return str(read_json(paths.result)["status"])
 
 
-def _launch(
-    folder: Path, scratch: Path, *, ranks: int, threads: int, stop: Callable[[], bool]
-) -> tuple[bool, int]:
+def _launch(folder: Path, scratch: Path, *, ranks: int, threads: int, stop: Callable[[], bool]) -> tuple[bool, int]:
     """Whether the ranks were stopped, and torchrun's exit code."""
     stopped = False
     with (

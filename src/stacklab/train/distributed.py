@@ -57,7 +57,7 @@ class World:
         shared = [parameter for parameter, has in zip(trained, present.tolist(), strict=True) if has]
         flat = torch.cat([_gradient(parameter).flatten() for parameter in shared])
         _reduce(flat, dist.ReduceOp.SUM)
-        parts = flat.split([parameter.numel() for parameter in shared])
+        parts = torch.split(flat, [parameter.numel() for parameter in shared])
         for parameter, part in zip(shared, parts, strict=True):
             parameter.grad = part.view_as(parameter)
 
@@ -94,6 +94,9 @@ class World:
         text = torch.zeros(int(length), dtype=torch.uint8)
         _send(text)
         return json.loads(bytes(text.tolist()))
+
+
+ALONE = World()
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ class TrainSpec(Spec):
         return self.micro_batch_size or self.batch_size
 
     def micro_batch_on(self, ranks: int) -> int:
-        """Sequences per forward pass where `ranks` processes share a batch: micro_batch_size, but at most a rank's rows.
+        """Sequences per forward pass where `ranks` processes share a batch: micro_batch, but at most a rank's rows.
 
         Raises SpecError for a batch that they cannot share evenly.
         """

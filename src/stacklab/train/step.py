@@ -9,7 +9,7 @@ from stacklab.base.streams import stream_seed
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 from stacklab.model.transformer import Computation, Transformer
 from stacklab.train.device import choose, masks_from
-from stacklab.train.distributed import World
+from stacklab.train.distributed import ALONE, World
 from stacklab.train.optimizer import build_optimizer, clip_gradients, set_learning_rate
 from stacklab.train.schedule import learning_rate
 from stacklab.train.spec import TrainSpec
@@ -30,7 +30,7 @@ class Trainer:
     model: Transformer
     spec: TrainSpec
     seed: int
-    world: World = World()
+    world: World = ALONE
 
     def __post_init__(self) -> None:
         self.micro_batch = self.spec.micro_batch_on(self.world.size)
@@ -64,7 +64,8 @@ class Trainer:
         """`step`, with both numbers on the device: reading them waits for it."""
         set_learning_rate(self.optimizer, learning_rate(self.spec, step))
         count = count_targets(targets_BT)
-        inputs, targets = (self.world.rows(ids_BT).split(self.micro_batch) for ids_BT in (inputs_BT, targets_BT))
+        own = (self.world.rows(ids_BT) for ids_BT in (inputs_BT, targets_BT))
+        inputs, targets = (torch.split(ids_BT, self.micro_batch) for ids_BT in own)
         total = torch.zeros((), device=self.device)
         # Micro-batches are numbered in the whole batch, so that each has its own dropout, whichever rank it falls to.
         first = self.world.rank * len(inputs)
