@@ -26,7 +26,7 @@ DROPOUT = {"dropout": 0.1, "attention_dropout": 0.1}
 
 
 def uneven() -> tuple[Tensor, Tensor]:
-    """The batch of PAIR with 1 target in its first micro-batch of 2, none in the second, 9 in the third, 16 in the last."""
+    """The batch of PAIR, whose micro-batches of 2 have 1, 0, 9 and 16 targets."""
     inputs_BT, targets_BT = PAIR[0], PAIR[1].clone()
     targets_BT[0, 1:] = targets_BT[1:4] = IGNORE_INDEX
     targets_BT[5, 1:] = IGNORE_INDEX
@@ -44,7 +44,9 @@ def gradients(world: World) -> tuple[dict[str, Tensor], float]:
     kept: dict[str, Tensor] = {}
 
     def keep(*_: Any) -> None:
-        kept.update({name: value.grad.clone() for name, value in one.model.named_parameters() if value.grad is not None})
+        kept.update(
+            {name: value.grad.clone() for name, value in one.model.named_parameters() if value.grad is not None}
+        )
 
     one.optimizer.register_step_pre_hook(keep)
     return kept, one.step(0, *uneven())[0]
