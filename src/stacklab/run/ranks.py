@@ -43,10 +43,12 @@ def execute_on_ranks(folder: Path, *, ranks: int, threads: int, stop: Callable[[
         read_spec(paths).train.micro_batch_on(ranks)
         with tempfile.TemporaryDirectory(prefix="stacklab-ranks-") as scratch:
             stopped, code = _launch(folder, Path(scratch), ranks=ranks, threads=max(1, threads // ranks), stop=stop)
-            if not paths.result.exists():
-                if stopped:
-                    return "stopped"
+            if not stopped and not paths.result.exists():
                 _raise_error(Path(scratch), code)
+            # What ranks print, warnings for instance; torchrun itself writes only of ranks that are lost.
+            sys.stdout.write((Path(scratch) / "log").read_text(errors="replace") if code == 0 else "")
+            if not paths.result.exists():
+                return "stopped"
     return str(read_json(paths.result)["status"])
 
 
