@@ -17,6 +17,8 @@ DEFAULTS = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     # Compiled blocks are kept from run to run; torch's own place is a temporary folder.
     "TORCHINDUCTOR_CACHE_DIR": os.path.join(CACHE, "stacklab", "compiled"),  # noqa: PTH118
+    # The order in which several cards sum their gradients is then the same in every launch.
+    "NCCL_ALGO": "Ring",
 }
 
 # For processes that train (glibc reads these when a process starts). Every step frees and allocates the same hundreds

@@ -34,7 +34,9 @@ def prepare_process(threads: int, train: TrainSpec | None = None) -> None:
 PACKAGES = ("torch", "numpy", "tokenizers", "safetensors")
 
 
-def provenance(*, data_manifest: dict[str, Any], choice: DeviceChoice, train: TrainSpec) -> dict[str, Any]:
+def provenance(
+    *, data_manifest: dict[str, Any], choice: DeviceChoice, train: TrainSpec, world_size: int
+) -> dict[str, Any]:
     """Facts about this process, its machine and the data, as plain values."""
     return {
         "versions": versions(),
@@ -51,7 +53,7 @@ def provenance(*, data_manifest: dict[str, Any], choice: DeviceChoice, train: Tr
         "compile": "blocks" if choice.compiled else "off",
         "deterministic": train.deterministic,
         "dropout_masks": masks_from(choice),
-        "world_size": 1,
+        "world_size": world_size,
         "threads": torch.get_num_threads(),
         "flush_denormal": True,
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),

@@ -1,0 +1,88 @@
+"""The program of one rank, which torchrun starts once per card: `python -m stacklab.run.rank FOLDER THREADS REPORTS`.
+
+Standard input says when to leave: at its end, which is also the end of the launcher (`ranks`), the ranks save and exit.
+A rank that fails leaves its error in the folder REPORTS.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+
+from stacklab.base.files import write_json
+from stacklab.run.execute import execute_first
+from stacklab.run.follow import follow
+from stacklab.run.paths import RunPaths
+from stacklab.run.store import read_spec
+from stacklab.train.device import pick_device
+from stacklab.train.distributed import PeerLostError, joined
+
+LAST_SECONDS = 60.0
+"""What a rank has for its step and its checkpoint once torchrun, which ends the ranks of a lost one, is gone."""
+
+
+def main() -> NoReturn:
+    folder, threads, reports = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    leaving = threading.Event()
+    threading.Thread(target=_watch_input, args=(leaving,), daemon=True).start()
+    code = 1
+    try:
+        _take_part(folder, threads, leaving)
+        code = 0
+    except PeerLostError:
+        pass  # The other rank says why, or was killed.
+    except BaseException as error:  # noqa: BLE001  the launcher raises it again
+        _report(error, reports)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # The destructors of NCCL may wait for a rank that is gone.
+        os._exit(code)
+
+
+def _take_part(folder: Path, threads: int, leaving: threading.Event) -> None:
+    paths = RunPaths(folder)
+    device = pick_device(read_spec(paths).train.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    with joined(device.type) as world:
+        if world.rank == 0:
+            execute_first(folder, world, threads=threads, stop=leaving.is_set)
+        else:
+            follow(paths, world, threads=threads, stop=leaving.is_set)
+        # The first rank still answers and writes when the others have trained.
+        world.wait()
+
+
+def _watch_input(leaving: threading.Event) -> None:
+    torchrun = os.getppid()
+    while os.read(0, 1):
+        pass
+    leaving.set()
+    while os.getppid() == torchrun:
+        time.sleep(1)
+    time.sleep(LAST_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _report(error: BaseException, reports: Path) -> None:
+    row = {
+        "time": time.time(),
+        "kind": type(error).__name__,
+        "lineage": [kind.__name__ for kind in type(error).__mro__],
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+    with contextlib.suppress(Exception):
+        write_json(reports / f"{os.environ['RANK']}.json", row)
+
+
+if __name__ == "__main__":
+    main()
