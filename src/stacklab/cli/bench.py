@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stacklab.cli.options import parse_whole_numbers
 from stacklab.cli.request import with_request
 
 if TYPE_CHECKING:
@@ -17,14 +18,33 @@ JsonFile = Annotated[Path | None, typer.Option("--out", "-o", help="Also write t
 def step(
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Number of interleaved pairs of steps.")] = 8,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
+    device: Annotated[str, typer.Option("--device", help="As train.device: auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[
+        str, typer.Option("--precision", help="As train.precision: auto, fp32, bf16 or fp16.")
+    ] = "auto",
+    compile: Annotated[
+        str,
+        typer.Option(
+            "--compile", help="off: eager contestants; blocks: compiled ones; auto: on a GPU that compiles, both."
+        ),
+    ] = "auto",
+    layers: Annotated[str, typer.Option("--layers", help="Numbers of layers.")] = "1,12",
+    d_model: Annotated[str, typer.Option("--d-model", help="Widths, multiples of 8.")] = "384",
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=1, help="Sequences of a batch. Default: 4, on a GPU 16.")
+    ] = None,
+    context: Annotated[int, typer.Option("--context", min=2, help="Tokens of a sequence.")] = 512,
     out: JsonFile = None,
 ) -> None:
     """Compare whole training steps with those of Hugging Face's GPT-2 of equal size, interleaved in one run.
 
-    Vocabulary 151,665, d_model 384, 4 x 512 tokens, 1 and 12 layers: ratio of tokens per second, ratio of peak memory,
-    and the share of the matrix-product rate measured in the same run. Run it on an idle machine.
+    Vocabulary 151,665, dropout 0.1: ratio of tokens per second, ratio of peak memory, and the share of the
+    matrix-product rate measured in the same run; on a GPU also MFU, and what head and loss reach alone. Run it on an
+    idle machine.
     """
-    _run("step", out, pairs=pairs, threads=threads)
+    sizes = {"layers": parse_whole_numbers("--layers", layers), "d_model": parse_whole_numbers("--d-model", d_model)}
+    settings = {"device": device, "precision": precision, "compile": compile}
+    _run("step", out, pairs=pairs, threads=threads, batch=batch, context=context, **settings, **sizes)
 
 
 @with_request("seeds", "workers")
