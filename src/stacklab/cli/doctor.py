@@ -59,9 +59,9 @@ def _devices(cards: list["Card"]) -> Iterator[Check]:
 
     from stacklab.base.hardware import peak_matrix_rate
     from stacklab.base.units import size
-    from stacklab.train.precision import pick_device
+    from stacklab.train.device import pick_device
 
-    device = pick_device().type
+    device = pick_device("auto").type
     idle = device == "cpu" and shutil.which("nvidia-smi") is not None
     why = ": there is an NVIDIA driver, but torch cannot use a card (its build, or the version of the driver)"
     yield "device", f"{device}, by train.device = auto{why if idle else ''}", not idle

@@ -26,15 +26,20 @@ Scores = tuple[np.ndarray, np.ndarray]
 def mean_loss(model: Transformer, blocks: np.ndarray, *, chunk_rows: int) -> float:
     """Mean cross-entropy in nats per token over blocks [n, T + 1], summed in float64."""
     device = model.token_embedding.weight.device
-    total = 0.0
+    # On the device, so that no batch waits for the one before it.
+    total = torch.zeros((), dtype=torch.float64, device=device)
     for start in range(0, len(blocks), EVALUATION_BATCH):
         tokens_BT = torch.from_numpy(blocks[start : start + EVALUATION_BATCH]).to(device)
         hidden_BTD = model(tokens_BT[:, :-1])
         loss_N = linear_cross_entropy_rows(
-            hidden_BTD.flatten(0, 1), model.head_weight_VD, tokens_BT[:, 1:].flatten(), chunk_rows=chunk_rows
+            hidden_BTD.flatten(0, 1),
+            model.head_weight_VD,
+            tokens_BT[:, 1:].flatten(),
+            chunk_rows=chunk_rows,
+            dtype=model.computation.product_dtype,
         )
-        total += float(loss_N.double().sum())
-    return total / float(blocks.shape[0] * (blocks.shape[1] - 1))
+        total += loss_N.double().sum()
+    return total.item() / float(blocks.shape[0] * (blocks.shape[1] - 1))
 
 
 @torch.inference_mode()

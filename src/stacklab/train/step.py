@@ -80,7 +80,11 @@ class Trainer:
         """Mean cross-entropy over the targets that are not IGNORE_INDEX."""
         hidden_BTD, table_VD = self.model.with_head(inputs_BT, dropout_seed)
         return linear_cross_entropy(
-            hidden_BTD.flatten(0, 1), table_VD, targets_BT.flatten(), chunk_rows=self.spec.loss_chunk_rows
+            hidden_BTD.flatten(0, 1),
+            table_VD,
+            targets_BT.flatten(),
+            chunk_rows=self.spec.loss_chunk_rows,
+            dtype=self.choice.product_dtype,
         )
 
     def _there(self, ids_BT: Tensor) -> Tensor:

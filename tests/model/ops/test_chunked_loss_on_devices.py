@@ -179,7 +179,7 @@ def test_memory_is_what_loss_bytes_says(dtype: torch.dtype, vocab: int, width: i
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", LOW)
 def test_memory_on_a_card(dtype: torch.dtype) -> None:
-    """What `loss_bytes` says; with the compiled pass, less than full logits in fp32, of which the plain way has three."""
+    """What `loss_bytes` says; compiled, it is less than full logits in fp32, which the plain way holds three times."""
     num_rows, vocab, width = 8192, 151_665, 64
     x_ND = torch.randn(num_rows, width, device=CARD, requires_grad=True)
     weight_VD = torch.randn(vocab, width, device=CARD, requires_grad=True)
