@@ -20,13 +20,10 @@ SMALL = StepSpec(layers=2, batch=1, context=16, threads=1)
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> StepSpec:
     """The benchmark's shapes with a small vocabulary."""
-    model = SMALL.model.model_copy(update={"vocab_size": 64})
+    model, train = SMALL.model.model_copy(update={"vocab_size": 64}), vars(StepSpec)["train"].fget
     monkeypatch.setattr(StepSpec, "model", property(lambda spec: model))
-    monkeypatch.setattr(StepSpec, "train", property(lambda spec: TRAIN))
+    monkeypatch.setattr(StepSpec, "train", property(lambda spec: train(spec).model_copy(update={"loss_chunk_rows": 8})))
     return SMALL
-
-
-TRAIN = SMALL.train.model_copy(update={"loss_chunk_rows": 8})
 
 
 def test_both_contestants_train_models_of_equal_size(small: StepSpec) -> None:
