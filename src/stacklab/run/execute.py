@@ -62,13 +62,25 @@ def execute_first(folder: Path, world: World, *, threads: int, stop: Callable[[]
 
 
 class Execution:
-    """A run in memory: data, model, trainer and probes of a spec. The constructor writes nothing."""
+    """A run in memory: data, model, trainer and probes of a spec. The constructor writes nothing.
 
-    def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool], world: World = ALONE) -> None:
-        self.spec, self.paths, self.stop, self.world = spec, paths, stop, world
+    stacked: whether it is trained in a stack of runs, whose blocks are not compiled.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        paths: RunPaths,
+        stop: Callable[[], bool],
+        world: World = ALONE,
+        *,
+        stacked: bool = False,
+    ) -> None:
+        self.spec, self.paths, self.stop, self.world, self.stacked = spec, paths, stop, world, stacked
         self.feed = open_feed(spec, cache=out_of(paths).cache)
         self.model = build(spec.model, seed=spec.seed, device=str(pick_device(spec.train.device)))
-        self.trainer = Trainer(self.model, spec.train, spec.seed, world)
+        train = spec.train.model_copy(update={"compile": "off"}) if stacked else spec.train
+        self.trainer = Trainer(self.model, train, spec.seed, world)
 
     def run(self) -> Outcome:
         start, first_loss = self.begin()
@@ -151,11 +163,13 @@ class Execution:
         }
 
     def _write_provenance(self) -> None:
+        drops = self.spec.model.dropout > 0.0 or self.spec.model.attention_dropout > 0.0
         facts = provenance(
             data_manifest=self.feed.facts,
             choice=self.trainer.choice,
             train=self.spec.train,
             world_size=self.world.size,
+            stacked=self.stacked and drops,
         )
         write_json(self.paths.provenance, facts)
 

@@ -10,7 +10,7 @@ from stacklab.model.masks import Visibility
 from stacklab.model.ops import flex
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 from stacklab.model.transformer import Computation, Transformer
-from stacklab.train.device import choose, masks_from
+from stacklab.train.device import choose, masks_from, on_device
 from stacklab.train.distributed import ALONE, World
 from stacklab.train.optimizer import build_optimizer, clip_gradients, set_learning_rate
 from stacklab.train.schedule import learning_rate
@@ -101,9 +101,7 @@ class Trainer:
 
     def _there(self, ids_BT: Tensor) -> Tensor:
         """The ids on the device, without waiting for it."""
-        if self.device.type != "cuda":
-            return ids_BT.to(self.device)
-        return ids_BT.pin_memory().to(self.device, non_blocking=True)
+        return on_device(ids_BT, self.device)
 
 
 def compile_blocks(model: Transformer) -> None:
