@@ -10,6 +10,7 @@ from stacklab.base.env import apply_defaults
 from stacklab.base.errors import MissingExtraError
 from stacklab.study.execution.live import live
 from stacklab.study.execution.run import Todo, declared_looks, more_seeds, run_plan, saved_plan, with_attention
+from stacklab.study.planning.device import device_facts
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.planning.stages import count_runs
 from stacklab.study.results.results import StudyResult, open_results
@@ -61,16 +62,24 @@ class Study:
         engine: str | None = None,
         workers: int | None = None,
         runs_per_gpu: int | None = None,
+        gpus_per_run: int | None = None,
         more_seeds: int | None = None,
     ) -> StudyResult:
         """Train the runs that are missing, with live progress; `result.table` is a data frame with a row per run.
 
-        engine, workers, runs_per_gpu: replace the request's.
+        engine, workers, runs_per_gpu, gpus_per_run: replace the request's.
         """
-        changes = {"engine": engine, "workers": workers, "runs_per_gpu": runs_per_gpu}
+        changes = {
+            "engine": engine,
+            "workers": workers,
+            "runs_per_gpu": runs_per_gpu,
+            "gpus_per_run": gpus_per_run,
+        }
         fields = self.request.model_dump() | {name: value for name, value in changes.items() if value is not None}
         study = Study(self.spec, make_request(fields))
-        return run_study(study.plan(more=more_seeds), study.request)
+        plan = study.plan(more=more_seeds)
+        device_facts(plan, study.request.out)
+        return run_study(plan, study.request)
 
 
 def load_study(name: str, *, overrides: Sequence[str] | Mapping[str, Any] = (), **request: Any) -> Study:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from stacklab.base.env import training_environment
-from stacklab.base.errors import SpecError, StacklabError
+from stacklab.base.errors import StacklabError
 from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
 from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
@@ -21,28 +21,23 @@ from stacklab.train.optimizer_spec import AdamWSpec
 from stacklab.train.spec import Device, EvaluateSpec, SampleSpec, ScheduleSpec, TrainSpec
 
 
-class Arrangement(NamedTuple):
-    """How runs are measured on a device.
-
-    processes: at the same time, of one thread each. seeds: of the stacks, unless requested otherwise. steps: of each
-    run per measurement, for a few seconds, so that both see the same load of the machine.
-    """
+class Setup(NamedTuple):
+    """processes: of each arrangement. seeds: number of runs in stacks. alone, together: steps of each run per
+    measurement: a few seconds, so that both see the same load of the machine."""
 
     processes: int
     seeds: int
-    steps: dict[str, int]
+    alone: int
+    together: int
 
 
-ARRANGEMENTS = {
-    "cpu": Arrangement(2, 8, {"alone": 40, "together": 24}),
-    "cuda": Arrangement(1, 64, {"alone": 400, "together": 200}),
-}
-"""By device; on a card, which several processes would share, there is one."""
+CPU = Setup(processes=2, seeds=8, alone=40, together=24)
+CARD = Setup(processes=1, seeds=32, alone=400, together=240)
 
 Workers = list["subprocess.Popen[str]"]
 
 
-def run_spec(seed: int, *, heads: int, device: Device) -> RunSpec:
+def run_spec(seed: int, *, heads: int, device: Device = "auto") -> RunSpec:
     """Question answering in two layers of attention alone, d_model 64, 256 sequences of 17 positions."""
     data = TaskData(task=QuestionAnswering())
     model = ModelSpec(
@@ -75,35 +70,21 @@ def run_spec(seed: int, *, heads: int, device: Device) -> RunSpec:
 
 
 def run_bench(
-    *,
-    pairs: int = 8,
-    seeds: int | None = None,
-    heads: Sequence[int] = (1, 4),
-    device: Device = "cpu",
-    processes: int | None = None,
+    *, pairs: int = 8, seeds: int | None = None, heads: Sequence[int] = (1, 4), device: Device = "auto"
 ) -> dict[str, Any]:
     """Time both arrangements in turn, `pairs` times after a warm-up that is not counted.
 
-    seeds: in stacks, over all processes; None for the device's own number. device: cpu or cuda, or auto for a card
-    where there is one. processes: at the same time, in both arrangements; None as for seeds. Raises DeviceError for a
-    device that is not there, SpecError for one that is not measured.
+    seeds: number of runs in stacks; None is that of CPU or CARD. Raises DeviceError for a device that is not there.
     """
     from stacklab.train.device import pick_device
 
-    if device not in ("auto", *ARRANGEMENTS):
-        raise SpecError(f"device: {device} is not measured; choose one of auto, {', '.join(ARRANGEMENTS)}")
-    kind = pick_device(device).type
-    usual = ARRANGEMENTS[kind]
-    arrangement = usual._replace(processes=processes or usual.processes, seeds=seeds or usual.seeds)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    return {
-        "pairs": pairs,
-        "seeds": arrangement.seeds,
-        "device": kind,
-        "processes": arrangement.processes,
-        "load": load,
-        "results": [_measure(one, pairs, arrangement, kind) for one in heads],
-    }
+    on_card = pick_device(device).type == "cuda"
+    setup = CARD if on_card else CPU
+    if seeds is not None:
+        setup = setup._replace(seeds=seeds)
+    results = [_measure(one, pairs, setup, device) for one in heads]
+    return {"pairs": pairs, "device": "cuda" if on_card else "cpu", **setup._asdict(), "load": load, "results": results}
 
 
 def summarise(heads: int, rows: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
@@ -121,8 +102,8 @@ def summarise(heads: int, rows: dict[str, list[dict[str, float]]]) -> dict[str, 
 def render(result: dict[str, Any]) -> str:
     """The results as text: ratios first, since absolute times vary with the load of the machine."""
     lines = [
-        f"medians of {result['pairs']} interleaved pairs on {result['device']}, in {result['processes']} processes of "
-        f"one thread: {result['seeds']} seeds in stacks against a process per run",
+        f"medians of {result['pairs']} interleaved pairs on {result['processes']} processes of one thread "
+        f"({result['device']}): {result['seeds']} seeds in stacks against a process per run",
         "",
         f"{'heads':>5} {'steps x seeds':>13} {'(range)':>11} {'per processor second':>21} {'(range)':>11} "
         f"{'per second':>11} {'drawing batches':>17}",
@@ -138,21 +119,21 @@ def render(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _measure(heads: int, pairs: int, arrangement: Arrangement, device: str) -> dict[str, Any]:
-    numbers, processes = [str(seed) for seed in range(1, arrangement.seeds + 1)], arrangement.processes
+def _measure(heads: int, pairs: int, setup: Setup, device: Device) -> dict[str, Any]:
+    numbers = [str(seed) for seed in range(1, setup.seeds + 1)]
     stacks = {
-        "alone": [[seed] for seed in numbers[:processes]],
-        "together": [numbers[place::processes] for place in range(processes)],
+        "alone": [[seed] for seed in numbers[: setup.processes]],
+        "together": [numbers[place :: setup.processes] for place in range(setup.processes)],
     }
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in stacks}
     with contextlib.ExitStack() as held:
         workers = {
-            name: [held.enter_context(_started(name, heads, device, own)) for own in stacks[name]] for name in stacks
+            name: [held.enter_context(_started(name, heads, own, device)) for own in stacks[name]] for name in stacks
         }
         for number in range(pairs + 1):
             for name in sorted(stacks, reverse=number % 2 == 0):
                 runs = sum(len(own) for own in stacks[name])
-                rows[name].append(_timed(workers[name], arrangement.steps[name], runs))
+                rows[name].append(_timed(workers[name], getattr(setup, name), runs))
             rates = ", ".join(f"{name} {timed[-1]['rate']:.0f}" for name, timed in rows.items())
             what = "warm-up" if number == 0 else f"pair {number}/{pairs}"
             sys.stderr.write(f"{heads} heads, {what}: {rates} steps x seeds per second\n")
@@ -183,18 +164,10 @@ def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _started(name: str, heads: int, device: str, seeds: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
+def _started(name: str, heads: int, seeds: Sequence[str], device: Device) -> Iterator["subprocess.Popen[str]"]:
     with tempfile.TemporaryDirectory(prefix="stacklab-bench-") as out:
-        command = [
-            sys.executable,
-            "-m",
-            "stacklab.bench.replicas_worker",
-            name,
-            str(heads),
-            device,
-            ",".join(seeds),
-            out,
-        ]
+        arguments = [name, str(heads), ",".join(seeds), device, out]
+        command = [sys.executable, "-m", "stacklab.bench.replicas_worker", *arguments]
         environment = training_environment() | {"OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         try:

@@ -15,6 +15,8 @@ from stacklab.run.execute import Execution
 from stacklab.run.paths import OutPaths
 from stacklab.run.replica_group import GroupMember, ReplicaGroup
 from stacklab.run.store import create_run
+from stacklab.run.timing.rounds import synchronise
+from stacklab.train.device import pick_device
 from stacklab.train.loop import Batch, carry_out, training_loop
 from stacklab.train.spec import Device
 
@@ -60,9 +62,10 @@ class Stopwatch:
         return timed
 
 
-def main(name: str, heads: str, device: str, seeds: str, out: str) -> None:
+def main(name: str, heads: str, seeds: str, device: str, out: str) -> None:
     """Answer each number of steps in JSON: wall seconds, processor seconds, and seconds of drawing batches."""
-    specs = [run_spec(int(seed), heads=int(heads), device=cast(Device, device)) for seed in seeds.split(",")]
+    place = cast(Device, device)
+    specs = [run_spec(int(seed), heads=int(heads), device=place) for seed in seeds.split(",")]
     prepare_process(1, specs[0].train)
     runs = [OutPaths(Path(out)).run(spec.run_id) for spec in specs]
     for spec, paths in zip(specs, runs, strict=True):
@@ -81,19 +84,18 @@ def main(name: str, heads: str, device: str, seeds: str, out: str) -> None:
         for member in members:
             watched(member.execution)
         contestant = ReplicaGroup(members, lambda: False, lambda *_: None)
-    _serve(contestant, watch)
+    _serve(contestant, watch, pick_device(place))
 
 
-def _serve(contestant: SingleRun | ReplicaGroup, watch: Stopwatch) -> None:
+def _serve(contestant: SingleRun | ReplicaGroup, watch: Stopwatch, device: torch.device) -> None:
     _say({"ready": True})
     for line in sys.stdin:
+        synchronise(device)
         began, busy, drawn = time.perf_counter(), time.process_time(), watch.seconds
         last = contestant.step + int(line)
         while contestant.step < last:
             contestant.advance()
-        if torch.cuda.is_available():
-            # The last step may still be on the card.
-            torch.cuda.synchronize()
+        synchronise(device)
         drawing = watch.seconds - drawn
         cpu = time.process_time() - busy
         _say({"seconds": time.perf_counter() - began, "cpu_seconds": cpu, "drawing": drawing})

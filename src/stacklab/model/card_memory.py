@@ -35,7 +35,7 @@ def estimate_card_memory(
         weights=parameters.total * FLOAT_BYTES + copies,
         gradients=parameters.trained * FLOAT_BYTES,
         optimizer=optimizer_tensors * parameters.trained * FLOAT_BYTES,
-        activations=positions * (kept + 2 * spec.d_model * FLOAT_BYTES),
+        activations=positions * (kept + spec.d_model * FLOAT_BYTES),
         scores=context**2 * (1 + product_bytes) if needs_matrix else 0,
         loss_chunk=loss_bytes(
             positions,

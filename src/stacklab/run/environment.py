@@ -35,7 +35,7 @@ PACKAGES = ("torch", "numpy", "tokenizers", "safetensors")
 
 
 def provenance(
-    *, data_manifest: dict[str, Any], choice: DeviceChoice, train: TrainSpec, stacked: bool = False
+    *, data_manifest: dict[str, Any], choice: DeviceChoice, train: TrainSpec, world_size: int, stacked: bool
 ) -> dict[str, Any]:
     """Facts about this process, its machine and the data, as plain values. stacked: whether dropout is a stack's."""
     return {
@@ -53,7 +53,7 @@ def provenance(
         "compile": "blocks" if choice.compiled else "off",
         "deterministic": train.deterministic,
         "dropout_masks": masks_from(choice, stacked=stacked),
-        "world_size": 1,
+        "world_size": world_size,
         "threads": torch.get_num_threads(),
         "flush_denormal": True,
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),

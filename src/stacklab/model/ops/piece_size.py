@@ -33,7 +33,7 @@ def piece_elements(groups: int, size: int, window: int | None) -> int:
 
 
 def loss_rows(num_rows: int, *, chunk_rows: int, vocab: int, device_type: str) -> int:
-    """Number of rows of logits that the loss computes at a time.
+    """Number of rows of logits that the loss computes at a time, at least 1.
 
     On a CPU `chunk_rows`. Elsewhere as many as LOSS_BYTES hold, at least `chunk_rows`, in chunks of equal size: large
     products suit a card, and few chunks mean few additions to the table's gradient.
@@ -41,7 +41,7 @@ def loss_rows(num_rows: int, *, chunk_rows: int, vocab: int, device_type: str) -
     if device_type == "cpu":
         return chunk_rows
     most = max(chunk_rows, LOSS_BYTES // (4 * vocab))
-    return math.ceil(num_rows / max(1, math.ceil(num_rows / most)))
+    return math.ceil(num_rows / math.ceil(num_rows / most)) if num_rows else 1
 
 
 def loss_bytes(

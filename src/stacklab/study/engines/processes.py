@@ -13,7 +13,7 @@ from typing import NamedTuple
 from stacklab.base.errors import SpecError, StacklabError
 from stacklab.run.paths import RunPaths
 from stacklab.run.stacking import group_key, rule_for, why_alone
-from stacklab.run.store import read_spec
+from stacklab.run.store import check_resumable, read_spec
 from stacklab.study.engines.attempt import already_done
 from stacklab.study.engines.cards import Cards
 from stacklab.study.engines.machine import VISIBLE, default_workers, gpus, threads_each, trains_on_card, uses_card
@@ -29,19 +29,25 @@ class ProcessesEngine:
         *,
         workers: int | None = None,
         runs_per_gpu: int = 1,
+        gpus_per_run: int = 1,
         on_cards: bool = True,
         target: str = EXECUTE,
         preload: Sequence[str] = PRELOAD,
     ) -> None:
-        """As in make_engine. Raises SpecError for several runs per card where no run gets a card."""
+        """As in make_engine. Raises SpecError for several runs per card where no run gets a card, and for a run on more
+        cards than there are."""
         self._workers, self._runs_per_gpu, self._on_cards = workers, runs_per_gpu, on_cards
+        self._gpus_per_run = gpus_per_run
         self._target = target
         self._preload = preload
         if runs_per_gpu > 1 and not self._cards():
             raise SpecError(f"runs-per-gpu: {runs_per_gpu} runs on each GPU, but {_no_card(on_cards)}; leave it out")
+        if gpus_per_run > max(1, has := len(self._cards())):
+            lacks = f"this machine has {has}{_hidden()}" if on_cards else _no_card(on_cards)
+            raise SpecError(f"gpus-per-run: {gpus_per_run} GPUs for each run, but {lacks}; use at most {max(1, has)}")
 
     def slots(self, runs: int) -> int:
-        room = len(self._cards()) * self._runs_per_gpu
+        room = len(self._cards()) // self._gpus_per_run * self._runs_per_gpu
         return min(self._workers or max(1, runs), room) if room else self._workers or default_workers(runs)
 
     def threads(self, runs: int) -> int:
@@ -53,7 +59,10 @@ class ProcessesEngine:
         jobs = self.jobs(folders, workers=workers, watch=watch)
         names = gpus()
         if names:
-            jobs = [job._replace(on_card=any(map(_needs_card, job.folders))) for job in jobs]
+            jobs = [self._on_its_cards(job) for job in jobs]
+        for job in jobs:
+            for folder in job.folders:
+                check_resumable(RunPaths(folder), ranks=job.cards)
         cards = Cards(names, runs_per_gpu=self._runs_per_gpu, workers=workers)
         ends = carry_out(jobs, workers=workers, cards=cards, watch=watch, target=self._target, preload=self._preload)
         return [ends[folder] for folder in folders]
@@ -62,15 +71,21 @@ class ProcessesEngine:
         """What each process is given: one run."""
         return [Job((folder,)) for folder in folders]
 
+    def _on_its_cards(self, job: Job) -> Job:
+        if not any(map(_needs_card, job.folders)):
+            return job._replace(on_card=False)
+        return job._replace(cards=self._gpus_per_run, alone=self._gpus_per_run > 1)
+
     def _cards(self) -> list[str]:
         return gpus() if self._on_cards else []
 
 
 def _no_card(on_cards: bool) -> str:
-    if not on_cards:
-        return "the runs train on the CPU (train.device)"
-    hidden = f" ({VISIBLE}={os.environ[VISIBLE]})" if VISIBLE in os.environ else ""
-    return f"no GPU on this machine{hidden}"
+    return f"no GPU on this machine{_hidden()}" if on_cards else "the runs train on the CPU (train.device)"
+
+
+def _hidden() -> str:
+    return f" ({VISIBLE}={os.environ[VISIBLE]})" if VISIBLE in os.environ else ""
 
 
 def _needs_card(folder: Path) -> bool:
