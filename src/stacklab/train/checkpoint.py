@@ -61,8 +61,8 @@ def _check_conditions(path: Path, metadata: dict[str, str], trainer: Trainer) ->
     own, saved = trainer.choice.precision, metadata.get("precision")
     if saved not in (None, own):
         raise CheckpointError(
-            f"{path}: the run began in {saved}, but here train.precision = {trainer.spec.precision} is {own}; resume it "
-            "on a device like the one it began on, or delete the file to restart the run"
+            f"{path}: the run began in {saved}, but here train.precision = {trainer.spec.precision} is {own}; resume "
+            "it on a device like the one it began on, or delete the file to restart the run"
         )
 
 
