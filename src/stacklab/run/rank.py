@@ -80,6 +80,9 @@ def follow(paths: RunPaths, world: World, *, threads: int, stop: Callable[[], bo
 LAST_SECONDS = 60.0
 """What a rank has for its step and its checkpoint once torchrun, which ends the ranks of a lost one, is gone."""
 
+PEER_SECONDS = 10.0
+"""How long a rank that lost another one waits to be ended."""
+
 
 def main() -> NoReturn:
     folder, threads, reports = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
@@ -90,7 +93,8 @@ def main() -> NoReturn:
         _take_part(folder, threads, leaving)
         code = 0
     except PeerLostError:
-        pass  # The other rank says why, or was killed.
+        # Another rank says why, or was killed: torchrun, which ends this one, should see that one first.
+        time.sleep(PEER_SECONDS)
     except BaseException as error:  # noqa: BLE001  the launcher raises it again
         _report(error, reports)
     finally:
