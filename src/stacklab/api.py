@@ -62,13 +62,19 @@ class Study:
         engine: str | None = None,
         workers: int | None = None,
         runs_per_gpu: int | None = None,
+        gpus_per_run: int | None = None,
         more_seeds: int | None = None,
     ) -> StudyResult:
         """Train the runs that are missing, with live progress; `result.table` is a data frame with a row per run.
 
-        engine, workers, runs_per_gpu: replace the request's.
+        engine, workers, runs_per_gpu, gpus_per_run: replace the request's.
         """
-        changes = {"engine": engine, "workers": workers, "runs_per_gpu": runs_per_gpu}
+        changes = {
+            "engine": engine,
+            "workers": workers,
+            "runs_per_gpu": runs_per_gpu,
+            "gpus_per_run": gpus_per_run,
+        }
         fields = self.request.model_dump() | {name: value for name, value in changes.items() if value is not None}
         study = Study(self.spec, make_request(fields))
         plan = study.plan(more=more_seeds)

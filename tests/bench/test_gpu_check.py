@@ -9,10 +9,9 @@ import torch
 
 from stacklab.base.errors import DataError, SpecError
 from stacklab.bench import gpu_check, gpu_check_items, gpu_check_run
-from stacklab.bench.gpu_check import Budget, main, run_part
+from stacklab.bench.gpu_check import Budget, environment, main, render, run_part
 from stacklab.bench.gpu_check_items import ROOT, Item, bench_items, study_items
 from stacklab.bench.gpu_check_items import test_items as items_of_tests
-from stacklab.bench.gpu_check_page import environment, render
 from stacklab.bench.gpu_check_run import read_junit, run_item
 
 SOON = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (print('saved'), sys.exit(130))); "

@@ -149,9 +149,13 @@ def test_what_is_too_large_for_the_memory_is_one_line(
             ["--runs-per-gpu", "2", "--engine", "inline"],
             "runs-per-gpu: the inline engine does not train 2 runs on a GPU; use processes",
         ),
+        (
+            ["--gpus-per-run", "2"],
+            "gpus-per-run: 2 GPUs for each run, but this machine has 0 (CUDA_VISIBLE_DEVICES=-1); use at most 1",
+        ),
     ],
 )
-def test_wrong_numbers_of_runs_per_gpu_are_refused_before_anything_is_made(
+def test_wrong_numbers_of_runs_and_gpus_are_refused_before_anything_is_made(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, command: str, options: list[str], message: str
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")

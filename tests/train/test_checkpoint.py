@@ -8,13 +8,17 @@ from tests.train.trainers import FROZEN, MODEL, PAIR, PLAIN, weights
 from stacklab.base.errors import CheckpointError
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
+from stacklab.train import checkpoint
 from stacklab.train.checkpoint import load_checkpoint, save_checkpoint
-from stacklab.train.spec import TrainSpec
+from stacklab.train.distributed import ALONE, World
+from stacklab.train.spec import Precision, TrainSpec
 from stacklab.train.step import Trainer
+from stacklab.train.tensor_file import save_tensors
 
 
-def trainer(**model: Any) -> Trainer:
-    return Trainer(build(ModelSpec(**MODEL | {"dropout": 0.1} | model), seed=0), TrainSpec(**PLAIN), seed=0)
+def trainer(precision: Precision = "auto", world: World = ALONE, **model: Any) -> Trainer:
+    spec = TrainSpec(**PLAIN | {"precision": precision})
+    return Trainer(build(ModelSpec(**MODEL | {"dropout": 0.1} | model), seed=0), spec, 0, world)
 
 
 @pytest.fixture
@@ -58,6 +62,23 @@ def test_a_truncated_file_is_refused(saved: Path) -> None:
 def test_a_checkpoint_of_another_run_is_refused(saved: Path) -> None:
     with pytest.raises(CheckpointError, match="belongs to run r, expected other"):
         load_checkpoint(saved, trainer(), run_id="other")
+
+
+def test_a_checkpoint_of_another_number_format_or_number_of_ranks_is_refused(saved: Path) -> None:
+    bf16 = trainer(precision="bf16")
+    before = weights(bf16)
+    with pytest.raises(CheckpointError, match=r"began in fp32, but here train\.precision = bf16 is bf16; resume"):
+        load_checkpoint(saved, bf16, run_id="r")
+    two = trainer(world=World(0, 2))
+    with pytest.raises(CheckpointError, match="began with --gpus-per-run 1, not 2; use 1 again, or delete the file"):
+        load_checkpoint(saved, two, run_id="r")
+    assert torch.equal(weights(bf16), before) and torch.equal(weights(two), before)
+
+
+def test_a_checkpoint_from_before_these_were_stated_is_read(saved: Path) -> None:
+    tensors, metadata = checkpoint._load(saved)
+    save_tensors(saved, tensors, {name: metadata[name] for name in ("run_id", "step")})
+    assert load_checkpoint(saved, trainer(precision="bf16", world=World(0, 2)), run_id="r") == 2
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ StacklabError                 exit 1   (base)
 │   ├── MissingExtraError              an optional package is not installed
 │   └── DiskError                      the disk is full or not writable; no half-written file is left
 ├── RunsFailedError           exit 3   some runs of a study failed; the others are kept
+├── RunLostError              exit 1   the processes of a run ended without a result; it can be resumed
 └── Interrupted               exit 130 stopped by the user; the same command resumes
 """
 
@@ -77,6 +78,10 @@ class RunsFailedError(StacklabError):
     """Some runs of a study failed; finished ones are kept."""
 
     exit_code = 3
+
+
+class RunLostError(StacklabError):
+    """The processes of a run ended without a result; it can be resumed."""
 
 
 class Interrupted(StacklabError):

@@ -12,8 +12,8 @@ import torch
 from stacklab.bench.replicas import run_spec
 from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution
-from stacklab.run.execute_replicas import GroupMember, ReplicaGroup
 from stacklab.run.paths import OutPaths
+from stacklab.run.replica_group import GroupMember, ReplicaGroup
 from stacklab.run.store import create_run
 from stacklab.run.timing.rounds import synchronise
 from stacklab.train.device import pick_device

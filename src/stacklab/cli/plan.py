@@ -90,10 +90,11 @@ def _time_line(chosen: "Plan", costs: dict[str, "RunCost"], workers: int) -> str
 def _sooner(chosen: "Plan") -> str:
     """What would shorten the projected time, which is that of whole runs in processes of their own."""
     from stacklab.run.stacking import why_alone
+    from stacklab.study.engines.machine import trains_on_card
 
     specs = [spec for _, _, spec in chosen.runs()]
     stops = " at most, since runs stop once solved" if any(spec.train.stop for spec in specs) else ""
-    together = sum(why_alone(spec) is None for spec in specs)
+    together = sum(why_alone(spec, on_card=trains_on_card(spec.train.device)) is None for spec in specs)
     shared = f"; {together} of {len(specs)} runs can be trained together (--engine replicas)" if together else ""
     return stops + shared
 

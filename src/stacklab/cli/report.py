@@ -17,7 +17,7 @@ AuditFiles = Annotated[
 ]
 
 
-@with_request(without=("looks", "engine", "workers", "runs_per_gpu"))
+@with_request(without=("looks", "engine", "workers", "runs_per_gpu", "gpus_per_run"))
 def report(study: str, request: "StudyRequest", audit: AuditFiles = None) -> None:
     """Write the report of a study again from its folders, finished or not, and print the verdicts.
 

@@ -115,6 +115,11 @@ OPTIONS = {
         ),
         1,
     ),
+    "gpus_per_run": Option(
+        int,
+        typer.Option("--gpus-per-run", help="The GPUs that train each run together, with equal shares of its batches."),
+        1,
+    ),
 }
 GRID = {"learning_rates": "learning_rates", "weight_decays": "weight_decays", "tuning_seeds": "seeds"}
 """Options of the grid of learning rates -> fields of TuningSpec."""

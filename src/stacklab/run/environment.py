@@ -34,8 +34,10 @@ def prepare_process(threads: int, train: TrainSpec | None = None) -> None:
 PACKAGES = ("torch", "numpy", "tokenizers", "safetensors")
 
 
-def provenance(*, data_manifest: dict[str, Any], choice: DeviceChoice, train: TrainSpec) -> dict[str, Any]:
-    """Facts about this process, its machine and the data, as plain values."""
+def provenance(
+    *, data_manifest: dict[str, Any], choice: DeviceChoice, train: TrainSpec, world_size: int, stacked: bool
+) -> dict[str, Any]:
+    """Facts about this process, its machine and the data, as plain values. stacked: whether dropout is a stack's."""
     return {
         "versions": versions(),
         "git": git_commit(),
@@ -50,8 +52,8 @@ def provenance(*, data_manifest: dict[str, Any], choice: DeviceChoice, train: Tr
         "tf32": train.tf32,
         "compile": "blocks" if choice.compiled else "off",
         "deterministic": train.deterministic,
-        "dropout_masks": masks_from(choice),
-        "world_size": 1,
+        "dropout_masks": masks_from(choice, stacked=stacked),
+        "world_size": world_size,
         "threads": torch.get_num_threads(),
         "flush_denormal": True,
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),

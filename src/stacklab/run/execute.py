@@ -1,6 +1,6 @@
 """Executes a run: the only place where data, model and training are wired together; and its final values."""
 
-import os
+import gc
 import resource
 import sys
 from collections.abc import Callable
@@ -18,23 +18,34 @@ from stacklab.run.environment import prepare_process, provenance
 from stacklab.run.feeds.feed import open_feed
 from stacklab.run.metrics import describe
 from stacklab.run.paths import RunPaths, out_of
+from stacklab.run.ranks import execute_on_ranks
 from stacklab.run.recorder import FolderRecorder
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import read_spec
 from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from stacklab.train.device import pick_device
+from stacklab.train.distributed import ALONE, World
 from stacklab.train.evaluate import perplexity
 from stacklab.train.loop import LoopCallbacks, Outcome, train
 from stacklab.train.step import Trainer
 from stacklab.train.stop import solved, solved_at
 
 
-def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: False) -> str:
+def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: False, ranks: int = 1) -> str:
     """Execute the run in `folder` to its end, from its last checkpoint if it has one. Does nothing when it is done.
 
-    Waits while another process executes it. Returns finished, diverged or stopped. Raises CheckpointError for a
-    checkpoint that is damaged or of another run, DiskError when the disk is full.
+    Waits while another process executes it. ranks: with more than one, processes that share the batches, each on a card
+    of its own; they share the threads. Returns finished, diverged or stopped. Raises CheckpointError for a checkpoint
+    that is damaged or of another run, DiskError when the disk is full, SpecError for a batch that the ranks cannot
+    share, RunLostError when a rank was killed.
     """
+    if ranks > 1:
+        return execute_on_ranks(folder, ranks=ranks, threads=threads, stop=stop)
+    return execute_first(folder, ALONE, threads=threads, stop=stop)
+
+
+def execute_first(folder: Path, world: World, *, threads: int, stop: Callable[[], bool]) -> str:
+    """`execute` in this process, the first rank of `world`; `follow` is what the others do."""
     paths = RunPaths(folder)
     try:
         with exclusive(folder, what=f"run {folder.name}", give_up=stop):
@@ -42,7 +53,7 @@ def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: Fa
                 return str(read_json(paths.result)["status"])
             spec = read_spec(paths)
             prepare_process(threads, spec.train)
-            outcome = Execution(spec, paths, stop).run()
+            outcome = Execution(spec, paths, stop, world).run()
             paths.error.unlink(missing_ok=True)
             return outcome.kind
     except BusyError:
@@ -51,18 +62,32 @@ def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: Fa
 
 
 class Execution:
-    """A run in memory: data, model, trainer and probes of a spec. The constructor writes nothing."""
+    """A run in memory: data, model, trainer and probes of a spec. The constructor writes nothing.
 
-    def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool]) -> None:
-        self.spec, self.paths, self.stop = spec, paths, stop
+    stacked: whether it is trained in a stack of runs, whose blocks are not compiled.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        paths: RunPaths,
+        stop: Callable[[], bool],
+        world: World = ALONE,
+        *,
+        stacked: bool = False,
+    ) -> None:
+        self.spec, self.paths, self.stop, self.world, self.stacked = spec, paths, stop, world, stacked
         self.feed = open_feed(spec, cache=out_of(paths).cache)
-        # Compiled blocks are kept with the prepared data, for the other runs of a study.
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(out_of(paths).cache.absolute() / "compiled"))
         self.model = build(spec.model, seed=spec.seed, device=str(pick_device(spec.train.device)))
-        self.trainer = Trainer(self.model, spec.train, spec.seed)
+        train = spec.train.model_copy(update={"compile": "off"}) if stacked else spec.train
+        self.trainer = Trainer(self.model, train, spec.seed, world)
 
     def run(self) -> Outcome:
         start, first_loss = self.begin()
+        if self.trainer.reads_late:
+            # A collection on the way would keep the device waiting; what exists now stays to the end.
+            gc.collect()
+            gc.freeze()
         outcome = train(
             self.trainer,
             self.loop_callbacks(),
@@ -85,7 +110,9 @@ class Execution:
         if start == 0:
             write_json(self.paths.samples, {"before": self.feed.samples(self.model)})
         rows = read_jsonl(self.paths.metrics)
-        return start, rows[0]["loss"] if rows else None
+        first_loss = rows[0]["loss"] if rows else None
+        self.world.share({"step": start, "first_loss": first_loss, "evals": self.recorder.evals})
+        return start, first_loss
 
     def end(self, outcome: Outcome) -> None:
         """Write the results of a run that has ended, unless it was only stopped."""
@@ -101,9 +128,9 @@ class Execution:
     def loop_callbacks(self) -> LoopCallbacks:
         return LoopCallbacks(
             get_batch=self.feed.batch,
-            evaluate=lambda: self.feed.measure(self.model),
+            evaluate=lambda: self.world.share(self.feed.measure(self.model)),
             save_checkpoint=self._save_checkpoint,
-            should_stop=self.stop,
+            should_stop=lambda: self.world.any(self.stop()),
             is_solved=lambda: solved(self.spec.train.stop, self.recorder.evals),
         )
 
@@ -136,7 +163,14 @@ class Execution:
         }
 
     def _write_provenance(self) -> None:
-        facts = provenance(data_manifest=self.feed.facts, choice=self.trainer.choice, train=self.spec.train)
+        drops = self.spec.model.dropout > 0.0 or self.spec.model.attention_dropout > 0.0
+        facts = provenance(
+            data_manifest=self.feed.facts,
+            choice=self.trainer.choice,
+            train=self.spec.train,
+            world_size=self.world.size,
+            stacked=self.stacked and drops,
+        )
         write_json(self.paths.provenance, facts)
 
 

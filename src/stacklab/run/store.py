@@ -9,6 +9,7 @@ from stacklab.base.files import is_file, read_json, write_json
 from stacklab.base.text import shown
 from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.spec import RunSpec
+from stacklab.train.checkpoint_metadata import check_world_size, read_metadata
 
 
 def create_run(spec: RunSpec, paths: RunPaths) -> None:
@@ -26,6 +27,12 @@ def read_spec(paths: RunPaths) -> RunSpec:
     if spec.run_id != paths.run_id:
         raise CheckpointError(f"{paths.spec}: is the spec of run {spec.run_id}, not of {paths.run_id}")
     return spec
+
+
+def check_resumable(paths: RunPaths, *, ranks: int) -> None:
+    """Raises CheckpointError for a run that began on another number of ranks."""
+    if paths.checkpoint.exists():
+        check_world_size(paths.checkpoint, read_metadata(paths.checkpoint), ranks)
 
 
 def find_run(name: str, out: Path) -> RunPaths:

@@ -6,9 +6,10 @@
 | `loop` | the training loop: `train`, and `training_loop` for callers that train several runs at once |
 | `step` | `Trainer`: a model with its optimiser, and one optimisation step |
 | `device`, `optimizer`, `schedule`, `stop` | parts of a step and of the loop |
-| `replicas` | the step of several runs over stacked parameters |
+| `distributed` | `World`: the processes that train one run on several cards |
+| `replicas`, `stacked_adamw` | the step of several runs over stacked parameters |
 | `evaluate` | losses and accuracies |
-| `checkpoint`, `tensor_file` | weights and optimiser state on disk, written atomically |
+| `checkpoint`, `checkpoint_metadata`, `tensor_file` | weights and optimiser state on disk, written atomically |
 
 Door: `loop.train`, `step.Trainer` and `spec.TrainSpec`. This floor imports `model`, `data.spec` and `base`;
 it does not depend on run folders or tasks.

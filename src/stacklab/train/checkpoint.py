@@ -7,6 +7,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from stacklab.base.errors import CheckpointError
+from stacklab.train.checkpoint_metadata import WORLD_SIZE, check_world_size
 from stacklab.train.optimizer import load_optimizer_tensors, optimizer_tensors
 from stacklab.train.step import Trainer
 from stacklab.train.tensor_file import save_tensors
@@ -21,19 +22,21 @@ def save_checkpoint(path: Path, trainer: Trainer, *, run_id: str, step: int) -> 
     tensors |= {STATE + name: value for name, value in state.items()}
     scale = trainer.scaler.state_dict()
     tensors |= {f"scaler/{name}": torch.tensor(scale[name]) for name in ("scale", "_growth_tracker") if name in scale}
-    _save(path, tensors, {"run_id": run_id, "step": str(step)})
+    _save(path, tensors, {"run_id": run_id, "step": str(step), **_conditions(trainer)})
 
 
 def load_checkpoint(path: Path, trainer: Trainer, *, run_id: str) -> int:
     """Load a checkpoint of the same run into the trainer; returns the number of steps done.
 
-    Raises CheckpointError when the file is damaged, of another run, or does not fit the model.
+    Raises CheckpointError when the file is damaged, of another run, of another number of ranks or number format, or
+    does not fit the model.
     """
     tensors, metadata = _load(path)
     if metadata.get("run_id") != run_id:
         raise CheckpointError(
             f"{path}: belongs to run {metadata.get('run_id')}, expected {run_id}; delete it to restart"
         )
+    _check_conditions(path, metadata, trainer)
     load_weights(trainer.model, _part(tensors, WEIGHTS), path)
     try:
         load_optimizer_tensors(trainer.model, trainer.optimizer, trainer.spec.optimizer, _part(tensors, STATE))
@@ -45,6 +48,22 @@ def load_checkpoint(path: Path, trainer: Trainer, *, run_id: str) -> int:
         current = trainer.scaler.state_dict()
         trainer.scaler.load_state_dict(current | {name: value.item() for name, value in scaler.items()})
     return step
+
+
+def _conditions(trainer: Trainer) -> dict[str, str]:
+    """On what the digits of a run depend besides its spec, and so must not change in the middle of it."""
+    return {WORLD_SIZE: str(trainer.world.size), "precision": trainer.choice.precision}
+
+
+def _check_conditions(path: Path, metadata: dict[str, str], trainer: Trainer) -> None:
+    """Older checkpoints do not state them."""
+    check_world_size(path, metadata, trainer.world.size)
+    own, saved = trainer.choice.precision, metadata.get("precision")
+    if saved not in (None, own):
+        raise CheckpointError(
+            f"{path}: the run began in {saved}, but here train.precision = {trainer.spec.precision} is {own}; resume "
+            "it on such a device as it began on, or delete the file to restart the run"
+        )
 
 
 def save_weights(path: Path, model: nn.Module, *, run_id: str) -> None:

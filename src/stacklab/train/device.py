@@ -80,9 +80,18 @@ def compiles(setting: Compile, device: torch.device) -> bool:
     return True
 
 
-Masks = Literal["seed", "generator"]
+Masks = Literal["seed", "generator", "generator of each run"]
 
 
-def masks_from(choice: DeviceChoice) -> Masks:
-    """Where dropout masks come from; see model/ops/dropout."""
+def masks_from(choice: DeviceChoice, *, stacked: bool = False) -> Masks:
+    """Where dropout masks come from; see model/ops/dropout, and model/stacked/dropout for a stack of runs."""
+    if stacked:
+        return "generator of each run"
     return "seed" if choice.device.type == "cpu" and not choice.compiled else "generator"
+
+
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on the device, without waiting for it."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

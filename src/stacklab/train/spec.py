@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from stacklab.base.errors import SpecError
 from stacklab.base.spec import Items, Spec, Text, added
 from stacklab.data.spec import HeldOut
 from stacklab.train.optimizer_spec import AdamWSpec, AnyOptimizer
@@ -34,6 +35,7 @@ class TrainSpec(Spec):
     """The settings of training.
 
     micro_batch_size: sequences per forward pass; gradients are accumulated up to batch_size. None: no accumulation.
+    On several GPUs each takes an equal share of the batch, in such micro-batches.
     device: auto is a GPU where there is one, else the CPU.
     precision: number format of products. auto is fp32 on CPU, bf16 on GPUs that have it, fp16 with loss scaling on
     others. Weights and their gradients are fp32, as are sums and the loss.
@@ -72,6 +74,22 @@ class TrainSpec(Spec):
     @property
     def micro_batch(self) -> int:
         return self.micro_batch_size or self.batch_size
+
+    def micro_batch_on(self, ranks: int) -> int:
+        """Sequences per forward pass where `ranks` processes share a batch: micro_batch, but at most a rank's rows.
+
+        Raises SpecError for a batch that they cannot share evenly.
+        """
+        rows, rest = divmod(self.batch_size, ranks)
+        if rest:
+            raise SpecError(f"gpus-per-run: {ranks} does not divide train.batch_size = {self.batch_size}")
+        micro_batch = min(self.micro_batch, rows)
+        if rows % micro_batch:
+            raise SpecError(
+                f"train.micro_batch_size = {micro_batch} does not divide {rows}, the share of each of {ranks} GPUs of "
+                f"train.batch_size = {self.batch_size}"
+            )
+        return micro_batch
 
 
 class EvaluateSpec(Spec):

@@ -6,9 +6,12 @@ import torch
 from torch import Tensor
 
 from stacklab.base.streams import stream_seed
+from stacklab.model.masks import Visibility
+from stacklab.model.ops import flex
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 from stacklab.model.transformer import Computation, Transformer
-from stacklab.train.device import choose, masks_from
+from stacklab.train.device import choose, masks_from, on_device
+from stacklab.train.distributed import ALONE, World
 from stacklab.train.optimizer import build_optimizer, clip_gradients, set_learning_rate
 from stacklab.train.schedule import learning_rate
 from stacklab.train.spec import TrainSpec
@@ -20,7 +23,7 @@ MOST_GRAPHS = 128
 
 @dataclass
 class Trainer:
-    """A model with its optimiser. `seed` is the root of the dropout stream.
+    """A model with its optimiser. `seed` is the root of the dropout stream. `world`: the processes that share a batch.
 
     reads_late: whether the loop reads the numbers of a step after it has launched the next one. last_read: when it last
     did, by time.perf_counter.
@@ -29,8 +32,10 @@ class Trainer:
     model: Transformer
     spec: TrainSpec
     seed: int
+    world: World = ALONE
 
     def __post_init__(self) -> None:
+        self.micro_batch = self.spec.micro_batch_on(self.world.size)
         self.device = self.model.token_embedding.weight.device
         self.choice = choose(self.spec, self.device)
         self.optimizer = build_optimizer(self.model, self.spec.optimizer)
@@ -49,7 +54,7 @@ class Trainer:
         self.last_read = 0.0
 
     def step(self, step: int, inputs_BT: Tensor, targets_BT: Tensor) -> tuple[float, float]:
-        """Train on one batch. Returns loss and gradient norm.
+        """Train on one batch, of which this rank takes its rows. Returns loss and gradient norm.
 
         The loss is the mean cross-entropy in nats over the targets that are not IGNORE_INDEX; the norm is taken before
         clipping.
@@ -61,14 +66,21 @@ class Trainer:
         """`step`, with both numbers on the device: reading them waits for it."""
         set_learning_rate(self.optimizer, learning_rate(self.spec, step))
         count = count_targets(targets_BT)
-        parts = zip(*(torch.split(ids_BT, self.spec.micro_batch) for ids_BT in (inputs_BT, targets_BT)), strict=True)
+        own = (self.world.rows(ids_BT) for ids_BT in (inputs_BT, targets_BT))
+        inputs, targets = (torch.split(ids_BT, self.micro_batch) for ids_BT in own)
         total = torch.zeros((), device=self.device)
-        for index, (part_inputs_BT, part_targets_BT) in enumerate(parts):
+        # Micro-batches are numbered in the whole batch, so that each has its own dropout, whichever rank it falls to.
+        first = self.world.rank * len(inputs)
+        for index, (part_inputs_BT, part_targets_BT) in enumerate(zip(inputs, targets, strict=True), first):
+            if not (targets_here := count_targets(part_targets_BT)):
+                continue
             seed = stream_seed(self.seed, "dropout", step, index)
-            share = count_targets(part_targets_BT) / count
+            share = targets_here / count
             loss = self.loss(self._there(part_inputs_BT), self._there(part_targets_BT), seed) * share
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
+        self.world.sum_gradients(self.model.parameters())
+        total = self.world.sum(total)
         self.scaler.unscale_(self.optimizer)
         norm = clip_gradients(self.model, self.spec.optimizer.clip_norm)
         self.scaler.step(self.optimizer)
@@ -89,16 +101,18 @@ class Trainer:
 
     def _there(self, ids_BT: Tensor) -> Tensor:
         """The ids on the device, without waiting for it."""
-        if self.device.type != "cuda":
-            return ids_BT.to(self.device)
-        return ids_BT.pin_memory().to(self.device, non_blocking=True)
+        return on_device(ids_BT, self.device)
 
 
 def compile_blocks(model: Transformer) -> None:
     """Compile every block, once per shape: a graph without breaks, which blocks of equal shape share."""
     # Training, evaluation and their last, smaller batches, for every kind of block of a stack.
     torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, MOST_GRAPHS)
-    for block in model.blocks:
+    spec = model.spec
+    for block, layer in zip(model.blocks, spec.layers, strict=True):
+        if Visibility(spec.mask, layer.window).needs_matrix and spec.context_length >= flex.SHORTEST:
+            # FlexAttention is compiled by itself, and its masks are made outside of graphs.
+            continue
         block.compile(dynamic=False, fullgraph=True, backend=BACKEND)
 
 

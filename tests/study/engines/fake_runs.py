@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from stacklab.base.errors import DataError
+from stacklab.base.errors import DataError, RunLostError
 
 SEEN = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "MALLOC_MMAP_MAX_")
 
@@ -25,12 +25,11 @@ def make_run(folder: Path, *, steps: int = 3, **plan: object) -> Path:
     return folder
 
 
-def execute(folder: Path, *, threads: int, stop: Callable[[], bool]) -> str:
+def execute(folder: Path, *, threads: int, stop: Callable[[], bool], ranks: int = 1) -> str:
     plan = json.loads((folder / "plan.json").read_text())
     began = time.monotonic()
-    _append(
-        folder, "seen.jsonl", {"threads": threads, "pid": os.getpid(), **{name: os.environ.get(name) for name in SEEN}}
-    )
+    environment = {name: os.environ.get(name) for name in SEEN}
+    _append(folder, "seen.jsonl", {"threads": threads, "ranks": ranks, "pid": os.getpid(), **environment})
     try:
         return _execute(folder, plan, stop)
     finally:
@@ -47,6 +46,8 @@ def _execute(folder: Path, plan: dict[str, Any], stop: Callable[[], bool]) -> st
     if len(seen(folder)) <= plan.get("out_of_memory", 0):
         time.sleep(plan.get("seconds", 0))
         raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    if len(seen(folder)) <= plan.get("loses_rank", 0):
+        raise RunLostError("rank 1 was killed by signal 9")
     match plan.get("error"):
         case "user":
             raise DataError("corpus.txt:3: is empty")

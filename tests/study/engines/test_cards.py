@@ -4,10 +4,10 @@ from stacklab.study.engines.cards import Card, Cards
 
 
 def started(cards: Cards, job: int, *, on_card: bool = True, alone: bool = False) -> Card | None:
-    card = cards.free(on_card=on_card, alone=alone)
-    if card is not None:
+    for card in cards.free(on_card=on_card, alone=alone):
         card.start(job, alone=alone)
-    return card
+        return card
+    return None
 
 
 def names(*cards: Card | None) -> list[str | None]:
@@ -27,11 +27,11 @@ def test_a_job_goes_to_the_card_with_the_fewest() -> None:
 def test_a_job_that_must_be_alone_waits_for_an_empty_card_and_keeps_it() -> None:
     cards = Cards(["0"], runs_per_gpu=2, workers=2)
     card = started(cards, 0)
-    assert card is not None and cards.free(on_card=True, alone=True) is None
+    assert card is not None and not cards.free(on_card=True, alone=True)
     card.end(0)
-    assert started(cards, 1, alone=True) is card and cards.free(on_card=True, alone=False) is None
+    assert started(cards, 1, alone=True) is card and not cards.free(on_card=True, alone=False)
     card.end(1)
-    assert cards.free(on_card=True, alone=False) is card
+    assert cards.free(on_card=True, alone=False) == [card]
 
 
 def test_jobs_on_the_cpu_occupy_no_card_and_see_none() -> None:
@@ -42,3 +42,12 @@ def test_jobs_on_the_cpu_occupy_no_card_and_see_none() -> None:
 def test_without_cards_all_workers_share_one_place() -> None:
     cards = Cards([], runs_per_gpu=1, workers=2)
     assert names(started(cards, 0), started(cards, 1, on_card=False), started(cards, 2)) == [None, None, "none"]
+
+
+def test_a_run_on_several_cards_takes_empty_ones_or_none() -> None:
+    cards = Cards(["0", "1", "2"], runs_per_gpu=1, workers=3)
+    assert names(*cards.free(2, on_card=True, alone=True)) == ["0", "1"]
+    started(cards, 0)
+    assert names(*cards.free(2, on_card=True, alone=True)) == ["1", "2"]
+    started(cards, 1)
+    assert cards.free(2, on_card=True, alone=True) == []

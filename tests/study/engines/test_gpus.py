@@ -9,10 +9,11 @@ from tests.run.tasks import make_runs, task_spec
 from tests.study.engines.fake_runs import make_run, seen, spans
 from tests.study.engines.helpers import TARGET, Notes
 
-from stacklab.base.errors import SpecError
+from stacklab.base.errors import CheckpointError, SpecError
 from stacklab.run.paths import RunPaths
 from stacklab.study.engines import machine, processes
 from stacklab.study.engines.cards import Cards
+from stacklab.study.engines.inline import InlineEngine
 from stacklab.study.engines.processes import ProcessesEngine, ReplicasEngine
 from stacklab.study.engines.protocol import RunEnd
 from stacklab.study.engines.registry import make_engine
@@ -37,8 +38,9 @@ def with_cards(devices: Path, count: int) -> None:
         (devices / f"nvidia{number}").touch()
 
 
-def on_gpus(workers: int | None = None, *, runs_per_gpu: int = 1, on_cards: bool = True) -> ProcessesEngine:
-    return ProcessesEngine(workers=workers, runs_per_gpu=runs_per_gpu, on_cards=on_cards, target=TARGET, preload=())
+def on_gpus(workers: int | None = None, *, on_cards: bool = True, **numbers: int) -> ProcessesEngine:
+    """numbers: runs_per_gpu or gpus_per_run."""
+    return ProcessesEngine(workers=workers, on_cards=on_cards, target=TARGET, preload=(), **numbers)
 
 
 def cards_of(folders: Sequence[Path]) -> list[str | None]:
@@ -144,7 +146,7 @@ def test_a_run_out_of_memory_is_retried_last_and_alone(tmp_path: Path, pretend: 
 def test_a_card_that_was_out_of_memory_takes_fewer_runs(tmp_path: Path, pretend: Path, watch: Notes) -> None:
     with_cards(pretend, 1)
     lost = make_run(tmp_path / "large", out_of_memory=1)
-    others = [make_run(tmp_path / f"{number}", seconds=0.1) for number in range(7)]
+    others = [make_run(tmp_path / f"{number}", seconds=0.2) for number in range(7)]
     on_gpus(runs_per_gpu=3).run([lost, *others], watch=watch)
     assert watch.notes == ["GPU 0 is too small for 3 runs at once; from now on at most 2"]
     assert most_at_once(others[2:], "0") == 2
@@ -157,7 +159,7 @@ def test_nothing_starts_on_the_card_of_a_run_that_is_alone(tmp_path: Path, prete
     long = make_run(tmp_path / "long", steps=30, seconds=0.1)
     on_gpus(runs_per_gpu=2).run([long, *lost], watch=watch)
     assert [seen(folder)[1]["CUDA_VISIBLE_DEVICES"] for folder in lost] == ["1", "1"]
-    (_, first), (_, second) = (spans(folder) for folder in lost)
+    first, second = sorted(spans(folder)[1] for folder in lost)
     assert first[1] <= second[0]
     assert spans(long)[0][1] > first[1], "the other card did not wait"
 
@@ -201,3 +203,90 @@ def test_several_runs_on_a_card_need_one(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     with pytest.raises(SpecError, match=r"no GPU on this machine \(CUDA_VISIBLE_DEVICES=-1\)"):
         engine(runs_per_gpu=4)
+
+
+def test_a_run_on_several_cards_has_them_to_itself(tmp_path: Path, pretend: Path, watch: Notes) -> None:
+    """Five cards have room for two runs on two each."""
+    with_cards(pretend, 5)
+    folders = [make_run(tmp_path / f"{number}", seconds=0.1) for number in range(4)]
+    engine = on_gpus(gpus_per_run=2)
+    assert (engine.slots(9), on_gpus(1, gpus_per_run=2).slots(9)) == (2, 1)
+    assert engine.run(folders, watch=watch) == [RunEnd(folder, "finished") for folder in folders]
+    assert [row["ranks"] for folder in folders for row in seen(folder)] == [2] * 4
+    assert cards_of(folders[:2]) == ["0,1", "2,3"]
+    for card in set(cards_of(folders)):
+        assert card is not None and most_at_once(folders, card) == 1
+
+
+def test_a_run_on_one_card_is_one_process(tmp_path: Path, pretend: Path, watch: Notes) -> None:
+    with_cards(pretend, 2)
+    folder = make_run(tmp_path / "a")
+    on_gpus().run([folder], watch=watch)
+    assert seen(folder)[0]["ranks"] == 1
+
+
+def test_a_run_that_lost_a_rank_is_retried(tmp_path: Path, pretend: Path, watch: Notes) -> None:
+    with_cards(pretend, 2)
+    once, always = make_run(tmp_path / "once", loses_rank=1), make_run(tmp_path / "always", loses_rank=9)
+    reason = "rank 1 was killed by signal 9"
+    assert on_gpus(gpus_per_run=2).run([once, always], watch=watch) == [
+        RunEnd(once, "finished", attempts=2),
+        RunEnd(always, "failed", f"{reason}, 3 attempts", attempts=3),
+    ]
+    assert watch.gone[0] == f"once: {reason}; attempt 1 of 3"
+
+
+def test_a_run_on_several_cards_out_of_memory_fails_at_once(tmp_path: Path, pretend: Path, watch: Notes) -> None:
+    with_cards(pretend, 2)
+    large = make_run(tmp_path / "large", out_of_memory=9)
+    assert on_gpus(gpus_per_run=2).run([large], watch=watch) == [RunEnd(large, "failed", REASON)]
+
+
+def test_a_run_on_the_cpu_is_not_spread(
+    tmp_path: Path, pretend: Path, watch: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_cards(pretend, 2)
+    monkeypatch.setattr(processes, "_needs_card", lambda folder: folder.name == "card")
+    folders = [make_run(tmp_path / name) for name in ("card", "cpu")]
+    on_gpus(gpus_per_run=2).run(folders, watch=watch)
+    assert [(card, seen(folder)[0]["ranks"]) for card, folder in zip(cards_of(folders), folders, strict=True)] == [
+        ("0,1", 2),
+        ("", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cards", "chosen", "on_cards", "message"),
+    [
+        (0, None, True, "3 GPUs for each run, but this machine has 0; use at most 1"),
+        (2, None, True, "3 GPUs for each run, but this machine has 2; use at most 2"),
+        (4, "0,1", True, "3 GPUs for each run, but this machine has 2 (CUDA_VISIBLE_DEVICES=0,1); use at most 2"),
+        (4, None, False, "3 GPUs for each run, but the runs train on the CPU (train.device); use at most 1"),
+    ],
+)
+def test_more_cards_than_there_are_are_refused(
+    pretend: Path, monkeypatch: pytest.MonkeyPatch, cards: int, chosen: str | None, on_cards: bool, message: str
+) -> None:
+    with_cards(pretend, cards)
+    if chosen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    with pytest.raises(SpecError) as caught:
+        on_gpus(gpus_per_run=3, on_cards=on_cards)
+    assert str(caught.value) == f"gpus-per-run: {message}"
+    assert on_gpus(gpus_per_run=1, on_cards=on_cards).slots(1) == 1
+
+
+def test_a_run_that_began_on_other_ranks_stops_the_command_before_any_starts(
+    tmp_path: Path, pretend: Path, watch: Notes
+) -> None:
+    with_cards(pretend, 2)
+    new, begun = make_run(tmp_path / "new"), make_run(tmp_path / "begun")
+    header = json.dumps({"__metadata__": {"world_size": "2"}}).encode()
+    RunPaths(begun).checkpoint.write_bytes(len(header).to_bytes(8, "little") + header)
+    for engine in (on_gpus(), InlineEngine(target=TARGET)):
+        with pytest.raises(
+            CheckpointError, match="began with --gpus-per-run 2, not 1; use 2 again, or delete the file"
+        ):
+            engine.run([new, begun], watch=watch)
+    assert not watch.begun
+    assert on_gpus(gpus_per_run=2).run([begun], watch=watch) == [RunEnd(begun, "finished")]

@@ -25,6 +25,20 @@ def test_engines_have_the_name_they_are_chosen_by(name: str) -> None:
             {"runs_per_gpu": 2},
             "runs-per-gpu: the inline engine does not train 2 runs on a GPU; use processes",
         ),
+        ("processes", {"gpus_per_run": 0}, "gpus-per-run: 0 is too few; at least 1 is needed"),
+        *(
+            (
+                name,
+                {"gpus_per_run": 2},
+                f"gpus-per-run: the {name} engine does not train a run on 2 GPUs; use processes",
+            )
+            for name in ("inline", "replicas")
+        ),
+        (
+            "processes",
+            {"gpus_per_run": 2, "runs_per_gpu": 3},
+            "gpus-per-run: 2 GPUs for each run leave no GPU for 3 runs (--runs-per-gpu); choose one of them",
+        ),
     ],
 )
 def test_invalid_engines_and_numbers_are_refused(name: str, numbers: dict[str, int], message: str) -> None:

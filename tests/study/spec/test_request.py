@@ -40,3 +40,11 @@ def test_python_callers_name_the_runs_per_gpu(monkeypatch: pytest.MonkeyPatch) -
     assert [request.runs_per_gpu for request in seen] == [2, 4]
     with pytest.raises(SpecError, match="--runs-per-gpu: Input should be greater than 0"):
         load_study("depth", runs_per_gpu=0)
+    study.run(gpus_per_run=2)
+    assert [request.gpus_per_run for request in seen] == [1, 1, 2]
+
+
+def test_a_run_on_several_gpus_shares_their_slots() -> None:
+    assert requested_engine(StudyRequest(gpus_per_run=2), TrainSpec()).slots(100) == 1
+    with pytest.raises(SpecError, match="3 GPUs for each run, but this machine has 2; use at most 2"):
+        requested_engine(StudyRequest(gpus_per_run=3), TrainSpec())

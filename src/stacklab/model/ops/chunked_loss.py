@@ -140,7 +140,7 @@ class _Sums:
         self.formats = (x_ND.dtype, weight_VD.dtype)
         self.x_ND = self.scaled_x_ND = x_ND.to(dtype)
         self.scale, self.x_scale = 1.0, x_ND.new_ones((), dtype=self.head.wide)
-        if dtype == torch.float16:
+        if dtype == torch.float16 and x_ND.numel():
             self.scale = _FP16_SCALE
             largest = x_ND.abs().amax().to(self.head.wide).clamp(min=1e-20)
             self.x_scale = _FP16_LARGEST / (min(rows, x_ND.shape[0]) * self.scale * largest)

@@ -14,7 +14,7 @@ from stacklab.study.planning.plan import Plan
 from stacklab.study.results.tuning import ArmTuning, at_edge
 
 FEW_PAIRS = 5
-SAME_FOR_ALL = ("git", "processor", "gpu", "device", "precision", "threads")
+SAME_FOR_ALL = ("git", "processor", "gpu", "device", "precision", "compile", "dropout_masks", "world_size", "threads")
 
 
 def limits(

@@ -5,20 +5,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from stacklab.base.errors import DataError, DiskError, StacklabError
+from stacklab.base.errors import DataError, DiskError, RunLostError, StacklabError
 from stacklab.base.files import read_json, write_json
 from stacklab.run.paths import RunPaths
 from stacklab.study.engines.memory import is_out_of_memory, out_of_memory, smaller
-from stacklab.study.engines.protocol import OUT_OF_MEMORY, Execute, ExecuteTogether, OutOfMemory, RunEnd, Status
+from stacklab.study.engines.protocol import LOST, OUT_OF_MEMORY, Execute, ExecuteTogether, RunEnd, Status, Unfinished
 
 
 def attempt(
-    execute: Execute, folder: Path, *, threads: int, stop: Callable[[], bool]
-) -> tuple[Status | OutOfMemory, str]:
-    """Call `execute` and return (status, reason). A failure is also written to the run's error.json; that a card is out
-    of memory is left to the engine, which may try the run again."""
+    execute: Execute, folder: Path, *, threads: int, stop: Callable[[], bool], ranks: int = 1
+) -> tuple[Status | Unfinished, str]:
+    """Call `execute` and return (status, reason). A failure is also written to the run's error.json; a card out of
+    memory and a lost process are left to the engine, which may try the run again."""
+    on_ranks = {"ranks": ranks} if ranks > 1 else {}
     try:
-        status = cast(Status, execute(folder, threads=threads, stop=stop))
+        status = cast(Status, execute(folder, threads=threads, stop=stop, **on_ranks))
     except (Exception, SystemExit) as error:  # noqa: BLE001  the other runs must go on, and the traceback is kept
         return _failed(folder, error)
     return status, recorded_reason(folder)
@@ -29,7 +30,7 @@ def attempt_together(
     folders: Sequence[Path],
     *,
     stop: Callable[[], bool],
-    tell: Callable[[Path, Status | OutOfMemory, str], None],
+    tell: Callable[[Path, Status | Unfinished, str], None],
 ) -> None:
     """Call `execute`; `tell` is called once per folder with its end. An error is that of all runs that have not
     ended."""
@@ -48,10 +49,12 @@ def attempt_together(
             tell(folder, *_failed(folder, error))
 
 
-def _failed(folder: Path, error: BaseException) -> tuple[Status | OutOfMemory, str]:
+def _failed(folder: Path, error: BaseException) -> tuple[Status | Unfinished, str]:
     """The status, and the reason in one line. A failure is recorded; the traceback of a bug goes to error.json."""
     if is_out_of_memory(error):
         return OUT_OF_MEMORY, out_of_memory()
+    if isinstance(error, RunLostError):
+        return LOST, str(error)
     return "failed", _recorded(folder, error)
 
 

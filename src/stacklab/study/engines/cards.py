@@ -37,7 +37,8 @@ class Cards:
         self._cards = [Card(name, runs_per_gpu) for name in names] or [Card(None, workers)]
         self._cpu = Card("", workers) if names else self._cards[0]
 
-    def free(self, *, on_card: bool, alone: bool) -> Card | None:
-        """The card with the fewest jobs that takes another one, the first of equals; None when none does."""
+    def free(self, count: int = 1, *, on_card: bool, alone: bool) -> list[Card]:
+        """The `count` cards with the fewest jobs that take another one, the first of equals; none if fewer do."""
         places = self._cards if on_card else [self._cpu]
-        return min((card for card in places if card.takes(alone=alone)), key=lambda card: len(card.jobs), default=None)
+        ready = sorted((card for card in places if card.takes(alone=alone)), key=lambda card: len(card.jobs))
+        return ready[:count] if len(ready) >= count else []

@@ -45,9 +45,11 @@ class Connection:
             },
         )
 
-    def start(self, job: int, folders: Sequence[str], *, together: str | None, device: str | None) -> None:
-        """together: dotted path of the function that trains several runs in one process; None for a single run."""
-        send(self._commands, {"job": job, "folders": list(folders), "together": together, "device": device})
+    def start(self, job: int, folders: Sequence[str], *, together: str | None, device: str | None, ranks: int) -> None:
+        """together: dotted path of the function that trains several runs in one process; None for a single run. ranks:
+        the number of processes that train a single run."""
+        command = {"job": job, "folders": list(folders), "together": together, "device": device, "ranks": ranks}
+        send(self._commands, command)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to every worker."""

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import Interrupted, SpecError
+from stacklab.run.paths import RunPaths
+from stacklab.run.store import check_resumable
 from stacklab.study.engines.attempt import already_done, attempt, fail_for_memory
 from stacklab.study.engines.machine import cores
-from stacklab.study.engines.protocol import EXECUTE, OUT_OF_MEMORY, STOPPED, Execute, RunEnd, Watch
+from stacklab.study.engines.protocol import EXECUTE, LOST, OUT_OF_MEMORY, STOPPED, Execute, RunEnd, Watch
 from stacklab.study.engines.signals import Interruption
 
 
@@ -30,6 +32,8 @@ class InlineEngine:
     def run(self, folders: Sequence[Path], *, watch: Watch, runs: int | None = None) -> list[RunEnd]:
         """As in Engine.run. The first Ctrl-C stops at the next step boundary, a second one at once."""
         apply_defaults()
+        for folder in folders:
+            check_resumable(RunPaths(folder), ranks=1)
         ends = []
         try:
             with Interruption(patience=1) as interruption:
@@ -53,4 +57,5 @@ class InlineEngine:
         status, reason = attempt(execute, folder, threads=cores(), stop=stop)
         if status == OUT_OF_MEMORY:
             return RunEnd(folder, "failed", fail_for_memory(folder, reason))
+        assert status != LOST, "a run has no process of its own here"
         return RunEnd(folder, status, reason)

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 Status = Literal["finished", "diverged", "stopped", "failed"]
-OutOfMemory = Literal["out of memory"]
-OUT_OF_MEMORY: OutOfMemory = "out of memory"
-"""How an attempt ends whose card has no memory left. It is no end of the run, which may succeed alone on the card."""
+Unfinished = Literal["out of memory", "lost"]
+"""How an attempt ends that is no end of the run."""
+OUT_OF_MEMORY: Literal["out of memory"] = "out of memory"
+"""The card has no memory left; the run may succeed alone on a card."""
+LOST: Literal["lost"] = "lost"
+"""A process of the run was killed."""
 
 EXECUTE = "stacklab.run.execute:execute"
 """The function that trains a run: a dotted path, so that workers import it and the parent need not."""
@@ -20,9 +23,12 @@ STOPPED = "stopped; finished runs are kept and the same command resumes"
 
 
 class Execute(Protocol):
-    """Trains one run to its end. Idempotent; resumes from the run's checkpoint; returns how the run ended."""
+    """Trains one run to its end. Idempotent; resumes from the run's checkpoint; returns how the run ended.
 
-    def __call__(self, folder: Path, *, threads: int, stop: Callable[[], bool]) -> str: ...
+    ranks: with more than one, that many processes train the run, each on one of the cards that this process may use.
+    """
+
+    def __call__(self, folder: Path, *, threads: int, stop: Callable[[], bool], ranks: int = 1) -> str: ...
 
 
 class ExecuteTogether(Protocol):

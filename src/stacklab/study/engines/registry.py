@@ -13,12 +13,14 @@ from stacklab.study.engines.protocol import Engine
 
 class EngineEntry(NamedTuple):
     """path: dotted path of the class, which is called with `workers`; one that deals runs to cards also with
-    `runs_per_gpu` and `on_cards`. summary: for the help text."""
+    `runs_per_gpu`, `gpus_per_run` and `on_cards`. spreads_runs: trains one run on several cards. summary: for the help
+    text."""
 
     path: str
     summary: str
     needs_fork: bool = True
     deals_cards: bool = False
+    spreads_runs: bool = False
 
 
 ENGINES = {
@@ -26,10 +28,11 @@ ENGINES = {
         "stacklab.study.engines.processes:ProcessesEngine",
         "one process per run, several runs at the same time",
         deals_cards=True,
+        spreads_runs=True,
     ),
     "replicas": EngineEntry(
         "stacklab.study.engines.processes:ReplicasEngine",
-        "the same, but small runs of equal shape over tasks share a process",
+        "the same, but runs of equal shape share a process: on a CPU small ones over tasks, on a GPU any",
         deals_cards=True,
     ),
     "inline": EngineEntry(
@@ -46,9 +49,17 @@ def check_engine(name: str) -> str:
     return name
 
 
-def make_engine(name: str, *, workers: int | None = None, runs_per_gpu: int = 1, on_cards: bool = True) -> Engine:
+def make_engine(
+    name: str,
+    *,
+    workers: int | None = None,
+    runs_per_gpu: int = 1,
+    gpus_per_run: int = 1,
+    on_cards: bool = True,
+) -> Engine:
     """The engine called `name`. workers: the most runs that train at once; None lets the engine choose. runs_per_gpu:
-    the most on each card. on_cards: whether the runs train on cards, where there are any.
+    the most on each card. gpus_per_run: the cards of each run. on_cards: whether the runs train on cards, where there
+    are any.
 
     Raises SpecError for an unknown name and for numbers that the engine or the machine does not support.
     """
@@ -60,10 +71,20 @@ def make_engine(name: str, *, workers: int | None = None, runs_per_gpu: int = 1,
         raise SpecError(f"workers: {workers} is too few; at least 1 is needed")
     if runs_per_gpu < 1:
         raise SpecError(f"runs-per-gpu: {runs_per_gpu} is too few; at least 1 is needed")
+    if gpus_per_run < 1:
+        raise SpecError(f"gpus-per-run: {gpus_per_run} is too few; at least 1 is needed")
     if runs_per_gpu > 1 and not entry.deals_cards:
         raise SpecError(f"runs-per-gpu: the {name} engine does not train {runs_per_gpu} runs on a GPU; use processes")
+    if gpus_per_run > 1 and not entry.spreads_runs:
+        raise SpecError(f"gpus-per-run: the {name} engine does not train a run on {gpus_per_run} GPUs; use processes")
+    if gpus_per_run > 1 and runs_per_gpu > 1:
+        raise SpecError(
+            f"gpus-per-run: {gpus_per_run} GPUs for each run leave no GPU for {runs_per_gpu} runs (--runs-per-gpu); "
+            "choose one of them"
+        )
     if entry.needs_fork and not hasattr(os, "fork"):
         raise SpecError(f"engine: {name} needs a system that can fork; use inline")
-    of_cards = {"runs_per_gpu": runs_per_gpu, "on_cards": on_cards} if entry.deals_cards else {}
+    dealt = {"runs_per_gpu": runs_per_gpu, "gpus_per_run": gpus_per_run, "on_cards": on_cards}
+    of_cards = dealt if entry.deals_cards else {}
     engine: Engine = pkgutil.resolve_name(entry.path)(workers=workers, **of_cards)
     return engine

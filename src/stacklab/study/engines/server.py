@@ -2,7 +2,7 @@
 
 Commands on its standard input, one JSON line each:
     {"parent", "path", "preload", "target", "threads"}    first, once
-    {"job", "folders", "together", "device"}              start a job: one run, or several for `together`
+    {"job", "folders", "together", "device", "ranks"}     start a job: one run, or several for `together`
     {"signal"}                                            send it to every worker
 "device" is the CUDA_VISIBLE_DEVICES of the job; null leaves the variable as it is.
 Replies on the pipe named by its argument: {"ready"} or {"error"} once, then per run {"job", "place", "status",
@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 
 from stacklab.study.engines.attempt import attempt, attempt_together, one_line
 from stacklab.study.engines.machine import VISIBLE
-from stacklab.study.engines.protocol import Execute, OutOfMemory, Status
+from stacklab.study.engines.protocol import Execute, Status, Unfinished
 from stacklab.study.engines.signals import STOP_SIGNALS
 from stacklab.study.engines.wire import REASON_CHARACTERS, LineReader, send
 
@@ -121,7 +121,7 @@ def work(execute: Execute, command: dict[str, Any], *, threads: int, reply: int,
     code = 1
     folders = [Path(folder) for folder in command["folders"]]
 
-    def report(folder: Path, status: Status | OutOfMemory, reason: str) -> None:
+    def report(folder: Path, status: Status | Unfinished, reason: str) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         place = folders.index(folder)
@@ -137,7 +137,7 @@ def work(execute: Execute, command: dict[str, Any], *, threads: int, reply: int,
 
         if command["together"] is None:
             (folder,) = folders
-            report(folder, *attempt(execute, folder, threads=threads, stop=stop))
+            report(folder, *attempt(execute, folder, threads=threads, stop=stop, ranks=command["ranks"]))
         else:
             attempt_together(pkgutil.resolve_name(command["together"]), folders, stop=stop, tell=report)
         code = 0

@@ -11,7 +11,7 @@ from stacklab.study.engines.attempt import already_done, fail_for_memory, record
 from stacklab.study.engines.cards import Card, Cards
 from stacklab.study.engines.connection import Connection
 from stacklab.study.engines.machine import threads_each
-from stacklab.study.engines.protocol import OUT_OF_MEMORY, STOPPED, OutOfMemory, RunEnd, Status, Watch
+from stacklab.study.engines.protocol import LOST, OUT_OF_MEMORY, STOPPED, RunEnd, Status, Unfinished, Watch
 from stacklab.study.engines.signals import Interruption
 
 ATTEMPTS = 3
@@ -23,12 +23,14 @@ PRELOAD = ("torch", "torch._dynamo")
 class Job(NamedTuple):
     """The work of one worker process: one run, or several by the function that `together` names.
 
-    on_card: whether it occupies a card, where there is one. alone: it has the card to itself.
+    on_card: whether it occupies cards, where there are any. cards: how many, each for one of its ranks. alone: it has
+    them to itself.
     """
 
     folders: tuple[Path, ...]
     together: str | None = None
     on_card: bool = True
+    cards: int = 1
     alone: bool = False
 
 
@@ -63,9 +65,9 @@ class _Session:
         self.workers, self.threads, self.cards = workers, threads_each(workers), cards
         self.jobs: list[Job] = []
         self.waiting: deque[int] = deque()
-        self.running: dict[int, Card] = {}
+        self.running: dict[int, list[Card]] = {}
         self.attempts: Counter[Path] = Counter()
-        self.reported: dict[Path, tuple[Status | OutOfMemory, str]] = {}
+        self.reported: dict[Path, tuple[Status | Unfinished, str]] = {}
         self.ends: dict[Path, RunEnd] = {}
         self.forwarded = 0
         self.server: Connection | None = None
@@ -113,23 +115,31 @@ class _Session:
     def _start_jobs(self) -> None:
         if self.server is None or not self.server.ready:
             return
-        while len(self.running) < self.workers and (found := self._startable()):
-            number, card = found
+        while len(self.running) < self.workers and (next_one := self._startable()):
+            number, cards = next_one
             self.waiting.remove(number)
             job = self.jobs[number]
-            card.start(number, alone=job.alone)
-            self.running[number] = card
+            for card in cards:
+                card.start(number, alone=job.alone)
+            self.running[number] = cards
             for folder in job.folders:
                 self.attempts[folder] += 1
                 self.watch.started(folder, attempt=self.attempts[folder])
-            self.server.start(number, [str(one) for one in job.folders], together=job.together, device=card.name)
+            names = [card.name for card in cards if card.name is not None]
+            self.server.start(
+                number,
+                [str(one) for one in job.folders],
+                together=job.together,
+                device=",".join(names) if names else None,
+                ranks=job.cards,
+            )
 
-    def _startable(self) -> tuple[int, Card] | None:
-        """The first waiting job for which there is a card, and the card."""
+    def _startable(self) -> tuple[int, list[Card]] | None:
+        """The first waiting job for which there are cards, and the cards."""
         for number in self.waiting:
             job = self.jobs[number]
-            if card := self.cards.free(on_card=job.on_card, alone=job.alone):
-                return number, card
+            if cards := self.cards.free(job.cards, on_card=job.on_card, alone=job.alone):
+                return number, cards
         return None
 
     def _listen(self) -> None:
@@ -149,31 +159,36 @@ class _Session:
         number = message["job"]
         if "status" in message:
             folder = self.jobs[number].folders[message["place"]]
-            self.reported[folder] = (cast(Status | OutOfMemory, message["status"]), message["reason"])
+            self.reported[folder] = (cast(Status | Unfinished, message["status"]), message["reason"])
         else:
             self._worker_ended(number, _cause(message["code"]))
 
     def _worker_ended(self, number: int, cause: str) -> None:
         """The worker of a job ended: it has reported how its runs ended, or they were lost."""
-        job, card = self.jobs[number], self.running.pop(number)
+        job, cards = self.jobs[number], self.running.pop(number)
         nexts = {folder: self._next(folder, job, cause) for folder in job.folders}
         alone = [folder for folder, what in nexts.items() if what == "alone"]
-        if alone and len(card.jobs) > 1:
-            card.room = len(card.jobs) - 1
-            name = "the GPU" if card.name is None else f"GPU {card.name}"
-            self.watch.note(f"{name} is too small for {len(card.jobs)} runs at once; from now on at most {card.room}")
-        card.end(number)
+        for card in cards:
+            if alone and len(card.jobs) > 1:
+                self._leave_room(card)
+            card.end(number)
         self._enqueue(job._replace(folders=tuple(folder for folder, what in nexts.items() if what == "again")))
         for folder in alone:
             self._enqueue(Job((folder,), on_card=job.on_card, alone=True))
 
+    def _leave_room(self, card: Card) -> None:
+        """From now on the card takes one run fewer than those whose memory it did not have."""
+        card.room = len(card.jobs) - 1
+        name = "the GPU" if card.name is None else f"GPU {card.name}"
+        self.watch.note(f"{name} is too small for {len(card.jobs)} runs at once; from now on at most {card.room}")
+
     def _next(self, folder: Path, job: Job, cause: str) -> Next:
         """What happens to a run whose worker has ended. Retries are queued last: by then memory may be free again."""
-        status, reason = self.reported.pop(folder, (None, cause))
+        status, reason = self.reported.pop(folder, (LOST, cause))
         if status == "stopped" and not self.interruption.count:
-            status, reason = None, "stopped by another process"
+            status, reason = LOST, "stopped by another process"
         attempts = self.attempts[folder]
-        if status is not None and status != OUT_OF_MEMORY:
+        if status != LOST and status != OUT_OF_MEMORY:
             self._end(RunEnd(folder, status, reason, attempts))
         elif self.interruption.count:
             self._end(RunEnd(folder, "stopped", reason, attempts))

@@ -159,6 +159,8 @@ def make_plan(
     threads = engine.threads(len(names) * len(chosen) // look)
     by_time = step_time_solver(out, data_fingerprint=data.fingerprint, threads=threads)
     arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
+    for arm in arms.values():
+        arm.config.train.micro_batch_on(request.gpus_per_run)
     contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
     return Plan(

@@ -31,8 +31,8 @@ class StudyRequest(Spec):
 
     overrides: settings of the base, as `path=value`. seeds: replace the scale's. looks: number of looks at the results,
     each with more seeds, declared before the first run. tuning, retry: replace the scale's. workers: the most runs that
-    train at the same time; None lets the engine choose. runs_per_gpu: the most on each card. out: the folder of runs,
-    caches, reports.
+    train at the same time; None lets the engine choose. runs_per_gpu: the most on each card. gpus_per_run: the cards of
+    each run. out: the folder of runs, caches, reports.
     """
 
     scale: str = "smoke"
@@ -44,6 +44,7 @@ class StudyRequest(Spec):
     engine: str = DEFAULT_ENGINE
     workers: PositiveInt | None = None
     runs_per_gpu: PositiveInt = 1
+    gpus_per_run: PositiveInt = 1
     out: Path = Path("stacklab-out")
 
     @field_validator("seeds")
@@ -87,4 +88,10 @@ def make_request(fields: Mapping[str, Any]) -> StudyRequest:
 def requested_engine(request: StudyRequest, train: TrainSpec) -> Engine:
     """The engine of the request, for runs with these settings of training. Raises SpecError as make_engine does."""
     on_cards = uses_card(getattr(train, "device", "auto"))
-    return make_engine(request.engine, workers=request.workers, runs_per_gpu=request.runs_per_gpu, on_cards=on_cards)
+    return make_engine(
+        request.engine,
+        workers=request.workers,
+        runs_per_gpu=request.runs_per_gpu,
+        gpus_per_run=request.gpus_per_run,
+        on_cards=on_cards,
+    )
