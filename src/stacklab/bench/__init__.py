@@ -1,6 +1,6 @@
 """Benchmarks against named peers, one file per benchmark, each with `render` for its result.
 
-step: training steps against transformers' GPT-2. replicas: runs in stacks against one process each. generate: cached
+step: training steps against transformers' GPT-2 (contestants, products; step_on_card for a GPU). replicas: runs in stacks against one process each. generate: cached
 decoding against full forward passes. plan: predicted against measured cost. Workers run in separate processes
 (worker, replicas_worker).
 
