@@ -6,7 +6,7 @@ import torch
 from stacklab.model import parametrisation as rules
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec, MupSpec
-from stacklab.train.optimizer import build_optimizer, set_learning_rate
+from stacklab.train.optimizer import build_optimizer, load_optimizer_tensors, optimizer_tensors, set_learning_rate
 from stacklab.train.optimizer_spec import AdamWSpec
 from stacklab.train.spec import ScheduleSpec, TrainSpec
 from stacklab.train.step import Trainer
@@ -72,3 +72,20 @@ def test_training_at_the_bases_size_is_standard_bit_for_bit() -> None:
         ends.append((losses, torch.cat([parameter.detach().flatten() for parameter in model.parameters()])))
     assert ends[0][0] == ends[1][0]
     assert torch.equal(ends[0][1], ends[1][1])
+
+
+@pytest.mark.gpu
+def test_restored_state_lies_where_the_first_step_put_it() -> None:
+    """On a card: a counter on the CPU would be read by the card at an address of the host."""
+    one, other = (
+        Trainer(build(ModelSpec(**MODEL), seed=0, device="cuda"), TrainSpec(batch_size=8, compile="off"), seed=0)
+        for _ in "ab"
+    )
+    one.step(0, *PAIR)
+    tensors = optimizer_tensors(one.model, one.optimizer, one.spec.optimizer)
+    load_optimizer_tensors(other.model, other.optimizer, other.spec.optimizer, tensors)
+    restored = optimizer_tensors(other.model, other.optimizer, other.spec.optimizer)
+    assert {name: each.device for name, each in restored.items()} == {
+        name: each.device for name, each in tensors.items()
+    }
+    other.step(1, *PAIR)

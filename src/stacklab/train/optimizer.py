@@ -82,7 +82,9 @@ def load_optimizer_tensors(
     if not tensors:
         return
     for name, parameter in _trained(model).items():
-        counters = {key: tensors[f"{name}/{key}"].to("cpu", copy=True) for key in spec.counters}
+        # Torch's fused steps count on the device, its other ones on the CPU.
+        counting = parameter.device if optimizer.defaults.get("fused") else torch.device("cpu")
+        counters = {key: tensors[f"{name}/{key}"].to(counting, copy=True) for key in spec.counters}
         state = {key: tensors[f"{name}/{key}"].to(parameter.device, copy=True) for key in spec.state}
         optimizer.state[parameter] = counters | state
 
