@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,21 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests mean the CPU also on a machine with a GPU, unless those marked gpu are requested by `-m`.
+
+    CUDA reads the variable when it starts, which no import of torch does.
+    """
+    if not re.search(r"(?<!not )\bgpu\b", config.getoption("markexpr")):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") is not None:
         import torch
 
         if not torch.cuda.is_available():
-            pytest.skip("needs a GPU")
+            pytest.skip("needs a GPU, and to be requested: pytest -m gpu")
 
 
 def pytest_collection_finish() -> None:

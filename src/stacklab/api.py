@@ -10,6 +10,7 @@ from stacklab.base.env import apply_defaults
 from stacklab.base.errors import MissingExtraError
 from stacklab.study.execution.live import live
 from stacklab.study.execution.run import Todo, declared_looks, more_seeds, run_plan, saved_plan, with_attention
+from stacklab.study.planning.device import device_facts
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.planning.stages import count_runs
 from stacklab.study.results.results import StudyResult, open_results
@@ -76,7 +77,9 @@ class Study:
         }
         fields = self.request.model_dump() | {name: value for name, value in changes.items() if value is not None}
         study = Study(self.spec, make_request(fields))
-        return run_study(study.plan(more=more_seeds), study.request)
+        plan = study.plan(more=more_seeds)
+        device_facts(plan, study.request.out)
+        return run_study(plan, study.request)
 
 
 def load_study(name: str, *, overrides: Sequence[str] | Mapping[str, Any] = (), **request: Any) -> Study:

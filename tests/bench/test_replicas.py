@@ -11,12 +11,12 @@ def test_medians_are_of_ratios_within_pairs() -> None:
     }
     summary = summarise(1, rows)
     assert (summary["rate_ratio"], summary["cpu_rate_ratio"]) == (3.0, 6.0)
-    text = render({"pairs": 3, "seeds": 8, "results": [summary]})
+    text = render({"pairs": 3, "seeds": 8, "processes": 2, "device": "cpu", "results": [summary]})
     assert "3.00" in text and "2.00-4.00" in text and "50 vs 20" in text and "4.0% vs 2.0%" in text
 
 
 @pytest.mark.trains
 def test_both_arrangements_train(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicas, "STEPS", {"alone": 1, "together": 1})
+    monkeypatch.setattr(replicas, "CPU", replicas.CPU._replace(alone=1, together=1))
     (row,) = run_bench(pairs=1, seeds=2, heads=(1,))["results"]
     assert row["rate_ratio"] > 0 and 0 < row["alone"]["drawing"] < 1

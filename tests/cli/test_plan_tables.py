@@ -40,11 +40,11 @@ def test_a_runs_memory_is_shown_by_parts_that_add_up(tmp_path: Path, capsys: pyt
     assert float(scores) == held["scores"] / 2**20
     assert float(whole) == 8 * 2 * 256 * 256 * 4 / 2**20
     assert measured == "512"
-    arms = cells(arm_table(plan, {"layers-12": cost}), "12 layers", capsys)
+    arms = cells(arm_table(plan, {"layers-12": cost}, {}), "12 layers", capsys)
     arm = plan.arm("layers-12")
     assert arms[3:5] == [f"{arm.total_parameters:,}", f"{arm.non_embedding_parameters:,}"]
     assert arms[6] == "250 ms"
-    assert "not measured" in cells(arm_table(plan, {}), "12 layers", capsys)
+    assert "not measured" in cells(arm_table(plan, {}, {}), "12 layers", capsys)
     table = match_table(plan)
     assert table is not None
     assert table.row_count == 2

@@ -86,8 +86,8 @@ def held_scores(name: str) -> int:
 def test_the_estimate_grows_as_the_measured_peak_does(tmp_path: Path) -> None:
     """Peaks are compared with that of the smallest case, which takes away what every process holds.
 
-    What the heap leaves in holes moves a peak by up to 3 MiB from one process to the next, and by 15 % in long
-    sequences; a part that the formula forgot would be missed by more.
+    What the heap leaves in holes moves a peak by up to 3 MiB from one process to the next, by up to 6 MiB with torch's
+    builds for CUDA, and by 15 % in long sequences; a part that the formula forgot would be missed by more.
     """
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
@@ -101,7 +101,7 @@ def test_the_estimate_grows_as_the_measured_peak_does(tmp_path: Path) -> None:
     peaks = json.loads(done.stdout)
     grown = {name: (peaks[name] - peaks["few heads"]) / 2**20 for name in CASES}
     planned = {name: (estimated(name) - estimated("few heads")) / 2**20 for name in CASES}
-    assert planned == pytest.approx(grown, rel=0.35, abs=4)
+    assert planned == pytest.approx(grown, rel=0.35, abs=7)
 
 
 def test_the_planted_cases_are_ruled_by_their_scores() -> None:

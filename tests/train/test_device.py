@@ -21,7 +21,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Test card")
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: capability >= (8, 0))
-        monkeypatch.setattr("stacklab.train.device.find_spec", lambda name: object())
+        monkeypatch.setattr("stacklab.train.device.triton_lacks", lambda: "")
 
     return pretend
 
@@ -73,7 +73,7 @@ def test_what_a_device_cannot_do_is_refused(card: Any, change: Any, device: torc
 
 def test_compiling_needs_triton_on_a_card(card: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     card((9, 0))
-    monkeypatch.setattr("stacklab.train.device.find_spec", lambda name: None)
+    monkeypatch.setattr("stacklab.train.device.triton_lacks", lambda: "Triton, which is not installed")
     assert not compiles("auto", CUDA)
     with pytest.raises(DeviceError, match="needs Triton"):
         compiles("blocks", CUDA)

@@ -2,6 +2,9 @@
 
 import os
 
+# Unlike pathlib, this does not raise where there is no home directory.
+CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+
 DEFAULTS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_UPDATE_DOWNLOAD_COUNTS": "0",
@@ -12,6 +15,8 @@ DEFAULTS = {
     "MPLBACKEND": "Agg",
     # cuBLAS reads it when CUDA starts; without it older versions of torch refuse deterministic products.
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    # Compiled blocks are kept from run to run; torch's own place is a temporary folder.
+    "TORCHINDUCTOR_CACHE_DIR": os.path.join(CACHE, "stacklab", "compiled"),  # noqa: PTH118
     # The order in which several cards sum their gradients is then the same in every launch.
     "NCCL_ALGO": "Ring",
 }

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from stacklab.base.env import training_environment
 from stacklab.base.errors import StacklabError
@@ -18,16 +18,26 @@ from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
 from stacklab.tasks.question_answering import QuestionAnswering
 from stacklab.train.optimizer_spec import AdamWSpec
-from stacklab.train.spec import EvaluateSpec, SampleSpec, ScheduleSpec, TrainSpec
+from stacklab.train.spec import Device, EvaluateSpec, SampleSpec, ScheduleSpec, TrainSpec
 
-PROCESSES = 2
-STEPS = {"alone": 40, "together": 24}
-"""Steps of each run per measurement: a few seconds, so that both see the same load of the machine."""
+
+class Setup(NamedTuple):
+    """processes: of each arrangement. seeds: number of runs in stacks. alone, together: steps of each run per
+    measurement: a few seconds, so that both see the same load of the machine."""
+
+    processes: int
+    seeds: int
+    alone: int
+    together: int
+
+
+CPU = Setup(processes=2, seeds=8, alone=40, together=24)
+CARD = Setup(processes=1, seeds=32, alone=400, together=240)
 
 Workers = list["subprocess.Popen[str]"]
 
 
-def run_spec(seed: int, *, heads: int) -> RunSpec:
+def run_spec(seed: int, *, heads: int, device: Device = "auto") -> RunSpec:
     """Question answering in two layers of attention alone, d_model 64, 256 sequences of 17 positions."""
     data = TaskData(task=QuestionAnswering())
     model = ModelSpec(
@@ -45,17 +55,36 @@ def run_spec(seed: int, *, heads: int) -> RunSpec:
     )
     optimizer = AdamWSpec(learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.0)
     schedule = ScheduleSpec(kind="constant", warmup_steps=100)
-    train = TrainSpec(steps=1_000_000, batch_size=256, optimizer=optimizer, schedule=schedule, checkpoint_every=1000)
+    train = TrainSpec(
+        steps=1_000_000,
+        batch_size=256,
+        optimizer=optimizer,
+        schedule=schedule,
+        device=device,
+        checkpoint_every=1000,
+    )
     evaluate = EvaluateSpec(every=250, problems=0)
     return RunSpec(
         data=data, data_fingerprint="bench", model=model, train=train, evaluate=evaluate, sample=SampleSpec(), seed=seed
     )
 
 
-def run_bench(*, pairs: int = 8, seeds: int = 8, heads: Sequence[int] = (1, 4)) -> dict[str, Any]:
-    """Time both arrangements in turn, `pairs` times after a warm-up that is not counted."""
+def run_bench(
+    *, pairs: int = 8, seeds: int | None = None, heads: Sequence[int] = (1, 4), device: Device = "auto"
+) -> dict[str, Any]:
+    """Time both arrangements in turn, `pairs` times after a warm-up that is not counted.
+
+    seeds: number of runs in stacks; None is that of CPU or CARD. Raises DeviceError for a device that is not there.
+    """
+    from stacklab.train.device import pick_device
+
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    return {"pairs": pairs, "seeds": seeds, "load": load, "results": [_measure(one, pairs, seeds) for one in heads]}
+    on_card = pick_device(device).type == "cuda"
+    setup = CARD if on_card else CPU
+    if seeds is not None:
+        setup = setup._replace(seeds=seeds)
+    results = [_measure(one, pairs, setup, device) for one in heads]
+    return {"pairs": pairs, "device": "cuda" if on_card else "cpu", **setup._asdict(), "load": load, "results": results}
 
 
 def summarise(heads: int, rows: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
@@ -73,8 +102,8 @@ def summarise(heads: int, rows: dict[str, list[dict[str, float]]]) -> dict[str, 
 def render(result: dict[str, Any]) -> str:
     """The results as text: ratios first, since absolute times vary with the load of the machine."""
     lines = [
-        f"medians of {result['pairs']} interleaved pairs on {PROCESSES} processes of one thread: {result['seeds']} "
-        "seeds in stacks against a process per run",
+        f"medians of {result['pairs']} interleaved pairs on {result['processes']} processes of one thread "
+        f"({result['device']}): {result['seeds']} seeds in stacks against a process per run",
         "",
         f"{'heads':>5} {'steps x seeds':>13} {'(range)':>11} {'per processor second':>21} {'(range)':>11} "
         f"{'per second':>11} {'drawing batches':>17}",
@@ -90,19 +119,21 @@ def render(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _measure(heads: int, pairs: int, seeds: int) -> dict[str, Any]:
-    numbers = [str(seed) for seed in range(1, seeds + 1)]
+def _measure(heads: int, pairs: int, setup: Setup, device: Device) -> dict[str, Any]:
+    numbers = [str(seed) for seed in range(1, setup.seeds + 1)]
     stacks = {
-        "alone": [[seed] for seed in numbers[:PROCESSES]],
-        "together": [numbers[place::PROCESSES] for place in range(PROCESSES)],
+        "alone": [[seed] for seed in numbers[: setup.processes]],
+        "together": [numbers[place :: setup.processes] for place in range(setup.processes)],
     }
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in stacks}
     with contextlib.ExitStack() as held:
-        workers = {name: [held.enter_context(_started(name, heads, own)) for own in stacks[name]] for name in stacks}
+        workers = {
+            name: [held.enter_context(_started(name, heads, own, device)) for own in stacks[name]] for name in stacks
+        }
         for number in range(pairs + 1):
             for name in sorted(stacks, reverse=number % 2 == 0):
                 runs = sum(len(own) for own in stacks[name])
-                rows[name].append(_timed(workers[name], STEPS[name], runs))
+                rows[name].append(_timed(workers[name], getattr(setup, name), runs))
             rates = ", ".join(f"{name} {timed[-1]['rate']:.0f}" for name, timed in rows.items())
             what = "warm-up" if number == 0 else f"pair {number}/{pairs}"
             sys.stderr.write(f"{heads} heads, {what}: {rates} steps x seeds per second\n")
@@ -133,9 +164,10 @@ def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _started(name: str, heads: int, seeds: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
+def _started(name: str, heads: int, seeds: Sequence[str], device: Device) -> Iterator["subprocess.Popen[str]"]:
     with tempfile.TemporaryDirectory(prefix="stacklab-bench-") as out:
-        command = [sys.executable, "-m", "stacklab.bench.replicas_worker", name, str(heads), ",".join(seeds), out]
+        arguments = [name, str(heads), ",".join(seeds), device, out]
+        command = [sys.executable, "-m", "stacklab.bench.replicas_worker", *arguments]
         environment = training_environment() | {"OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         try:

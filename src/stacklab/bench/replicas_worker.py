@@ -5,14 +5,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
+
+import torch
 
 from stacklab.bench.replicas import run_spec
 from stacklab.run.environment import prepare_process
 from stacklab.run.execute import Execution
-from stacklab.run.execute_replicas import GroupMember, ReplicaGroup
 from stacklab.run.paths import OutPaths
+from stacklab.run.replica_group import GroupMember, ReplicaGroup
 from stacklab.run.store import create_run
+from stacklab.run.timing.rounds import synchronise
+from stacklab.train.device import pick_device
 from stacklab.train.loop import Batch, carry_out, training_loop
+from stacklab.train.spec import Device
 
 
 class SingleRun:
@@ -56,10 +62,11 @@ class Stopwatch:
         return timed
 
 
-def main(name: str, heads: str, seeds: str, out: str) -> None:
+def main(name: str, heads: str, seeds: str, device: str, out: str) -> None:
     """Answer each number of steps in JSON: wall seconds, processor seconds, and seconds of drawing batches."""
-    prepare_process(1)
-    specs = [run_spec(int(seed), heads=int(heads)) for seed in seeds.split(",")]
+    place = cast(Device, device)
+    specs = [run_spec(int(seed), heads=int(heads), device=place) for seed in seeds.split(",")]
+    prepare_process(1, specs[0].train)
     runs = [OutPaths(Path(out)).run(spec.run_id) for spec in specs]
     for spec, paths in zip(specs, runs, strict=True):
         create_run(spec, paths)
@@ -77,16 +84,18 @@ def main(name: str, heads: str, seeds: str, out: str) -> None:
         for member in members:
             watched(member.execution)
         contestant = ReplicaGroup(members, lambda: False, lambda *_: None)
-    _serve(contestant, watch)
+    _serve(contestant, watch, pick_device(place))
 
 
-def _serve(contestant: SingleRun | ReplicaGroup, watch: Stopwatch) -> None:
+def _serve(contestant: SingleRun | ReplicaGroup, watch: Stopwatch, device: torch.device) -> None:
     _say({"ready": True})
     for line in sys.stdin:
+        synchronise(device)
         began, busy, drawn = time.perf_counter(), time.process_time(), watch.seconds
         last = contestant.step + int(line)
         while contestant.step < last:
             contestant.advance()
+        synchronise(device)
         drawing = watch.seconds - drawn
         cpu = time.process_time() - busy
         _say({"seconds": time.perf_counter() - began, "cpu_seconds": cpu, "drawing": drawing})

@@ -1,22 +1,25 @@
-"""Runs one contestant in a separate process, to measure its peak memory: a step per line of standard input."""
+"""Runs one contestant in a separate process, to measure its peak memory: a measurement per line of standard input."""
 
 import json
 import sys
 import time
 
-import torch
-
 from stacklab.base.errors import StacklabError
-from stacklab.bench.contestants import CONTESTANTS
+from stacklab.bench.contestants import CONTESTANTS, choice_of
 from stacklab.bench.spec import StepSpec
 from stacklab.run.environment import prepare_process
 from stacklab.run.execute import peak_memory
+from stacklab.run.timing.rounds import synchronise
 
 
 def main(name: str, spec_text: str) -> None:
-    """Print, for every step number, the seconds of the step and the peak memory so far, in JSON."""
+    """Print, for every number of a measurement, the seconds of one of its steps and the peak memory so far, in JSON.
+
+    A contestant that cannot start says `error`, one that fails in a step says `failure`.
+    """
     spec = StepSpec.model_validate_json(spec_text)
     prepare_process(spec.threads)
+    device = choice_of(spec).device
     try:
         step = CONTESTANTS[name](spec)
     except StacklabError as error:
@@ -24,9 +27,18 @@ def main(name: str, spec_text: str) -> None:
         return
     _say({"ready": True})
     for line in sys.stdin:
-        began = time.perf_counter()
-        step(int(line))
-        _say({"seconds": time.perf_counter() - began, "peak_bytes": peak_memory(torch.device("cpu"))})
+        first = int(line) * spec.steps
+        try:
+            synchronise(device)
+            began = time.perf_counter()
+            for number in range(first, first + spec.steps):
+                step(number)
+            synchronise(device)
+        except RuntimeError as error:
+            # Memory of the card, or a compiler: the other contestants go on.
+            _say({"failure": str(error).strip().splitlines()[0]})
+            raise
+        _say({"seconds": (time.perf_counter() - began) / spec.steps, "peak_bytes": peak_memory(device)})
 
 
 def _say(row: dict[str, object]) -> None:

@@ -6,25 +6,48 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stacklab.cli.request import with_request
+from stacklab.cli.options import parse_whole_numbers
+from stacklab.cli.request import DEVICE_NAMES, with_request
 
 if TYPE_CHECKING:
     from stacklab.study.spec.request import StudyRequest
 
 JsonFile = Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")]
+DeviceName = Annotated[
+    DEVICE_NAMES, typer.Option("--device", "-d", help="As train.device=: auto is a GPU where there is one.")
+]
 
 
 def step(
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Number of interleaved pairs of steps.")] = 8,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
+    device: DeviceName = "auto",
+    precision: Annotated[
+        str, typer.Option("--precision", help="As train.precision: auto, fp32, bf16 or fp16.")
+    ] = "auto",
+    compile: Annotated[
+        str,
+        typer.Option(
+            "--compile", help="off: eager contestants; blocks: compiled ones; auto: on a GPU that compiles, both."
+        ),
+    ] = "auto",
+    layers: Annotated[str, typer.Option("--layers", help="Numbers of layers.")] = "1,12",
+    d_model: Annotated[str, typer.Option("--d-model", help="Widths, multiples of 8.")] = "384",
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=1, help="Sequences of a batch. Default: 4, on a GPU 16.")
+    ] = None,
+    context: Annotated[int, typer.Option("--context", min=2, help="Tokens of a sequence.")] = 512,
     out: JsonFile = None,
 ) -> None:
     """Compare whole training steps with those of Hugging Face's GPT-2 of equal size, interleaved in one run.
 
-    Vocabulary 151,665, d_model 384, 4 x 512 tokens, 1 and 12 layers: ratio of tokens per second, ratio of peak memory,
-    and the share of the matrix-product rate measured in the same run. Run it on an idle machine.
+    Vocabulary 151,665, dropout 0.1: ratio of tokens per second, ratio of peak memory, and the share of the
+    matrix-product rate measured in the same run; on a GPU also MFU, and what head and loss reach alone. Run it on an
+    idle machine.
     """
-    _run("step", out, pairs=pairs, threads=threads)
+    sizes = {"layers": parse_whole_numbers("--layers", layers), "d_model": parse_whole_numbers("--d-model", d_model)}
+    settings = {"device": device, "precision": precision, "compile": compile}
+    _run("step", out, pairs=pairs, threads=threads, batch=batch, context=context, **settings, **sizes)
 
 
 @with_request("seeds", "workers")
@@ -41,15 +64,20 @@ def plan(study: str, request: "StudyRequest", out: JsonFile = None) -> None:
 
 def replicas(
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Number of interleaved pairs.")] = 8,
-    seeds: Annotated[int, typer.Option("--seeds", min=2, help="Runs in stacks, half of them in each process.")] = 8,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", min=2, help="Runs in stacks, half of them in each process. Default: 8, on a GPU 32."),
+    ] = None,
+    heads: Annotated[str, typer.Option("--heads", help="Numbers of heads.")] = "1,4",
+    device: DeviceName = "auto",
     out: JsonFile = None,
 ) -> None:
     """Compare small runs in stacks (--engine replicas) with one process per run, interleaved in one run.
 
-    Question answering, 2 attention-only layers, d_model 64, 256 x 17 tokens, 1 and 4 heads, 2 processes of one thread:
-    ratio of steps x seeds per second, and the share of time spent drawing batches.
+    Question answering, 2 attention-only layers, d_model 64, 256 x 17 tokens, 1 and 4 heads, 2 processes of one thread,
+    on a GPU 1: ratio of steps x seeds per second, and the share of time spent drawing batches.
     """
-    _run("replicas", out, pairs=pairs, seeds=seeds)
+    _run("replicas", out, pairs=pairs, seeds=seeds, heads=parse_whole_numbers("--heads", heads), device=device)
 
 
 def generation(

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacklab.base.errors import SpecError
-from stacklab.cli.options import results_console
+from stacklab.cli.options import parse_whole_numbers, results_console
 from stacklab.cli.request import with_request
 
 if TYPE_CHECKING:
@@ -37,9 +36,9 @@ def coordinates(
     from stacklab.study.planning.plan import study_folder
     from stacklab.study.spec.load import read_study
 
-    sizes: dict[Knob, tuple[int, ...]] = {"d_model": _numbers("--widths", widths)}
+    sizes: dict[Knob, tuple[int, ...]] = {"d_model": parse_whole_numbers("--widths", widths)}
     if depths is not None:
-        sizes["num_layers"] = _numbers("--depths", depths)
+        sizes["num_layers"] = parse_whole_numbers("--depths", depths)
     spec = read_study(study, scale=request.scale, overrides=request.overrides)
     seeds = request.seeds or spec.scales[request.scale].seeds
     sweeps = check_coordinates(spec, sizes, seeds=seeds, steps=steps, out=request.out, tell=_print_progress)
@@ -83,16 +82,6 @@ def _cell(growth: "Growth") -> str:
     if not isinstance(growth.interval, Estimate):
         return f"{growth.mean:+.2f}"
     return f"{growth.mean:+.2f} ± {growth.interval.high - growth.mean:.2f}"
-
-
-def _numbers(option: str, text: str) -> tuple[int, ...]:
-    """`32,64` -> (32, 64). Raises SpecError for anything else."""
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise SpecError(
-            f"{option} {text}: expected whole numbers with commas between them, such as 32,64,128"
-        ) from None
 
 
 def _print_progress(line: str) -> None:

@@ -54,6 +54,16 @@ def parse_numbers(option: str, text: str) -> tuple[float, ...]:
         raise SpecError(f"{option} {text}: expected numbers with commas between them, such as 1e-3,2e-3") from None
 
 
+def parse_whole_numbers(option: str, text: str) -> tuple[int, ...]:
+    """`32,64` -> (32, 64). Raises SpecError for anything else."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SpecError(
+            f"{option} {text}: expected whole numbers with commas between them, such as 32,64,128"
+        ) from None
+
+
 def results_console() -> "Console":
     """A console on standard output."""
     import os

@@ -12,7 +12,7 @@ from stacklab.cli.request import with_request
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stacklab.run.timing.cost import RunCost
+    from stacklab.run.timing.cost import DeviceFacts, RunCost
     from stacklab.stats.comparison import Pairing
     from stacklab.study.planning.plan import Plan
     from stacklab.study.spec.rates import RetrySpec, TuningSpec
@@ -37,6 +37,7 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     from stacklab.api import requested_study
     from stacklab.base.units import size
     from stacklab.cli.plan_tables import arm_table, contrast_table, match_table, memory_table
+    from stacklab.study.planning.device import device_facts
     from stacklab.study.planning.fit import disk_bytes, free_disk
     from stacklab.study.planning.project import calibrate as calibrate_arms
     from stacklab.study.planning.stages import count_runs
@@ -46,7 +47,8 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     planned, out = requested_study(study, request).plan(), request.out
     slots = requested_engine(request, planned.study.base.train).slots(count_runs(planned))
     disk, free = disk_bytes(planned, workers=slots), free_disk(out)
-    misfit = _misfit(planned, slots, free)
+    facts = device_facts(planned, out)
+    misfit = _misfit(planned, request, facts, slots)
     # Measuring takes the memory of a run, so a plan that does not fit is not measured.
     costs = calibrate_arms(planned, out, workers=slots) if calibrate and not misfit else {}
     chosen = with_tuned(planned, out)
@@ -54,7 +56,7 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {chosen.scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
-    first = (arm_table(chosen, costs), attention, match_table(chosen), memory_table(chosen, costs))
+    first = (arm_table(chosen, costs, facts), attention, match_table(chosen), memory_table(chosen, costs))
     for table in (*first, contrast_table(chosen)):
         if table is not None:
             console.print(table)
@@ -88,10 +90,11 @@ def _time_line(chosen: "Plan", costs: dict[str, "RunCost"], workers: int) -> str
 def _sooner(chosen: "Plan") -> str:
     """What would shorten the projected time, which is that of whole runs in processes of their own."""
     from stacklab.run.stacking import why_alone
+    from stacklab.study.engines.machine import trains_on_card
 
     specs = [spec for _, _, spec in chosen.runs()]
     stops = " at most, since runs stop once solved" if any(spec.train.stop for spec in specs) else ""
-    together = sum(why_alone(spec) is None for spec in specs)
+    together = sum(why_alone(spec, on_card=trains_on_card(spec.train.device)) is None for spec in specs)
     shared = f"; {together} of {len(specs)} runs can be trained together (--engine replicas)" if together else ""
     return stops + shared
 
@@ -108,14 +111,12 @@ def _attention(chosen: "Plan", costs: dict[str, "RunCost"], out: Path, workers: 
     return attention_table(chosen, attention, costs)
 
 
-def _misfit(chosen: "Plan", workers: int, free: int) -> SpecError | None:
+def _misfit(chosen: "Plan", request: "StudyRequest", facts: dict[str, "DeviceFacts"], workers: int) -> SpecError | None:
     """The error of a plan that does not fit on this machine: raised only after the plan is printed."""
-    import psutil
-
-    from stacklab.study.planning.fit import check_fits
+    from stacklab.study.planning.device import check_room
 
     try:
-        check_fits(chosen, workers=workers, available=psutil.virtual_memory().available, free=free)
+        check_room(chosen, request, facts, workers=workers)
     except SpecError as error:
         return error
     return None

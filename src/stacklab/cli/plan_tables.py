@@ -5,19 +5,28 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from stacklab.base.units import count, duration
-from stacklab.run.timing.cost import RunCost
+from stacklab.run.timing.cost import DeviceFacts, RunCost
 from stacklab.study.planning.attention_cost import AttentionCosts, differ_in_attention_alone
+from stacklab.study.planning.device import utilisation
 from stacklab.study.planning.fit import PROCESS_BYTES
 from stacklab.study.planning.plan import Plan
 
 
-def arm_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
-    """The size of each arm and the time of its training step."""
+def arm_table(plan: Plan, costs: Mapping[str, RunCost], facts: Mapping[str, DeviceFacts]) -> Table:
+    """The size of each arm and the time of its training step; on a card of known rate, also what share of it (MFU)."""
     table = Table("arm", "layers", "d_model")
     for heading in ("parameters", "non-embedding", "FLOPs/token", "step time"):
         table.add_column(heading, justify="right", no_wrap=True)
+    steps = {arm.name: costs.get(arm.origin or arm.name) for arm in plan.arms}
+    shares = {
+        arm.name: utilisation(arm, facts[arm.origin or arm.name], step_seconds=cost.step)
+        for arm in plan.arms
+        if (cost := steps[arm.name]) is not None and facts
+    }
+    if any(share is not None for share in shares.values()):
+        table.add_column("MFU", justify="right", no_wrap=True)
     for arm in plan.arms:
-        model = arm.config.model
+        model, cost, share = arm.config.model, steps[arm.name], shares.get(arm.name)
         table.add_row(
             arm.label,
             str(model.num_layers),
@@ -25,7 +34,8 @@ def arm_table(plan: Plan, costs: Mapping[str, RunCost]) -> Table:
             f"{arm.total_parameters:,}",
             f"{arm.non_embedding_parameters:,}",
             count(arm.flops_per_token),
-            duration(costs[arm.origin or arm.name].step) if (arm.origin or arm.name) in costs else "not measured",
+            "not measured" if cost is None else duration(cost.step),
+            *([] if share is None else [f"{share:.0%}"]),
         )
     return table
 

@@ -37,6 +37,7 @@ class Option(NamedTuple):
 
 
 ENGINE_NAMES: Any = Literal.__getitem__(tuple(ENGINES))
+DEVICE_NAMES = Literal["auto", "cpu", "cuda", "mps"] | None
 
 OPTIONS = {
     "seeds": Option(
@@ -86,6 +87,12 @@ OPTIONS = {
             "failing, for example 5e-4,1e-3,2e-3. Default: the scale's retry rates, if it has any.",
         ),
         parse=parse_numbers,
+    ),
+    "device": Option(
+        DEVICE_NAMES,
+        typer.Option(
+            "--device", "-d", help="As train.device=: auto is a GPU where there is one. mps is Apple's; it is untested."
+        ),
     ),
     "engine": Option(
         ENGINE_NAMES,
@@ -162,7 +169,9 @@ def parse_request(arguments: Mapping[str, Any]) -> "StudyRequest":
         raise SpecError("--weight-decays and --tuning-seeds need --learning-rates")
     if "retry_rates" in parsed:
         parsed["retry"] = {"learning_rates": parsed.pop("retry_rates")}
-    fields = parsed | ({"tuning": grid} if grid else {}) | {"overrides": tuple(arguments.get("overrides") or ())}
+    device = parsed.pop("device", None)
+    overrides = (*(arguments.get("overrides") or ()), *([f"train.device={device}"] if device else []))
+    fields = parsed | ({"tuning": grid} if grid else {}) | {"overrides": overrides}
     return make_request(fields)
 
 

@@ -23,19 +23,16 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
 
     Finished runs are skipped, stopped ones resume from their last checkpoint. Ctrl-C stops cleanly.
     """
-    import psutil
-
     from stacklab.api import requested_study, run_study
     from stacklab.report.pages.terminal import verdict_table
     from stacklab.report.pages.write import write_report
-    from stacklab.study.planning.fit import check_fits, free_disk
+    from stacklab.study.planning.device import check_room, device_facts
     from stacklab.study.planning.stages import count_runs
     from stacklab.study.spec.request import requested_engine
 
     plan = requested_study(study, request).plan(more=more_seeds)
     slots = requested_engine(request, plan.study.base.train).slots(count_runs(plan))
-    available, free = psutil.virtual_memory().available, free_disk(request.out)
-    check_fits(plan, workers=slots, available=available, free=free)
+    check_room(plan, request, device_facts(plan, request.out), workers=slots)
     result = run_study(plan, request)
     paths = write_report(result)
     console = results_console()

@@ -44,7 +44,7 @@ class Parameters:
 
 
 def count_parameters(spec: ModelSpec) -> Parameters:
-    vocab, width, layers = _vocab(spec), spec.d_model, spec.layers
+    vocab, width, layers = vocab_size(spec), spec.d_model, spec.layers
     norm = width * (2 if spec.norm.bias else 1)
     final_norm = norm if spec.norm.has_final else 0
     return Parameters(
@@ -70,9 +70,9 @@ def flops_per_token(spec: ModelSpec, *, context: int) -> int:
     windows save nothing here); look-ups, norms and activations are left out, as torch's counter does.
     """
     width = spec.d_model
-    multiply_adds = _vocab(spec) * width
+    multiply_adds = vocab_size(spec) * width
     for layer in spec.layers:
-        multiply_adds += width * (_projected(spec, layer) + width + _maps(spec) * layer.d_ff)
+        multiply_adds += width * (projected(spec, layer) + width + _maps(spec) * layer.d_ff)
         # Scores from queries and keys, which the identity term and some positions widen in each head, and values.
         wider = (0 if spec.attention_identity is None else width) + spec.position.extra_columns
         multiply_adds += context * (2 * width + layer.num_heads * wider)
@@ -81,12 +81,12 @@ def flops_per_token(spec: ModelSpec, *, context: int) -> int:
 
 def _attention(spec: ModelSpec, layer: LayerSpec) -> int:
     width, bias = spec.d_model, spec.linear_bias
-    projected = _projected(spec, layer)
-    biases = projected * bias.query_key_value + width * bias.output
-    return width * (projected + width) + biases + (0 if spec.attention_identity is None else layer.num_heads)
+    mapped = projected(spec, layer)
+    biases = mapped * bias.query_key_value + width * bias.output
+    return width * (mapped + width) + biases + (0 if spec.attention_identity is None else layer.num_heads)
 
 
-def _projected(spec: ModelSpec, layer: LayerSpec) -> int:
+def projected(spec: ModelSpec, layer: LayerSpec) -> int:
     """Width of a layer's queries, keys and values together."""
     return spec.d_model + 2 * layer.num_kv_heads * (spec.d_model // layer.num_heads)
 
@@ -109,8 +109,8 @@ def _gradients_left_out(spec: ModelSpec) -> int:
     if spec.token_table == "trained" or spec.position.rows(spec.context_length):
         return 0
     if not spec.layers:
-        return 0 if spec.norm.has_final else _vocab(spec) * width
-    return 0 if PLACEMENTS[spec.norm.placement].norm_first else width * _projected(spec, spec.layers[0])
+        return 0 if spec.norm.has_final else vocab_size(spec) * width
+    return 0 if PLACEMENTS[spec.norm.placement].norm_first else width * projected(spec, spec.layers[0])
 
 
 def measure(spec: ModelSpec, quantity: Quantity, *, context: int) -> int:
@@ -123,7 +123,7 @@ def measure(spec: ModelSpec, quantity: Quantity, *, context: int) -> int:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of one training process on a CPU in fp32, by use."""
+    """Bytes of one training process by use, on a CPU in fp32 or on a card."""
 
     weights: int
     gradients: int
@@ -155,14 +155,14 @@ def estimate_memory(
     parameters = count_parameters(spec)
     positions, width = micro_batch * context, spec.d_model
     kept = sum(_kept(spec, layer) for layer in spec.layers) + 5 * width
-    at_work = max((max(12 * width, 3 * width + _hidden(spec) * layer.d_ff) for layer in spec.layers), default=0)
+    at_work = max((max(12 * width, 3 * width + hidden_vectors(spec) * layer.d_ff) for layer in spec.layers), default=0)
     return Memory(
         weights=parameters.total * FLOAT_BYTES,
         gradients=parameters.trained * FLOAT_BYTES,
         optimizer=optimizer_tensors * parameters.trained * FLOAT_BYTES,
         activations=positions * (kept + at_work) * FLOAT_BYTES,
         scores=_held_scores(spec, micro_batch=micro_batch, context=context),
-        loss_chunk=min(loss_chunk_rows, positions) * _vocab(spec) * FLOAT_BYTES,
+        loss_chunk=min(loss_chunk_rows, positions) * vocab_size(spec) * FLOAT_BYTES,
     )
 
 
@@ -175,11 +175,11 @@ def _kept(spec: ModelSpec, layer: LayerSpec) -> int:
     changed, is_shared = spec.position.acts_in_attention, layer.num_kv_heads < layer.num_heads
     if changed and not is_shared:
         vectors += 2
-    shared = _projected(spec, layer) - spec.d_model if is_shared and not changed else 0
-    return vectors * spec.d_model + shared + _hidden(spec) * layer.d_ff
+    shared = projected(spec, layer) - spec.d_model if is_shared and not changed else 0
+    return vectors * spec.d_model + shared + hidden_vectors(spec) * layer.d_ff
 
 
-def _hidden(spec: ModelSpec) -> int:
+def hidden_vectors(spec: ModelSpec) -> int:
     """Number of vectors of width d_ff that a feed-forward keeps."""
     return 4 if spec.feed_forward == "gated" else 2
 
@@ -207,6 +207,6 @@ def _held_scores(spec: ModelSpec, *, micro_batch: int, context: int) -> int:
     return max(piece, (masks + 4) * context**2 if masks else 0)
 
 
-def _vocab(spec: ModelSpec) -> int:
+def vocab_size(spec: ModelSpec) -> int:
     assert spec.vocab_size is not None, "vocab_size is filled in when a study is planned"
     return spec.vocab_size

@@ -49,15 +49,18 @@ class Visibility(NamedTuple):
 
     def seen_TS(self, queries_T: "Tensor", keys_S: "Tensor") -> "Tensor":
         """True where the query at one position sees the key at another, from the numbers of both positions."""
-        distance_TS, kind = queries_T[:, None] - keys_S, self.kind
-        conditions = []
+        return self.sees(queries_T[:, None] - keys_S)
+
+    def sees(self, distance: "Tensor") -> "Tensor":
+        """True where a query sees the key that is `distance` positions before it, negative for later keys."""
+        kind, conditions = self.kind, []
         if kind.causal:
-            conditions.append(distance_TS >= 0)
+            conditions.append(distance >= 0)
         if self.window is not None:
-            conditions.append((distance_TS if kind.causal else distance_TS.abs()) < self.window)
+            conditions.append((distance if kind.causal else distance.abs()) < self.window)
         if kind.pattern is not None:
-            conditions.append(kind.pattern(distance_TS))
-        return reduce(and_, conditions) if conditions else distance_TS == distance_TS
+            conditions.append(kind.pattern(distance))
+        return reduce(and_, conditions) if conditions else distance == distance
 
     def keys_of(self, queries: slice, size: int) -> slice:
         """The range of the `size` keys that covers all keys visible to a block of queries."""

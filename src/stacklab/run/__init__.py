@@ -3,8 +3,9 @@
 | files | what they hold |
 |---|---|
 | `spec`, `paths`, `store` | a run's specification, whose fingerprint is its id; its folder, created and read |
-| `execute`, `execute_replicas`, `stacking` | execute one run, or a stack of runs of equal shape |
-| `ranks`, `rank`, `follow` | one run on several cards: the launcher, a rank's program, what all but the first do |
+| `ranks`, `rank` | one run on several cards: the launcher, and the program of a rank |
+| `execute` | executes one run |
+| `stacking`, `execute_replicas`, `replica_group` | runs of equal shape: which share a stack, and how it trains |
 | `feeds` | batches, fixed sets and held-out problems of a text or a task |
 | `resolve_data` | data prepared and fingerprinted before a run |
 | `recorder`, `metrics`, `environment` | what a run writes, the settings of its process and their record |

@@ -35,9 +35,9 @@ PACKAGES = ("torch", "numpy", "tokenizers", "safetensors")
 
 
 def provenance(
-    *, data_manifest: dict[str, Any], choice: DeviceChoice, train: TrainSpec, world_size: int
+    *, data_manifest: dict[str, Any], choice: DeviceChoice, train: TrainSpec, world_size: int, stacked: bool
 ) -> dict[str, Any]:
-    """Facts about this process, its machine and the data, as plain values."""
+    """Facts about this process, its machine and the data, as plain values. stacked: whether dropout is a stack's."""
     return {
         "versions": versions(),
         "git": git_commit(),
@@ -52,7 +52,7 @@ def provenance(
         "tf32": train.tf32,
         "compile": "blocks" if choice.compiled else "off",
         "deterministic": train.deterministic,
-        "dropout_masks": masks_from(choice),
+        "dropout_masks": masks_from(choice, stacked=stacked),
         "world_size": world_size,
         "threads": torch.get_num_threads(),
         "flush_denormal": True,

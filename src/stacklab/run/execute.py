@@ -1,6 +1,6 @@
 """Executes a run: the only place where data, model and training are wired together; and its final values."""
 
-import os
+import gc
 import resource
 import sys
 from collections.abc import Callable
@@ -62,18 +62,32 @@ def execute_first(folder: Path, world: World, *, threads: int, stop: Callable[[]
 
 
 class Execution:
-    """A run in memory: data, model, trainer and probes of a spec. The constructor writes nothing."""
+    """A run in memory: data, model, trainer and probes of a spec. The constructor writes nothing.
 
-    def __init__(self, spec: RunSpec, paths: RunPaths, stop: Callable[[], bool], world: World = ALONE) -> None:
-        self.spec, self.paths, self.stop, self.world = spec, paths, stop, world
+    stacked: whether it is trained in a stack of runs, whose blocks are not compiled.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        paths: RunPaths,
+        stop: Callable[[], bool],
+        world: World = ALONE,
+        *,
+        stacked: bool = False,
+    ) -> None:
+        self.spec, self.paths, self.stop, self.world, self.stacked = spec, paths, stop, world, stacked
         self.feed = open_feed(spec, cache=out_of(paths).cache)
-        # Compiled blocks are kept with the prepared data, for the other runs of a study.
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(out_of(paths).cache.absolute() / "compiled"))
         self.model = build(spec.model, seed=spec.seed, device=str(pick_device(spec.train.device)))
-        self.trainer = Trainer(self.model, spec.train, spec.seed, world)
+        train = spec.train.model_copy(update={"compile": "off"}) if stacked else spec.train
+        self.trainer = Trainer(self.model, train, spec.seed, world)
 
     def run(self) -> Outcome:
         start, first_loss = self.begin()
+        if self.trainer.reads_late:
+            # A collection on the way would keep the device waiting; what exists now stays to the end.
+            gc.collect()
+            gc.freeze()
         outcome = train(
             self.trainer,
             self.loop_callbacks(),
@@ -149,11 +163,13 @@ class Execution:
         }
 
     def _write_provenance(self) -> None:
+        drops = self.spec.model.dropout > 0.0 or self.spec.model.attention_dropout > 0.0
         facts = provenance(
             data_manifest=self.feed.facts,
             choice=self.trainer.choice,
             train=self.spec.train,
             world_size=self.world.size,
+            stacked=self.stacked and drops,
         )
         write_json(self.paths.provenance, facts)
 

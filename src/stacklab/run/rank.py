@@ -11,18 +11,71 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 
+from stacklab.base.errors import CheckpointError
 from stacklab.base.files import write_json
-from stacklab.run.execute import execute_first
-from stacklab.run.follow import follow
+from stacklab.run.environment import prepare_process
+from stacklab.run.execute import Execution, execute_first
 from stacklab.run.paths import RunPaths
 from stacklab.run.store import read_spec
+from stacklab.train.checkpoint import load_checkpoint
 from stacklab.train.device import pick_device
-from stacklab.train.distributed import PeerLostError, joined
+from stacklab.train.distributed import PeerLostError, World, joined
+from stacklab.train.loop import LoopCallbacks, train
+from stacklab.train.stop import solved
+
+
+class _Memory:
+    """The Recorder of a rank other than the first: it keeps the evaluations, on which the end of the run may depend."""
+
+    def __init__(self, evals: list[dict[str, Any]]) -> None:
+        self.evals = evals
+
+    def record_step(self, row: dict[str, Any]) -> None:
+        pass
+
+    def record_evaluation(self, row: dict[str, Any]) -> None:
+        self.evals.append(row)
+
+    def record_time(self, step: int, *, seconds: float, tokens: int, loss: float) -> None:
+        pass
+
+
+def follow(paths: RunPaths, world: World, *, threads: int, stop: Callable[[], bool]) -> None:
+    """Take part in every step of the run, from the first rank's first step to its last.
+
+    Raises CheckpointError when this rank cannot begin where the first one does.
+    """
+    spec = read_spec(paths)
+    prepare_process(threads, spec.train)
+    execution = Execution(spec, paths, stop, world)
+    begin = world.receive()
+    # Not before: until then another process may have written the checkpoint.
+    start = load_checkpoint(paths.checkpoint, execution.trainer, run_id=paths.run_id) if begin["step"] else 0
+    if start != begin["step"]:
+        raise CheckpointError(f"{paths.checkpoint}: step {start}, but the first rank begins at {begin['step']}")
+    memory = _Memory(begin["evals"])
+    callbacks = LoopCallbacks(
+        get_batch=execution.feed.batch,
+        evaluate=world.receive,
+        save_checkpoint=lambda step: None,
+        should_stop=lambda: world.any(stop()),
+        is_solved=lambda: solved(spec.train.stop, memory.evals),
+    )
+    train(
+        execution.trainer,
+        callbacks,
+        memory,
+        evaluate_every=spec.evaluate.every,
+        start=start,
+        first_loss=begin["first_loss"],
+    )
+
 
 LAST_SECONDS = 60.0
 """What a rank has for its step and its checkpoint once torchrun, which ends the ranks of a lost one, is gone."""

@@ -7,7 +7,7 @@
 | `step` | `Trainer`: a model with its optimiser, and one optimisation step |
 | `device`, `optimizer`, `schedule`, `stop` | parts of a step and of the loop |
 | `distributed` | `World`: the processes that train one run on several cards |
-| `replicas` | the step of several runs over stacked parameters |
+| `replicas`, `stacked_adamw` | the step of several runs over stacked parameters |
 | `evaluate` | losses and accuracies |
 | `checkpoint`, `checkpoint_metadata`, `tensor_file` | weights and optimiser state on disk, written atomically |
 

@@ -93,7 +93,13 @@ def kernels(card: Card, release: tuple[int, int]) -> list[Kernel]:
         _kernel("bf16", card.bf16, "instead of fp16 with loss scaling", ampere, "fp16 with loss scaling"),
         _kernel("flash attention", card.bf16, "in bf16 and fp16, without a mask", ampere, "memory-efficient attention"),
         _kernel("compiled blocks", card.compiles, "one compilation per shape", compiled, "eager blocks"),
-        _kernel("FlexAttention", card.compiles, "for windows and patterns", compiled, "attention with a mask"),
+        _kernel(
+            "FlexAttention",
+            card.compiles,
+            "for windows and patterns of long sequences",
+            compiled,
+            "attention with a mask",
+        ),
         _kernel(
             "fp32 results of half-precision products",
             release >= MM_OUT_DTYPE,

@@ -62,7 +62,7 @@ def _check_conditions(path: Path, metadata: dict[str, str], trainer: Trainer) ->
     if saved not in (None, own):
         raise CheckpointError(
             f"{path}: the run began in {saved}, but here train.precision = {trainer.spec.precision} is {own}; resume "
-            "it on a device like the one it began on, or delete the file to restart the run"
+            "it on such a device as it began on, or delete the file to restart the run"
         )
 
 

@@ -1,18 +1,15 @@
 """The device of a run, what it computes with, and the refusal of what it cannot do."""
 
-from importlib.util import find_spec
 from typing import Literal, NamedTuple
 
 import torch
 
 from stacklab.base.errors import DeviceError
+from stacklab.base.hardware import AMPERE, triton_lacks
 from stacklab.train.spec import Compile, Device, Precision, TrainSpec
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Number formats of products by name; fp32 is that of the weights."""
-COMPILING_CAPABILITY = (8, 0)
-"""The lowest compute capability for which blocks are compiled unless they are requested: kernels for older cards often
-exceed their shared memory."""
 
 
 class DeviceChoice(NamedTuple):
@@ -74,17 +71,27 @@ def compiles(setting: Compile, device: torch.device) -> bool:
         return False
     if device.type == "mps":
         raise DeviceError("train.compile = blocks: not supported on mps; use auto or off")
-    can = device.type == "cpu" or find_spec("triton") is not None
+    lacks = triton_lacks() if device.type == "cuda" else ""
     if setting == "auto":
-        return can and torch.cuda.get_device_capability() >= COMPILING_CAPABILITY
-    if not can:
-        raise DeviceError("train.compile = blocks: needs Triton, which is not installed; use auto or off")
+        # On older cards blocks are compiled on request only: their kernels may exceed the shared memory.
+        return not lacks and torch.cuda.get_device_capability() >= AMPERE
+    if lacks:
+        raise DeviceError(f"train.compile = blocks: needs {lacks}; use auto or off")
     return True
 
 
-Masks = Literal["seed", "generator"]
+Masks = Literal["seed", "generator", "generator of each run"]
 
 
-def masks_from(choice: DeviceChoice) -> Masks:
-    """Where dropout masks come from; see model/ops/dropout."""
+def masks_from(choice: DeviceChoice, *, stacked: bool = False) -> Masks:
+    """Where dropout masks come from; see model/ops/dropout, and model/stacked/dropout for a stack of runs."""
+    if stacked:
+        return "generator of each run"
     return "seed" if choice.device.type == "cpu" and not choice.compiled else "generator"
+
+
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on the device, without waiting for it."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

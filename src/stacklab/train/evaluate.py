@@ -26,15 +26,37 @@ Scores = tuple[np.ndarray, np.ndarray]
 def mean_loss(model: Transformer, blocks: np.ndarray, *, chunk_rows: int) -> float:
     """Mean cross-entropy in nats per token over blocks [n, T + 1], summed in float64."""
     device = model.token_embedding.weight.device
-    total = 0.0
+    # On the device, so that no batch waits for the one before it.
+    total = torch.zeros((), dtype=torch.float64, device=device)
     for start in range(0, len(blocks), EVALUATION_BATCH):
         tokens_BT = torch.from_numpy(blocks[start : start + EVALUATION_BATCH]).to(device)
         hidden_BTD = model(tokens_BT[:, :-1])
         loss_N = linear_cross_entropy_rows(
-            hidden_BTD.flatten(0, 1), model.head_weight_VD, tokens_BT[:, 1:].flatten(), chunk_rows=chunk_rows
+            hidden_BTD.flatten(0, 1),
+            model.head_weight_VD,
+            tokens_BT[:, 1:].flatten(),
+            chunk_rows=chunk_rows,
+            dtype=model.computation.product_dtype,
         )
-        total += float(loss_N.double().sum())
-    return total / float(blocks.shape[0] * (blocks.shape[1] - 1))
+        total += loss_N.double().sum()
+    return total.item() / float(blocks.shape[0] * (blocks.shape[1] - 1))
+
+
+@torch.inference_mode()
+def stacked_mean_loss(replicas: Replicas, blocks: np.ndarray, *, chunk_rows: int) -> list[float]:
+    """`mean_loss` of every replica on the same blocks."""
+    total_R = torch.zeros(len(replicas.trainers), dtype=torch.float64, device=replicas.device)
+    dtype = replicas.choice.product_dtype
+    for start in range(0, len(blocks), EVALUATION_BATCH):
+        tokens_BT = torch.from_numpy(blocks[start : start + EVALUATION_BATCH])
+        hidden_RND, table_RVD = replicas.with_head(tokens_BT[:, :-1])
+        targets_N = tokens_BT[:, 1:].flatten().to(replicas.device)
+        losses = [
+            linear_cross_entropy_rows(hidden_ND, table_VD, targets_N, chunk_rows=chunk_rows, dtype=dtype)
+            for hidden_ND, table_VD in zip(hidden_RND, table_RVD, strict=True)
+        ]
+        total_R += torch.stack([loss_N.double().sum() for loss_N in losses])
+    return [total / float(blocks.shape[0] * (blocks.shape[1] - 1)) for total in total_R.tolist()]
 
 
 @torch.inference_mode()
@@ -56,10 +78,11 @@ def stacked_scores(
     replicas: Replicas, inputs_BT: np.ndarray, targets_BT: np.ndarray, *, target_mask_BT: np.ndarray
 ) -> list[Scores]:
     """`target_scores` of every replica on the same sequences."""
-    mask_BT, targets = torch.from_numpy(target_mask_BT), torch.from_numpy(targets_BT)
-    columns_C = mask_BT.any(0).nonzero()[:, 0]
+    columns_C = torch.from_numpy(target_mask_BT).any(0).nonzero()[:, 0]
     logits_RBCV = torch.cat([replicas.logits(torch.from_numpy(part), columns_C) for part in _batches(inputs_BT)], 1)
-    return [_scores(logits_BCV[mask_BT[:, columns_C]], targets, mask_BT) for logits_BCV in logits_RBCV]
+    mask_BT, targets = (torch.from_numpy(one).to(replicas.device) for one in (target_mask_BT, targets_BT))
+    chosen_BC = mask_BT[:, columns_C.to(replicas.device)]
+    return [_scores(logits_BCV[chosen_BC], targets, mask_BT) for logits_BCV in logits_RBCV]
 
 
 def _scores(logits_NV: Tensor, targets_BT: Tensor, mask_BT: Tensor) -> Scores:

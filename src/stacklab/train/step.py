@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from stacklab.base.streams import stream_seed
+from stacklab.model.masks import Visibility
+from stacklab.model.ops import flex
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 from stacklab.model.transformer import Computation, Transformer
-from stacklab.train.device import choose, masks_from
+from stacklab.train.device import choose, masks_from, on_device
 from stacklab.train.distributed import ALONE, World
 from stacklab.train.optimizer import build_optimizer, clip_gradients, set_learning_rate
 from stacklab.train.schedule import learning_rate
@@ -90,21 +92,27 @@ class Trainer:
         """Mean cross-entropy over the targets that are not IGNORE_INDEX."""
         hidden_BTD, table_VD = self.model.with_head(inputs_BT, dropout_seed)
         return linear_cross_entropy(
-            hidden_BTD.flatten(0, 1), table_VD, targets_BT.flatten(), chunk_rows=self.spec.loss_chunk_rows
+            hidden_BTD.flatten(0, 1),
+            table_VD,
+            targets_BT.flatten(),
+            chunk_rows=self.spec.loss_chunk_rows,
+            dtype=self.choice.product_dtype,
         )
 
     def _there(self, ids_BT: Tensor) -> Tensor:
         """The ids on the device, without waiting for it."""
-        if self.device.type != "cuda":
-            return ids_BT.to(self.device)
-        return ids_BT.pin_memory().to(self.device, non_blocking=True)
+        return on_device(ids_BT, self.device)
 
 
 def compile_blocks(model: Transformer) -> None:
     """Compile every block, once per shape: a graph without breaks, which blocks of equal shape share."""
     # Training, evaluation and their last, smaller batches, for every kind of block of a stack.
     torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, MOST_GRAPHS)
-    for block in model.blocks:
+    spec = model.spec
+    for block, layer in zip(model.blocks, spec.layers, strict=True):
+        if Visibility(spec.mask, layer.window).needs_matrix and spec.context_length >= flex.SHORTEST:
+            # FlexAttention is compiled by itself, and its masks are made outside of graphs.
+            continue
         block.compile(dynamic=False, fullgraph=True, backend=BACKEND)
 
 

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stacklab.model.ops import chunked_loss
 from stacklab.model.ops import linear_cross_entropy as kernel
 from stacklab.model.ops.linear_cross_entropy import (
     IGNORE_INDEX,
@@ -114,11 +115,15 @@ def test_diverged_input_gives_nan_not_a_crash() -> None:
     assert loss.isnan()
 
 
-def test_half_precision_takes_the_fused_loss_of_torch() -> None:
+@pytest.mark.parametrize(("formats", "own"), [("ff", True), ("dd", True), ("fb", False), ("bb", False), ("fd", False)])
+def test_the_path_for_cpus_is_taken_where_all_is_fp32_or_fp64(
+    formats: str, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """formats: of the tensors and of the products. The rest goes through `chunked_loss`."""
+    tensors, products = ({"f": torch.float32, "d": torch.float64, "b": torch.bfloat16}[each] for each in formats)
     x_ND, weight_VD, target_N = draw(8, 4, 20)
-    expected = value_and_gradients(x_ND, weight_VD, target_N, chunk_rows=None)
-    actual = value_and_gradients(x_ND.bfloat16(), weight_VD.bfloat16(), target_N, chunk_rows=4)
-    torch.testing.assert_close(actual[0].double(), expected[0], rtol=0.05, atol=0.05)
-    rows = linear_cross_entropy_rows(x_ND.bfloat16(), weight_VD.bfloat16(), target_N)
-    assert rows.dtype == torch.float32
-    torch.testing.assert_close(rows.mean().double(), expected[0], rtol=0.05, atol=0.05)
+    taken = []
+    monkeypatch.setattr(kernel, "log_normaliser_R", lambda x_RD, _: taken.append("own") or x_RD[:, 0].double())
+    monkeypatch.setattr(chunked_loss, "row_losses", lambda x_ND, *_: taken.append("chunked") or x_ND[:, 0])
+    linear_cross_entropy_rows(x_ND.to(tensors), weight_VD.to(tensors), target_N, dtype=products)
+    assert taken == ["own" if own else "chunked"]

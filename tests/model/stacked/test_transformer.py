@@ -9,6 +9,7 @@ from torch import Tensor
 from stacklab.model.init import build
 from stacklab.model.positions.kinds import FactoredPositions
 from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
+from stacklab.model.stacked.ops import AS_WEIGHTS, StackComputation
 from stacklab.model.stacked.transformer import StackedTransformer
 from stacklab.model.transformer import Transformer
 
@@ -61,25 +62,52 @@ def stacked(models: list[Transformer]) -> dict[str, Tensor]:
     }
 
 
+FUSED = StackComputation(fused_attention=True)
+
+
+def check_gradients(parameters: dict[str, Tensor], number: int, model: Transformer) -> None:
+    """Those of one replica are those of its model."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            gradient = parameters[name].grad
+            own = torch.zeros_like(parameter) if gradient is None else gradient[number]
+            wanted = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            torch.testing.assert_close(own, wanted, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("computation", [AS_WEIGHTS, FUSED], ids=["own kernels", "torch's"])
 @pytest.mark.parametrize("columns", [[7], [2, 5, 6], list(range(8))], ids=["the last", "some", "all"])
 @pytest.mark.parametrize("batch", [3, 40], ids=["few", "many"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_values_and_gradients_are_those_of_each_model(kind: str, batch: int, columns: list[int]) -> None:
+def test_values_and_gradients_are_those_of_each_model(
+    kind: str, batch: int, columns: list[int], computation: StackComputation
+) -> None:
     spec = ModelSpec(**BASE | KINDS[kind])
     models, generator = models_of(spec), torch.Generator().manual_seed(1)
     ids_RBT = torch.randint(0, 11, (3, batch, 8), generator=generator)
     parameters = stacked(models)
-    with torch.random.fork_rng():
-        weights = torch.randn((3, batch, len(columns), 11), generator=generator, dtype=torch.float64)
-    logits_RBCV = StackedTransformer(spec).logits(parameters, ids_RBT, torch.tensor(columns))
+    weights = torch.randn((3, batch, len(columns), 11), generator=generator, dtype=torch.float64)
+    logits_RBCV = StackedTransformer(spec, computation).logits(parameters, ids_RBT, torch.tensor(columns))
     (logits_RBCV * weights).sum().backward()
     for number, model in enumerate(models):
         wanted_BCV = model.logits(model(ids_RBT[number]))[:, columns]
         torch.testing.assert_close(logits_RBCV[number], wanted_BCV)
         (wanted_BCV * weights[number]).sum().backward()
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                gradient = parameters[name].grad
-                own = torch.zeros_like(parameter) if gradient is None else gradient[number]
-                wanted = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                torch.testing.assert_close(own, wanted, msg=lambda text, name=name: f"{name}: {text}")
+        check_gradients(parameters, number, model)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hidden_states_and_the_table_are_those_of_each_model(kind: str) -> None:
+    """For a loss that never holds the logits: the table's gradient comes from the look-up and from the head."""
+    spec = ModelSpec(**BASE | KINDS[kind])
+    models, generator = models_of(spec), torch.Generator().manual_seed(1)
+    ids_RBT = torch.randint(0, 11, (3, 4, 8), generator=generator)
+    parameters = stacked(models)
+    weights = torch.randn((3, 32, 11), generator=generator, dtype=torch.float64)
+    hidden_RND, table_RVD = StackedTransformer(spec).with_head(parameters, ids_RBT)
+    ((hidden_RND @ table_RVD.transpose(1, 2)) * weights).sum().backward()
+    for number, model in enumerate(models):
+        wanted_ND = model(ids_RBT[number]).flatten(0, 1)
+        torch.testing.assert_close(hidden_RND[number], wanted_ND)
+        (model.logits(wanted_ND) * weights[number]).sum().backward()
+        check_gradients(parameters, number, model)

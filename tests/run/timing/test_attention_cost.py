@@ -11,7 +11,7 @@ from stacklab.run.timing.attention_form import AttentionForm, attention_forms
 
 def forms(**changes: object) -> tuple[AttentionForm, ...]:
     model = ModelSpec.model_validate({"d_model": 48, "num_layers": 2, "num_heads": [4, 8], "vocab_size": 9} | changes)
-    return attention_forms(model, micro_batch=2, context=32, precision="auto")
+    return attention_forms(model, micro_batch=2, context=32, precision="auto", device="auto")
 
 
 def test_a_form_is_what_the_time_of_a_layer_depends_on() -> None:
@@ -49,7 +49,7 @@ def test_more_heads_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """At one width, forty-eight heads against one: the scores make up most of it, so other work cannot hide it."""
     monkeypatch.setattr(attention_cost, "FORM_SECONDS", 0.1)
     model = ModelSpec(vocab_size=9, d_model=48, num_layers=3, num_heads=(1, 48, 48), window=(None, None, 8))
-    forms_of_three = attention_forms(model, micro_batch=1, context=256, precision="fp32")
+    forms_of_three = attention_forms(model, micro_batch=1, context=256, precision="fp32", device="cpu")
     prepare_process(1)
     few, many, near = attention_cost.measure(forms_of_three)
     assert attention_cost.FEWEST_ROUNDS <= len(few) == len(many) == len(near) <= attention_cost.MOST_ROUNDS

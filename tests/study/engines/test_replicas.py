@@ -30,12 +30,27 @@ def test_groups_are_cut_so_that_every_worker_has_a_stack(tmp_path: Path) -> None
     assert reasons == {"model.dropout = 0.1 is not supported in a stack": 1}
 
 
-def test_runs_are_trained_alone_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stacklab.study.engines.processes.gpus", lambda: ["0"])
-    folders = [paths.folder for paths in make_runs(tmp_path, [task_spec(seed=1), task_spec(seed=2)])]
-    jobs, reasons = make_jobs(folders, workers=2)
-    assert jobs == [Job((folder,)) for folder in folders]
-    assert reasons == {"stacks are for machines without a GPU": 2}
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretends a machine with one card."""
+    monkeypatch.setattr("stacklab.study.engines.machine.gpus", lambda: ["0"])
+
+
+@pytest.mark.usefixtures("card")
+def test_on_a_card_stacks_are_larger_and_more_runs_share_them(tmp_path: Path) -> None:
+    specs = [task_spec(seed=seed, model={"dropout": 0.1}) for seed in range(12)]
+    seeds = tuple(paths.folder for paths in make_runs(tmp_path, specs))
+    cpu = tuple(paths.folder for paths in make_runs(tmp_path, [task_spec(seed=seed, device="cpu") for seed in (1, 2)]))
+    wide = tuple(paths.folder for paths in make_runs(tmp_path, [task_spec(model={"d_model": 640})]))
+    jobs, reasons = make_jobs([*seeds, *cpu, *wide], workers=1)
+    assert jobs == [Job(seeds, EXECUTE_TOGETHER), Job(cpu, EXECUTE_TOGETHER), Job(wide, EXECUTE_TOGETHER)]
+    assert not reasons
+
+
+def test_without_a_card_a_stack_holds_eight_runs(tmp_path: Path) -> None:
+    folders = [paths.folder for paths in make_runs(tmp_path, [task_spec(seed=seed) for seed in range(12)])]
+    jobs, _ = make_jobs(folders, workers=1)
+    assert [len(job.folders) for job in jobs] == [6, 6]
 
 
 def carried_out(job: Job, watch: Notes) -> dict[Path, RunEnd]:

@@ -4,22 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.study.planned import planned
 from tests.study.retries import planned as with_retries
 
 from stacklab.base.errors import SpecError
 from stacklab.study.planning.fit import PROCESS_BYTES, check_fits, disk_bytes
 from stacklab.study.planning.match import Match, with_knob
-from stacklab.study.planning.plan import Plan, make_plan
-from stacklab.study.spec.load import read_study
-from stacklab.study.spec.request import StudyRequest
+from stacklab.study.planning.plan import Plan
 from stacklab.study.spec.study import BaseSpec, MatchSpec
 
 PLENTY = 2**50
-
-
-def planned(file: Path, *overrides: str, seeds: tuple[int, ...] | None = None) -> Plan:
-    study = read_study(str(file), scale="smoke", overrides=overrides)
-    return make_plan(study, StudyRequest(scale="smoke", out=file.parent / "out", seeds=seeds))
 
 
 def refusal(plan: Plan, *, workers: int = 1, available: int = PLENTY, free: int = PLENTY) -> str:

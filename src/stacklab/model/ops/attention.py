@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from stacklab.model.masks import Visibility
+from stacklab.model.ops import flex
 from stacklab.model.ops.dropout import GENERATOR
 from stacklab.model.ops.keep_masks import KeepMasks, kept_share
 from stacklab.model.ops.piece_size import QUERY_BLOCK, heads_at_once
@@ -45,6 +46,9 @@ def attention(
     if dropout > 0.0 and seed != GENERATOR:
         scale = q_BHTK.shape[-1] ** -0.5 if scale is None else scale
         return dropped_attention(q_BHTK, k_BHSK, v_BHSK, p=dropout, seed=seed, visibility=visibility, scale=scale)
+    if visibility.needs_matrix and dropout == 0.0 and flex.pays(q_BHTK, v_BHSK):
+        scale = q_BHTK.shape[-1] ** -0.5 if scale is None else scale
+        return flex.flex_attention(q_BHTK, k_BHSK, v_BHSK, visibility=visibility, scale=scale)
     if visibility.needs_matrix:
         seen_TS = _seen_TS(q_BHTK, k_BHSK, visibility)
         return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=seen_TS, dropout_p=dropout, scale=scale)

@@ -13,16 +13,15 @@ In shape suffixes, P is the vocabulary, padded so that each row of logits begins
 """
 
 import functools
-import importlib.util
 import math
-import os
-import shutil
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from stacklab.base.hardware import AMPERE, triton_lacks
 
 Pass = Callable[..., tuple[Tensor, Tensor]]
 
@@ -86,10 +85,7 @@ def softmax_pass(
 @functools.cache
 def use_compiled(device: torch.device) -> bool:
     """Whether `softmax_pass` is compiled: on CUDA from sm80, with Triton and the C compiler that Triton calls."""
-    if device.type != "cuda" or importlib.util.find_spec("triton") is None:
-        return False
-    has_compiler = bool(os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang"))
-    return has_compiler and torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cuda" and not triton_lacks() and torch.cuda.get_device_capability(device) >= AMPERE
 
 
 @functools.cache
@@ -144,7 +140,7 @@ class _Sums:
         self.formats = (x_ND.dtype, weight_VD.dtype)
         self.x_ND = self.scaled_x_ND = x_ND.to(dtype)
         self.scale, self.x_scale = 1.0, x_ND.new_ones((), dtype=self.head.wide)
-        if dtype == torch.float16:
+        if dtype == torch.float16 and x_ND.numel():
             self.scale = _FP16_SCALE
             largest = x_ND.abs().amax().to(self.head.wide).clamp(min=1e-20)
             self.x_scale = _FP16_LARGEST / (min(rows, x_ND.shape[0]) * self.scale * largest)

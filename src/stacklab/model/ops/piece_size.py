@@ -8,6 +8,17 @@ LOSS_BYTES = 5 * 2**29
 """Bytes of logits in fp32 at a time on a card: 4,096 rows of 151,665 ids fit. It is a constant, so that results do not
 depend on how much memory happens to be free."""
 
+ALL_LOGITS = 2**25
+"""Logits of a batch, up to which a stack of runs holds them all: 128 MiB in fp32 for each run."""
+
+
+def holds_all_logits(num_rows: int, *, vocab: int) -> bool:
+    """Whether a stack of runs computes the logits of a batch at once, rather than run by run in chunks of rows.
+
+    It depends on the batch of one run alone, so that no run of the stack changes the numbers of another.
+    """
+    return num_rows * vocab <= ALL_LOGITS
+
 
 def heads_at_once(size: int) -> int:
     """Number of heads, over all sequences, in one piece on a CPU, for sequences of `size` positions."""
@@ -22,7 +33,7 @@ def piece_elements(groups: int, size: int, window: int | None) -> int:
 
 
 def loss_rows(num_rows: int, *, chunk_rows: int, vocab: int, device_type: str) -> int:
-    """Number of rows of logits that the loss computes at a time.
+    """Number of rows of logits that the loss computes at a time, at least 1.
 
     On a CPU `chunk_rows`. Elsewhere as many as LOSS_BYTES hold, at least `chunk_rows`, in chunks of equal size: large
     products suit a card, and few chunks mean few additions to the table's gradient.
@@ -30,7 +41,7 @@ def loss_rows(num_rows: int, *, chunk_rows: int, vocab: int, device_type: str) -
     if device_type == "cpu":
         return chunk_rows
     most = max(chunk_rows, LOSS_BYTES // (4 * vocab))
-    return math.ceil(num_rows / max(1, math.ceil(num_rows / most)))
+    return math.ceil(num_rows / math.ceil(num_rows / most)) if num_rows else 1
 
 
 def loss_bytes(

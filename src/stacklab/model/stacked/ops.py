@@ -1,24 +1,53 @@
 """Operations of layers, for many small models at once: the first axis of tensors is the replicas.
 
-On one thread the numbers of each replica are the same, bit for bit, in any stack: products run replica by replica
-inside one call, and no sum crosses replicas.
+On one thread of a CPU the numbers of each replica are the same, bit for bit, in any stack: products run replica by
+replica inside one call, and no sum crosses replicas. On a card the number of replicas may decide which kernel runs.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def linear(x_RNI: Tensor, weight_ROI: Tensor, *, onto: Tensor | None) -> Tensor:
-    """Each replica's rows through its own weights, added to `onto` (a residual [R, N, O] or a bias [R, 1, O])."""
+class StackComputation(NamedTuple):
+    """How stacks compute. product_dtype, stream_dtype: as in model.transformer.Computation.
+
+    fused_attention: by torch's fused kernel; otherwise by `attend` and `read`, which compute in the format of the
+    weights and are faster on a CPU for sequences of some dozens of positions.
+    """
+
+    product_dtype: torch.dtype | None = None
+    stream_dtype: torch.dtype | None = None
+    fused_attention: bool = False
+
+
+AS_WEIGHTS = StackComputation()
+"""Everything in the format of the weights, attention by the kernels of this file."""
+
+
+def linear(
+    x_RNI: Tensor, weight_ROI: Tensor, *, bias_R1O: Tensor | None = None, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Each replica's rows through its own weights. dtype: that of the product, and of the result; None: as they are."""
     weight_RIO = weight_ROI.transpose(1, 2)
-    return torch.bmm(x_RNI, weight_RIO) if onto is None else torch.baddbmm(onto, x_RNI, weight_RIO)
+    if dtype is not None:
+        x_RNI, weight_RIO = x_RNI.to(dtype), weight_RIO.to(dtype)
+        bias_R1O = None if bias_R1O is None else bias_R1O.to(dtype)
+    return torch.bmm(x_RNI, weight_RIO) if bias_R1O is None else torch.baddbmm(bias_R1O, x_RNI, weight_RIO)
+
+
+def linear_onto(x_RNI: Tensor, weight_ROI: Tensor, onto_RNO: Tensor, *, dtype: torch.dtype | None = None) -> Tensor:
+    """`linear`, added to `onto`, in whose format the result is."""
+    if dtype is None:
+        return torch.baddbmm(onto_RNO, x_RNI, weight_ROI.transpose(1, 2))
+    return onto_RNO + linear(x_RNI, weight_ROI, dtype=dtype)
 
 
 def linear_onto_rows(x_RNI: Tensor, weight_ROI: Tensor, table_RPO: Tensor, row_N: Tensor) -> Tensor:
-    """`linear` onto rows of a table: row_N holds, per place of any replica, an index into the rows of all."""
+    """`linear_onto` rows of a table: row_N holds, per place of any replica, an index into the rows of all."""
     y_RNO: Tensor = _LinearOntoRows.apply(x_RNI, weight_ROI, table_RPO, row_N)  # type: ignore[no-untyped-call]
     return y_RNO
 
@@ -36,6 +65,18 @@ def read(q_GQD: Tensor, x_GSD: Tensor, *, hidden_QS: Tensor, scale: float) -> Te
     """`attend` where x serves as keys and as values."""
     o_GQD: Tensor = _Read.apply(q_GQD, x_GSD, hidden_QS, scale)  # type: ignore[no-untyped-call]
     return o_GQD
+
+
+def fused_attend(
+    q_BHQK: Tensor, k_BHSK: Tensor, v_BHSL: Tensor, *, seen_QS: Tensor | None, causal: bool, scale: float, p: float
+) -> Tensor:
+    """`attend` by torch's kernel, per head; `p` is the dropout of the shares, drawn by the device's generator.
+
+    seen_QS: the keys that each query sees; None: all, or, where `causal`, those up to its own position.
+    """
+    return F.scaled_dot_product_attention(
+        q_BHQK, k_BHSK, v_BHSL, attn_mask=seen_QS, is_causal=causal, dropout_p=p, scale=scale
+    )
 
 
 def with_columns(x_RBTD: Tensor, columns_C: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,9 @@
-"""The forward pass of many equal-shaped small stacks at once, at selected positions.
+"""The forward pass of many equal-shaped small stacks at once.
 
-It computes what Transformer computes without dropout, and skips what no result depends on. The last layer computes
-queries at these positions only and, where they are few, computes scores and outputs from its input without keys and
-values. Where the vocabulary is small, the linear maps of the first layer are applied to all pairs of token and
-position, since the batch holds each pair many times.
+It computes what Transformer computes, and skips what no result depends on. Where results are needed at some positions
+only, the last layer computes queries at these and, where they are few, computes scores and outputs from its input
+without keys and values. Where the vocabulary is small and nothing is dropped, the linear maps of the first layer are
+applied to all pairs of token and position, since the batch holds each pair many times.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stacklab.base.errors import SpecError
+from stacklab.model.ops.linear_cross_entropy import tied_lookup
 from stacklab.model.positions.kind import PositionKind
 from stacklab.model.positions.kinds import FactoredPositions, LearnedPositions, NoPositions, SinusoidalPositions
 from stacklab.model.positions.rows import Sinusoids
 from stacklab.model.spec import ModelSpec
-from stacklab.model.stacked.layer import Parameters, Rows, StackedLayer, folded, normed
-from stacklab.model.stacked.ops import linear
+from stacklab.model.stacked.dropout import StackedDropout
+from stacklab.model.stacked.layer import StackedLayer
+from stacklab.model.stacked.ops import AS_WEIGHTS, StackComputation, linear
+from stacklab.model.stacked.rows import Parameters, Rows, affine, folded, normed
 from stacklab.model.stacked.support import unsupported
 
 REPEATS = 2
@@ -26,50 +29,102 @@ REPEATS = 2
 
 
 class StackedTransformer:
-    """Stacks of one ModelSpec, on a CPU. It holds no parameters; they are passed with every call.
+    """Stacks of one ModelSpec. It holds no parameters; they are passed with every call, with the replicas in front.
+
+    `masks` are those of dropout in training; None evaluates.
 
     Raises SpecError for a spec with a setting that it does not support: see support.py.
     """
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec: ModelSpec, computation: StackComputation = AS_WEIGHTS) -> None:
         setting = unsupported(spec)
         if setting is None and type(spec.position) not in POSITION_ROWS:
             setting = f"position.kind = {spec.position.kind}"
         if setting is not None:
             raise SpecError(f"model.{setting} is not supported in a stack")
-        self.spec = spec
-        self.layers = [StackedLayer(spec, layer, f"blocks.{index}.") for index, layer in enumerate(spec.layers)]
+        self.spec, self.computation = spec, computation
+        self.layers = [
+            StackedLayer(spec, layer, f"blocks.{index}.", computation) for index, layer in enumerate(spec.layers)
+        ]
 
-    def logits(self, parameters: Parameters, ids_RBT: Tensor, columns_C: Tensor) -> Tensor:
-        """logits_RBCV at some columns of the sequences, ascending."""
-        rows = self._embedded(parameters, ids_RBT)
+    def logits(
+        self,
+        parameters: Parameters,
+        ids_RBT: Tensor,
+        columns_C: Tensor,
+        masks: StackedDropout | None = None,
+        head_dtype: torch.dtype | None = None,
+    ) -> Tensor:
+        """logits_RBCV at some columns of the sequences, ascending. head_dtype: that of the head's product."""
+        rows = self._embedded(parameters, parameters["token_embedding.weight"], ids_RBT, masks)
         for layer in self.layers[:-1]:
-            rows = layer(parameters, rows)
-        chosen = self.layers[-1].at(parameters, rows, columns_C) if self.layers else rows.fork(columns_C)[1]
+            rows = layer(parameters, rows, masks)
+        chosen = self.layers[-1].at(parameters, rows, columns_C, masks) if self.layers else rows.fork(columns_C)[1]
         norm = "final_norm." if self.spec.norm.has_final else None
         table_RVD = parameters["token_embedding.weight" if self.spec.tie_embeddings else "head.weight"]
         weight_RVD, bias_R1V = folded(parameters, norm, table_RVD, None)
         x_RND = chosen.x_RND if norm is None else normed(chosen.x_RND, self.spec.norm.epsilon)
-        return chosen.spread(linear(x_RND, weight_RVD, onto=bias_R1V))
+        return chosen.spread(linear(x_RND, weight_RVD, bias_R1O=bias_R1V, dtype=head_dtype))
 
-    def _embedded(self, parameters: Parameters, ids_RBT: Tensor) -> Rows:
+    def with_head(
+        self, parameters: Parameters, ids_RBT: Tensor, masks: StackedDropout | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Hidden states x_RND for the head at all places, and the head's table_RVD, as in Transformer.with_head."""
         table_RVD = parameters["token_embedding.weight"]
-        (replicas, vocab, _), (_, batch, length) = table_RVD.shape, ids_RBT.shape
-        columns_T = torch.arange(length)
-        row_RBT = ids_RBT + torch.arange(replicas)[:, None, None] * vocab
+        if self.spec.tie_embeddings:
+            rows_RBTD, table_PD = tied_lookup(table_RVD.flatten(0, 1), _row_ids(ids_RBT, table_RVD))
+            rows = self._placed(parameters, rows_RBTD, masks)
+            head_RVD = table_PD.view_as(table_RVD)
+        else:
+            rows = self._embedded(parameters, table_RVD, ids_RBT, masks)
+            head_RVD = parameters["head.weight"]
+        for layer in self.layers:
+            rows = layer(parameters, rows, masks)
+        if not self.spec.norm.has_final:
+            return rows.spread(rows.x_RND).flatten(1, 2), head_RVD
+        x_RND = affine(parameters, "final_norm.", normed(rows.x_RND, self.spec.norm.epsilon))
+        return rows.spread(x_RND).flatten(1, 2), head_RVD
+
+    def _embedded(
+        self, parameters: Parameters, table_RVD: Tensor, ids_RBT: Tensor, masks: StackedDropout | None
+    ) -> Rows:
+        """The input of the first layer; with shared rows where these are fewer than the places."""
+        (_, vocab, _), (_, batch, length) = table_RVD.shape, ids_RBT.shape
+        columns_T, row_RBT = torch.arange(length, device=ids_RBT.device), _row_ids(ids_RBT, table_RVD)
         places = self._places(parameters, columns_T)
+        pairs = vocab if places is None else REPEATS * vocab * length
+        if pairs > batch * length or (masks is not None and self.spec.dropout > 0.0):
+            return self._placed(parameters, F.embedding(row_RBT, table_RVD.flatten(0, 1)), masks)
         if places is None:
-            return Rows(table_RVD, batch, columns_T, row_RBT)
-        if REPEATS * vocab > batch:
-            x_RBTD = F.embedding(row_RBT, table_RVD.flatten(0, 1)) + places[:, None]
-            return Rows(x_RBTD.flatten(1, 2), batch, columns_T)
+            return Rows(self._streamed(table_RVD), batch, columns_T, row_RBT)
         pair_RND = (table_RVD[:, :, None] + places[:, None]).flatten(1, 2)
-        return Rows(pair_RND, batch, columns_T, row_RBT * length + columns_T)
+        return Rows(self._streamed(pair_RND), batch, columns_T, row_RBT * length + columns_T)
+
+    def _placed(self, parameters: Parameters, rows_RBTD: Tensor, masks: StackedDropout | None) -> Rows:
+        """The token rows with their positions added, a row for each place."""
+        columns_T = torch.arange(rows_RBTD.shape[2], device=rows_RBTD.device)
+        places = self._places(parameters, columns_T)
+        x_RND = (rows_RBTD if places is None else rows_RBTD + places[:, None]).flatten(1, 2)
+        x_RND = self._streamed(x_RND)
+        if masks is not None:
+            x_RND = masks.drop(x_RND, self.spec.dropout)
+        return Rows(x_RND, rows_RBTD.shape[1], columns_T)
+
+    def _streamed(self, x_RND: Tensor) -> Tensor:
+        """In the format of the residual stream."""
+        dtype = self.computation.stream_dtype
+        return x_RND if dtype is None else x_RND.to(dtype)
 
     def _places(self, parameters: Parameters, columns_T: Tensor) -> Tensor | None:
         """The rows that positions add to token rows: [R, T, D], or [1, T, D] where they are not trained; None for
         none."""
         return POSITION_ROWS[type(self.spec.position)](self.spec, parameters, columns_T)
+
+
+def _row_ids(ids_RBT: Tensor, table_RVD: Tensor) -> Tensor:
+    """The ids as rows of the tables of all replicas, one below the other."""
+    replicas, vocab, _ = table_RVD.shape
+    return ids_RBT + torch.arange(replicas, device=ids_RBT.device)[:, None, None] * vocab
 
 
 def _learned(spec: ModelSpec, parameters: Parameters, columns_T: Tensor) -> Tensor:

@@ -17,8 +17,9 @@ from stacklab.model.transformer import Transformer
 from stacklab.run.feeds.task import TaskFeed
 from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
-from stacklab.train.evaluate import Question, answer_accuracy, mean_loss
+from stacklab.train.evaluate import Question, answer_accuracy, mean_loss, stacked_mean_loss
 from stacklab.train.loop import Batch
+from stacklab.train.replicas import Replicas
 
 
 class TextFeed:
@@ -46,10 +47,18 @@ class TextFeed:
         return Batch(tokens_BT[:, :-1], tokens_BT[:, 1:], batch_hash(tokens_BT))
 
     def measure(self, model: Transformer) -> dict[str, float]:
-        rows, split = self.spec.train.loss_chunk_rows, self.spec.evaluate.split
-        loss = mean_loss(model, self.held_out, chunk_rows=rows)
+        rows = self.spec.train.loss_chunk_rows
+        return self._summary(*(mean_loss(model, blocks, chunk_rows=rows) for blocks in (self.probe, self.held_out)))
+
+    def measure_stack(self, replicas: Replicas) -> list[dict[str, float]]:
+        rows = self.spec.train.loss_chunk_rows
+        losses = [stacked_mean_loss(replicas, blocks, chunk_rows=rows) for blocks in (self.probe, self.held_out)]
+        return [self._summary(*of_replica) for of_replica in zip(*losses, strict=True)]
+
+    def _summary(self, probe_loss: float, loss: float) -> dict[str, float]:
+        split = self.spec.evaluate.split
         return {
-            "train_probe.loss": mean_loss(model, self.probe, chunk_rows=rows),
+            "train_probe.loss": probe_loss,
             f"{split}.loss": loss,
             f"{split}.bits_per_byte": bits_per_byte(loss, self.bytes_per_token),
         }
@@ -106,6 +115,9 @@ class Feed(Protocol):
 
     def measure(self, model: Transformer) -> dict[str, float]:
         """Losses and accuracies on the fixed sets, without dropout."""
+
+    def measure_stack(self, replicas: Replicas) -> list[dict[str, float]]:
+        """`measure` of every replica of runs with the same data."""
 
     def answer(self, model: Transformer, max_tokens: int) -> dict[str, float]:
         """Accuracy on held-out problems, answered by generated text; empty where there are none."""

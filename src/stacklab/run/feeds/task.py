@@ -14,8 +14,9 @@ from stacklab.model.transformer import Transformer
 from stacklab.run.resolve_data import fixed_set, slices_of, task_facts
 from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
-from stacklab.train.evaluate import Scores, target_scores
+from stacklab.train.evaluate import Scores, stacked_scores, target_scores
 from stacklab.train.loop import Batch
+from stacklab.train.replicas import Replicas
 
 
 class TaskFeed:
@@ -43,14 +44,22 @@ class TaskFeed:
         return Batch(drawn.tokens_BT, np.where(target_mask_BT, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
 
     def measure(self, model: Transformer) -> dict[str, float]:
-        return self.summary(
+        return self._summary(
             {
                 name: target_scores(model, drawn.tokens_BT, drawn.targets_BT, target_mask_BT=drawn.target_mask_BT)
                 for name, drawn in self.sets.items()
             }
         )
 
-    def summary(self, scores: Mapping[str, Scores]) -> dict[str, float]:
+    def measure_stack(self, replicas: Replicas) -> list[dict[str, float]]:
+        scores = {
+            name: stacked_scores(replicas, drawn.tokens_BT, drawn.targets_BT, target_mask_BT=drawn.target_mask_BT)
+            for name, drawn in self.sets.items()
+        }
+        places = range(len(replicas.trainers))
+        return [self._summary({name: of_set[place] for name, of_set in scores.items()}) for place in places]
+
+    def _summary(self, scores: Mapping[str, Scores]) -> dict[str, float]:
         """Per set: mean loss over the targets, and accuracy over the scored ones, also by slice."""
         metrics: dict[str, float] = {}
         for name, drawn in self.sets.items():

@@ -2,7 +2,8 @@
 result in JSON. Nothing is written.
 
 calibrate: a RunSpec -> its RunCost. step_time: two RunSpecs -> seconds per step of each, by round. attention_cost:
-AttentionForms -> seconds of a micro-batch through each layer, by round.
+AttentionForms -> seconds of a micro-batch through each layer, by round. device: TrainSpecs -> what each trains on, or
+why it cannot be trained here.
 """
 
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from stacklab.run.environment import prepare_process
 
-MEASUREMENTS = ("calibrate", "step_time", "attention_cost")
+MEASUREMENTS = ("calibrate", "step_time", "attention_cost", "device")
 """One file per measurement, beside this one, each with a function `answer`."""
 
 

@@ -14,7 +14,7 @@ from stacklab.model.init import build
 from stacklab.model.ops.dropout import GENERATOR
 from stacklab.model.transformer import Computation
 from stacklab.run.timing.attention_form import AttentionForm
-from stacklab.run.timing.rounds import TimedBlock, in_turn, sized
+from stacklab.run.timing.rounds import TimedBlock, in_turn, sized, synchronise
 from stacklab.train.device import DTYPES, pick_device, pick_precision
 
 FEWEST_ROUNDS, MOST_ROUNDS, FORM_SECONDS = 3, 15, 1.0
@@ -49,20 +49,14 @@ def _block(form: AttentionForm) -> TimedBlock:
         generator = torch.Generator().manual_seed(stream_seed(0, "attention cost"))
         x_BTD, gradient_BTD = (torch.empty(shape).normal_(generator=generator).to(device) for _ in range(2))
         x_BTD.requires_grad_()
-        _synchronise(device)
+        synchronise(device)
         began = time.perf_counter()
         for seed in (next(seeds) for _ in range(number)):
             y_BTD = layer(x_BTD, seed if on_cpu else GENERATOR)
             y_BTD.backward(gradient_BTD.to(y_BTD.dtype))
             layer.zero_grad(set_to_none=True)
             x_BTD.grad = None
-        _synchronise(device)
+        synchronise(device)
         return (time.perf_counter() - began) / number
 
     return sized(train, seconds=BLOCK_SECONDS, most=MOST_CALLS)
-
-
-def _synchronise(device: torch.device) -> None:
-    """Wait until the device has done its work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

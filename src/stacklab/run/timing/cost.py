@@ -1,4 +1,4 @@
-"""The cost of a run, by part. No torch here."""
+"""The cost of a run, by part, and the device that it trains on. No torch here."""
 
 from stacklab.base.spec import Spec
 from stacklab.run.spec import RunSpec
@@ -18,3 +18,17 @@ class RunCost(Spec):
         steps = spec.train.steps
         evaluations = len({*range(0, steps, spec.evaluate.every), steps})
         return self.start + steps * self.step + evaluations * self.evaluation + self.finish
+
+
+class DeviceFacts(Spec):
+    """What a run trains on; `refused` is why it cannot be, or empty.
+
+    card: the GPU's name, and free_bytes what is free of its memory; empty and 0 on other devices.
+    """
+
+    device: str = ""
+    precision: str = ""
+    compiled: bool = False
+    card: str = ""
+    free_bytes: int = 0
+    refused: str = ""

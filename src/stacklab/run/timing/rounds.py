@@ -4,6 +4,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+import torch
+
 TimedBlock = Callable[[], float]
 """Repeats one thing and returns the seconds of one repetition."""
 
@@ -34,3 +36,9 @@ def sized(repeat: Callable[[int], float], *, seconds: float, most: int) -> Timed
     repeat(1)
     count = min(most, math.ceil(seconds / repeat(1)))
     return lambda: repeat(count)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done its work."""
+    if device.type != "cpu":
+        torch.get_device_module(device).synchronize()

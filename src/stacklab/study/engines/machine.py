@@ -83,6 +83,11 @@ def uses_card(device: str) -> bool:
     return device in ("auto", "cuda")
 
 
+def trains_on_card(device: str) -> bool:
+    """Whether a run with this `train.device` trains on a card of this machine."""
+    return uses_card(device) and bool(gpus())
+
+
 def default_workers(runs: int) -> int:
     """Processes at the same time on a machine without a card: one per core."""
     return max(1, min(cores(), runs))

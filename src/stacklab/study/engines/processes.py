@@ -1,21 +1,22 @@
 """Several runs at once, each in a process of its own, so that a crash affects one run only; dealt to the cards of the
 machine, where it has any.
 
-With `replicas` small runs of equal shape train together in one process, over stacked parameters.
+With `replicas` runs of equal shape train together in one process, over stacked parameters.
 """
 
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from stacklab.base.errors import SpecError, StacklabError
 from stacklab.run.paths import RunPaths
-from stacklab.run.stacking import group_key, why_alone
+from stacklab.run.stacking import group_key, rule_for, why_alone
 from stacklab.run.store import check_resumable, read_spec
 from stacklab.study.engines.attempt import already_done
 from stacklab.study.engines.cards import Cards
-from stacklab.study.engines.machine import VISIBLE, default_workers, gpus, threads_each, uses_card
+from stacklab.study.engines.machine import VISIBLE, default_workers, gpus, threads_each, trains_on_card, uses_card
 from stacklab.study.engines.protocol import EXECUTE, EXECUTE_TOGETHER, RunEnd, Watch
 from stacklab.study.engines.session import PRELOAD, Job, carry_out
 
@@ -95,10 +96,6 @@ def _needs_card(folder: Path) -> bool:
         return True
 
 
-MOST_TOGETHER = 8
-"""More runs in a stack gain nothing and cost memory."""
-
-
 class ReplicasEngine(ProcessesEngine):
     """`threads` are those of a run that is trained alone; a stack has one thread."""
 
@@ -112,28 +109,34 @@ class ReplicasEngine(ProcessesEngine):
         return jobs
 
 
+class Group(NamedTuple):
+    """Runs that can share a stack. most: in one stack, by the device they train on."""
+
+    key: str
+    most: int
+
+
 def make_jobs(folders: Sequence[Path], *, workers: int) -> tuple[list[Job], Counter[str]]:
     """Jobs for stacks, cut so that every worker has one, and for single runs; and the count of the latter by reason."""
-    groups: dict[str, list[Path]] = {}
+    groups: dict[Group | Path, list[Path]] = {}
     reasons: Counter[str] = Counter()
     for folder in folders:
-        key, reason = _group_of(folder)
-        groups.setdefault(key or str(folder), []).append(folder)
+        own, reason = _group_of(folder)
+        groups.setdefault(own or folder, []).append(folder)
         if reason:
             reasons[reason] += 1
-    keys = {key for key, group in groups.items() if key != str(group[0])}
-    size = max(1, min(MOST_TOGETHER, -(-sum(len(groups[key]) for key in keys) // workers)))
+    stacked = sum(len(members) for group, members in groups.items() if isinstance(group, Group))
     jobs: list[Job] = []
-    for key, group in groups.items():
-        if key not in keys:
-            jobs.append(Job((group[0],)))
+    for group, members in groups.items():
+        if not isinstance(group, Group):
+            jobs.append(Job((group,)))
             continue
-        stacks = -(-len(group) // size)
-        jobs += [Job(tuple(group[place::stacks]), EXECUTE_TOGETHER) for place in range(stacks)]
+        stacks = -(-len(members) // max(1, min(group.most, -(-stacked // workers))))
+        jobs += [Job(tuple(members[place::stacks]), EXECUTE_TOGETHER) for place in range(stacks)]
     return jobs, reasons
 
 
-def _group_of(folder: Path) -> tuple[str | None, str | None]:
+def _group_of(folder: Path) -> tuple[Group | None, str | None]:
     """(group, None), or (None, reason) for a run trained alone; (None, None) for one that is done or unreadable."""
     if already_done(folder):
         return None, None
@@ -141,5 +144,7 @@ def _group_of(folder: Path) -> tuple[str | None, str | None]:
         spec = read_spec(RunPaths(folder))
     except StacklabError:
         return None, None
-    reason = "stacks are for machines without a GPU" if gpus() else why_alone(spec)
-    return (None, reason) if reason else (group_key(spec), None)
+    on_card = trains_on_card(spec.train.device)
+    if reason := why_alone(spec, on_card=on_card):
+        return None, reason
+    return Group(group_key(spec), rule_for(on_card=on_card).most_runs), None

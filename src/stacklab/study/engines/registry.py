@@ -32,7 +32,7 @@ ENGINES = {
     ),
     "replicas": EngineEntry(
         "stacklab.study.engines.processes:ReplicasEngine",
-        "the same, but small runs of equal shape over tasks share a process",
+        "the same, but runs of equal shape share a process: on a CPU small ones over tasks, on a GPU any",
         deals_cards=True,
     ),
     "inline": EngineEntry(

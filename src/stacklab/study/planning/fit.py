@@ -18,7 +18,7 @@ from stacklab.study.spec.study import BaseSpec, MatchSpec, StudySpec
 from stacklab.tasks.data import TaskData
 
 PROCESS_BYTES = 400 * 2**20
-"""Memory of a process besides training: Python, torch, evaluations."""
+"""Memory of a process besides training: Python, torch, evaluations; on a GPU, CUDA itself takes about as much."""
 
 
 def disk_bytes(plan: Plan, *, workers: int) -> int:
@@ -31,9 +31,13 @@ def free_disk(out: Path) -> int:
     return shutil.disk_usage(next(path for path in (out, *out.absolute().parents) if path.exists())).free
 
 
-def check_fits(plan: Plan, *, workers: int, available: int, free: int) -> None:
+def check_fits(plan: Plan, *, workers: int, available: int, free: int, per_card: int | None = None) -> None:
     """Raises SpecError when the largest run, or `workers` runs together, exceed `available` bytes of memory, or the
-    study `free` bytes of disk; it names the nearest setting that fits."""
+    study `free` bytes of disk; it names the nearest setting that fits.
+
+    per_card: runs at the same time on a GPU, of which `available` bytes are free; None on a CPU.
+    """
+    together, option = (workers, "--workers") if per_card is None else (per_card, "--runs-per-gpu")
     if (needed := disk_bytes(plan, workers=workers)) > free:
         advice = _disk_advice(plan, workers, free)
         raise SpecError(f"the study needs {size(needed)} of disk, {size(free)} are free; {advice}")
@@ -42,10 +46,10 @@ def check_fits(plan: Plan, *, workers: int, available: int, free: int) -> None:
     if alone > available:
         advice = nearest_settings(plan, limit=available - PROCESS_BYTES)
         raise SpecError(f"arm {largest.name} needs about {size(alone)}, {size(available)} are free; {advice}")
-    if alone * workers > available:
+    if alone * together > available:
         raise SpecError(
-            f"{workers} runs of arm {largest.name} at once need about {size(alone * workers)}, {size(available)} are "
-            f"free; --workers {available // alone} fits"
+            f"{together} runs of arm {largest.name} at once need about {size(alone * together)}, {size(available)} are "
+            f"free; {option} {available // alone} fits"
         )
 
 

@@ -9,12 +9,14 @@ from stacklab.base.errors import DataError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec
 from stacklab.data.spec import DataSpec
+from stacklab.model.card_memory import estimate_card_memory
 from stacklab.model.count import Memory, all_scores, count_parameters, estimate_memory, flops_per_token
 from stacklab.run.metrics import is_share
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.multiplicity import look_level
+from stacklab.study.engines.machine import gpus
 from stacklab.study.planning.arms import DataCache, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.contrast import Difference, differences, pairing
@@ -24,6 +26,7 @@ from stacklab.study.planning.rates import check_tuning, chosen_rates
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
 from stacklab.study.spec.request import StudyRequest, requested_engine
 from stacklab.study.spec.study import BaseSpec, ClaimSpec, StudySpec
+from stacklab.train.spec import TrainSpec
 
 
 class MatchPlan(Spec):
@@ -238,16 +241,24 @@ def _contrasts(
     return tuple(contrasts), tuple(left_out)
 
 
+def on_card(train: TrainSpec) -> bool:
+    """Whether a run with these settings trains on a GPU of this machine."""
+    return train.device == "cuda" or (train.device == "auto" and bool(gpus()))
+
+
 def memory_of(config: BaseSpec) -> Memory:
-    """Peak memory of training this configuration, besides that of any process."""
-    train = config.train
-    return estimate_memory(
-        config.model,
-        micro_batch=train.micro_batch,
-        context=config.data.block_size,
-        loss_chunk_rows=train.loss_chunk_rows,
-        optimizer_tensors=len(train.optimizer.state),
-    )
+    """Peak memory of training this configuration, besides that of any process; on a GPU, what torch allocates there."""
+    train, model = config.train, config.model
+    shape = {
+        "micro_batch": train.micro_batch,
+        "context": config.data.block_size,
+        "loss_chunk_rows": train.loss_chunk_rows,
+        "optimizer_tensors": len(train.optimizer.state),
+    }
+    if not on_card(train):
+        return estimate_memory(model, **shape)
+    dropout = bool(model.dropout or model.attention_dropout)
+    return estimate_card_memory(model, **shape, product_bytes=4 if train.precision == "fp32" else 2, dropout=dropout)
 
 
 def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) -> ArmPlan:

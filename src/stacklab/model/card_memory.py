@@ -1,0 +1,62 @@
+"""Memory of training on a card, in closed form. No torch here."""
+
+from stacklab.model.count import FLOAT_BYTES, Memory, count_parameters, hidden_vectors, projected, vocab_size
+from stacklab.model.masks import Visibility
+from stacklab.model.ops.piece_size import loss_bytes, loss_rows
+from stacklab.model.spec import LayerSpec, ModelSpec
+
+
+def estimate_card_memory(
+    spec: ModelSpec,
+    *,
+    micro_batch: int,
+    context: int,
+    loss_chunk_rows: int,
+    optimizer_tensors: int,
+    product_bytes: int,
+    dropout: bool,
+) -> Memory:
+    """Bytes that torch allocates on a card at the peak of a step: at the loss, when all activations are held.
+
+    Counted from what autograd keeps in eager blocks, with fused attention; compiled blocks keep less.
+    product_bytes: of a number in products, 2 or 4; below 4, weights of linear maps have copies. dropout: whether masks
+    are kept. The part `scores` is that of a window or a pattern, whose attention takes a matrix.
+    """
+    parameters = count_parameters(spec)
+    positions, rows = micro_batch * context, min(loss_chunk_rows, micro_batch * context)
+    low = product_bytes < FLOAT_BYTES
+    rows = loss_rows(positions, chunk_rows=rows, vocab=vocab_size(spec), device_type="cuda")
+    kept = sum(_kept_on_card(spec, layer, product_bytes, dropout) for layer in spec.layers)
+    copies = (
+        product_bytes * (parameters.total - parameters.token_embedding - parameters.position_embedding) if low else 0
+    )
+    needs_matrix = any(Visibility(spec.mask, layer.window).needs_matrix for layer in spec.layers)
+    return Memory(
+        weights=parameters.total * FLOAT_BYTES + copies,
+        gradients=parameters.trained * FLOAT_BYTES,
+        optimizer=optimizer_tensors * parameters.trained * FLOAT_BYTES,
+        activations=positions * (kept + spec.d_model * FLOAT_BYTES),
+        scores=context**2 * (1 + product_bytes) if needs_matrix else 0,
+        loss_chunk=loss_bytes(
+            positions,
+            rows=rows,
+            vocab=vocab_size(spec),
+            width=spec.d_model,
+            product_bytes=product_bytes,
+            wide_products=low,
+            compiled=low,
+        ),
+    )
+
+
+def _kept_on_card(spec: ModelSpec, layer: LayerSpec, product_bytes: int, dropout: bool) -> int:
+    """Bytes that autograd keeps of a position in a layer.
+
+    The stream in fp32 and the input of the linear map at each sub-layer, queries, keys, values and heads' output, the
+    feed-forward's inner vectors, and masks of a byte. RMSNorm keeps its input once more.
+    """
+    parts = 2 if layer.d_ff else 1
+    stream = (FLOAT_BYTES + product_bytes + (FLOAT_BYTES if spec.norm.kind == "rms" else 0)) * spec.d_model
+    heads = product_bytes * (projected(spec, layer) + spec.d_model) + FLOAT_BYTES * layer.num_heads
+    inner = product_bytes * hidden_vectors(spec) * layer.d_ff
+    return parts * (stream + (spec.d_model if dropout else 0)) + heads + inner

@@ -1,0 +1,64 @@
+"""The estimate for cards against what autograd keeps. The fused attention of the CPU keeps what that of a card does."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from stacklab.model.card_memory import estimate_card_memory
+from stacklab.model.init import build
+from stacklab.model.spec import ModelSpec
+from stacklab.model.transformer import Computation
+
+BODY: dict[str, Any] = {
+    "vocab_size": 64,
+    "d_model": 128,
+    "num_layers": 3,
+    "num_heads": 4,
+    "context_length": 128,
+    "dropout": 0.0,
+    "attention_dropout": 0.0,
+}
+LLAMA = {"norm": {"kind": "rms"}, "feed_forward": "gated", "activation": "silu", "linear_bias": False}
+
+
+def kept_bytes(spec: ModelSpec, dtype: torch.dtype | None, micro_batch: int) -> int:
+    """Bytes of all tensors that autograd keeps in a forward pass up to the hidden states, but for the parameters."""
+    model = build(spec, seed=0)
+    model.compute_with(Computation(product_dtype=dtype, uses_generator=True))
+    own = {each.data_ptr() for each in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own and tensor.is_floating_point() | (tensor.dtype == torch.bool):
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    ids_BT = torch.zeros(micro_batch, spec.context_length, dtype=torch.long)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        hidden_BTD = model(ids_BT, 0 if spec.dropout else None)
+    assert hidden_BTD.requires_grad
+    return sum(kept.values())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, LLAMA, {"num_layers": 1, "d_ff": 0}, {"num_heads": 8, "d_ff": 64}],
+    ids=str,
+)
+@pytest.mark.parametrize(("dtype", "product_bytes"), [(torch.bfloat16, 2), (None, 4)])
+def test_activations_are_what_autograd_keeps(change: Any, dtype: torch.dtype | None, product_bytes: int) -> None:
+    spec = ModelSpec.model_validate(BODY | change)
+    memory = estimate_card_memory(
+        spec,
+        micro_batch=16,
+        context=spec.context_length,
+        loss_chunk_rows=512,
+        optimizer_tensors=2,
+        product_bytes=product_bytes,
+        dropout=spec.dropout > 0,
+    )
+    parameters = sum(each.numel() for each in build(spec, seed=0).parameters())
+    copies = memory.weights - 4 * parameters
+    assert kept_bytes(spec, dtype, 16) == pytest.approx(memory.activations + copies, rel=0.05)
