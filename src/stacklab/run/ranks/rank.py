@@ -1,4 +1,5 @@
-"""The program of one rank, which torchrun starts once per card: `python -m stacklab.run.rank FOLDER THREADS REPORTS`.
+"""The program of one rank, started by torchrun once per card:
+`python -m stacklab.run.ranks.rank FOLDER THREADS REPORTS`.
 
 Standard input says when to leave: at its end, which is also the end of the launcher (`ranks`), the ranks save and exit.
 A rank that fails leaves its error in the folder REPORTS.
@@ -27,7 +28,7 @@ from stacklab.train.checkpoint import load_checkpoint
 from stacklab.train.device import pick_device
 from stacklab.train.distributed import PeerLostError, World, joined
 from stacklab.train.loop import LoopCallbacks
-from stacklab.train.stop import solved
+from stacklab.train.schedule import solved
 
 
 class _Memory:
