@@ -9,6 +9,7 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a card
 
 SHARED_DATA = Path(os.environ.get("STACKLAB_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

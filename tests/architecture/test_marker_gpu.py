@@ -13,23 +13,31 @@ TEST = """
 import os
 import pytest
 
+print("cards:", os.environ["CUDA_VISIBLE_DEVICES"] or "hidden")
+
 def test_cpu():
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+    pass
 
 @pytest.mark.gpu
-def test_gpu(monkeypatch):
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+def test_gpu():
+    pass
 """
 
 
 @pytest.mark.parametrize(
-    ("expression", "outcome"), [("", "1 passed, 1 skipped"), ("not gpu", "1 passed"), ("gpu", "1 skipped")]
+    ("expression", "cards", "outcome"),
+    [
+        ("", "hidden", "1 passed, 1 skipped"),
+        ("not gpu", "hidden", "1 passed"),
+        ("gpu", "7", "1 skipped"),
+        ("gpu or trains", "7", "1 skipped"),
+    ],
 )
-def test_cards_are_hidden_unless_requested(tmp_path: Path, expression: str, outcome: str) -> None:
+def test_cards_are_hidden_unless_requested(tmp_path: Path, expression: str, cards: str, outcome: str) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_both.py").write_text(TEST)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = gpu: needs a card")
-    arguments = ["-q", "-p", "no:cacheprovider", "-m", expression, str(tmp_path)]
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n gpu: needs a card\n trains: trains")
+    arguments = ["-q", "-s", "-p", "no:cacheprovider", "-m", expression, str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments],
         cwd=tmp_path,
@@ -38,4 +46,4 @@ def test_cards_are_hidden_unless_requested(tmp_path: Path, expression: str, outc
         text=True,
         check=False,
     )
-    assert outcome in done.stdout, done.stdout + done.stderr
+    assert f"cards: {cards}" in done.stdout and outcome in done.stdout, done.stdout + done.stderr

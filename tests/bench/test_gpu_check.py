@@ -1,6 +1,8 @@
 """The check of a GPU, with commands that stand in for its own: there is no GPU here."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -150,6 +152,18 @@ def test_the_environment_names_the_software() -> None:
 def test_without_a_gpu_it_says_so_in_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_program_writes_a_page_where_the_time_suffices_for_nothing(tmp_path: Path) -> None:
+    """As scripts/gpu-check starts it, with a card that is pretended."""
+    code = (
+        "import runpy, sys, torch; torch.cuda.is_available = lambda: True\n"
+        f"sys.argv = ['gpu-check', 'bench', '--seconds', '0', '--out', {str(tmp_path)!r}]\n"
+        "runpy.run_module('stacklab.bench.gpu_check', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "**Left out** (of 0 s): step, d_model 384, 12 layers;" in (tmp_path / "gpu-check-bench.md").read_text()
 
 
 def test_wrong_input_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

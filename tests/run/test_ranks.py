@@ -15,10 +15,10 @@ from tests.run.test_execute import contents
 
 from stacklab.base.errors import CheckpointError, DiskError, RunLostError, SpecError
 from stacklab.base.files import read_json, read_jsonl, write_json
-from stacklab.run import ranks
 from stacklab.run.execute import execute
 from stacklab.run.paths import RunPaths
-from stacklab.run.rank import _report
+from stacklab.run.ranks import launch
+from stacklab.run.ranks.rank import _report
 from stacklab.run.spec import RunSpec
 
 SECONDS = 60.0
@@ -34,7 +34,11 @@ def processes(folder: Path) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             command = process.cmdline()
-            if "stacklab.run.rank" in command and str(folder) in command and "torch.distributed.run" not in command:
+            if (
+                "stacklab.run.ranks.rank" in command
+                and str(folder) in command
+                and "torch.distributed.run" not in command
+            ):
                 found[process.environ()["RANK"]] = process
         except psutil.Error:
             continue
@@ -119,10 +123,10 @@ def test_the_first_error_of_a_rank_is_raised_again(tmp_path: Path, monkeypatch: 
         monkeypatch.setenv("RANK", rank)
         _report(error, tmp_path)
     with pytest.raises(DiskError, match=r"^the disk is full$"):
-        ranks._raise_error(tmp_path, 1)
+        launch._raise_error(tmp_path, 1)
     write_json(tmp_path / "0.json", read_json(tmp_path / "0.json") | {"time": 0.0})
-    with pytest.raises(ranks.RankError, match=r"^rank 0: ValueError: another") as raised:
-        ranks._raise_error(tmp_path, 1)
+    with pytest.raises(launch.RankError, match=r"^rank 0: ValueError: another") as raised:
+        launch._raise_error(tmp_path, 1)
     assert "ValueError: another" in raised.value.__notes__[0]
 
 
@@ -134,7 +138,7 @@ def test_memory_of_a_card_that_was_exhausted_is_recognised(tmp_path: Path, monke
     monkeypatch.setenv("RANK", "0")
     _report(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), tmp_path)
     with pytest.raises(RuntimeError) as raised:
-        ranks._raise_error(tmp_path, 1)
+        launch._raise_error(tmp_path, 1)
     assert is_out_of_memory(raised.value)
 
 
@@ -149,12 +153,12 @@ def test_memory_of_a_card_that_was_exhausted_is_recognised(tmp_path: Path, monke
 def test_how_a_rank_was_lost(tmp_path: Path, log: str, reason: str) -> None:
     (tmp_path / "log").write_text(log)
     with pytest.raises(RunLostError, match=f"^{reason}$"):
-        ranks._raise_error(tmp_path, 3)
+        launch._raise_error(tmp_path, 3)
 
 
 def test_ranks_import_from_where_the_launcher_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "path", ["", str(tmp_path)])
     monkeypatch.delenv("NCCL_ALGO", raising=False)
-    own = ranks._environment(threads=3)
+    own = launch._environment(threads=3)
     assert own["PYTHONPATH"] == os.pathsep.join([str(Path.cwd()), str(tmp_path)])
     assert (own["OMP_NUM_THREADS"], own["NCCL_ALGO"], own["PYTHONSAFEPATH"]) == ("3", "Ring", "1")

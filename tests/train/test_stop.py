@@ -1,8 +1,8 @@
 import pytest
 
 from stacklab.base.errors import SpecError
+from stacklab.train.schedule import solved, solved_at
 from stacklab.train.spec import StopSpec
-from stacklab.train.stop import solved, solved_at
 
 RULE = StopSpec(metric="validation.accuracy", at_least=0.9, evaluations=2)
 

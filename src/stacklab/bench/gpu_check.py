@@ -117,10 +117,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
-
-
 def render(result: dict[str, Any]) -> str:
     """The Markdown page of a part: the machine, what failed or was left out, and what each command printed."""
     lines = [f"# gpu-check {result['part']}", "", "| | |", "|---|---|"]
@@ -161,3 +157,7 @@ def _driver() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return done.stdout.splitlines()[0].strip() if done.stdout else "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -3,7 +3,7 @@
 | files | what they hold |
 |---|---|
 | `spec`, `paths`, `store` | a run's specification, whose fingerprint is its id; its folder, created and read |
-| `ranks`, `rank` | one run on several cards: the launcher, and the program of a rank |
+| `ranks` | one run on several cards: the launcher, and the program of a rank |
 | `execute` | executes one run |
 | `stacking`, `execute_replicas`, `replica_group` | runs of equal shape: which share a stack, and how it trains |
 | `feeds` | batches, fixed sets and held-out problems of a text or a task |

@@ -18,7 +18,7 @@ from stacklab.run.environment import prepare_process, provenance
 from stacklab.run.feeds.feed import open_feed
 from stacklab.run.metrics import describe
 from stacklab.run.paths import RunPaths, out_of
-from stacklab.run.ranks import execute_on_ranks
+from stacklab.run.ranks.launch import execute_on_ranks
 from stacklab.run.recorder import FolderRecorder
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import read_spec
@@ -27,8 +27,8 @@ from stacklab.train.device import pick_device
 from stacklab.train.distributed import ALONE, World
 from stacklab.train.evaluate import perplexity
 from stacklab.train.loop import LoopCallbacks, Outcome, train
+from stacklab.train.schedule import solved, solved_at
 from stacklab.train.step import Trainer
-from stacklab.train.stop import solved, solved_at
 
 
 def execute(folder: Path, *, threads: int, stop: Callable[[], bool] = lambda: False, ranks: int = 1) -> str:

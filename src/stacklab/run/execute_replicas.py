@@ -82,11 +82,16 @@ def _execute_held(waiting: Sequence[tuple[Path, RunSpec]], stop: Callable[[], bo
 
 def _stack_size(spec: RunSpec, choice: DeviceChoice) -> int | None:
     """How many such runs the memory of the card takes as a stack; None on other devices, where the engine decides."""
-    if choice.device.type != "cuda":
+    if not is_card(choice.device):
         return None
     card_bytes = torch.cuda.get_device_properties(choice.device).total_memory
     product_bytes = FLOAT_BYTES if choice.product_dtype is None else choice.product_dtype.itemsize
     return most_members(spec, card_bytes=card_bytes, product_bytes=product_bytes)
+
+
+def is_card(device: torch.device) -> bool:
+    """Whether a device has memory of its own, which limits a stack."""
+    return device.type == "cuda"
 
 
 def _execute_alone(folder: Path, spec: RunSpec, stop: Callable[[], bool], ended: Ended) -> None:

@@ -5,7 +5,7 @@
 | `spec`, `optimizer_spec` | the settings of training, evaluation and samples, and the kinds of optimisers; no torch |
 | `loop` | the training loop: `train`, and `training_loop` for callers that train several runs at once |
 | `step` | `Trainer`: a model with its optimiser, and one optimisation step |
-| `device`, `optimizer`, `schedule`, `stop` | parts of a step and of the loop |
+| `device`, `optimizer`, `schedule` | parts of a step and of the loop |
 | `distributed` | `World`: the processes that train one run on several cards |
 | `replicas`, `stacked_adamw` | the step of several runs over stacked parameters |
 | `evaluate` | losses and accuracies |

@@ -54,15 +54,20 @@ def test_the_path_for_cpus_does_wait() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", LOW)
-def test_a_card_is_never_waited_for(dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_card_is_never_waited_for(dtype: torch.dtype, deterministic: bool) -> None:
+    """Strict deterministic mode takes other kernels, for indexing among others."""
     x_ND, weight_VD, target_N = draw(64, 16, 100, dtype, CARD)
-    chunked(x_ND, weight_VD, target_N, dtype)  # kernels are loaded and compiled
-    torch.cuda.set_sync_debug_mode("error")
+    was_deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(deterministic)
     try:
-        chunked(x_ND, weight_VD, target_N, dtype)
-        linear_cross_entropy_rows(x_ND, weight_VD, target_N, dtype=dtype)
+        for mode in ("default", "error"):  # once to load and compile kernels
+            torch.cuda.set_sync_debug_mode(mode)
+            chunked(x_ND, weight_VD, target_N, dtype)
+            linear_cross_entropy_rows(x_ND, weight_VD, target_N, dtype=dtype)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+        torch.use_deterministic_algorithms(was_deterministic)
 
 
 @pytest.mark.parametrize("dtype", LOW)
@@ -205,8 +210,9 @@ def test_memory_on_a_card(dtype: torch.dtype) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", [*LOW, torch.float32])
-def test_the_size_of_a_real_head_on_a_card(dtype: torch.dtype) -> None:
-    """Several chunks of several thousand rows, an odd vocabulary, the compiled pass where there is one."""
+def test_the_size_of_a_real_head_on_a_card(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four chunks, an odd vocabulary, the compiled pass where there is one; twice, with equal bits."""
+    monkeypatch.setattr(door, "loss_rows", lambda *_, chunk_rows, **__: chunk_rows)
     x_ND, weight_VD, target_N = draw(2048, 64, 50_257, dtype, CARD)
     first, second = (chunked(x_ND, weight_VD, target_N, dtype, rows=512) for _ in range(2))
     assert_close(first, reference(x_ND, weight_VD, target_N), dtype, eps=64 if dtype == torch.float32 else 3)

@@ -111,3 +111,38 @@ def test_hidden_states_and_the_table_are_those_of_each_model(kind: str) -> None:
         torch.testing.assert_close(hidden_RND[number], wanted_ND)
         (model.logits(wanted_ND) * weights[number]).sum().backward()
         check_gradients(parameters, number, model)
+
+
+LOW: list[dict[str, Any]] = [
+    {},
+    {"num_heads": 1, "linear_bias": True, "tie_embeddings": False},
+    {"attention_identity": 0.2, "norm": NormSpec(placement="post")},
+]
+
+
+@pytest.mark.parametrize("stream", [None, torch.bfloat16], ids=["stream fp32", "stream bf16"])
+@pytest.mark.parametrize("columns", [[7], list(range(8))], ids=["the last", "all"])
+@pytest.mark.parametrize("change", LOW, ids=str)
+def test_low_precision_is_near_float64(change: dict[str, Any], columns: list[int], stream: torch.dtype | None) -> None:
+    """About twenty products and sums follow each other, each with the error of the format."""
+    error, spec = 2**-8, ModelSpec(**BASE | change)
+    exact = models_of(spec)
+    ids_RBT = torch.arange(3 * 4 * 8).reshape(3, 4, 8) * 7 % 11
+    gradients = {}
+    for computation in (AS_WEIGHTS, StackComputation(torch.bfloat16, stream, fused_attention=True)):
+        dtype = torch.float64 if computation is AS_WEIGHTS else torch.float32
+        parameters = {name: each.detach().to(dtype).requires_grad_() for name, each in stacked(exact).items()}
+        logits_RBCV = StackedTransformer(spec, computation).logits(
+            parameters, ids_RBT, torch.tensor(columns), head_dtype=computation.product_dtype
+        )
+        assert logits_RBCV.dtype == (computation.product_dtype or torch.float64)
+        targets = torch.arange(logits_RBCV[..., 0].numel()) % 11
+        torch.nn.functional.cross_entropy(logits_RBCV.flatten(0, 2).to(dtype), targets).backward()
+        gradients[computation] = {name: each.grad for name, each in parameters.items() if each.grad is not None}
+    wanted, own = gradients.values()
+    assert wanted.keys() == own.keys()
+    for name, gradient in own.items():
+        assert gradient.dtype == torch.float32, name
+        for replica in range(3):
+            distance = (gradient[replica] - wanted[name][replica]).norm()
+            assert distance < 20 * error * wanted[name][replica].norm() + 1e-6, name

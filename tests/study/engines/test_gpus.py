@@ -18,6 +18,7 @@ from stacklab.study.engines.processes import ProcessesEngine, ReplicasEngine
 from stacklab.study.engines.protocol import RunEnd
 from stacklab.study.engines.registry import make_engine
 from stacklab.study.engines.session import Job, carry_out
+from stacklab.train.spec import Device
 
 REASON = "out of GPU memory, with the card to itself; a smaller train.micro_batch_size needs less"
 
@@ -123,9 +124,11 @@ def test_a_run_on_the_cpu_sees_no_card_and_occupies_none(
     assert most_at_once(folders, "") == 2
 
 
-def test_whether_a_run_needs_a_card_is_in_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (paths,) = make_runs(tmp_path, [task_spec(seed=1)])
-    assert processes._needs_card(paths.folder) and processes._needs_card(tmp_path)
+def test_whether_a_run_needs_a_card_is_in_its_settings(tmp_path: Path) -> None:
+    devices: tuple[Device, ...] = ("auto", "cuda", "cpu", "mps")
+    runs = make_runs(tmp_path, [task_spec(device=device) for device in devices])
+    assert [processes._needs_card(paths.folder) for paths in runs] == [True, True, False, False]
+    assert processes._needs_card(tmp_path / "nothing"), "a run that cannot be read is left for its process to report"
 
 
 def test_a_run_out_of_memory_is_retried_last_and_alone(tmp_path: Path, pretend: Path, watch: Notes) -> None:

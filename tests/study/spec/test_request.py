@@ -1,7 +1,5 @@
 """The engine that a request makes."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from stacklab.api import load_study
@@ -13,6 +11,7 @@ from stacklab.train.spec import TrainSpec
 
 @pytest.fixture(autouse=True)
 def two_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(processes, "gpus", lambda: ["0", "1"])
 
 
@@ -24,15 +23,16 @@ def test_the_engine_deals_as_many_runs_to_each_card_as_requested(engine: str) ->
 
 
 def test_runs_on_the_cpu_are_not_limited_by_the_cards() -> None:
-    on_cpu = SimpleNamespace(device="cpu")
-    assert requested_engine(StudyRequest(workers=5), on_cpu).slots(100) == 5  # type: ignore[arg-type]
+    on_cpu = TrainSpec(device="cpu")
+    assert requested_engine(StudyRequest(workers=5), on_cpu).slots(100) == 5
     with pytest.raises(SpecError, match="the runs train on the CPU"):
-        requested_engine(StudyRequest(runs_per_gpu=3), on_cpu)  # type: ignore[arg-type]
+        requested_engine(StudyRequest(runs_per_gpu=3), on_cpu)
 
 
 def test_python_callers_name_the_runs_per_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[StudyRequest] = []
     monkeypatch.setattr("stacklab.api.Study.plan", lambda study, more: None)
+    monkeypatch.setattr("stacklab.api.device_facts", lambda plan, out: None)
     monkeypatch.setattr("stacklab.api.run_study", lambda plan, request: seen.append(request))
     study = load_study("depth", runs_per_gpu=2)
     study.run()

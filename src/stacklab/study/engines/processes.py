@@ -91,7 +91,7 @@ def _hidden() -> str:
 def _needs_card(folder: Path) -> bool:
     """Whether a run occupies a card; a run that cannot be read is left for `execute` to report."""
     try:
-        return uses_card(getattr(read_spec(RunPaths(folder)).train, "device", "auto"))
+        return uses_card(read_spec(RunPaths(folder)).train.device)
     except StacklabError:
         return True
 

@@ -8,8 +8,8 @@ from stacklab.base.spec import Items, Spec
 from stacklab.study.planning.plan import ArmPlan
 from stacklab.study.results.collect import Row
 from stacklab.study.spec.grid import GridSpec
+from stacklab.train.schedule import solved_at
 from stacklab.train.spec import StopSpec
-from stacklab.train.stop import solved_at
 
 RISING = 0.02
 """A larger rise of the mean, from the third quarter of training to the last, means that training was too short."""

@@ -87,11 +87,10 @@ def make_request(fields: Mapping[str, Any]) -> StudyRequest:
 
 def requested_engine(request: StudyRequest, train: TrainSpec) -> Engine:
     """The engine of the request, for runs with these settings of training. Raises SpecError as make_engine does."""
-    on_cards = uses_card(getattr(train, "device", "auto"))
     return make_engine(
         request.engine,
         workers=request.workers,
         runs_per_gpu=request.runs_per_gpu,
         gpus_per_run=request.gpus_per_run,
-        on_cards=on_cards,
+        on_cards=uses_card(train.device),
     )

@@ -82,7 +82,7 @@ def _launch(folder: Path, scratch: Path, *, ranks: int, threads: int, stop: Call
 def _command(folder: Path, scratch: Path, ranks: int, threads: int) -> list[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
     options = ["--nproc-per-node", str(ranks), "--log-dir", str(scratch / "torchrun")]
-    return [*torchrun, *options, "-m", "stacklab.run.rank", str(folder.absolute()), str(threads), str(scratch)]
+    return [*torchrun, *options, "-m", "stacklab.run.ranks.rank", str(folder.absolute()), str(threads), str(scratch)]
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""The program of one rank, which torchrun starts once per card: `python -m stacklab.run.rank FOLDER THREADS REPORTS`.
+"""The program of one rank, started by torchrun once per card:
+`python -m stacklab.run.ranks.rank FOLDER THREADS REPORTS`.
 
 Standard input says when to leave: at its end, which is also the end of the launcher (`ranks`), the ranks save and exit.
 A rank that fails leaves its error in the folder REPORTS.
@@ -27,7 +28,7 @@ from stacklab.train.checkpoint import load_checkpoint
 from stacklab.train.device import pick_device
 from stacklab.train.distributed import PeerLostError, World, joined
 from stacklab.train.loop import LoopCallbacks, train
-from stacklab.train.stop import solved
+from stacklab.train.schedule import solved
 
 
 class _Memory:
@@ -80,6 +81,9 @@ def follow(paths: RunPaths, world: World, *, threads: int, stop: Callable[[], bo
 LAST_SECONDS = 60.0
 """What a rank has for its step and its checkpoint once torchrun, which ends the ranks of a lost one, is gone."""
 
+PEER_SECONDS = 10.0
+"""How long a rank that lost another one waits to be ended."""
+
 
 def main() -> NoReturn:
     folder, threads, reports = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
@@ -90,7 +94,8 @@ def main() -> NoReturn:
         _take_part(folder, threads, leaving)
         code = 0
     except PeerLostError:
-        pass  # The other rank says why, or was killed.
+        # Another rank says why, or was killed: torchrun, which ends this one, should see that one first.
+        time.sleep(PEER_SECONDS)
     except BaseException as error:  # noqa: BLE001  the launcher raises it again
         _report(error, reports)
     finally:
