@@ -49,11 +49,11 @@ def stacked_mean_loss(replicas: Replicas, blocks: np.ndarray, *, chunk_rows: int
     dtype = replicas.choice.product_dtype
     for start in range(0, len(blocks), EVALUATION_BATCH):
         tokens_BT = torch.from_numpy(blocks[start : start + EVALUATION_BATCH])
-        hidden_RND, table_RVD = replicas.with_head(tokens_BT[:, :-1])
+        hidden_RND, tables = replicas.with_head(tokens_BT[:, :-1])
         targets_N = tokens_BT[:, 1:].flatten().to(replicas.device)
         losses = [
             linear_cross_entropy_rows(hidden_ND, table_VD, targets_N, chunk_rows=chunk_rows, dtype=dtype)
-            for hidden_ND, table_VD in zip(hidden_RND, table_RVD, strict=True)
+            for hidden_ND, table_VD in zip(hidden_RND, tables, strict=True)
         ]
         total_R += torch.stack([loss_N.double().sum() for loss_N in losses])
     return [total / float(blocks.shape[0] * (blocks.shape[1] - 1)) for total in total_R.tolist()]

@@ -80,8 +80,8 @@ class Replicas:
         return self.network.logits(self._parameters, self._for_all(ids_BT), on_device(columns_C, self.device))
 
     @torch.inference_mode()
-    def with_head(self, ids_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """Hidden states x_RND of the same sequences through every replica, and the table_RVD of the head."""
+    def with_head(self, ids_BT: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Hidden states x_RND of the same sequences through every replica, and the table_VD of each head."""
         return self.network.with_head(self._parameters, self._for_all(ids_BT))
 
     def unload(self, replica: int) -> None:
@@ -139,11 +139,10 @@ class Replicas:
 
     def _loss_in_chunks(self, inputs_RBT: Tensor, targets_RBT: Tensor, masks: StackedDropout | None) -> Tensor:
         """loss_R, replica by replica, without ever holding the logits."""
-        x_RND, table_RVD = self.network.with_head(self._parameters, inputs_RBT, masks)
+        x_RND, tables = self.network.with_head(self._parameters, inputs_RBT, masks)
         targets_RN = on_device(targets_RBT.flatten(1), self.device)
         rows, dtype = self.trainers[0].spec.loss_chunk_rows, self.choice.product_dtype
-        # `unbind`, since the gradient of an index would be as large as all tables for each of them.
-        parts = zip(x_RND.unbind(0), table_RVD.unbind(0), targets_RN, strict=True)
+        parts = zip(x_RND.unbind(0), tables, targets_RN, strict=True)
         return torch.stack([linear_cross_entropy(*part, chunk_rows=rows, dtype=dtype) for part in parts])
 
     def _fill_gradient(self, loss: Tensor) -> None:

@@ -104,8 +104,8 @@ def test_hidden_states_and_the_table_are_those_of_each_model(kind: str) -> None:
     ids_RBT = torch.randint(0, 11, (3, 4, 8), generator=generator)
     parameters = stacked(models)
     weights = torch.randn((3, 32, 11), generator=generator, dtype=torch.float64)
-    hidden_RND, table_RVD = StackedTransformer(spec).with_head(parameters, ids_RBT)
-    ((hidden_RND @ table_RVD.transpose(1, 2)) * weights).sum().backward()
+    hidden_RND, tables = StackedTransformer(spec).with_head(parameters, ids_RBT)
+    ((hidden_RND @ torch.stack(tables).transpose(1, 2)) * weights).sum().backward()
     for number, model in enumerate(models):
         wanted_ND = model(ids_RBT[number]).flatten(0, 1)
         torch.testing.assert_close(hidden_RND[number], wanted_ND)

@@ -56,7 +56,7 @@ class StackedTransformer:
         head_dtype: torch.dtype | None = None,
     ) -> Tensor:
         """logits_RBCV at some columns of the sequences, ascending. head_dtype: that of the head's product."""
-        rows = self._embedded(parameters, parameters["token_embedding.weight"], ids_RBT, masks)
+        rows = self._embedded(parameters, ids_RBT, masks)
         for layer in self.layers[:-1]:
             rows = layer(parameters, rows, masks)
         chosen = self.layers[-1].at(parameters, rows, columns_C, masks) if self.layers else rows.fork(columns_C)[1]
@@ -68,29 +68,31 @@ class StackedTransformer:
 
     def with_head(
         self, parameters: Parameters, ids_RBT: Tensor, masks: StackedDropout | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Hidden states x_RND for the head at all places, and the head's table_RVD, as in Transformer.with_head."""
-        table_RVD = parameters["token_embedding.weight"]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Hidden states x_RND for the head at all places, and each replica's table_VD, as in Transformer.with_head.
+
+        Tables are taken one by one: together they would be copied, and so would their gradients.
+        """
+        tables = parameters["token_embedding.weight"].unbind(0)
+        pairs = zip(tables, ids_RBT.unbind(0), strict=True)
         if self.spec.tie_embeddings:
-            rows_RBTD, table_PD = tied_lookup(table_RVD.flatten(0, 1), _row_ids(ids_RBT, table_RVD))
-            rows = self._placed(parameters, rows_RBTD, masks)
-            head_RVD = table_PD.view_as(table_RVD)
+            rows_of, heads = zip(*(tied_lookup(table_VD, ids_BT) for table_VD, ids_BT in pairs), strict=True)
         else:
-            rows = self._embedded(parameters, table_RVD, ids_RBT, masks)
-            head_RVD = parameters["head.weight"]
+            rows_of = tuple(F.embedding(ids_BT, table_VD) for table_VD, ids_BT in pairs)
+            heads = parameters["head.weight"].unbind(0)
+        rows = self._placed(parameters, torch.stack(rows_of), masks)
         for layer in self.layers:
             rows = layer(parameters, rows, masks)
         if not self.spec.norm.has_final:
-            return rows.spread(rows.x_RND).flatten(1, 2), head_RVD
-        x_RND = affine(parameters, "final_norm.", normed(rows.x_RND, self.spec.norm.epsilon))
-        return rows.spread(x_RND).flatten(1, 2), head_RVD
+            return rows.x_RND, heads
+        return affine(parameters, "final_norm.", normed(rows.x_RND, self.spec.norm.epsilon)), heads
 
-    def _embedded(
-        self, parameters: Parameters, table_RVD: Tensor, ids_RBT: Tensor, masks: StackedDropout | None
-    ) -> Rows:
+    def _embedded(self, parameters: Parameters, ids_RBT: Tensor, masks: StackedDropout | None) -> Rows:
         """The input of the first layer; with shared rows where these are fewer than the places."""
-        (_, vocab, _), (_, batch, length) = table_RVD.shape, ids_RBT.shape
-        columns_T, row_RBT = torch.arange(length, device=ids_RBT.device), _row_ids(ids_RBT, table_RVD)
+        table_RVD = parameters["token_embedding.weight"]
+        (replicas, vocab, _), (_, batch, length) = table_RVD.shape, ids_RBT.shape
+        columns_T = torch.arange(length, device=ids_RBT.device)
+        row_RBT = ids_RBT + torch.arange(replicas, device=ids_RBT.device)[:, None, None] * vocab
         places = self._places(parameters, columns_T)
         pairs = vocab if places is None else REPEATS * vocab * length
         if pairs > batch * length or (masks is not None and self.spec.dropout > 0.0):
@@ -119,12 +121,6 @@ class StackedTransformer:
         """The rows that positions add to token rows: [R, T, D], or [1, T, D] where they are not trained; None for
         none."""
         return POSITION_ROWS[type(self.spec.position)](self.spec, parameters, columns_T)
-
-
-def _row_ids(ids_RBT: Tensor, table_RVD: Tensor) -> Tensor:
-    """The ids as rows of the tables of all replicas, one below the other."""
-    replicas, vocab, _ = table_RVD.shape
-    return ids_RBT + torch.arange(replicas, device=ids_RBT.device)[:, None, None] * vocab
 
 
 def _learned(spec: ModelSpec, parameters: Parameters, columns_T: Tensor) -> Tensor:
