@@ -1,5 +1,7 @@
+import contextlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -138,24 +140,33 @@ def test_settings_that_do_not_exist_are_refused(settings: Any, message: str) -> 
         run_bench(pairs=1, **settings)
 
 
-def race(*lines: str, may_fail: bool) -> Race:
-    """Two contestants that answer with these lines."""
+@contextlib.contextmanager
+def race(*lines: str, may_fail: bool) -> Iterator[Race]:
+    """Contestants that answer with these lines."""
+    with contextlib.ExitStack() as stack:
+        contestants: dict[str, Contestant] = {}
+        for line in lines:
+            script = f"import sys; sys.stdin.readline(); print({line!r})"
+            process = subprocess.Popen(
+                [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            stack.callback(process.communicate)
+            contestants[str(len(contestants))] = Contestant(process)
+        yield Race(contestants, may_fail=may_fail)
 
-    def process(text: str) -> Contestant:
-        script = f"import sys; sys.stdin.readline(); print({text!r})"
-        command = [sys.executable, "-c", script]
-        return Contestant(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
 
-    return Race({str(number): process(text) for number, text in enumerate(lines)}, may_fail=may_fail)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_contestant_that_fails_on_a_card_is_left_out(at_once: bool) -> None:
-    one = race('{"seconds": 1.0}', '{"failure": "CUDA out of memory"}', may_fail=True)
-    one.measure(0, at_once=at_once)
-    assert one.failures == {"1": "CUDA out of memory"}
-    assert [contestant.rows for contestant in one.contestants.values()] == [[{"seconds": 1.0}]]
-    strict = race('{"failure": "CUDA out of memory"}', may_fail=False)
-    with pytest.raises(StacklabError, match="CUDA out of memory"):
-        strict.measure(0, at_once=at_once)
+    with race('{"seconds": 1.0}', '{"failure": "CUDA out of memory"}', may_fail=True) as one:
+        one.measure(0, at_once=at_once)
+        assert one.failures == {"1": "CUDA out of memory"}
+        assert [contestant.rows for contestant in one.contestants.values()] == [[{"seconds": 1.0}]]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_contestant_that_fails_on_a_cpu_ends_the_benchmark(at_once: bool) -> None:
+    with (
+        race('{"failure": "no memory"}', may_fail=False) as one,
+        pytest.raises(StacklabError, match="no memory"),
+    ):
+        one.measure(0, at_once=at_once)

@@ -25,7 +25,8 @@ SECONDS = 60.0
 
 
 def long_run(bench: Bench) -> RunSpec:
-    return bench.spec(steps=400, batch_size=4, checkpoint_every=7)
+    spec = bench.spec(steps=400, batch_size=4, checkpoint_every=7)
+    return spec.model_copy(update={"evaluate": spec.evaluate.model_copy(update={"every": 50})})
 
 
 def processes(folder: Path) -> list[psutil.Process]:
@@ -61,6 +62,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.trains
 def test_stops_kills_and_a_lost_launcher_change_no_byte(bench: Bench) -> None:
     paths = bench.folder(long_run(bench))

@@ -49,21 +49,25 @@ class Visibility(NamedTuple):
 
     def seen_TS(self, queries_T: "Tensor", keys_S: "Tensor") -> "Tensor":
         """True where the query at one position sees the key at another, from the numbers of both positions."""
-        return self.sees(queries_T[:, None] - keys_S)
-
-    def sees(self, distance: "Tensor") -> "Tensor":
-        """True where a query sees the key that is `distance` positions before it, negative for later keys."""
-        kind, conditions = self.kind, []
-        if kind.causal:
-            conditions.append(distance >= 0)
-        if self.window is not None:
-            conditions.append((distance if kind.causal else distance.abs()) < self.window)
-        if kind.pattern is not None:
-            conditions.append(kind.pattern(distance))
-        return reduce(and_, conditions) if conditions else distance == distance
+        return sees(queries_T[:, None] - keys_S, self.kind, self.window)
 
     def keys_of(self, queries: slice, size: int) -> slice:
         """The range of the `size` keys that covers all keys visible to a block of queries."""
         reach = size if self.window is None else self.window - 1
         last = queries.stop if self.kind.causal else min(size, queries.stop + reach)
         return slice(max(0, queries.start - reach), last)
+
+
+def sees(distance: "Tensor", kind: MaskKind, window: int | None) -> "Tensor":
+    """True where a query sees the key that is `distance` positions before it, negative for later keys.
+
+    A function of plain values, since torch 2.6 cannot compile properties of named tuples.
+    """
+    conditions = []
+    if kind.causal:
+        conditions.append(distance >= 0)
+    if window is not None:
+        conditions.append((distance if kind.causal else distance.abs()) < window)
+    if kind.pattern is not None:
+        conditions.append(kind.pattern(distance))
+    return reduce(and_, conditions) if conditions else distance == distance

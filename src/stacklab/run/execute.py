@@ -26,7 +26,7 @@ from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_wei
 from stacklab.train.device import pick_device
 from stacklab.train.distributed import ALONE, World
 from stacklab.train.evaluate import perplexity
-from stacklab.train.loop import LoopCallbacks, Outcome, train
+from stacklab.train.loop import LoopCallbacks, Outcome, Recorder, train
 from stacklab.train.schedule import solved, solved_at
 from stacklab.train.step import Trainer
 
@@ -84,20 +84,24 @@ class Execution:
 
     def run(self) -> Outcome:
         start, first_loss = self.begin()
+        outcome = self.train(self.loop_callbacks(), self.recorder, start=start, first_loss=first_loss)
+        self.end(outcome)
+        return outcome
+
+    def train(self, callbacks: LoopCallbacks, recorder: Recorder, *, start: int, first_loss: float | None) -> Outcome:
+        """The loop from step `start`, for a rank of any number."""
         if self.trainer.reads_late:
             # A collection on the way would keep the device waiting; what exists now stays to the end.
             gc.collect()
             gc.freeze()
-        outcome = train(
+        return train(
             self.trainer,
-            self.loop_callbacks(),
-            self.recorder,
+            callbacks,
+            recorder,
             evaluate_every=self.spec.evaluate.every,
             start=start,
             first_loss=first_loss,
         )
-        self.end(outcome)
-        return outcome
 
     def begin(self) -> tuple[int, float | None]:
         """Open the folder, from its checkpoint if it has one; returns the steps done and the first training loss."""

@@ -6,6 +6,7 @@
 | `loop` | the training loop: `train`, and `training_loop` for callers that train several runs at once |
 | `step` | `Trainer`: a model with its optimiser, and one optimisation step |
 | `device`, `optimizer`, `schedule` | parts of a step and of the loop |
+| `card` | what a CUDA card can do, and which kernels are used on it |
 | `distributed` | `World`: the processes that train one run on several cards |
 | `replicas`, `stacked_adamw` | the step of several runs over stacked parameters |
 | `evaluate` | losses and accuracies |

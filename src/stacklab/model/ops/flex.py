@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stacklab.base.hardware import AMPERE, triton_lacks
-from stacklab.model.masks import Visibility
+from stacklab.model.masks import Visibility, sees
 
 SHORTEST = 2048
 """Positions from which hidden blocks outweigh the cost of the kernel."""
@@ -38,8 +38,10 @@ def block_mask(visibility: Visibility, size: int, device: torch.device) -> Any:
     """The blocks of [size, size] with a visible key: made once, and shared by layers and steps."""
     from torch.nn.attention.flex_attention import create_block_mask
 
+    kind, window = visibility.kind, visibility.window
+
     def visible(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return visibility.sees(query - key)
+        return sees(query - key, kind, window)
 
     return create_block_mask(visible, None, None, size, size, device=str(device))
 

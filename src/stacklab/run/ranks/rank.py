@@ -27,7 +27,7 @@ from stacklab.run.store import read_spec
 from stacklab.train.checkpoint import load_checkpoint
 from stacklab.train.device import pick_device
 from stacklab.train.distributed import PeerLostError, World, joined
-from stacklab.train.loop import LoopCallbacks, train
+from stacklab.train.loop import LoopCallbacks
 from stacklab.train.schedule import solved
 
 
@@ -68,14 +68,7 @@ def follow(paths: RunPaths, world: World, *, threads: int, stop: Callable[[], bo
         should_stop=lambda: world.any(stop()),
         is_solved=lambda: solved(spec.train.stop, memory.evals),
     )
-    train(
-        execution.trainer,
-        callbacks,
-        memory,
-        evaluate_every=spec.evaluate.every,
-        start=start,
-        first_loss=begin["first_loss"],
-    )
+    execution.train(callbacks, memory, start=start, first_loss=begin["first_loss"])
 
 
 LAST_SECONDS = 60.0
