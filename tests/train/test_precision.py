@@ -61,6 +61,16 @@ def test_products_are_low_and_the_stream_is_as_stated(
     assert {each.dtype for each in one.model.parameters()} == {torch.float32}
 
 
+def test_a_step_whose_gradients_overflow_fp16_is_left_out() -> None:
+    one = trainer({}, precision="fp16")
+    one.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
+    before = [each.detach().clone() for each in one.model.parameters()]
+    loss, norm = one.step(0, *PAIR)
+    assert 0 < loss < 10 and norm == 0.0
+    assert all(torch.equal(now, then) for now, then in zip(one.model.parameters(), before, strict=True))
+    assert one.scaler.get_scale() < 2.0**40
+
+
 def test_fp16_scales_the_loss_and_the_step_is_that_of_the_unscaled_one() -> None:
     scaled, plain = trainer({}, precision="fp16"), trainer({})
     assert scaled.scaler.is_enabled() and not plain.scaler.is_enabled()

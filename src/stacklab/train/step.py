@@ -57,7 +57,7 @@ class Trainer:
         """Train on one batch, of which this rank takes its rows. Returns loss and gradient norm.
 
         The loss is the mean cross-entropy in nats over the targets that are not IGNORE_INDEX; the norm is taken before
-        clipping.
+        clipping, and is 0 for a step that is left out because its gradients overflow fp16.
         """
         loss, norm = self.launch(step, inputs_BT, targets_BT)
         return loss.item(), norm.item()
@@ -83,6 +83,9 @@ class Trainer:
         total = self.world.sum(total)
         self.scaler.unscale_(self.optimizer)
         norm = clip_gradients(self.model, self.spec.optimizer.clip_norm)
+        if self.scaler.is_enabled():
+            # Gradients that overflow fp16 are no divergence: the step is left out, and the scale is lowered.
+            norm = torch.where(norm.isfinite(), norm, 0.0)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
