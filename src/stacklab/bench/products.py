@@ -6,13 +6,11 @@ import torch
 from torch import Tensor
 
 from stacklab.bench.spec import StepSpec
-from stacklab.model.ops.piece_size import loss_rows
+from stacklab.model.ops.piece_size import loss_rows, padded_vocab
 from stacklab.train.device import DeviceChoice
 
 SQUARE, SQUARES = 8192, 8
 """Size and number of the square products of a step of `matrix_step`."""
-ALIGNMENT = 64
-"""On a card the vocabulary is padded to a multiple of it, as in the loss: its fastest kernels need aligned rows."""
 
 Shape = tuple[int, int, int]
 """Rows, inputs and outputs of a linear map."""
@@ -67,7 +65,7 @@ def _shapes(spec: StepSpec, device: torch.device) -> Iterator[Shape]:
     for layer in spec.model.layers:
         yield from ((spec.tokens, width, size) for size in (3 * width, width, layer.d_ff, layer.d_ff))
     most = loss_rows(spec.tokens, chunk_rows=spec.train.loss_chunk_rows, vocab=vocab, device_type=device.type)
-    padded = vocab if device.type == "cpu" else -(-vocab // ALIGNMENT) * ALIGNMENT
+    padded = vocab if device.type == "cpu" else padded_vocab(vocab)
     for start in range(0, spec.tokens, most):
         yield min(most, spec.tokens - start), width, padded
 

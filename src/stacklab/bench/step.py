@@ -132,16 +132,12 @@ def summarise(spec: StepSpec, seconds: Seconds, peaks: dict[str, float]) -> dict
     from stacklab.bench.products import product_flops
 
     own, other = (next(name for name in seconds if name.startswith(system)) for system in ("stacklab", "peer"))
-    ratios = [peer / mine for mine, peer in zip(seconds[own], seconds[other], strict=True)]
-    shares = [alone / mine for mine, alone in zip(seconds[own], seconds["products"], strict=True)]
     return {
         "spec": spec.dump(),
         "median_seconds": {name: statistics.median(values) for name, values in seconds.items()},
-        "speed_ratio": statistics.median(ratios),
-        "speed_ratios": ratios,
-        "memory_ratio": peaks[own] / peaks[other],
+        **step_on_card.against(own, other, seconds, peaks),
         "peak_bytes": {name: peaks[name] for name in (own, other)},
-        "product_share": statistics.median(shares),
+        "product_share": statistics.median(step_on_card.ratios(seconds, "products", own)),
         "product_rate": product_flops(spec) / statistics.median(seconds["products"]),
     }
 

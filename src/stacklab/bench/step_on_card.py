@@ -48,7 +48,7 @@ def summarise(
         if name.startswith(TRAINS)
     }
     own = fastest("stacklab", medians)
-    peers = {name: _against(own, name, seconds, peaks) for name in contestants if own and name.startswith("peer")}
+    peers = {name: against(own, name, seconds, peaks) for name in contestants if own and name.startswith("peer")}
     free = fastest("nondeterministic", medians)
     return {
         "spec": spec.dump(),
@@ -57,7 +57,7 @@ def summarise(
         "contestants": contestants,
         "own": own,
         "peers": peers,
-        "determinism": statistics.median(_ratios(seconds, own, free)) if own and free else None,
+        "determinism": statistics.median(ratios(seconds, own, free)) if own and free else None,
         **_parts(spec, own, medians),
         "failures": failures,
     }
@@ -72,15 +72,17 @@ def fastest(system: str, medians: dict[str, float]) -> str | None:
     return min((name for name in medians if name.startswith(system)), key=medians.__getitem__, default=None)
 
 
-def _ratios(seconds: Seconds, above: str, below: str) -> list[float]:
+def ratios(seconds: Seconds, above: str, below: str) -> list[float]:
+    """Seconds of one contestant over those of another, in each pair."""
     return [one / other for one, other in zip(seconds[above], seconds[below], strict=True)]
 
 
-def _against(own: str, peer: str, seconds: Seconds, peaks: dict[str, float]) -> dict[str, Any]:
-    ratios = _ratios(seconds, peer, own)
+def against(own: str, peer: str, seconds: Seconds, peaks: dict[str, float]) -> dict[str, Any]:
+    """How many times as fast `own` is as the peer, within pairs, and its share of the peer's memory."""
+    speeds = ratios(seconds, peer, own)
     return {
-        "speed_ratio": statistics.median(ratios),
-        "speed_ratios": ratios,
+        "speed_ratio": statistics.median(speeds),
+        "speed_ratios": speeds,
         "memory_ratio": peaks[own] / peaks[peer],
     }
 
@@ -125,11 +127,11 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
         mfu = "" if one["mfu"] is None else f"{one['mfu']:.1%}"
         time, rate = f"{one['seconds'] * 1e3:.2f} ms", count(one["tokens_per_second"])
         yield f"  {name:<26} {time:>9} {rate:>10} {mfu:>7} {size(one['peak_bytes']):>12}"
-    for peer, ratios in row["peers"].items():
-        low, high = min(ratios["speed_ratios"]), max(ratios["speed_ratios"])
+    for peer, compared in row["peers"].items():
+        low, high = min(compared["speed_ratios"]), max(compared["speed_ratios"])
         yield (
-            f"  {own} against {peer}: {ratios['speed_ratio']:.2f} times as fast ({low:.2f} to {high:.2f}), "
-            f"{ratios['memory_ratio']:.2f} of its memory"
+            f"  {own} against {peer}: {compared['speed_ratio']:.2f} times as fast ({low:.2f} to {high:.2f}), "
+            f"{compared['memory_ratio']:.2f} of its memory"
         )
     if row["determinism"] is not None:
         yield f"  determinism: {row['determinism']:.3f} times the time of a step without"

@@ -18,6 +18,7 @@ from stacklab.run.recorder import PROGRESS_SECONDS
 from stacklab.run.store import read_spec
 from stacklab.train.loop import EvalRequest, Outcome, StepResult, TrainRequest, training_loop
 from stacklab.train.replicas import Replicas
+from stacklab.train.step import StepClock
 
 
 class Ended(Protocol):
@@ -74,12 +75,6 @@ class GroupMember:
             self.outcome = end.value
 
 
-class StepClock:
-    """last_read: when the numbers of a step were last read, by time.perf_counter."""
-
-    last_read = 0.0
-
-
 class LaunchedStep:
     """A step of all members. Its numbers [R, 2], losses and norms, are read once for all of them."""
 
@@ -89,11 +84,9 @@ class LaunchedStep:
         self._share = 0.0
 
     def read(self) -> None:
-        """Wait for the numbers. A run costs its share of the step, which counts from when it was launched or, if that
-        is later, from when the one before it was read."""
+        """Wait for the numbers. A run costs its share of the step."""
         self._rows = self._numbers_R2.tolist()
-        since, self._clock.last_read = max(self._began, self._clock.last_read), time.perf_counter()
-        self._share = (self._clock.last_read - since) / len(self._rows)
+        self._share = self._clock.read(self._began) / len(self._rows)
 
     def result(self, place: int) -> StepResult:
         """That of one member."""

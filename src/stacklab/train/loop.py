@@ -203,15 +203,13 @@ def carry_out(request: TrainRequest | EvalRequest, trainer: Trainer, callbacks: 
 
 
 def train_step(trainer: Trainer, step: int, batch: Batch) -> StepResult | Callable[[], StepResult]:
-    """Train on one batch, timed. A step on a device counts from when it was launched or, if that is later, from when
-    the one before it was read."""
+    """Train on one batch, timed as StepClock says."""
     began = time.perf_counter()
     loss, norm = trainer.launch(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
 
     def read() -> StepResult:
         numbers = loss.item(), norm.item()
-        since, trainer.last_read = max(began, trainer.last_read), time.perf_counter()
-        return StepResult(*numbers, trainer.last_read - since)
+        return StepResult(*numbers, trainer.clock.read(began))
 
     return read if trainer.reads_late else read()
 

@@ -1,5 +1,6 @@
 """Trainer: a model with its optimiser, and one optimisation step."""
 
+import time
 from dataclasses import dataclass
 
 import torch
@@ -21,12 +22,24 @@ MOST_GRAPHS = 128
 """Compiled forms of a block that are kept. Beyond them torch would refuse a new shape."""
 
 
+class StepClock:
+    """Seconds of steps whose numbers are read after the next one is launched."""
+
+    def __init__(self) -> None:
+        self._last_read = 0.0
+
+    def read(self, began: float) -> float:
+        """Seconds of a step whose numbers have just been read: from when it was launched (by time.perf_counter) or, if
+        that is later, from when the one before it was read."""
+        since, self._last_read = max(began, self._last_read), time.perf_counter()
+        return self._last_read - since
+
+
 @dataclass
 class Trainer:
     """A model with its optimiser. `seed` is the root of the dropout stream. `world`: the processes that share a batch.
 
-    reads_late: whether the loop reads the numbers of a step after it has launched the next one. last_read: when it last
-    did, by time.perf_counter.
+    reads_late: whether the loop reads the numbers of a step after it has launched the next one.
     """
 
     model: Transformer
@@ -51,7 +64,7 @@ class Trainer:
         if self.choice.compiled:
             compile_blocks(self.model)
         self.reads_late = self.device.type != "cpu"
-        self.last_read = 0.0
+        self.clock = StepClock()
 
     def step(self, step: int, inputs_BT: Tensor, targets_BT: Tensor) -> tuple[float, float]:
         """Train on one batch, of which this rank takes its rows. Returns loss and gradient norm.

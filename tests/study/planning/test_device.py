@@ -9,8 +9,8 @@ from tests.study.planned import planned
 
 from stacklab.base.errors import DeviceError, SpecError
 from stacklab.run.timing.cost import DeviceFacts
+from stacklab.study.engines import machine
 from stacklab.study.planning import device
-from stacklab.study.planning import plan as planning
 from stacklab.study.planning.device import check_room, device_facts, utilisation
 from stacklab.study.spec.request import StudyRequest
 
@@ -22,7 +22,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Pretends one card, and a torch that answers every arm with the last of these."""
     made: list[Any] = [CARD]
     monkeypatch.setattr(device, "gpus", lambda: ["0"])
-    monkeypatch.setattr(planning, "gpus", lambda: ["0"])
+    monkeypatch.setattr(machine, "gpus", lambda: ["0"])
 
     def measured(name: str, question: str, out: Path, *, threads: int, mend: str) -> str:
         return json.dumps([made[-1].dump() for _ in json.loads(question)])

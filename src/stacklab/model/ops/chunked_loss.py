@@ -22,11 +22,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from stacklab.base.hardware import AMPERE, triton_lacks
+from stacklab.model.ops.piece_size import padded_vocab
 
 Pass = Callable[..., tuple[Tensor, Tensor]]
 
-_ALIGNMENT = 64
-"""Rows of logits are padded to a multiple of it: an odd vocabulary would keep cards from their fastest products."""
 _FP16_SCALE = 64.0
 """Factor on gradients of logits in fp16: without it, probabilities below 3e-8 would be zero, with it those below
 5e-10."""
@@ -188,7 +187,7 @@ class _Head:
 
     def __init__(self, weight_VD: Tensor, dtype: torch.dtype) -> None:
         self.vocab, self.dtype, self.wide = weight_VD.shape[0], dtype, _wide(dtype)
-        padded = math.ceil(self.vocab / _ALIGNMENT) * _ALIGNMENT
+        padded = padded_vocab(self.vocab)
         if padded == self.vocab:
             self.weight_PD = weight_VD.to(dtype)
         else:

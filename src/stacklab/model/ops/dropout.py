@@ -36,26 +36,30 @@ def dropout(x: Tensor, p: float, seed: int) -> Tensor:
         return x
     if seed == GENERATOR:
         return F.dropout(x, p)
-    dropped: Tensor = _Dropout.apply(x, p, seed)  # type: ignore[no-untyped-call]
-    return dropped
+    return masked(x, KeepMasks(p, seed).draw(x.shape), 1.0 / kept_share(p))
 
 
-class _Dropout(torch.autograd.Function):
+def masked(x: Tensor, kept: Tensor, scale: float) -> Tensor:
+    """x * kept * scale, for a boolean mask of the shape of `x`. Its gradient needs the mask alone."""
+    y: Tensor = _Masked.apply(x, kept, scale)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Masked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, p: float, seed: int) -> Tensor:
-        kept = KeepMasks(p, seed).draw(x.shape)
+    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
         ctx.save_for_backward(kept)
-        ctx.scale = 1.0 / kept_share(p)
-        return _masked(x, kept, ctx.scale)
+        ctx.scale = scale
+        return _product(x, kept, scale)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (kept,) = ctx.saved_tensors
-        return _masked(grad, kept, ctx.scale), None, None
+        return _product(grad, kept, ctx.scale), None, None
 
 
-def _masked(x: Tensor, kept: Tensor, scale: float) -> Tensor:
+def _product(x: Tensor, kept: Tensor, scale: float) -> Tensor:
     """x * kept * scale in one pass over memory."""
     numbers = as_numbers(kept, x.dtype)
     return torch.addcmul(x.new_zeros(()), x, numbers, value=scale, out=numbers)

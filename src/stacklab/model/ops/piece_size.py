@@ -20,6 +20,15 @@ def holds_all_logits(num_rows: int, *, vocab: int) -> bool:
     return num_rows * vocab <= ALL_LOGITS
 
 
+VOCAB_MULTIPLE = 64
+"""An odd vocabulary would keep cards from their fastest products, which need aligned rows."""
+
+
+def padded_vocab(vocab: int) -> int:
+    """The number of logits of a row in low precision and on cards: the next multiple of VOCAB_MULTIPLE."""
+    return math.ceil(vocab / VOCAB_MULTIPLE) * VOCAB_MULTIPLE
+
+
 def heads_at_once(size: int) -> int:
     """Number of heads, over all sequences, in one piece on a CPU, for sequences of `size` positions."""
     return max(1, PIECE_ELEMENTS // (QUERY_BLOCK * size))

@@ -5,14 +5,12 @@ same.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from stacklab.base.streams import Name, stream_seed
-from stacklab.model.ops.dropout import seed_generator
+from stacklab.model.ops.dropout import masked, seed_generator
 
 
 class StackedDropout:
@@ -31,25 +29,8 @@ class StackedDropout:
         kept_RND = torch.empty(x_RND.shape, dtype=torch.bool, device=x_RND.device)
         for kept_ND, generator in zip(kept_RND, self._generators, strict=True):
             kept_ND.bernoulli_(1.0 - p, generator=generator)
-        dropped: Tensor = _Masked.apply(x_RND, kept_RND, 1.0 / (1.0 - p))  # type: ignore[no-untyped-call]
-        return dropped
+        return masked(x_RND, kept_RND, 1.0 / (1.0 - p))
 
     def seed_device(self, replica: int, *site: Name) -> None:
         """Seed the device's default generator, from which fused attention draws, for a replica at a site."""
         seed_generator(self._device, stream_seed(self._seeds[replica], "generator", *site))
-
-
-class _Masked(torch.autograd.Function):
-    """x * kept * scale. It keeps the mask alone, a byte per element."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
-        ctx.save_for_backward(kept)
-        ctx.scale = scale
-        return (x * kept).mul_(scale)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (kept,) = ctx.saved_tensors
-        return (grad * kept).mul_(ctx.scale), None, None

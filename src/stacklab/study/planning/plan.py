@@ -16,7 +16,7 @@ from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.multiplicity import look_level
-from stacklab.study.engines.machine import gpus
+from stacklab.study.engines.machine import trains_on_card
 from stacklab.study.planning.arms import DataCache, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.contrast import Difference, differences, pairing
@@ -26,7 +26,6 @@ from stacklab.study.planning.rates import check_tuning, chosen_rates
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
 from stacklab.study.spec.request import StudyRequest, requested_engine
 from stacklab.study.spec.study import BaseSpec, ClaimSpec, StudySpec
-from stacklab.train.spec import TrainSpec
 
 
 class MatchPlan(Spec):
@@ -241,11 +240,6 @@ def _contrasts(
     return tuple(contrasts), tuple(left_out)
 
 
-def on_card(train: TrainSpec) -> bool:
-    """Whether a run with these settings trains on a GPU of this machine."""
-    return train.device == "cuda" or (train.device == "auto" and bool(gpus()))
-
-
 def memory_of(config: BaseSpec) -> Memory:
     """Peak memory of training this configuration, besides that of any process; on a GPU, what torch allocates there."""
     train, model = config.train, config.model
@@ -255,7 +249,7 @@ def memory_of(config: BaseSpec) -> Memory:
         "loss_chunk_rows": train.loss_chunk_rows,
         "optimizer_tensors": len(train.optimizer.state),
     }
-    if not on_card(train):
+    if not trains_on_card(train.device):
         return estimate_memory(model, **shape)
     dropout = bool(model.dropout or model.attention_dropout)
     return estimate_card_memory(model, **shape, product_bytes=4 if train.precision == "fp32" else 2, dropout=dropout)
