@@ -11,7 +11,7 @@ from stacklab.bench.products import matrix_step, products_step
 from stacklab.bench.spec import StepSpec
 from stacklab.model.init import build
 from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy
-from stacklab.run.environment import prepare_process
+from stacklab.run.environment import prepare_device
 from stacklab.train import step as train_step
 from stacklab.train.device import DeviceChoice, choose, compiles, pick_device
 from stacklab.train.schedule import learning_rate
@@ -62,7 +62,7 @@ class LossReader:
 def stacklab_step(spec: StepSpec, *, compile: Compile = "off", deterministic: bool = True) -> Step:
     """A training step of stacklab."""
     train = spec.train.model_copy(update={"compile": compile, "deterministic": deterministic})
-    prepare_process(spec.threads, train)
+    prepare_device(train)
     device = choice_of(spec).device
     trainer = train_step.Trainer(build(spec.model, seed=0, device=str(device)), train, seed=0)
     reader = LossReader(device)
@@ -150,7 +150,7 @@ def head_step(spec: StepSpec) -> Step:
     """Head and loss alone, forward and backward, as stacklab's steps compute them."""
     train, vocab = spec.train, spec.model.vocab_size
     assert vocab is not None
-    prepare_process(spec.threads, train)
+    prepare_device(train)
     device, dtype = choice_of(spec).device, choice_of(spec).product_dtype
     generator = torch.Generator().manual_seed(0)
     x_ND = torch.randn(spec.tokens, spec.d_model, generator=generator).to(device).requires_grad_()

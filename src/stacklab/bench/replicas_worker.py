@@ -66,7 +66,7 @@ def main(name: str, heads: str, seeds: str, device: str, out: str) -> None:
     """Answer each number of steps in JSON: wall seconds, processor seconds, and seconds of drawing batches."""
     place = cast(Device, device)
     specs = [run_spec(int(seed), heads=int(heads), device=place) for seed in seeds.split(",")]
-    prepare_process(1, specs[0].train)
+    prepare_process(1)
     runs = [OutPaths(Path(out)).run(spec.run_id) for spec in specs]
     for spec, paths in zip(specs, runs, strict=True):
         create_run(spec, paths)

@@ -16,15 +16,18 @@ from stacklab.train.device import DeviceChoice, masks_from
 from stacklab.train.spec import TrainSpec
 
 
-def prepare_process(threads: int, train: TrainSpec | None = None) -> None:
-    """Set the process up for one run; `train` holds what depends on the run.
-
-    Denormal numbers make a CPU step three times slower, so they are flushed to zero. The strict deterministic mode
-    refuses kernels that are not: with warnings alone attention would use them.
-    """
+def prepare_process(threads: int) -> None:
+    """Set the process up for runs. Denormal numbers make a CPU step three times slower, so they are flushed to zero."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    if train is not None and torch.cuda.is_available():
+
+
+def prepare_device(train: TrainSpec) -> None:
+    """Set a card up for a run: determinism, and the format of fp32 products.
+
+    The strict deterministic mode refuses kernels that are not: with warnings alone attention would use them.
+    """
+    if torch.cuda.is_available():
         torch.use_deterministic_algorithms(train.deterministic)
         # Otherwise the mode fills every new tensor, which nothing here relies on.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from stacklab.base.errors import BusyError
 from stacklab.base.files import read_json, read_jsonl, write_json
 from stacklab.base.locks import exclusive
 from stacklab.model.init import build
-from stacklab.run.environment import prepare_process, provenance
+from stacklab.run.environment import prepare_device, prepare_process, provenance
 from stacklab.run.feeds.feed import open_feed
 from stacklab.run.metrics import describe
 from stacklab.run.paths import RunPaths, out_of
@@ -52,7 +52,7 @@ def execute_first(folder: Path, world: World, *, threads: int, stop: Callable[[]
             if paths.result.exists():
                 return str(read_json(paths.result)["status"])
             spec = read_spec(paths)
-            prepare_process(threads, spec.train)
+            prepare_process(threads)
             outcome = Execution(spec, paths, stop, world).run()
             paths.error.unlink(missing_ok=True)
             return outcome.kind
@@ -77,6 +77,7 @@ class Execution:
         stacked: bool = False,
     ) -> None:
         self.spec, self.paths, self.stop, self.world, self.stacked = spec, paths, stop, world, stacked
+        prepare_device(spec.train)
         self.feed = open_feed(spec, cache=out_of(paths).cache)
         self.model = build(spec.model, seed=spec.seed, device=str(pick_device(spec.train.device)))
         train = spec.train.model_copy(update={"compile": "off"}) if stacked else spec.train

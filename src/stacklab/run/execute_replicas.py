@@ -62,7 +62,7 @@ def _readable(folders: Sequence[Path], ended: Ended) -> list[tuple[Path, RunSpec
 def _execute_held(waiting: Sequence[tuple[Path, RunSpec]], stop: Callable[[], bool], ended: Ended) -> None:
     """Execute runs whose folders are held by this process."""
     first = waiting[0][1]
-    prepare_process(THREADS, first.train)
+    prepare_process(THREADS)
     choice = choose(first.train.model_copy(update={"compile": "off"}), pick_device(first.train.device))
     if choice.precision == "fp16":
         # Each run has a loss scale of its own, for which a stack has no step.

@@ -53,7 +53,7 @@ def follow(paths: RunPaths, world: World, *, threads: int, stop: Callable[[], bo
     Raises CheckpointError when this rank cannot begin where the first one does.
     """
     spec = read_spec(paths)
-    prepare_process(threads, spec.train)
+    prepare_process(threads)
     execution = Execution(spec, paths, stop, world)
     begin = world.receive()
     # Not before: until then another process may have written the checkpoint.
