@@ -74,7 +74,7 @@ class TrainRequest:
     """Train on `batch` as step number `step`; the caller of the loop fills in `result`.
 
     A function in its place returns the result and waits for the device if need be: it is called a step later, so that
-    the device has the next step before it is asked.
+    the device has the next step before the numbers of this one are read.
     """
 
     step: int
