@@ -1,4 +1,4 @@
-"""What the runs of a plan train on: checked before anything runs, so that what cannot be done is refused in one line."""
+"""What the runs of a plan train on: checked before anything runs, so that a wrong setting is refused in one line."""
 
 import json
 from collections.abc import Mapping
