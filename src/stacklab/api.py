@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import MissingExtraError
+from stacklab.run.timing.cost import DeviceFacts
 from stacklab.study.execution.live import live
 from stacklab.study.execution.run import Todo, declared_looks, more_seeds, run_plan, saved_plan, with_attention
 from stacklab.study.planning.device import device_facts
@@ -78,8 +79,7 @@ class Study:
         fields = self.request.model_dump() | {name: value for name, value in changes.items() if value is not None}
         study = Study(self.spec, make_request(fields))
         plan = study.plan(more=more_seeds)
-        device_facts(plan, study.request.out)
-        return run_study(plan, study.request)
+        return run_study(plan, study.request, device_facts(plan, study.request.out))
 
 
 def load_study(name: str, *, overrides: Sequence[str] | Mapping[str, Any] = (), **request: Any) -> Study:
@@ -106,8 +106,8 @@ def requested_study(name: str, request: StudyRequest) -> Study:
     return Study(read_study(name, scale=request.scale, overrides=request.overrides), request)
 
 
-def run_study(plan: Plan, request: StudyRequest) -> StudyResult:
-    """Run a plan, with live progress on standard error."""
+def run_study(plan: Plan, request: StudyRequest, facts: Mapping[str, DeviceFacts]) -> StudyResult:
+    """Run a plan, with live progress on standard error. facts: those of `device_facts`."""
     apply_defaults()
     engine, runs = requested_engine(request, plan.study.base.train), count_runs(plan)
     plan = with_attention(plan, request.out, threads=engine.threads(runs))
@@ -117,7 +117,7 @@ def run_study(plan: Plan, request: StudyRequest) -> StudyResult:
         with live(labels, total=len(todo)) as watch:
             engine.run(list(todo), watch=watch, runs=runs)
 
-    return run_plan(plan, request.out, start=start)
+    return run_plan(plan, request.out, facts, start=start)
 
 
 def import_model(

@@ -23,7 +23,7 @@ def seen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
         monkeypatch.setattr(torch.version, "cuda", "12.8" if cards else None)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(cards))
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
-        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: cards[index])
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index=None: cards[index or 0])
         monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "sm_90", "compute_90"])
         doctor()
         return capsys.readouterr().out.splitlines()
@@ -68,3 +68,4 @@ def test_a_card_that_the_build_does_not_know_is_pointed_out(seen) -> None:
     lines = seen(P100)
     assert "check" in row(lines, "cuda:0") and "peak rate unknown: no MFU" in row(lines, "cuda:0")
     assert "this build of torch has no code for sm60" in row(lines, "all")
+    assert "check" in row(lines, "device") and "use train.device=cpu, or another build of torch" in row(lines, "device")

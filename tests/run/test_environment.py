@@ -9,9 +9,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 
 from stacklab.base.version import VERSION
-from stacklab.run.environment import versions
+from stacklab.model.ops import compilation
+from stacklab.run.environment import prepare_device, versions
+from stacklab.train.spec import TrainSpec
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,6 +48,14 @@ def test_a_package_without_metadata_is_recorded_as_such(monkeypatch: pytest.Monk
     recorded = versions()
     assert recorded["stacklab"] == VERSION
     assert recorded["torch"] == "not installed as a distribution"
+
+
+def test_a_run_that_is_not_compiled_compiles_no_operation_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "can_compile", lambda device: True)
+    prepare_device(TrainSpec(compile="off"))
+    assert not compilation.compiles(torch.device("cuda"))
+    prepare_device(TrainSpec())
+    assert compilation.compiles(torch.device("cuda"))
 
 
 def test_the_version_stands_in_one_place() -> None:

@@ -52,4 +52,4 @@ def ran(
                 final = finals[spec["model"]["num_layers"], rate]
                 end(folder, [0.3, final, final, final, final] if final else [])
 
-    return run_plan(plan, out, start=start), stages
+    return run_plan(plan, out, {}, start=start), stages

@@ -1,11 +1,14 @@
 """Settings that a device does not have are refused by name. Cards are pretended: there is none here."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 
 from stacklab.base.errors import DeviceError
+from stacklab.model.ops import compilation
+from stacklab.model.ops.compilation import can_compile
 from stacklab.train.device import choose, compiles, masks_from, pick_device, pick_precision
 from stacklab.train.spec import TrainSpec
 
@@ -13,15 +16,29 @@ CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda"), torch.device("mps")
 
 
 @pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch) -> Any:
+def without_triton(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Pretends what Triton lacks."""
+
+    def pretend(lacks: str) -> None:
+        can_compile.cache_clear()
+        for module in ("stacklab.train.device", "stacklab.model.ops.compilation"):
+            monkeypatch.setattr(f"{module}.triton_lacks", lambda: lacks)
+
+    yield pretend
+    can_compile.cache_clear()
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch, without_triton: Any) -> Any:
     """Pretends a card of that compute capability."""
 
     def pretend(capability: tuple[int, int]) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Test card")
-        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "sm_90"])
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: capability >= (8, 0))
-        monkeypatch.setattr("stacklab.train.device.triton_lacks", lambda: "")
+        without_triton("")
 
     return pretend
 
@@ -71,9 +88,28 @@ def test_what_a_device_cannot_do_is_refused(card: Any, change: Any, device: torc
         choose(TrainSpec(**change), device)
 
 
-def test_compiling_needs_triton_on_a_card(card: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_without_code_in_this_build_of_torch_is_refused(card: Any) -> None:
+    card((6, 1))
+    for name in ("auto", "cuda"):
+        with pytest.raises(DeviceError, match=f"train.device = {name}: this build of torch has no code for Test card"):
+            pick_device(name)
+    assert pick_device("cpu") == CPU
+
+
+def test_operations_compile_where_blocks_do_unless_they_must_not(card: Any) -> None:
+    for capability, compiled in (((7, 5), False), ((9, 0), True)):
+        card(capability)
+        assert compilation.compiles(CUDA) == compiles("auto", CUDA) == compiled
+    assert not compilation.compiles(CPU)
+    compilation.allow(False)
+    assert not compilation.compiles(CUDA)
+    compilation.allow(True)
+    assert compilation.compiles(CUDA)
+
+
+def test_compiling_needs_triton_on_a_card(card: Any, without_triton: Any) -> None:
     card((9, 0))
-    monkeypatch.setattr("stacklab.train.device.triton_lacks", lambda: "Triton, which is not installed")
+    without_triton("Triton, which is not installed")
     assert not compiles("auto", CUDA)
     with pytest.raises(DeviceError, match="needs Triton"):
         compiles("blocks", CUDA)

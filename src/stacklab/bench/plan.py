@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from stacklab.api import run_study
+from stacklab.study.planning.device import device_facts
 from stacklab.study.planning.plan import Plan
 from stacklab.study.planning.project import calibrate, projected_seconds
 from stacklab.study.planning.stages import count_runs
@@ -16,7 +17,7 @@ def run_bench(plan: Plan, request: StudyRequest) -> dict[str, Any]:
     costs = calibrate(plan, request.out, workers=slots)
     projected = projected_seconds(plan, costs, workers=slots)
     began = time.perf_counter()
-    result = run_study(plan, request)
+    result = run_study(plan, request, device_facts(plan, request.out))
     real = time.perf_counter() - began
     arms = []
     for arm in plan.arms:

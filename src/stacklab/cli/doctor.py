@@ -57,14 +57,19 @@ def _devices(cards: list["Card"]) -> Iterator[Check]:
 
     import torch
 
+    from stacklab.base.errors import DeviceError
     from stacklab.base.hardware import peak_matrix_rate
     from stacklab.base.units import size
     from stacklab.train.device import pick_device
 
-    device = pick_device("auto").type
-    idle = device == "cpu" and shutil.which("nvidia-smi") is not None
-    why = ": there is an NVIDIA driver, but torch cannot use a card (its build, or the version of the driver)"
-    yield "device", f"{device}, by train.device = auto{why if idle else ''}", not idle
+    try:
+        device = pick_device("auto").type
+    except DeviceError as error:
+        yield "device", str(error), False
+    else:
+        idle = device == "cpu" and shutil.which("nvidia-smi") is not None
+        why = ": there is an NVIDIA driver, but torch cannot use a card (its build, or the version of the driver)"
+        yield "device", f"{device}, by train.device = auto{why if idle else ''}", not idle
     if torch.backends.mps.is_available():
         yield "mps", "Apple's GPU: works as far as torch does; not tested with stacklab", True
     for index, card in enumerate(cards):

@@ -82,6 +82,8 @@ def _time_line(chosen: "Plan", costs: dict[str, "RunCost"], workers: int) -> str
         f"projected time of the study on {workers} workers, evaluation included: "
         f"{duration(projected_seconds(chosen, costs, workers=workers))}{_sooner(chosen)}"
     )
+    if chosen.gpus_per_run > 1:
+        line += f", without the sums of gradients over the {chosen.gpus_per_run} GPUs of a run"
     if more := retry_seconds(chosen, costs, workers=workers):
         line += f"; {duration(more)} more if every stack failed at its first learning rate"
     return line

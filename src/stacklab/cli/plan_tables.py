@@ -19,7 +19,7 @@ def arm_table(plan: Plan, costs: Mapping[str, RunCost], facts: Mapping[str, Devi
         table.add_column(heading, justify="right", no_wrap=True)
     steps = {arm.name: costs.get(arm.origin or arm.name) for arm in plan.arms}
     shares = {
-        arm.name: utilisation(arm, facts[arm.origin or arm.name], step_seconds=cost.step)
+        arm.name: utilisation(arm, facts[arm.origin or arm.name], step_seconds=cost.step, cards=plan.gpus_per_run)
         for arm in plan.arms
         if (cost := steps[arm.name]) is not None and facts
     }

@@ -32,8 +32,9 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
 
     plan = requested_study(study, request).plan(more=more_seeds)
     slots = requested_engine(request, plan.study.base.train).slots(count_runs(plan))
-    check_room(plan, request, device_facts(plan, request.out), workers=slots)
-    result = run_study(plan, request)
+    facts = device_facts(plan, request.out)
+    check_room(plan, request, facts, workers=slots)
+    result = run_study(plan, request, facts)
     paths = write_report(result)
     console = results_console()
     console.print(verdict_table(result))

@@ -12,6 +12,7 @@ import torch
 
 from stacklab.base.hardware import processor_name
 from stacklab.base.version import VERSION
+from stacklab.model.ops import compilation
 from stacklab.train.device import DeviceChoice, masks_from
 from stacklab.train.spec import TrainSpec
 
@@ -23,10 +24,11 @@ def prepare_process(threads: int) -> None:
 
 
 def prepare_device(train: TrainSpec) -> None:
-    """Set a card up for a run: determinism, and the format of fp32 products.
+    """Set a card up for a run: determinism, the format of fp32 products, and whether operations are compiled.
 
     The strict deterministic mode refuses kernels that are not: with warnings alone attention would use them.
     """
+    compilation.allow(train.compile != "off")
     if torch.cuda.is_available():
         torch.use_deterministic_algorithms(train.deterministic)
         # Otherwise the mode fills every new tensor, which nothing here relies on.

@@ -55,8 +55,13 @@ def describe_card(index: int) -> Card:
         capability=capability,
         memory_bytes=facts.total_memory,
         triton_lacks=triton_lacks(),
-        built_for=built_for(capability, torch.cuda.get_arch_list()),
+        built_for=has_code(capability),
     )
+
+
+def has_code(capability: tuple[int, int]) -> bool:
+    """Whether this build of torch holds code for a card; one for AMD's cards is not looked into."""
+    return torch.version.hip is not None or built_for(capability, torch.cuda.get_arch_list())
 
 
 def built_for(capability: tuple[int, int], architectures: list[str]) -> bool:

@@ -7,7 +7,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from stacklab.base.errors import CheckpointError
-from stacklab.train.checkpoint_metadata import WORLD_SIZE, check_world_size
+from stacklab.train.checkpoint_metadata import PRECISION, WORLD_SIZE, check_precision, check_world_size
 from stacklab.train.optimizer import load_optimizer_tensors, optimizer_tensors
 from stacklab.train.step import Trainer
 from stacklab.train.tensor_file import save_tensors
@@ -36,7 +36,8 @@ def load_checkpoint(path: Path, trainer: Trainer, *, run_id: str) -> int:
         raise CheckpointError(
             f"{path}: belongs to run {metadata.get('run_id')}, expected {run_id}; delete it to restart"
         )
-    _check_conditions(path, metadata, trainer)
+    check_world_size(path, metadata, trainer.world.size)
+    check_precision(path, metadata, trainer.choice.precision)
     load_weights(trainer.model, _part(tensors, WEIGHTS), path)
     try:
         load_optimizer_tensors(trainer.model, trainer.optimizer, trainer.spec.optimizer, _part(tensors, STATE))
@@ -52,18 +53,7 @@ def load_checkpoint(path: Path, trainer: Trainer, *, run_id: str) -> int:
 
 def _conditions(trainer: Trainer) -> dict[str, str]:
     """On what the digits of a run depend besides its spec, and so must not change in the middle of it."""
-    return {WORLD_SIZE: str(trainer.world.size), "precision": trainer.choice.precision}
-
-
-def _check_conditions(path: Path, metadata: dict[str, str], trainer: Trainer) -> None:
-    """Older checkpoints do not state them."""
-    check_world_size(path, metadata, trainer.world.size)
-    own, saved = trainer.choice.precision, metadata.get("precision")
-    if saved not in (None, own):
-        raise CheckpointError(
-            f"{path}: the run began in {saved}, but here train.precision = {trainer.spec.precision} is {own}; resume "
-            "it on such a device as it began on, or delete the file to restart the run"
-        )
+    return {WORLD_SIZE: str(trainer.world.size), PRECISION: trainer.choice.precision}
 
 
 def save_weights(path: Path, model: nn.Module, *, run_id: str) -> None:

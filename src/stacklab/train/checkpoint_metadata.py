@@ -6,7 +6,7 @@ from safetensors import SafetensorError, safe_open
 
 from stacklab.base.errors import CheckpointError
 
-WORLD_SIZE = "world_size"
+WORLD_SIZE, PRECISION = "world_size", "precision"
 
 
 def check_world_size(path: Path, metadata: dict[str, str], ranks: int) -> None:
@@ -17,6 +17,17 @@ def check_world_size(path: Path, metadata: dict[str, str], ranks: int) -> None:
         raise CheckpointError(
             f"{path}: the run began with --gpus-per-run {saved}, not {ranks}; use {saved} again, or delete the file to "
             "restart the run"
+        )
+
+
+def check_precision(path: Path, metadata: dict[str, str], precision: str) -> None:
+    """Raises CheckpointError for a run that began in another number format, which `auto` chooses by the device. Older
+    checkpoints do not state it."""
+    saved = metadata.get(PRECISION, precision)
+    if saved != precision:
+        raise CheckpointError(
+            f"{path}: the run began in {saved}, but trains in {precision} here; resume it on such a device as it began "
+            "on, or delete the file to restart the run"
         )
 
 

@@ -5,7 +5,9 @@ from typing import Literal, NamedTuple
 import torch
 
 from stacklab.base.errors import DeviceError
-from stacklab.base.hardware import AMPERE, triton_lacks
+from stacklab.base.hardware import triton_lacks
+from stacklab.model.ops.compilation import can_compile
+from stacklab.train.card import has_code
 from stacklab.train.spec import Compile, Device, Precision, TrainSpec
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -36,14 +38,21 @@ def choose(spec: TrainSpec, device: torch.device) -> DeviceChoice:
 
 
 def pick_device(name: Device) -> torch.device:
-    """The device called `name`; `auto` is a GPU of CUDA where there is one, else the CPU. Raises DeviceError."""
+    """The device called `name`; `auto` is a GPU of CUDA where there is one, else the CPU.
+
+    Raises DeviceError for one that is not there, and for a GPU that this build of torch has no code for.
+    """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device("cuda" if available["cuda"] else "cpu")
-    if not available[name]:
+    chosen = ("cuda" if available["cuda"] else "cpu") if name == "auto" else name
+    if not available[chosen]:
         there = ", ".join(known for known, is_there in available.items() if is_there)
         raise DeviceError(f"train.device = {name}: there is no such device here; there is {there}")
-    return torch.device(name)
+    if chosen == "cuda" and not has_code(torch.cuda.get_device_capability()):
+        raise DeviceError(
+            f"train.device = {name}: this build of torch has no code for {torch.cuda.get_device_name()}; use "
+            "train.device=cpu, or another build of torch"
+        )
+    return torch.device(chosen)
 
 
 def pick_precision(precision: Precision, device: torch.device) -> Precision:
@@ -71,11 +80,9 @@ def compiles(setting: Compile, device: torch.device) -> bool:
         return False
     if device.type == "mps":
         raise DeviceError("train.compile = blocks: not supported on mps; use auto or off")
-    lacks = triton_lacks() if device.type == "cuda" else ""
     if setting == "auto":
-        # On older cards blocks are compiled on request only: their kernels may exceed the shared memory.
-        return not lacks and torch.cuda.get_device_capability() >= AMPERE
-    if lacks:
+        return can_compile(device)
+    if lacks := triton_lacks() if device.type == "cuda" else "":
         raise DeviceError(f"train.compile = blocks: needs {lacks}; use auto or off")
     return True
 

@@ -14,7 +14,7 @@ from tests.model.ops.full_logits import (
     reference,
 )
 
-from stacklab.model.ops import chunked_loss
+from stacklab.model.ops import chunked_loss, compilation
 from stacklab.model.ops import linear_cross_entropy as door
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy, linear_cross_entropy_rows
 
@@ -33,7 +33,7 @@ def softmax_pass(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """The pass as the device takes it, and traced without graph breaks for backends that need no compiler."""
     torch.compiler.reset()
     if request.param != "as on this device":
-        monkeypatch.setattr(chunked_loss, "use_compiled", lambda _: True)
+        monkeypatch.setattr(compilation, "compiles", lambda _: True)
         traced = {
             function: torch.compile(function, fullgraph=True, backend=request.param)
             for function in (chunked_loss.losses, chunked_loss.softmax_pass)

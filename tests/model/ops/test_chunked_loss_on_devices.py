@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from stacklab.model.ops import chunked_loss
+from stacklab.model.ops import chunked_loss, compilation
 from stacklab.model.ops import linear_cross_entropy as door
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy, linear_cross_entropy_rows
 from stacklab.model.ops.piece_size import LOSS_BYTES, loss_bytes, loss_rows
@@ -91,14 +91,14 @@ def test_products_in_fp32_leave_fewer_errors(dtype: torch.dtype, monkeypatch: py
 
 def test_a_cpu_has_neither_products_in_fp32_nor_a_compiled_pass() -> None:
     assert not chunked_loss.has_wide_products(CPU)
-    assert not chunked_loss.use_compiled(CPU)
+    assert not compilation.compiles(CPU)
 
 
 @pytest.mark.gpu
 def test_a_card_uses_what_its_torch_has() -> None:
     version = tuple(int(part) for part in torch.__version__.split(".")[:2])
     assert chunked_loss.has_wide_products(CARD) == (version >= (2, 8) and torch.version.hip is None)
-    assert chunked_loss.use_compiled(CARD) <= (torch.cuda.get_device_capability() >= (8, 0))
+    assert compilation.compiles(CARD) <= (torch.cuda.get_device_capability() >= (8, 0))
 
 
 def test_one_kernel_serves_every_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_one_kernel_serves_every_number_of_rows(monkeypatch: pytest.MonkeyPatch)
 
     torch.compiler.reset()
     traced = torch.compile(chunked_loss.softmax_pass, fullgraph=True, backend=backend)
-    monkeypatch.setattr(chunked_loss, "use_compiled", lambda _: True)
+    monkeypatch.setattr(compilation, "compiles", lambda _: True)
     monkeypatch.setattr(chunked_loss, "compiled", lambda _: traced)
     for num_rows, rows in ((64, 24), (48, 48), (50, 30)):
         chunked(*draw(num_rows, 16, 100, torch.bfloat16), torch.bfloat16, rows=rows)
@@ -202,10 +202,10 @@ def test_memory_on_a_card(dtype: torch.dtype) -> None:
         width=width,
         product_bytes=dtype.itemsize,
         wide_products=chunked_loss.has_wide_products(CARD),
-        compiled=chunked_loss.use_compiled(CARD),
+        compiled=compilation.compiles(CARD),
     )
     assert 0.8 < peak / (said + 4 * vocab * width) < 1.2
-    assert peak < 4 * num_rows * vocab * (1 if chunked_loss.use_compiled(CARD) else 2)
+    assert peak < 4 * num_rows * vocab * (1 if compilation.compiles(CARD) else 2)
 
 
 @pytest.mark.gpu

@@ -23,16 +23,16 @@ def test_a_study_runs_what_is_missing_and_reads_back(tiny: Path) -> None:
         for folder in list(todo)[:4]:
             execute(folder, threads=1)
 
-    first = run_plan(plan, out, start=start)
+    first = run_plan(plan, out, {}, start=start)
     assert [row.status for row in first.rows].count("missing") == 2
     assert first.verdicts["fit:shallow"] == "invalid"
-    second = run_plan(plan, out, start=start)
+    second = run_plan(plan, out, {}, start=start)
     assert asked[1] == asked[0][4:]
     assert [row.status for row in second.rows] == ["finished"] * 6
     assert "invalid" not in second.verdicts.values()
     assert list(second.table["train_probe.loss"].notna()) == [True] * 6
     assert open_results(second.folder).rows == second.rows
-    third = run_plan(plan, out, start=start)
+    third = run_plan(plan, out, {}, start=start)
     assert len(asked) == 2
     assert third.verdicts == second.verdicts
 
@@ -44,4 +44,4 @@ def test_two_commands_on_one_study_do_not_mix(tiny: Path) -> None:
         exclusive(plan.folder(out), what="other"),
         pytest.raises(BusyError, match="study tiny at scale smoke is in use by process"),
     ):
-        run_plan(plan, out, start=lambda todo: None)
+        run_plan(plan, out, {}, start=lambda todo: None)

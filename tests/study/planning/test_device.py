@@ -4,14 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from tests.study.planned import planned
 
-from stacklab.base.errors import DeviceError, SpecError
+from stacklab.base.errors import CheckpointError, DeviceError, SpecError
+from stacklab.run.paths import OutPaths
 from stacklab.run.timing.cost import DeviceFacts
 from stacklab.study.engines import machine
 from stacklab.study.planning import device
-from stacklab.study.planning.device import check_room, device_facts, utilisation
+from stacklab.study.planning.device import check_begun, check_room, device_facts, utilisation
+from stacklab.study.planning.memory import memory_of
 from stacklab.study.spec.request import StudyRequest
 
 CARD = DeviceFacts(device="cuda", precision="bf16", compiled=True, card="NVIDIA L4", free_bytes=2**34)
@@ -49,9 +53,29 @@ def test_utilisation_is_the_share_of_the_stated_rate(tiny: Path) -> None:
     """FLOPs of a step over 121e12 per second, the rate of an L4."""
     arm = planned(tiny).arms[0]
     tokens = arm.config.train.batch_size * arm.config.data.block_size
-    assert utilisation(arm, CARD, step_seconds=0.5) == pytest.approx(arm.flops_per_token * tokens / 0.5 / 121e12)
+    assert utilisation(arm, CARD, step_seconds=0.5, cards=1) == pytest.approx(
+        arm.flops_per_token * tokens / 0.5 / 121e12
+    )
+    assert utilisation(arm, CARD, step_seconds=0.25, cards=2) == utilisation(arm, CARD, step_seconds=0.5, cards=1)
     for unknown in ({"card": "a prototype"}, {"precision": "fp32"}):
-        assert utilisation(arm, CARD.model_copy(update=unknown), step_seconds=0.5) is None
+        assert utilisation(arm, CARD.model_copy(update=unknown), step_seconds=0.5, cards=1) is None
+
+
+def test_a_run_that_began_in_another_number_format_is_refused(tiny: Path, answers: list[Any]) -> None:
+    """Where `auto` is another precision than on the device it began on; what states none is read."""
+    plan, out = planned(tiny), tiny.parent
+    facts = device_facts(plan, out)
+    arm, _, spec = plan.runs()[-1]
+    checkpoint = OutPaths(out).run(spec.run_id).checkpoint
+    checkpoint.parent.mkdir(parents=True)
+    for metadata in ({}, {"precision": "bf16"}):
+        save_file({"x": np.zeros(1)}, checkpoint, metadata)
+        check_begun(plan.runs(), facts, out)
+    fp16 = facts | {arm.name: CARD.model_copy(update={"precision": "fp16"})}
+    for here, precision in ((fp16, "fp16"), ({}, "fp32")):
+        with pytest.raises(CheckpointError, match=f"{spec.run_id}/.*began in bf16, but trains in {precision} here"):
+            check_begun(plan.runs(), here, out)
+        check_begun(plan.runs()[:-1], here, out)
 
 
 def test_on_a_card_its_memory_counts_and_the_runs_that_share_it(tiny: Path, answers: list[Any]) -> None:
@@ -63,6 +87,13 @@ def test_on_a_card_its_memory_counts_and_the_runs_that_share_it(tiny: Path, answ
     check_room(plan, request, small, workers=1)
     with pytest.raises(SpecError, match=r"--runs-per-gpu 1 fits"):
         check_room(plan, request.model_copy(update={"runs_per_gpu": 2}), small, workers=2)
+
+
+def test_cards_that_share_a_run_hold_a_share_of_its_batch(tiny: Path, answers: list[Any]) -> None:
+    config = planned(tiny, "train.batch_size=4").arms[0].config
+    whole, half = (memory_of(config, cards=cards) for cards in (1, 2))
+    assert half == memory_of(planned(tiny, "train.batch_size=2").arms[0].config, cards=1)
+    assert half.activations < whole.activations and half.weights == whole.weights
 
 
 def test_an_arm_on_a_card_is_estimated_as_on_a_card(tiny: Path, answers: list[Any]) -> None:

@@ -1,10 +1,13 @@
+import json
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from tests.study.retries import planned
 
 from stacklab.base.errors import StacklabError
 from stacklab.run.timing.cost import RunCost
+from stacklab.study.planning import project
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.planning.project import calibrate, projected_seconds, retry_seconds
 from stacklab.study.spec.load import read_study
@@ -54,6 +57,26 @@ def test_every_arm_is_measured_and_nothing_is_written(plan: Plan, tiny: Path) ->
     assert all(min(one.start, one.step, one.evaluation, one.finish) > 0 for one in measured.values())
     assert all(2**26 < one.peak_bytes < 2**31 for one in measured.values())
     assert sorted(out.rglob("*")) == before
+
+
+def test_measurements_are_spread_over_the_cards_as_runs_are(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at a time of three arms, each on a card to itself; a run that two cards share is measured on the first."""
+    seen: list[tuple[str, int]] = []
+    both = Barrier(2, timeout=20)
+
+    def measured(_: str, question: str, out: Path, *, card: str, **rest: object) -> str:
+        seen.append((card, json.loads(question)["train"]["batch_size"]))
+        if len(seen) < 3:
+            both.wait()
+        return cost(1.0).model_dump_json()
+
+    monkeypatch.setattr(project, "measured", measured)
+    monkeypatch.setattr(project, "gpus", lambda: ["0", "3", "5", "6"])
+    calibrate(plan, Path(), workers=2)
+    assert {card for card, _ in seen[:2]} == {"0", "3"} and {size for _, size in seen} == {2}
+    seen.clear()
+    calibrate(plan.model_copy(update={"gpus_per_run": 2}), Path(), workers=2)
+    assert {card for card, _ in seen[:2]} == {"0", "5"} and {size for _, size in seen} == {1}
 
 
 def test_a_failed_measurement_is_reported(plan: Plan, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_new_seeds_pass_over_the_tuning_seeds(tmp_path: Path, out: Path) -> None
     plan = planned(tmp_path, out, TuningSpec(learning_rates=(1e-3,), seeds=(3, 5)), looks=2)
     metrics = {"train_probe.loss": 1.0, "tuning.loss": 1.0}
     ended = {"status": "finished", "step": 6, "batches": "b", "metrics": metrics}
-    run_plan(plan, out, start=lambda todo: [write_json(folder / "result.json", ended) for folder in todo])
+    run_plan(plan, out, {}, start=lambda todo: [write_json(folder / "result.json", ended) for folder in todo])
     study = load_study(str(tmp_path / "tiny.yaml"), out=out, tuning=plan.tuning, looks=2)
     assert study.plan(more=2).seeds == (1, 2, 4, 6)
 
@@ -135,7 +135,7 @@ def test_a_tuned_study_runs_its_grid_first_and_enters_all_claims_before_it(tmp_p
         for folder in todo:
             execute(folder, threads=1)
 
-    result = run_plan(plan, out, start=start)
+    result = run_plan(plan, out, {}, start=start)
     assert len(stages) == 2
     assert "one layer, rate 0.01, decay 0.1" in stages[0]
     assert "one layer, tuned" in stages[1]

@@ -33,7 +33,7 @@ def test_python_callers_name_the_runs_per_gpu(monkeypatch: pytest.MonkeyPatch) -
     seen: list[StudyRequest] = []
     monkeypatch.setattr("stacklab.api.Study.plan", lambda study, more: None)
     monkeypatch.setattr("stacklab.api.device_facts", lambda plan, out: None)
-    monkeypatch.setattr("stacklab.api.run_study", lambda plan, request: seen.append(request))
+    monkeypatch.setattr("stacklab.api.run_study", lambda plan, request, facts: seen.append(request))
     study = load_study("depth", runs_per_gpu=2)
     study.run()
     study.run(runs_per_gpu=4)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from stacklab.base.hardware import AMPERE, triton_lacks
+from stacklab.model.ops import compilation
 from stacklab.model.ops.piece_size import padded_vocab
 
 Pass = Callable[..., tuple[Tensor, Tensor]]
@@ -79,12 +79,6 @@ def softmax_pass(
     loss_R, log_sum_R = losses(logit_RP, target_R, kept_R)
     shift_R = log_sum_R.masked_fill(~kept_R, math.inf) - math.log(scale)
     return loss_R, (logit_RP - shift_R[:, None]).exp_().to(dtype)
-
-
-@functools.cache
-def use_compiled(device: torch.device) -> bool:
-    """Whether `softmax_pass` is compiled: on CUDA from sm80, with Triton and the C compiler that Triton calls."""
-    return device.type == "cuda" and not triton_lacks() and torch.cuda.get_device_capability(device) >= AMPERE
 
 
 @functools.cache
@@ -212,7 +206,7 @@ def _run(function: Pass, logit_RP: Tensor, target_R: Tensor, kept_R: Tensor, *re
     """Compiled where that works. The number of rows is marked as variable from the first call on: one kernel serves all
     chunks, whichever came first, so a resumed run uses the same kernels as one that never stopped.
     """
-    if not use_compiled(logit_RP.device):
+    if not compilation.compiles(logit_RP.device):
         return function(logit_RP, target_R, kept_R, *rest)
     for tensor in (logit_RP, target_R, kept_R):
         torch._dynamo.maybe_mark_dynamic(tensor, 0)

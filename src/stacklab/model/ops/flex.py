@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stacklab.base.hardware import AMPERE, triton_lacks
 from stacklab.model.masks import Visibility, sees
+from stacklab.model.ops import compilation
 
 SHORTEST = 2048
 """Positions from which hidden blocks outweigh the cost of the kernel."""
@@ -23,7 +23,7 @@ def pays(q_BHTK: Tensor, v_BHTK: Tensor) -> bool:
     """Whether this kernel is used for such queries and values. Queries are those of all positions."""
     size, width = q_BHTK.shape[2:]
     fits = size >= SHORTEST and width >= SMALLEST_HEAD and width == v_BHTK.shape[3]
-    return fits and q_BHTK.device.type == "cuda" and _compiles(q_BHTK.device)
+    return fits and compilation.compiles(q_BHTK.device)
 
 
 def flex_attention(q_BHTK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, *, visibility: Visibility, scale: float) -> Tensor:
@@ -44,11 +44,6 @@ def block_mask(visibility: Visibility, size: int, device: torch.device) -> Any:
         return sees(query - key, kind, window)
 
     return create_block_mask(visible, None, None, size, size, device=str(device))
-
-
-@functools.cache
-def _compiles(device: torch.device) -> bool:
-    return not triton_lacks() and torch.cuda.get_device_capability(device) >= AMPERE
 
 
 @functools.cache

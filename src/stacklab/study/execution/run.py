@@ -4,7 +4,7 @@ A look at the results with more seeds is another such run. The number of looks i
 they share the level.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from stacklab.base.errors import SpecError
 from stacklab.base.locks import exclusive
 from stacklab.run.paths import OutPaths
 from stacklab.run.store import create_run
+from stacklab.run.timing.cost import DeviceFacts
 from stacklab.stats.multiplicity import look_level
 from stacklab.study.planning.attention_cost import attention_costs
+from stacklab.study.planning.device import check_begun
 from stacklab.study.planning.plan import Plan, PlannedRun, load_plan, save_plan, study_folder
 from stacklab.study.results.collect import collect
 from stacklab.study.results.ledger import enter
@@ -28,17 +30,22 @@ Todo = dict[Path, tuple[str, int]]
 """Run folder -> the label and the seed of its run, most expensive first."""
 
 
-def run_plan(plan: Plan, out: Path, *, start: Callable[[Todo], Any]) -> StudyResult:
+def run_plan(plan: Plan, out: Path, facts: Mapping[str, DeviceFacts], *, start: Callable[[Todo], Any]) -> StudyResult:
     """Run what is not finished yet, stage by stage, and return the whole study's result.
 
-    `start` gets the runs of a stage. Raises BusyError when another command runs the same study.
+    facts: those of `device_facts`. `start` gets the runs of a stage.
+
+    Raises BusyError when another command runs the same study, CheckpointError for a run that began in another number
+    format.
     """
     folder = plan.folder(out)
     with exclusive(folder, what=f"study {plan.study.name} at scale {plan.scale}"):
         save_plan(plan, folder)
         enter(plan, out)
         for needed in NEEDED.values():
-            _run(needed(plan, out).runs(), out, start)
+            runs = needed(plan, out).runs()
+            check_begun(runs, facts, out)
+            _run(runs, out, start)
         return read_results(plan, out)
 
 

@@ -1,19 +1,21 @@
 """What the runs of a plan train on: checked before anything runs, so that a wrong setting is refused in one line."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psutil
 
 from stacklab.base.errors import DeviceError
 from stacklab.base.hardware import peak_matrix_rate
+from stacklab.run.paths import OutPaths
 from stacklab.run.timing.cost import DeviceFacts
 from stacklab.study.engines.machine import gpus
 from stacklab.study.planning.fit import check_fits, free_disk
 from stacklab.study.planning.measure import measured
-from stacklab.study.planning.plan import ArmPlan, Plan
+from stacklab.study.planning.plan import ArmPlan, Plan, PlannedRun
 from stacklab.study.spec.request import StudyRequest
+from stacklab.train.checkpoint_metadata import check_precision, read_metadata
 from stacklab.train.spec import TrainSpec
 
 MEASUREMENT = "device"
@@ -38,8 +40,18 @@ def device_facts(plan: Plan, out: Path) -> dict[str, DeviceFacts]:
     return facts
 
 
-def utilisation(arm: ArmPlan, facts: DeviceFacts, *, step_seconds: float) -> float | None:
-    """Model FLOPs utilisation: the FLOPs of a step over those that the card's stated peak rate allows in its time.
+def check_begun(runs: Iterable[PlannedRun], facts: Mapping[str, DeviceFacts], out: Path) -> None:
+    """Raises CheckpointError for a run that began in another number format, as on another device."""
+    for arm, _, spec in runs:
+        checkpoint = OutPaths(out).run(spec.run_id).checkpoint
+        if checkpoint.exists():
+            precision = facts[arm.origin or arm.name].precision if facts else "fp32"
+            check_precision(checkpoint, read_metadata(checkpoint), precision)
+
+
+def utilisation(arm: ArmPlan, facts: DeviceFacts, *, step_seconds: float, cards: int) -> float | None:
+    """Model FLOPs utilisation: the FLOPs of a step over those that the stated peak rate of its cards allows in its
+    time.
 
     None on a CPU, in fp32, and for a card whose rate is not known (Chowdhery et al. 2022, appendix B).
     """
@@ -47,7 +59,7 @@ def utilisation(arm: ArmPlan, facts: DeviceFacts, *, step_seconds: float) -> flo
     if rate is None:
         return None
     tokens = arm.config.train.batch_size * arm.config.data.block_size
-    return arm.flops_per_token * tokens / step_seconds / rate
+    return arm.flops_per_token * tokens / step_seconds / (rate * cards)
 
 
 def check_room(plan: Plan, request: StudyRequest, facts: Mapping[str, DeviceFacts], *, workers: int) -> None:

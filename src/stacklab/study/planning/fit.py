@@ -11,7 +11,8 @@ from stacklab.model.count import flops_per_token
 from stacklab.run.resolve_data import ResolvedData
 from stacklab.study.planning.arms import resolve_arms
 from stacklab.study.planning.match import Match, TimeSolver, solve
-from stacklab.study.planning.plan import Plan, memory_of
+from stacklab.study.planning.memory import memory_of
+from stacklab.study.planning.plan import Plan
 from stacklab.study.planning.stages import MAIN, STAGES
 from stacklab.study.spec.load import assign
 from stacklab.study.spec.study import BaseSpec, MatchSpec, StudySpec
@@ -87,9 +88,9 @@ MICRO_BATCH = "train.micro_batch_size"
 def nearest_settings(plan: Plan, *, limit: int) -> str:
     """Settings with which every arm trains within `limit` bytes: a smaller micro-batch, which changes no result, else,
     with micro-batches of 1, the least change of width, depth or block size, each alone."""
-    train = plan.study.base.train
-    for part in range(train.micro_batch - 1, 0, -1):
-        if train.batch_size % part == 0 and _fits(plan, {MICRO_BATCH: part}, limit):
+    train, cards = plan.study.base.train, plan.gpus_per_run
+    for part in range(train.micro_batch_on(cards) - 1, 0, -1):
+        if train.batch_size // cards % part == 0 and _fits(plan, {MICRO_BATCH: part}, limit):
             return f"{MICRO_BATCH}={part} fits (same batch, accumulated)"
     largest = {path: _largest(plan, path, grain, limit) for path, grain in _knobs(plan.study.base).items()}
     named = [f"{path}={value}" for path, value in largest.items() if value is not None]
@@ -126,7 +127,7 @@ def _fits(plan: Plan, changes: Mapping[str, int], limit: int) -> bool:
         arms = resolve_arms(study, names=names, ready=lambda config: _counted(plan, config), by_time=_time_solver(plan))
     except (SpecError, ValueError):
         return False
-    return all(memory_of(arm.config).total <= limit for arm in arms.values())
+    return all(memory_of(arm.config, cards=plan.gpus_per_run).total <= limit for arm in arms.values())
 
 
 def _counted(plan: Plan, config: BaseSpec) -> ResolvedData:

@@ -15,14 +15,15 @@ from stacklab.base.files import read_json, write_json
 from stacklab.base.hardware import processor_name
 from stacklab.base.locks import exclusive
 from stacklab.base.spec import Spec
-from stacklab.study.engines.machine import gpus
+from stacklab.study.engines.machine import VISIBLE, gpus
 
 S = TypeVar("S", bound=Spec)
 
 
-def measured(measurement: str, question: str, out: Path, *, threads: int, mend: str) -> str:
+def measured(measurement: str, question: str, out: Path, *, threads: int, mend: str, card: str | None = None) -> str:
     """The output of `python -m stacklab.run.timing MEASUREMENT` for the input `question`, both JSON.
 
+    card: the only one that it sees, as in CUDA_VISIBLE_DEVICES; None leaves the choice as it is.
     Raises StacklabError when it fails; the message ends in `mend`.
     """
     done = subprocess.run(
@@ -31,7 +32,7 @@ def measured(measurement: str, question: str, out: Path, *, threads: int, mend: 
         capture_output=True,
         text=True,
         check=False,
-        env=training_environment() | {"OMP_NUM_THREADS": str(threads)},
+        env=training_environment() | {"OMP_NUM_THREADS": str(threads)} | ({} if card is None else {VISIBLE: card}),
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]

@@ -7,21 +7,20 @@ from pydantic import ValidationError
 
 from stacklab.base.errors import DataError
 from stacklab.base.files import read_json, write_json
-from stacklab.base.spec import Items, Spec
+from stacklab.base.spec import Items, Spec, added
 from stacklab.data.spec import DataSpec
-from stacklab.model.card_memory import estimate_card_memory
-from stacklab.model.count import Memory, all_scores, count_parameters, estimate_memory, flops_per_token
+from stacklab.model.count import all_scores, count_parameters, flops_per_token
 from stacklab.run.metrics import is_share
 from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.multiplicity import look_level
-from stacklab.study.engines.machine import trains_on_card
 from stacklab.study.planning.arms import DataCache, ResolvedArm, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.contrast import Difference, differences, pairing
 from stacklab.study.planning.match import StepTimes, unmatched
 from stacklab.study.planning.match_step_time import step_time_solver
+from stacklab.study.planning.memory import memory_of
 from stacklab.study.planning.rates import check_tuning, chosen_rates
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
 from stacklab.study.spec.request import StudyRequest, requested_engine
@@ -107,6 +106,8 @@ class Plan(Spec):
     retry: RetrySpec | None = None
     attention: AttentionCosts | None = None
     """Only for a study with a trend."""
+    gpus_per_run: int = added(1)
+    """Cards that share the batches of each run."""
 
     def arm(self, name: str) -> ArmPlan:
         return next(arm for arm in self.arms if arm.name == name)
@@ -158,17 +159,16 @@ def make_plan(
     threads = engine.threads(len(names) * len(chosen) // look)
     by_time = step_time_solver(out, data_fingerprint=data.fingerprint, threads=threads)
     arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
-    for arm in arms.values():
-        arm.config.train.micro_batch_on(request.gpus_per_run)
     contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
+    base = with_data(study.base, data)
     return Plan(
         study=study,
         scale=request.scale,
         seeds=chosen,
         data_fingerprint=data.fingerprint,
         data=data.facts,
-        arms=tuple(_arm_plan(with_data(study.base, data), arms, arm) for arm in arms.values()),
+        arms=tuple(_arm_plan(base, arms, arm, cards=request.gpus_per_run) for arm in arms.values()),
         contrasts=contrasts,
         not_asked=not_asked,
         variant=request.variant,
@@ -176,6 +176,7 @@ def make_plan(
         look=look,
         tuning=tuning,
         retry=retry,
+        gpus_per_run=request.gpus_per_run,
     )
 
 
@@ -240,25 +241,10 @@ def _contrasts(
     return tuple(contrasts), tuple(left_out)
 
 
-def memory_of(config: BaseSpec) -> Memory:
-    """Peak memory of training this configuration, besides that of any process; on a GPU, what torch allocates there."""
-    train, model = config.train, config.model
-    shape = {
-        "micro_batch": train.micro_batch,
-        "context": config.data.block_size,
-        "loss_chunk_rows": train.loss_chunk_rows,
-        "optimizer_tensors": len(train.optimizer.state),
-    }
-    if not trains_on_card(train.device):
-        return estimate_memory(model, **shape)
-    dropout = bool(model.dropout or model.attention_dropout)
-    return estimate_card_memory(model, **shape, product_bytes=4 if train.precision == "fp32" else 2, dropout=dropout)
-
-
-def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) -> ArmPlan:
+def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm, *, cards: int) -> ArmPlan:
     model, train, context = arm.config.model, arm.config.train, arm.config.data.block_size
     parameters = count_parameters(model)
-    memory = memory_of(arm.config)
+    memory, micro_batch = memory_of(arm.config, cards=cards), train.micro_batch_on(cards)
     return ArmPlan(
         name=arm.name,
         label=arm.arm.label,
@@ -270,7 +256,10 @@ def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm) ->
         non_embedding_parameters=parameters.non_embedding,
         flops_per_token=flops_per_token(model, context=context),
         memory_bytes=vars(memory)
-        | {"total": memory.total, "all_scores": all_scores(model, micro_batch=train.micro_batch, context=context)},
+        | {
+            "total": memory.total,
+            "all_scores": all_scores(model, micro_batch=micro_batch, context=context),
+        },
         match=_match_plan(arms, arm),
         changes=tuple(differences(base, arm.config)),
     )

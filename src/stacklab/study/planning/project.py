@@ -2,12 +2,15 @@
 
 import heapq
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 from pathlib import Path
+from queue import SimpleQueue
 
+from stacklab.run.spec import RunSpec
 from stacklab.run.timing.cost import RunCost
-from stacklab.study.engines.machine import threads_each
+from stacklab.study.engines.machine import gpus, threads_each
 from stacklab.study.planning.measure import measured
-from stacklab.study.planning.plan import Plan, PlannedRun
+from stacklab.study.planning.plan import ArmPlan, Plan, PlannedRun
 from stacklab.study.planning.stages import STAGES, Stage
 
 MEASUREMENT = "calibrate"
@@ -15,13 +18,37 @@ MEND = "--no-calibrate plans without measuring"
 
 
 def calibrate(plan: Plan, out: Path, *, workers: int) -> dict[str, RunCost]:
-    """The measured cost of a run of each arm. Raises StacklabError when one cannot be measured."""
-    threads = threads_each(workers)
-    arms = plan.arms
+    """The measured cost of a run of each arm; of one that several cards share, the part of one of them.
+
+    Raises StacklabError when one cannot be measured.
+    """
+    threads, arms, places = threads_each(workers), plan.arms, _places(plan, workers)
+
+    def cost(arm: ArmPlan) -> RunCost:
+        text, card = _on_one_card(plan.run_spec(arm, plan.seeds[0]), plan.gpus_per_run).model_dump_json(), places.get()
+        try:
+            return RunCost.model_validate_json(measured(MEASUREMENT, text, out, threads=threads, mend=MEND, card=card))
+        finally:
+            places.put(card)
+
     with ThreadPoolExecutor(workers) as pool:
-        texts = [plan.run_spec(arm, plan.seeds[0]).model_dump_json() for arm in arms]
-        costs = list(pool.map(lambda text: measured(MEASUREMENT, text, out, threads=threads, mend=MEND), texts))
-    return {arm.name: RunCost.model_validate_json(cost) for arm, cost in zip(arms, costs, strict=True)}
+        return dict(zip((arm.name for arm in arms), pool.map(cost, arms), strict=True))
+
+
+def _on_one_card(spec: RunSpec, cards: int) -> RunSpec:
+    """The part of a run that each of `cards` cards trains: its rows of every batch."""
+    train = spec.train
+    share = {"batch_size": train.batch_size // cards, "micro_batch_size": train.micro_batch_on(cards)}
+    return spec.model_copy(update={"train": train.model_copy(update=share)}) if cards > 1 else spec
+
+
+def _places(plan: Plan, workers: int) -> SimpleQueue[str | None]:
+    """A place to measure on for every worker: the first card of each run that may train at the same time; None on a
+    machine without cards."""
+    places: SimpleQueue[str | None] = SimpleQueue()
+    for name in islice(cycle(gpus()[:: plan.gpus_per_run] or [None]), workers):
+        places.put(name)
+    return places
 
 
 def projected_seconds(plan: Plan, costs: dict[str, RunCost], *, workers: int) -> float:
