@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ROUNDING = 2e-13
+ROUNDING = 1e-12
 """Values that differ by less than this share of the largest are taken as equal."""
 
 

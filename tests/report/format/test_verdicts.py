@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from stacklab.report.facts.build import build_facts
-from stacklab.report.format.verdicts import reason_text, why
+from stacklab.report.format.verdicts import MARKS, TOO_SHORT, mark_of, reason_text, why
 from stacklab.report.pages.markdown import render_markdown
 from stacklab.report.pages.terminal import verdict_table
 from stacklab.report.pages.write import render_html
@@ -38,6 +38,14 @@ CASES = {
         "the 90% interval lies within ±0.05",
         f"90% {SPAN} lies within ±0.05",
     ),
+    "negligible": (
+        LOWER,
+        OUTER,
+        "lies within what matters",
+        "the interval lies within ±0.05, the smallest difference that matters",
+        f"95% {SPAN} lies within ±0.05, the smallest difference that matters",
+    ),
+    "suggestive": (LOWER, OUTER, "excludes zero", "the interval excludes 0", f"95% {SPAN} excludes 0"),
     "inconclusive": (LOWER, OUTER, "includes zero", "the interval includes 0", f"95% {SPAN} includes 0"),
     "invalid": (
         LOWER,
@@ -48,6 +56,9 @@ CASES = {
     ),
 }
 
+WORDS = {"negligible": "smaller than what matters", "suggestive": "suggestive of the opposite"}
+ALONE = {"suggestive": "refuted", "invalid": "inconclusive"}
+
 
 def told(result: StudyResult, case: str) -> StudyResult:
     """The study with its first claim judged so."""
@@ -55,6 +66,7 @@ def told(result: StudyResult, case: str) -> StudyResult:
     first, *others = result.claims
     claim = first.claim.model_copy(update=rule)
     changed: dict[str, Any] = {"claim": claim, "verdict": case, "interval": interval, "relation": relation}
+    changed |= {"matters": 0.05, "alone": ALONE.get(case, case)}
     return StudyResult(**{**vars(result), "claims": [first.model_copy(update=changed), *others]})
 
 
@@ -66,11 +78,22 @@ def test_a_verdict_is_told_alike_everywhere(make_study: MakeStudy, case: str) ->
     facts = build_facts(result)
     assert short in render_html(facts, sections(facts))
     markdown = render_markdown(facts, sections(facts)).replace("\\", "")
-    assert f" {case} | " in markdown and f"| {short} |" in markdown
+    assert f" {WORDS.get(case, case)} | " in markdown and f"| {short} |" in markdown
     assert whole in csv_files(sections(facts))["claims.csv"].splitlines()[1].replace('"', "")
     console = Console(width=200, file=(printed := StringIO()))
     console.print(verdict_table(result))
     assert f"{short} " in " ".join(printed.getvalue().split())
+    assert WORDS.get(case, case) in printed.getvalue()
+    assert next(iter(result.verdicts.values())) == WORDS.get(case, case)
+
+
+def test_a_verdict_on_runs_that_were_too_short_says_so_and_is_grey(make_study: MakeStudy) -> None:
+    result = told(make_study(), "supported")
+    short = result.claims[0].model_copy(update={"short": "at 60 steps, both still falling"})
+    assert short.word == "supported at 60 steps, both still falling"
+    assert mark_of(short) == TOO_SHORT and mark_of(result.claims[0]) != TOO_SHORT
+    open_one = short.model_copy(update={"verdict": "inconclusive"})
+    assert open_one.word == "inconclusive" and mark_of(open_one) == MARKS["inconclusive"]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +105,12 @@ def test_a_verdict_is_told_alike_everywhere(make_study: MakeStudy, case: str) ->
 )
 def test_an_equivalence_that_is_not_shown_names_its_margin(make_study: MakeStudy, relation: str, sentence: str) -> None:
     first = told(make_study(), "equivalent").claims[0]
-    assert why(first.model_copy(update={"verdict": "refuted", "interval": OUTER, "relation": relation})) == sentence
+    assert (
+        why(
+            first.model_copy(update={"verdict": "refuted", "alone": "refuted", "interval": OUTER, "relation": relation})
+        )
+        == sentence
+    )
 
 
 def test_seeds_needed_and_a_late_claim_are_added_and_a_missing_interval_is_named_once(make_study: MakeStudy) -> None:

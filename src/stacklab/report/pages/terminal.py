@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stacklab.report.format.numbers import NOTHING, difference_text, interval_text
-from stacklab.report.format.verdicts import MARKS, why
+from stacklab.report.format.verdicts import mark_of, why
 from stacklab.report.sections.grid.tables import threshold_texts
 from stacklab.run.metrics import describe
 from stacklab.stats.result import Estimate
@@ -75,14 +75,14 @@ def _table(claims: list[ClaimResult], *, wide: bool) -> "Table":
         if last and claim.metric != last:
             table.add_section()
         last = claim.metric
-        mark = MARKS[claim.verdict]
+        mark = mark_of(claim)
         difference, bootstrap = _numbers(claim)
         statement = Text(claim.statement)
         if not wide:
             statement.append(f"\n{difference}, bootstrap {bootstrap}")
         reason = why(claim)
         statement.append(f"\n{reason}", style="dim")
-        verdict = Text(f"{mark.glyph} {claim.verdict}", style=f"bold {mark.terminal}")
+        verdict = Text(f"{mark.glyph} {claim.word}", style=f"bold {mark.terminal}")
         table.add_row(statement, *((Text(difference), Text(bootstrap)) if wide else ()), verdict)
     return table
 

@@ -18,7 +18,7 @@ from stacklab.report.drawing.matplotlib import draw, save
 from stacklab.report.drawing.plotly import plotly_panel
 from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.format import numbers
-from stacklab.report.format.verdicts import MARKS, values_text, why
+from stacklab.report.format.verdicts import mark_of, values_text, why
 from stacklab.report.pages.markdown import render_markdown
 from stacklab.report.pages.page import page_facts
 from stacklab.report.sections.claims.forest_plot import ForestBlock, draw_forest
@@ -52,7 +52,7 @@ def render_html(facts: Facts, sections: Sequence[Section]) -> str:
     return environment.get_template("report.html.j2").render(
         **page_facts(facts, sections),
         numbers=numbers,
-        marks=MARKS,
+        mark_of=mark_of,
         why=why,
         values_text=values_text,
         copied=copied,

@@ -20,7 +20,7 @@ from stacklab.stats.bootstrap import bca_bounds
 from stacklab.stats.comparison import COMPARISONS, Comparison
 from stacklab.stats.multiplicity import look_level
 from stacklab.stats.paired import t_bounds
-from stacklab.stats.verdict import Direction, verdicts
+from stacklab.stats.verdict import Direction, Rule, verdicts
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int]], Floats]
@@ -188,7 +188,7 @@ def above(rate: float, bound: float, repeats: int) -> bool:
 
 def _rate(by: Comparison, arm_RN: Floats, against_RN: Floats, direction: Direction, wanted: str) -> float:
     margin = MARGIN if direction == "equivalent" else None
-    verdict_R = verdicts(arm_RN, against_RN, by=by, direction=direction, margin=margin, level=LEVEL)
+    verdict_R = verdicts(arm_RN, against_RN, by=by, rule=Rule(direction, margin, LEVEL))
     return float(np.mean(verdict_R == wanted))
 
 
@@ -229,7 +229,7 @@ def _first_clear(arm_RN: Floats, against_RN: Floats, levels: list[float]) -> NDA
     verdict_R = np.full(len(arm_RN), "inconclusive")
     for count, level in zip(SEEDS, levels, strict=True):
         seen = arm_RN[:, :count], against_RN[:, :count]
-        now_R = verdicts(*seen, by=PAIRED, direction="lower", margin=None, level=level)
+        now_R = verdicts(*seen, by=PAIRED, rule=Rule("lower", level=level))
         verdict_R = np.where(verdict_R == "inconclusive", now_R, verdict_R)
     return verdict_R
 

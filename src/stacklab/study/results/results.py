@@ -43,8 +43,8 @@ class StudyResult:
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """Claim -> verdict."""
-        return {claim.id: claim.verdict for claim in self.claims}
+        """Claim -> verdict, in the words of the report."""
+        return {claim.id: claim.word for claim in self.claims}
 
 
 def read_results(plan: Plan, out: Path) -> StudyResult:

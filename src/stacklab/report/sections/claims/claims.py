@@ -1,12 +1,13 @@
 """The verdicts on the claims: forest plot, values by seed, tests, and what this scale leaves out."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.format.numbers import NOTHING, alone, difference_text, interval_text, signed
 from stacklab.report.format.table import CsvTable, TextCell, TextTable, interval_columns, text_row, value_or_none
-from stacklab.report.format.verdicts import MARKS, reason_text, values_text, why
+from stacklab.report.format.verdicts import Mark, mark_of, reason_text, values_text, why
 from stacklab.report.sections.claims.evidence import against_control, control_csv, evidence, evidence_columns
 from stacklab.report.sections.claims.forest_plot import ForestBlock, ForestRow, forest_groups
 from stacklab.report.sections.section import Block, Bullets, Details, Paragraph, Section, TableBlock, shown
@@ -40,7 +41,7 @@ def verdicts(facts: Facts) -> TextTable:
     rows = []
     for contrast in facts.contrasts:
         style = facts.metric(contrast.metric).style
-        verdict = TextCell(f"{MARKS[contrast.verdict].glyph} {contrast.verdict}")
+        verdict = TextCell(f"{mark_of(contrast).glyph} {contrast.word}")
         difference = TextCell(difference_text(style, contrast.difference), values_text(contrast))
         bootstrap = TextCell(interval_text(style, contrast.bootstrap))
         rows.append((TextCell(contrast.statement), verdict, difference, bootstrap, TextCell(why(contrast))))
@@ -63,10 +64,10 @@ def pairs(metric: Metric, rows: Sequence[ForestRow]) -> TextTable:
     return TextTable(text_row("Comparison", "Seed", "Arm", "Against", "Difference"), tuple(texts))
 
 
-def tally(facts: Facts) -> list[tuple[str, int]]:
+def tally(facts: Facts) -> list[tuple[Mark, str, int]]:
     """Each verdict with the number of comparisons that have it."""
-    reached = [contrast.verdict for contrast in facts.contrasts]
-    return [(verdict, reached.count(verdict)) for verdict in MARKS if verdict in reached]
+    counts = Counter((mark_of(contrast), contrast.word) for contrast in facts.contrasts)
+    return [(mark, word, count) for (mark, word), count in counts.items()]
 
 
 def _lead(facts: Facts) -> str:
@@ -128,7 +129,7 @@ def _claims_csv(facts: Facts) -> CsvTable[ContrastFact]:
             "margin": lambda row: row.claim.margin,
             "level": lambda row: row.claim.level,
             "power": lambda row: row.claim.power,
-            "verdict": lambda row: row.verdict,
+            "verdict": lambda row: row.word,
             "reason": reason_text,
             "pairing": lambda row: row.pairing,
             "pairs": lambda row: len(row.pairs),

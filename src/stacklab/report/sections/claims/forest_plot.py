@@ -12,7 +12,7 @@ from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.format.numbers import alone, signed, tick
 from stacklab.report.format.table import TextTable
-from stacklab.report.format.verdicts import MARKS
+from stacklab.report.format.verdicts import mark_of
 from stacklab.run.metrics import Metric, Style
 from stacklab.stats.result import Estimate, Result
 
@@ -181,14 +181,14 @@ def _draw_group(axes: "Axes", group: ForestGroup) -> None:
     if group.margin is not None:
         axes.axvspan(-group.margin, group.margin, color="#009E73", alpha=0.12, lw=0)
     for place, row in enumerate(group.rows):
-        mark = MARKS[row.contrast.verdict]
+        mark = mark_of(row.contrast)
         if row.t:
             axes.plot(row.t, (place, place), color=mark.color, lw=2, solid_capstyle="butt")
         if row.bootstrap:
             axes.plot(row.bootstrap, (place, place), color=mark.color, lw=6, alpha=0.3, solid_capstyle="butt")
         axes.plot([dot.place for dot in row.dots], [place] * len(row.dots), "o", ms=3.5, color="#222222", alpha=0.8)
         axes.annotate(
-            f"{mark.glyph} {row.contrast.verdict}",
+            f"{mark.glyph} {row.contrast.word}",
             (1.02, place),
             xycoords=("axes fraction", "data"),
             va="center",
