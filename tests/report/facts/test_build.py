@@ -116,9 +116,16 @@ def test_limits_count_claims_and_repeat_what_the_data_warns_of(make_study: MakeS
     limits = build_facts(make_study()).limits
     assert limits[0] == "More layers also mean more parameters; only the matched controls separate depth from size."
     assert any("below 0.25" in limit for limit in limits), "2 / 2^3"
-    assert any(limit.startswith("8 comparisons") and "0.4 wrong" in limit for limit in limits)
+    assert any(limit.startswith("8 confirmatory comparisons share one error level") for limit in limits)
     assert any("43 blocks (5,540 tokens)" in limit for limit in limits)
     assert any(limit.startswith("3 records spell a marker") for limit in limits)
+
+
+def test_limits_say_which_claims_are_exploratory(make_study: MakeStudy) -> None:
+    tree = study_tree()
+    tree["claims"][0]["primary"] = True
+    limits = build_facts(make_study(tree=tree)).limits
+    assert any(limit.startswith("6 comparisons are exploratory") for limit in limits)
 
 
 def test_a_compact_vocabulary_is_a_limit_and_a_bare_manifest_is_borne(make_study: MakeStudy) -> None:

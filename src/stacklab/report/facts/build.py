@@ -51,6 +51,8 @@ class Facts(Spec):
     title: str
     question: str
     background: str
+    summary: str
+    """The answer in one paragraph."""
     scale: ScaleFact
     seeds: Items[int]
     level: float
@@ -117,6 +119,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         title=study.title,
         question=study.question,
         background=study.background,
+        summary=result.summary,
         scale=ScaleFact(
             name=plan.scale,
             variant=plan.variant,

@@ -1,5 +1,6 @@
 """The verdicts for a terminal."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,9 +34,12 @@ class VerdictTable:
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Text | Table]":
         from rich.text import Text
 
-        yield Text(self.result.plan.study.question, style="bold")
-        if self.result.claims:
-            yield _table(self.result.claims, wide=options.max_width >= WIDE)
+        yield Text(self.result.summary)
+        if confirmatory := [claim for claim in self.result.claims if claim.confirmatory]:
+            yield _table(confirmatory, wide=options.max_width >= WIDE)
+        if exploratory := [claim.word for claim in self.result.claims if not claim.confirmatory]:
+            counts = ", ".join(f"{number} {word}" for word, number in Counter(exploratory).items())
+            yield Text(f"exploratory comparisons, listed in the report: {counts}")
         if (grid := self.result.plan.study.grid) is not None and self.result.cells:
             yield _thresholds(grid, self.result.cells)
         for line in _after(self.result):
@@ -68,8 +72,9 @@ def _table(claims: list[ClaimResult], *, wide: bool) -> "Table":
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("claim", max_width=46 if wide else 56)
-    for head in ("difference [t interval]", "[bootstrap]", "verdict") if wide else ("verdict",):
+    for head in ("difference [t interval]", "[bootstrap]") if wide else ():
         table.add_column(Text(head), no_wrap=True)
+    table.add_column("verdict", min_width=14, max_width=24)
     last = ""
     for claim in claims:
         if last and claim.metric != last:

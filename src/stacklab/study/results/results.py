@@ -11,6 +11,7 @@ from stacklab.study.results.cell import Cell
 from stacklab.study.results.cells import read_cells, to_retry
 from stacklab.study.results.collect import Row, collect, table
 from stacklab.study.results.ledger import read_ledger
+from stacklab.study.results.summary import summarise
 from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ class StudyResult:
     @property
     def folder(self) -> Path:
         return self.plan.folder(self.out)
+
+    @property
+    def summary(self) -> str:
+        """The answer in one paragraph."""
+        return summarise(self.plan, self.claims, self.cells)
 
     @property
     def verdicts(self) -> dict[str, str]:

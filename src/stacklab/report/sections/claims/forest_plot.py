@@ -74,17 +74,20 @@ class ForestGroup:
 
 @dataclass(frozen=True)
 class ForestBlock:
-    """The page draws each group with its `pairs`, the values by seed; Markdown has `verdicts` and a picture."""
+    """The page draws each group with its `pairs`, the values by seed; Markdown has `verdicts` and the picture called
+    `name`."""
 
     kind: ClassVar[str] = "forest-plot"
+    name: str
     groups: tuple[ForestGroup, ...]
     pairs: tuple[TextTable, ...]
     verdicts: TextTable
 
 
-def forest_groups(facts: Facts) -> tuple[ForestGroup, ...]:
+def forest_groups(facts: Facts, *, confirmatory: bool = True) -> tuple[ForestGroup, ...]:
     """By claim, in the study's order."""
-    return tuple(_group(facts.metric(contrasts[0].metric), contrasts) for contrasts in facts.by_claim())
+    chosen = [group for group in facts.by_claim() if group[0].confirmatory == confirmatory]
+    return tuple(_group(facts.metric(contrasts[0].metric), contrasts) for contrasts in chosen)
 
 
 def _group(metric: Metric, contrasts: Sequence[ContrastFact]) -> ForestGroup:
