@@ -7,7 +7,9 @@ from stacklab.base.errors import DataError
 from stacklab.base.files import write_json
 from stacklab.run.paths import OutPaths
 from stacklab.study.planning.plan import Plan, make_plan
-from stacklab.study.results.ledger import FILE, afterthought, enter, read_ledger
+from stacklab.study.results.ledger.entry import FILE, read_ledger
+from stacklab.study.results.ledger.marks import afterthought
+from stacklab.study.results.ledger.write import enter
 from stacklab.study.spec.load import read_study
 from stacklab.study.spec.request import StudyRequest
 
@@ -39,7 +41,7 @@ def today() -> str:
 
 def marks(plan: Plan, out: Path) -> list[str]:
     entries = read_ledger(plan.folder(out))
-    return [afterthought(contrast, entries) for contrast in plan.contrasts]
+    return [afterthought(plan, contrast, entries) for contrast in plan.contrasts]
 
 
 def test_claims_entered_before_their_runs_stay_unmarked_whatever_finishes_later(plan: Plan, out: Path) -> None:

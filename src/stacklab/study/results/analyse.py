@@ -14,7 +14,8 @@ from stacklab.stats.result import PValue, Result, SeedsNeeded, Tested, Undefined
 from stacklab.stats.verdict import Relation, judge
 from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.results.collect import Row, same_batches
-from stacklab.study.results.ledger import Entry, afterthought
+from stacklab.study.results.ledger.entry import Entry
+from stacklab.study.results.ledger.marks import afterthought
 from stacklab.study.spec.study import ClaimSpec
 
 
@@ -183,7 +184,7 @@ def _judge(plan: Plan, case: Case, tests: tuple[Tested, Tested, Tested], entries
         interval=Undefined(reason=case.problem) if case.problem else decision.interval,
         relation=None if case.problem else decision.relation,
         seeds_needed=needed,
-        afterthought=afterthought(contrast, entries),
+        afterthought=afterthought(plan, contrast, entries),
     )
 
 
