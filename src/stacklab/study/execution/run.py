@@ -49,7 +49,7 @@ def run_plan(plan: Plan, out: Path, facts: Mapping[str, DeviceFacts], *, start: 
             check_begun(runs, facts, out)
             _run(runs, out, start)
         result = read_results(plan, out)
-        enter_verdicts(plan, out, result.claims)
+        enter_verdicts(plan, out, result.claims, rows=result.rows)
         return replace(result, ledger=read_ledger(folder))
 
 

@@ -9,7 +9,7 @@ from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.results.analyse import ClaimResult
 from stacklab.study.results.collect import Row
 from stacklab.study.results.ledger.changes import changes, listed, rewordings
-from stacklab.study.results.ledger.entry import Decided, Entry, of_comparison
+from stacklab.study.results.ledger.entry import Decided, Entry, Record, of_comparison
 from stacklab.study.results.ledger.marks import day, known, standing, when
 from stacklab.study.results.ledger.record import entered_contrasts, record
 
@@ -133,7 +133,7 @@ def _words(plan: Plan, entries: Sequence[Entry]) -> Iterator[Remark]:
         base = standing(own) or own[0]
         before, after = own[: own.index(base)], own[own.index(base) + 1 :]
         for entry in before:
-            if moved := changes(entry, base):
+            if moved := changes(Record(stated=entry.stated), Record(stated=base.stated)):
                 text = (
                     f"first entered on {day(entry)} in another form and changed before any result: {'; '.join(moved)}"
                 )

@@ -15,6 +15,7 @@ from stacklab.stats.result import Estimate, Undefined
 from stacklab.study.planning.plan import Plan
 from stacklab.study.planning.tuning import MARK
 from stacklab.study.results.analyse import ClaimResult
+from stacklab.study.results.collect import Row
 from stacklab.study.results.ledger.changes import changes, rewordings
 from stacklab.study.results.ledger.entry import (
     FILE,
@@ -47,14 +48,19 @@ def enter(plan: Plan, out: Path) -> None:
     _append(plan, out, new)
 
 
-def enter_verdicts(plan: Plan, out: Path, claims: Sequence[ClaimResult]) -> None:
-    """Enter every verdict that differs from the last one of the same claim. plan: as it was saved, with its claims
-    entered."""
+ENDED = ("finished", "diverged", "altered")
+"""States that the same command does not change."""
+
+
+def enter_verdicts(plan: Plan, out: Path, claims: Sequence[ClaimResult], *, rows: Iterable[Row]) -> None:
+    """Enter every verdict that differs from the last one of the same claim, once all its runs have ended. plan: as it
+    was saved, with its claims entered. rows: of all its runs."""
+    open_arms = {row.arm for row in rows if row.status not in ENDED}
     entries, results = read_ledger(plan.folder(out)), {claim.id: claim for claim in claims}
     new = []
     for contrast in entered_contrasts(plan):
         own = of_comparison(entries, contrast.id)
-        if contrast.id not in results or not own:
+        if contrast.id not in results or not own or open_arms & {contrast.claim.arm, contrast.against}:
             continue
         verdict = decided(results[contrast.id], claim=own[-1])
         last = next((one.decided for one in reversed(entries) if one.id == contrast.id and one.decided), None)
