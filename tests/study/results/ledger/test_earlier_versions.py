@@ -32,7 +32,7 @@ def test_their_verdicts_stand_and_what_they_did_not_record_is_said_once(old: Stu
     assert old.verdicts == {"more:two": "refuted"} and old.claims[0].afterthought == ""
     assert [remark.kind for remark in old.remarks] == ["not recorded", "not recorded"]
     text = shown(old)
-    assert "1 comparisons were entered by an earlier version, which recorded neither arms, seeds nor data" in text
+    assert "1 comparison entered by an earlier version, which recorded neither arms, seeds nor data" in text
     assert "6 of 6 runs are of an earlier version, whose results hold no hashes: not verifiable" in text
 
 

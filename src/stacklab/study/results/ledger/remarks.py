@@ -152,8 +152,8 @@ def _not_recorded(entries: Sequence[Entry], rows: Sequence[Row]) -> Iterator[Rem
     old = {entry.id for entry in entries if entry.kind == "claim" and entry.experiment is None}
     if old:
         text = (
-            f"{len(old)} comparisons were entered by an earlier version, which recorded neither arms, seeds nor data: "
-            "changes of those before this version are not visible"
+            f"{len(old)} comparison{'' if len(old) == 1 else 's'} entered by an earlier version, which recorded "
+            "neither arms, seeds nor data: changes of those before this version are not visible"
         )
         yield Remark(kind="not recorded", about="", text=text)
     ended = [row for row in rows if row.status in ("finished", "diverged")]
