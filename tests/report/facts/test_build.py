@@ -9,6 +9,7 @@ from stacklab.base.files import read_json, write_json
 from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.facts.history import MOST_BATCHES
 from stacklab.run.paths import OutPaths
+from stacklab.run.verify import HASHES, hashes
 from stacklab.stats.result import Estimate, Undefined
 from stacklab.study.results.results import open_results
 from tests.report.conftest import MANIFEST, MakeStudy, study_tree
@@ -62,7 +63,8 @@ def test_batch_orders_are_compared_across_arms(make_study: MakeStudy) -> None:
     assert [order.equal for order in build_facts(result).orders] == [True, True, True]
     row = next(row for row in result.rows if row.arm == "layers-1" and row.seed == 2)
     path = OutPaths(result.out).run(row.run_id).result
-    write_json(path, read_json(path) | {"batches": "0000000000000000"})
+    other = read_json(path) | {"batches": "0000000000000000"}
+    write_json(path, other | {HASHES: hashes(OutPaths(result.out).run(row.run_id), other)})
     facts = build_facts(open_results(result.folder))
     assert [order.equal for order in facts.orders] == [True, False, True]
     assert "Arms that share their data did not see the same batches at seed 2." in facts.limits

@@ -50,7 +50,19 @@ def test_a_report_is_written_whole_and_without_torch(make_study: MakeStudy) -> N
 
 
 PICTURES = ("claims", "curves", "overlay", "costs", "accuracy", "aggregates", "power")
-TABLES = ("claims", "control", "aggregates", "pairs", "headline", "runs", "training_log", "reported", "tuning", "cells")
+TABLES = (
+    "claims",
+    "control",
+    "aggregates",
+    "pairs",
+    "headline",
+    "runs",
+    "ledger",
+    "training_log",
+    "reported",
+    "tuning",
+    "cells",
+)
 
 
 def test_a_second_report_leaves_no_picture_of_the_first(make_study: MakeStudy) -> None:

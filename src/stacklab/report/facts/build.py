@@ -12,6 +12,7 @@ from stacklab.report.facts.arms import ArmFact, arm_fact
 from stacklab.report.facts.contrasts import ContrastFact, contrast_fact
 from stacklab.report.facts.estimates import LEVEL
 from stacklab.report.facts.history import RunFact, run_fact
+from stacklab.report.facts.ledger import LedgerFact, ledger_facts
 from stacklab.report.facts.limits import limits
 from stacklab.report.facts.provenance import (
     DataFact,
@@ -30,6 +31,7 @@ from stacklab.study.planning.plan import Plan
 from stacklab.study.results.aggregate import Aggregate, aggregates
 from stacklab.study.results.cell import Cell as CellResult
 from stacklab.study.results.cells import Threshold, thresholds
+from stacklab.study.results.ledger.remarks import Remark
 from stacklab.study.results.results import StudyResult
 from stacklab.study.results.trend import Trend, trend
 from stacklab.study.results.tuning import ArmTuning
@@ -87,6 +89,9 @@ class Facts(Spec):
     provenance: Items[ProvenanceFact]
     orders: Items[OrderFact]
     limits: Items[str]
+    ledger: Items[LedgerFact]
+    remarks: Items[Remark]
+    """What a reader must know of the ledger and of altered run folders before the verdicts."""
 
     def arm(self, name: str) -> ArmFact:
         return next(arm for arm in self.arms if arm.name == name)
@@ -158,6 +163,8 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
             data=data,
             tuning=result.tuning,
         ),
+        ledger=ledger_facts(result.ledger),
+        remarks=result.remarks,
     )
 
 

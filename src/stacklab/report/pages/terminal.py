@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stacklab.report.format.numbers import NOTHING, difference_text, interval_text
+from stacklab.report.format.remarks import remark_lines
 from stacklab.report.format.verdicts import mark_of, why
 from stacklab.report.sections.grid.tables import threshold_texts
 from stacklab.run.metrics import describe
@@ -42,6 +43,8 @@ class VerdictTable:
             yield Text(f"exploratory comparisons, listed in the report: {counts}")
         if (grid := self.result.plan.study.grid) is not None and self.result.cells:
             yield _thresholds(grid, self.result.cells)
+        for line in remark_lines(self.result.remarks):
+            yield Text(f"ledger: {line}", style="yellow")
         for line in _after(self.result):
             yield Text(line, style="dim")
 

@@ -10,7 +10,8 @@ from stacklab.study.results.analyse import ClaimResult, analyse
 from stacklab.study.results.cell import Cell
 from stacklab.study.results.cells import read_cells, to_retry
 from stacklab.study.results.collect import Row, collect, table
-from stacklab.study.results.ledger import read_ledger
+from stacklab.study.results.ledger.entry import Entry, read_ledger
+from stacklab.study.results.ledger.remarks import Remark, remarks
 from stacklab.study.results.summary import summarise
 from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
 
@@ -32,6 +33,9 @@ class StudyResult:
     """The cells of the grid; empty for a study without one."""
     retried: list[Row]
     """The runs at other learning rates of stacks that failed at their first one."""
+    ledger: list[Entry]
+    remarks: tuple[Remark, ...]
+    """What a reader must know of the ledger and of run folders that were altered."""
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -55,11 +59,12 @@ class StudyResult:
 
 def read_results(plan: Plan, out: Path) -> StudyResult:
     """The outcome of a saved plan, with tuned arms and retries, if there are any."""
-    tunings, plan = read_tuning(plan, out), with_tuned(plan, out)
-    rows = collect(plan, out)
-    claims = analyse(plan, rows, read_ledger(plan.folder(out)))
+    saved, tunings, plan = plan, read_tuning(plan, out), with_tuned(plan, out)
+    rows, ledger = collect(plan, out), read_ledger(plan.folder(out))
+    claims = analyse(plan, rows, ledger)
     retried = collect(to_retry(plan, out), out)
-    return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried)
+    noted = remarks(saved, ledger, rows=(*rows, *retried), claims=claims)
+    return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried, ledger, noted)
 
 
 def open_results(folder: Path) -> StudyResult:
