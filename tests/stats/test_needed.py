@@ -84,7 +84,9 @@ TRUTHS = [(PAIRED, 0.5, 4), (PAIRED, 1.0, 5), (PAIRED, 2.0, 8), (UNPAIRED, 1.0, 
 
 
 @pytest.mark.parametrize(("by", "effect", "pilots"), TRUTHS)
-def test_the_range_holds_the_seeds_really_needed_as_often_as_it_says(by: Comparison, effect: float, pilots: int) -> None:
+def test_the_range_holds_the_seeds_really_needed_as_often_as_it_says(
+    by: Comparison, effect: float, pilots: int
+) -> None:
     """At its confidence of 90 %, over all pilots; those without a number name no wrong one."""
     needed, rng, repeats = seeds_for_effect(by, effect, level=0.1), np.random.default_rng(pilots), 150
     assert needed is not None

@@ -180,7 +180,9 @@ def needed_text(needed: SeedsNeeded) -> str:
     if isinstance(needed, Undefined):
         return f"the number of seeds needed is unknown: {needed.reason}"
     # A power of 0.999 must not be shown as 100 %.
-    power = f"{math.floor(1000 * needed.power + 1e-9) / 10:g} % power ({100 * needed.level:.4g}% interval of the effect)"
+    power = (
+        f"{math.floor(1000 * needed.power + 1e-9) / 10:g} % power ({100 * needed.level:.4g}% interval of the effect)"
+    )
     if needed.most is None:
         return f"fewer than {needed.fewest:,} seeds would not reach {power}; no upper limit: {needed.unbounded}"
     seeds = f"{needed.fewest:,}" if needed.fewest == needed.most else f"{needed.fewest:,} to {needed.most:,}"

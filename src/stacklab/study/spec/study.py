@@ -15,6 +15,9 @@ from stacklab.study.spec.rates import BOTH_RATES, NO_CELLS, RetrySpec, TuningSpe
 from stacklab.study.spec.trend import TrendSpec
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
 
+MOST_LEVEL = 0.1
+"""The largest error level of a claim: 90 % confidence."""
+
 Changes = dict[Text, Any]
 """Dotted path -> value, for example {model.num_layers: 12}."""
 
@@ -101,7 +104,7 @@ class ClaimSpec(Spec):
     """Stated before the run: `arm` does better on `metric` than each arm of `against`, or equally well.
 
     direction: lower or higher, the way in which `arm` must differ; equivalent: the difference lies within +-margin.
-    level: two-sided; 0.05 means a 95 % interval. power: an inconclusive verdict names the seeds needed to reach it; it
+    level: two-sided; 0.05 means a 95 % interval; at most 0.1. power: an inconclusive verdict names the seeds needed to reach it; it
     does not affect the verdict.
     """
 
@@ -112,13 +115,23 @@ class ClaimSpec(Spec):
     against: Items[Text] = Field(min_length=1)
     direction: Literal["lower", "higher", "equivalent"]
     margin: float | None = Field(None, gt=0)
-    level: float = Field(0.05, gt=0, lt=0.5)
+    level: float = Field(0.05, gt=0)
     power: float = Field(0.8, gt=0, lt=1)
 
     @field_validator("metric")
     @classmethod
     def _some_run_has_it(cls, metric: str) -> str:
         return check_metric(metric)
+
+    @field_validator("level")
+    @classmethod
+    def _is_strict(cls, level: float) -> float:
+        if level > MOST_LEVEL:
+            raise ValueError(
+                f"{level:g} means an interval of {100 * (1 - level):.4g} % confidence, on which no verdict may rest: a "
+                f"level is at most {MOST_LEVEL:g} ({100 * (1 - MOST_LEVEL):.4g} %)"
+            )
+        return level
 
     @model_validator(mode="after")
     def _margin_fits(self) -> Self:
