@@ -25,7 +25,7 @@ def compare(
     b: Annotated[str, typer.Argument(metavar="B", help="The other side, named in the same way.")],
     scale: Scale = DEFAULT_SCALE,
     level: Annotated[
-        float, typer.Option("--level", min=1e-6, max=0.5, help="Level of the intervals; 0.05 means 95 %.")
+        float, typer.Option("--level", min=1e-6, max=0.1, help="Level of the intervals; 0.05 means 95%.")
     ] = 0.05,
     out: Out = DEFAULT_OUT,
 ) -> None:
@@ -73,7 +73,10 @@ def _table(comparison: "Comparison") -> "Table":
 def _share(superiority: "Result") -> str:
     if superiority.kind == "undefined":
         return superiority.reason
-    return f"{superiority.value:.0%} [{superiority.low:.0%}, {superiority.high:.0%}]"
+    from stacklab.report.format.numbers import confidence
+
+    interval = f"{confidence(superiority.level)} CI [{superiority.low:.0%}, {superiority.high:.0%}]"
+    return f"{superiority.value:.0%}, {interval}"
 
 
 def diff(

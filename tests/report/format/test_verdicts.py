@@ -115,9 +115,12 @@ def test_an_equivalence_that_is_not_shown_names_its_margin(make_study: MakeStudy
 
 def test_seeds_needed_and_a_late_claim_are_added_and_a_missing_interval_is_named_once(make_study: MakeStudy) -> None:
     first = told(make_study(), "inconclusive").claims[0]
-    late = {"seeds_needed": Needed(seeds=12, power=0.8), "afterthought": "made when results could be seen"}
+    late = {
+        "seeds_needed": Needed(fewest=12, most=60, power=0.8, level=0.95),
+        "afterthought": "made when results could be seen",
+    }
     assert why(first.model_copy(update=late)) == (
-        "the interval includes 0; about 12 seeds would reach 80 % power, if the effect is as large as here; "
+        "the interval includes 0; 12 to 60 seeds would reach 80 % power (95% interval of the effect); "
         "claim made when results could be seen"
     )
     none = Undefined(reason="needs 2 pairs, has 1")

@@ -27,7 +27,7 @@ def test_every_comparison_fits_with_its_verdict_and_reason(make_study: MakeStudy
     joined = " ".join(text.split())
     assert "the interval excludes 0" in joined
     assert "not run yet" in joined
-    assert ("difference [t interval]" in joined) == (width >= 100)
+    assert ("difference [t interval]" in joined) == (width >= 110)
     assert "5 seeds, scale laptop" in joined
 
 

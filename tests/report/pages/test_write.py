@@ -49,7 +49,7 @@ def test_a_report_is_written_whole_and_without_torch(make_study: MakeStudy) -> N
     assert Facts.model_validate(read_json(folder / "facts.json")) == build_facts(result)
 
 
-PICTURES = ("claims", "curves", "overlay", "costs", "accuracy", "aggregates", "power")
+PICTURES = ("claims", "curves", "overlay", "costs", "accuracy", "aggregates")
 TABLES = (
     "claims",
     "control",

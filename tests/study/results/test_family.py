@@ -7,7 +7,7 @@ import pytest
 from stacklab.stats.result import PValue, Undefined
 from stacklab.stats.verdict import Decision, Verdict
 from stacklab.study.results.family import correct
-from stacklab.study.spec.study import ClaimSpec
+from stacklab.study.spec.claim import ClaimSpec
 
 NONE = Undefined(reason="not needed here")
 

@@ -48,7 +48,7 @@ class ScaleFact(Spec):
 class Facts(Spec):
     """The whole report. `format` is raised when a field changes its meaning."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     study: str
     title: str
     question: str

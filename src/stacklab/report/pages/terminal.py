@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-WIDE = 100
+WIDE = 110
 """Columns from which the numbers have columns of their own; below, they stand under their claim."""
 
 

@@ -19,7 +19,7 @@ from stacklab.study.results.collect import Row, same_batches
 from stacklab.study.results.family import SUGGESTIVE, WORDS, Corrected, Verdict, correct
 from stacklab.study.results.ledger.entry import Entry
 from stacklab.study.results.ledger.marks import afterthought
-from stacklab.study.spec.study import ClaimSpec
+from stacklab.study.spec.claim import ClaimSpec
 
 
 class Evidence(Spec):

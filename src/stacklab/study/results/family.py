@@ -7,7 +7,7 @@ from stacklab.stats.multiplicity import Method, adjust
 from stacklab.stats.result import PValue, Tested, Undefined
 from stacklab.stats.verdict import Decision
 from stacklab.stats.verdict import Verdict as Alone
-from stacklab.study.spec.study import ClaimSpec
+from stacklab.study.spec.claim import ClaimSpec
 
 Verdict = Literal["supported", "refuted", "equivalent", "negligible", "suggestive", "inconclusive", "invalid"]
 """Of a claim within its study. suggestive: clear by itself, but exploratory, or not after the correction for the family

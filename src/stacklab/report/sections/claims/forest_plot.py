@@ -10,7 +10,7 @@ from stacklab.report.drawing.figure import round_ticks
 from stacklab.report.drawing.matplotlib import style
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
-from stacklab.report.format.numbers import alone, signed, tick
+from stacklab.report.format.numbers import alone, confidence, signed, tick
 from stacklab.report.format.table import TextTable
 from stacklab.report.format.verdicts import mark_of
 from stacklab.run.metrics import Metric, Style
@@ -176,7 +176,8 @@ def _draw_group(axes: "Axes", group: ForestGroup) -> None:
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)
-    axes.set_title(f"{group.metric.title}: difference", fontweight="bold")
+    level = confidence(1 - group.rows[0].contrast.claim.level)
+    axes.set_title(f"{group.metric.title}: difference, {level} CI", fontweight="bold")
     axes.set_yticks(range(len(group.rows)), [row.name for row in group.rows])
     axes.tick_params(axis="y", length=0)
     axes.set_xticks(list(group.ticks), [tick(group.metric.style, value) for value in group.ticks])
