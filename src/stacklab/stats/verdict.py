@@ -2,7 +2,7 @@
 
 A verdict rests on one p value, that of the difference or of the equivalence, which corrections for several claims can
 use: two-sided t tests, exact tests where nothing varies, and for values in [0, 1] the weakest of the tests with and
-without one more seed at the worst end.
+without one more seed at the worst end, and of the failures that so few seeds could miss.
 """
 
 from collections.abc import Sequence
@@ -140,7 +140,10 @@ def difference_p_values(arm_RN: "Floats", against_RN: "Floats", *, by: Compariso
 def _worst_sides(
     arm_RN: "Floats", against_RN: "Floats", by: Comparison, shift: float, *, bounded: bool
 ) -> "tuple[Floats, Floats]":
-    """One-sided p values, below and above `shift`; of bounded values the largest with one more seed at a worst end."""
+    """One-sided p values, below and above `shift`.
+
+    Of bounded values the largest with one more seed at a worst end, and at least `unseen` of the way to the shift.
+    """
     import numpy as np
 
     below_R, above_R = by.sides(arm_RN, against_RN, shift)
@@ -152,15 +155,20 @@ def _worst_sides(
             above_R = np.maximum(above_R, by.sides(arm, against, shift)[1])
         for against, arm in with_worst_seed(against_RN, arm_RN):
             below_R = np.maximum(below_R, by.sides(arm, against, shift)[0])
+        way_R = arm_RN.mean(axis=1) - against_RN.mean(axis=1) - shift
+        below_R = np.maximum(below_R, unseen(-way_R, seeds=arm_RN.shape[1]))
+        above_R = np.maximum(above_R, unseen(way_R, seeds=arm_RN.shape[1]))
     return below_R, above_R
 
 
 def _within_p_values(arm_RN: "Floats", against_RN: "Floats", by: Comparison, margin: float, bounded: bool) -> "Floats":
-    """The larger of two one-sided p values of a difference within ±margin, and of bounded values of `unseen`."""
+    """The larger of two one-sided p values of a difference within ±margin."""
     import numpy as np
 
-    p_R = np.maximum(by.sides(arm_RN, against_RN, -margin)[1], by.sides(arm_RN, against_RN, margin)[0])
-    return np.maximum(p_R, unseen(margin, seeds=arm_RN.shape[1])) if bounded else p_R
+    above_R = _worst_sides(arm_RN, against_RN, by, -margin, bounded=bounded)[1]
+    below_R = _worst_sides(arm_RN, against_RN, by, margin, bounded=bounded)[0]
+    p_R: Floats = np.maximum(below_R, above_R)
+    return p_R
 
 
 def _outside_p_values(arm_RN: "Floats", against_RN: "Floats", by: Comparison, rule: Rule) -> "Floats":
@@ -176,11 +184,12 @@ def _outside_p_values(arm_RN: "Floats", against_RN: "Floats", by: Comparison, ru
 
 def _method(arm: Sequence[float], against: Sequence[float], by: Comparison, rule: Rule) -> str:
     if by.is_flat(arm, against):
-        return f"exact {by.pairing} test"
+        return (
+            f"{by.pairing} t test with one more seed at the worst end" if rule.bounded else f"exact {by.pairing} test"
+        )
     test = by.test(arm, against) if rule.margin is None else by.equivalence(arm, against, margin=rule.margin)
     assert isinstance(test, PValue)
-    worst = rule.bounded and rule.margin is None
-    return f"{test.method}, also with one more seed at the worst end" if worst else test.method
+    return f"{test.method}, also with one more seed at the worst end" if rule.bounded else test.method
 
 
 def _relation(verdict: Verdict, interval: Result, rule: Rule) -> Relation:
