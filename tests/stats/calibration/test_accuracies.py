@@ -4,7 +4,7 @@ import pytest
 from stacklab.stats.calibration.accuracies import CHANCE, FAILURES, NULLS, SEEDS, Arm, accuracies, draw, power
 from stacklab.stats.calibration.table import LEVEL, Table, above
 
-REPEATS = 2_000
+REPEATS = 1_000
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from stacklab.stats.calibration.table import LEVEL, Table, above
 from stacklab.stats.power import difference_power, paired_design, unpaired_design
 
 FAIR = ("normal", "skewed", "heavy tails", "bad seeds")
-REPEATS = 3_000
+REPEATS = 2_000
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from stacklab.stats.calibration.table import LEVEL
 from stacklab.stats.paired import sign_flip
 from stacklab.stats.result import PValue
 
-REPEATS = 1_500
+REPEATS = 1_000
 
 
 def test_no_known_rule_holds_the_level_under_the_noise_of_one_arm_for_a_tenth_of_the_power() -> None:
