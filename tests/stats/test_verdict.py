@@ -204,17 +204,46 @@ def test_accuracies_must_survive_one_more_seed_at_the_worst_end(
 
 def test_accuracies_are_equivalent_only_with_the_seeds_that_the_margin_takes() -> None:
     """A failure of every twentieth seed goes unseen in 58 seeds with a probability of 0.051."""
+    rule = Rule("equivalent", 0.05, bounded=True)
     for count, verdict in ((5, "inconclusive"), (58, "inconclusive"), (59, "equivalent")):
-        steady = [0.998, 0.999] * count
-        decision = judge(steady[:count], [0.998] * count, by=PAIRED, rule=Rule("equivalent", 0.05, bounded=True))
+        arm, against = [0.998, 0.999] * count, [0.999, 0.998] * count
+        decision = judge(arm[:count], against[:count], by=PAIRED, rule=rule)
         assert decision.verdict == verdict
         if verdict == "inconclusive":
             assert decision.relation == "lies within the margin of too few seeds"
-    for count, verdict in ((58, "inconclusive"), (59, "equivalent")):
-        assert (
-            judge([1.0] * count, [1.0] * count, by=PAIRED, rule=Rule("equivalent", 0.05, bounded=True)).verdict
-            == verdict
-        )
+        assert judge([1.0] * count, [1.0] * count, by=PAIRED, rule=rule).verdict == verdict
+
+
+@pytest.mark.parametrize("pairing", ["paired", "unpaired"])
+def test_one_failure_in_sixty_seeds_forbids_an_equivalence_that_none_would_allow(pairing: str) -> None:
+    """One failure in twenty shows at most one in 60 seeds with a probability of 0.19."""
+    by, rule = COMPARISONS[pairing], Rule("equivalent", 0.05, bounded=True)  # type: ignore[index]
+    assert judge([1.0] * 60, [1.0] * 60, by=by, rule=rule).verdict == "equivalent"
+    decision = judge([0.0] + [1.0] * 59, [1.0] * 60, by=by, rule=rule)
+    assert decision.verdict == "inconclusive"
+    assert judge([0.0] + [1.0] * 59, [1.0] * 60, by=by, rule=Rule("equivalent", 0.05)).verdict == "equivalent"
+
+
+def test_a_small_difference_of_accuracies_takes_the_seeds_that_would_show_the_failures_it_could_hide() -> None:
+    """Twenty seeds that solve against a steady 0.84: an arm of equal mean would show them with a probability of 0.031,
+    above half the level."""
+    for steady, verdict in ((0.84, "inconclusive"), (0.82, "supported")):
+        assert judge([1.0] * 20, [steady] * 20, by=PAIRED, rule=Rule("higher", bounded=True)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("rule", "wording"),
+    [
+        (Rule("higher", bounded=True), "paired t test with one more seed at the worst end"),
+        (Rule("higher"), "exact paired test"),
+    ],
+)
+def test_the_method_of_values_without_spread_is_the_one_that_gave_the_p_value(rule: Rule, wording: str) -> None:
+    decision = judge([1.0] * 5, [0.0] * 5, by=PAIRED, rule=rule)
+    assert isinstance(decision.test, PValue)
+    assert decision.test.method == wording
+    expected = stats.ttest_1samp([1.0] * 5 + [0.0], 0).pvalue if rule.bounded else 2 / 2**5
+    assert decision.test.p == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("pairing", ["paired", "unpaired"])
@@ -222,7 +251,8 @@ def test_accuracies_are_equivalent_only_with_the_seeds_that_the_margin_takes() -
 def test_one_sided_p_values_are_those_of_scipy(pairing: str, shift: float) -> None:
     rng = np.random.default_rng(8)
     arm, against = rng.normal(0.5, 1, (40, 6)), rng.normal(0, 2, (40, 6))
-    below, above = COMPARISONS[pairing].sides(arm, against, shift)  # type: ignore[index]
+    by = COMPARISONS[pairing]  # type: ignore[index]
+    above, below = by.p_above(arm, against, shift), by.p_above(against, arm, -shift)
     for place, (left, right) in enumerate(zip(arm - shift, against, strict=True)):
         for p, alternative in ((below, "less"), (above, "greater")):
             test = (

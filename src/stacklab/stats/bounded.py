@@ -30,14 +30,17 @@ def with_worst_seed(higher_RN: "Floats", lower_RN: "Floats") -> Iterator[tuple["
         yield np.column_stack([higher_RN, high_R]), np.column_stack([lower_RN, low_R])
 
 
-def unseen(margin: float, *, seeds: int) -> float:
+def unseen(way_R: "Floats", *, seeds: int) -> "Floats":
     """The probability that `seeds` seeds show no failure, where failures are just frequent enough to move the mean by
-    `margin`, in [0, 1]: (1 - margin)^seeds.
+    `way_R`: (1 - way)^seeds, for differences of values in [0, 1]; 1 for a way below 0.
 
-    >>> round(unseen(0.05, seeds=59), 3), round(unseen(0.05, seeds=3), 3)
-    (0.048, 0.857)
+    >>> import numpy as np
+    >>> unseen(np.array([0.05]), seeds=59).round(3), unseen(np.array([0.05]), seeds=3).round(3)
+    (array([0.048]), array([0.857]))
     """
-    return max(0.0, 1.0 - margin) ** seeds
+    import numpy as np
+
+    return (1.0 - np.clip(way_R, 0.0, 1.0)) ** seeds
 
 
 def solving(values: Sequence[float], *, solved: float = SOLVED) -> int:

@@ -23,7 +23,7 @@ from stacklab.stats.paired import (
     sign_flip,
     smallest_sign_flip_p,
     t_bounds,
-    t_sides,
+    t_p_above,
     tost,
 )
 from stacklab.stats.power import Design, paired_design, unpaired_design
@@ -35,7 +35,7 @@ from stacklab.stats.unpaired import (
     unpaired_bootstrap,
     welch,
     welch_bounds,
-    welch_sides,
+    welch_p_above,
     welch_test,
     welch_tost,
 )
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
 
 Pairing = Literal["paired", "unpaired"]
 Values = Sequence[float]
@@ -68,8 +69,12 @@ class Comparison(Protocol):
     def flat_text(self, arm: Values, against: Values) -> str:
         """What the values are then, as a sentence."""
 
-    def sides(self, arm_RN: "Floats", against_RN: "Floats", shift: float) -> "tuple[Floats, Floats]":
-        """One-sided p values for each of R rows: that the difference is below `shift`, and that it is above."""
+    def flat(self, arm_RN: "Floats", against_RN: "Floats") -> "Bools":
+        """Whether nothing varies, for each of R rows."""
+
+    def p_above(self, arm_RN: "Floats", against_RN: "Floats", shift: float) -> "Floats":
+        """One-sided p values of a difference above `shift`, for each of R rows; by exact tests where nothing
+        varies."""
 
     def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
         """Ends of the interval that decides, for each of R rows; NaN where nothing varies."""
@@ -115,8 +120,11 @@ class Paired:
         gap = _gaps(arm, against)[0]
         return f"the difference is {gap:+.4g} at every seed" if gap else "identical at every seed"
 
-    def sides(self, arm_RN: "Floats", against_RN: "Floats", shift: float) -> "tuple[Floats, Floats]":
-        return t_sides(_gap_rows(arm_RN, against_RN), shift)
+    def flat(self, arm_RN: "Floats", against_RN: "Floats") -> "Bools":
+        return flat_rows(_gap_rows(arm_RN, against_RN))
+
+    def p_above(self, arm_RN: "Floats", against_RN: "Floats", shift: float) -> "Floats":
+        return t_p_above(_gap_rows(arm_RN, against_RN), shift)
 
     def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
         import numpy as np
@@ -180,8 +188,11 @@ class Unpaired:
             return "identical in every run"
         return f"every run of the one arm is {arm[0]:.4g}, every run of the other {against[0]:.4g}"
 
-    def sides(self, arm_RN: "Floats", against_RN: "Floats", shift: float) -> "tuple[Floats, Floats]":
-        return welch_sides(arm_RN, against_RN, shift)
+    def flat(self, arm_RN: "Floats", against_RN: "Floats") -> "Bools":
+        return flat_rows(arm_RN) & flat_rows(against_RN)
+
+    def p_above(self, arm_RN: "Floats", against_RN: "Floats", shift: float) -> "Floats":
+        return welch_p_above(arm_RN, against_RN, shift)
 
     def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
         return welch_bounds(arm_RN, against_RN, level)

@@ -25,30 +25,19 @@ def t_bounds(differences_RN: "Floats", level: float) -> tuple["Floats", "Floats"
     return mean_R - half_R, mean_R + half_R
 
 
-def t_sides(differences_RN: "Floats", shift: float) -> tuple["Floats", "Floats"]:
-    """One-sided p values of each of R rows of N differences: that the mean lies below `shift`, and above.
+def t_p_above(differences_RN: "Floats", shift: float) -> "Floats":
+    """One-sided p values of a mean above `shift`, for each of R rows of N differences.
 
     By Student's t; where all differences of a row are equal, by exact flips of the signs of what exceeds the shift.
     """
     import numpy as np
-    from scipy import stats
+    from scipy import special
 
     count, flat_R = differences_RN.shape[-1], flat_rows(differences_RN)
     beyond_R = differences_RN.mean(axis=-1) - shift
     with np.errstate(divide="ignore", invalid="ignore"):
         t_R = beyond_R / (differences_RN.std(axis=-1, ddof=1) / count**0.5)
-    below_R, above_R = stats.t.cdf(t_R, count - 1), stats.t.sf(t_R, count - 1)
-    return exact_where_flat(flat_R, beyond_R, 2.0**-count, below_R, above_R)
-
-
-def exact_where_flat(
-    flat_R: "NDArray[np.bool_]", beyond_R: "Floats", smallest: float, below_R: "Floats", above_R: "Floats"
-) -> tuple["Floats", "Floats"]:
-    """One-sided p values; in flat rows the smallest that the exact test has, on the side of the difference."""
-    import numpy as np
-
-    flat_below_R, flat_above_R = np.where(beyond_R < 0, smallest, 1.0), np.where(beyond_R > 0, smallest, 1.0)
-    return np.where(flat_R, flat_below_R, below_R), np.where(flat_R, flat_above_R, above_R)
+    return np.where(flat_R, np.where(beyond_R > 0, 2.0**-count, 1.0), special.stdtr(count - 1, -t_R))
 
 
 def paired_t(differences: Sequence[float], *, level: float) -> Result:

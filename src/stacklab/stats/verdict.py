@@ -2,7 +2,7 @@
 
 A verdict rests on one p value, that of the difference or of the equivalence, which corrections for several claims can
 use: two-sided t tests, exact tests where nothing varies, and for values in [0, 1] the weakest of the tests with and
-without one more seed at the worst end.
+without one more seed at the worst end, and of the failures that so few seeds could miss.
 """
 
 from collections.abc import Sequence
@@ -84,9 +84,11 @@ def judge(arm: Sequence[float], against: Sequence[float], *, by: Comparison, rul
 
     rows = np.array([arm], dtype=float), np.array([against], dtype=float)
     verdict = cast(Verdict, str(verdicts(*rows, by=by, rule=rule)[0]))
-    refuted = rule.margin is not None and verdict == "refuted"
-    (p,) = _outside_p_values(*rows, by, rule) if refuted else p_values(*rows, by=by, rule=rule)
-    method = _method(arm, against, by, rule) + (", beyond the margin" if refuted else "")
+    if rule.margin is not None and verdict == "refuted":
+        (p,), beyond = _beyond_p_values(*rows, by, rule.margin, rule.bounded), ", beyond the margin"
+    else:
+        (p,), beyond = p_values(*rows, by=by, rule=rule), ""
+    method = _method(arm, against, by, rule) + beyond
     test = PValue(p=float(p), n=len(arm), method=method)
     within = 1.0
     if verdict == "negligible" and rule.matters is not None:
@@ -107,7 +109,7 @@ def verdicts(arm_RN: "Floats", against_RN: "Floats", *, by: Comparison, rule: Ru
     shown_R = p_values(arm_RN, against_RN, by=by, rule=rule) <= rule.level
     if rule.direction == "equivalent":
         assert rule.margin is not None
-        outside_R = _outside_p_values(arm_RN, against_RN, by, rule) <= rule.level
+        outside_R = _beyond_p_values(arm_RN, against_RN, by, rule.margin, rule.bounded) <= rule.level
         return np.select([shown_R, outside_R], ["equivalent", "refuted"], "inconclusive")
     sides = [gap_R < 0, gap_R > 0] if rule.direction == "lower" else [gap_R > 0, gap_R < 0]
     verdict_R = np.select([shown_R & side_R for side_R in sides], ["supported", "refuted"], "inconclusive")
@@ -131,56 +133,55 @@ def p_values(arm_RN: "Floats", against_RN: "Floats", *, by: Comparison, rule: Ru
 
 def difference_p_values(arm_RN: "Floats", against_RN: "Floats", *, by: Comparison, bounded: bool) -> "Floats":
     """Two-sided p values of the difference. bounded: it must also hold with one more seed at the worst end."""
+    return _beyond_p_values(arm_RN, against_RN, by, 0.0, bounded)
+
+
+def _beyond_p_values(arm_RN: "Floats", against_RN: "Floats", by: Comparison, margin: float, bounded: bool) -> "Floats":
+    """Two-sided p values of a difference beyond ±margin."""
     import numpy as np
 
-    p_R: Floats = np.minimum(1.0, 2 * np.minimum(*_worst_sides(arm_RN, against_RN, by, 0.0, bounded=bounded)))
+    higher_R = _above(arm_RN, against_RN, by, margin, bounded)
+    lower_R = _above(against_RN, arm_RN, by, margin, bounded)
+    p_R: Floats = np.minimum(1.0, 2 * np.minimum(higher_R, lower_R))
     return p_R
 
 
-def _worst_sides(
-    arm_RN: "Floats", against_RN: "Floats", by: Comparison, shift: float, *, bounded: bool
-) -> "tuple[Floats, Floats]":
-    """One-sided p values, below and above `shift`; of bounded values the largest with one more seed at a worst end."""
+def _within_p_values(arm_RN: "Floats", against_RN: "Floats", by: Comparison, margin: float, bounded: bool) -> "Floats":
+    """The larger of two one-sided p values of a difference within ±margin."""
     import numpy as np
 
-    below_R, above_R = by.sides(arm_RN, against_RN, shift)
+    higher_R = _above(arm_RN, against_RN, by, -margin, bounded)
+    lower_R = _above(against_RN, arm_RN, by, -margin, bounded)
+    p_R: Floats = np.maximum(higher_R, lower_R)
+    return p_R
+
+
+def _above(higher_RN: "Floats", lower_RN: "Floats", by: Comparison, shift: float, bounded: bool) -> "Floats":
+    """One-sided p values of the difference, higher minus lower, above `shift`.
+
+    Of bounded values the largest with one more seed at a worst end, and at least `unseen` of the way to the shift.
+    """
+    import numpy as np
+
+    p_R = by.p_above(higher_RN, lower_RN, shift)
     if bounded:
         # Where nothing varies, the seeds at the worst end decide alone.
-        flat_R = np.isnan(by.bounds(arm_RN, against_RN, 0.5)[0])
-        below_R, above_R = np.where(flat_R, 0.0, below_R), np.where(flat_R, 0.0, above_R)
-        for arm, against in with_worst_seed(arm_RN, against_RN):
-            above_R = np.maximum(above_R, by.sides(arm, against, shift)[1])
-        for against, arm in with_worst_seed(against_RN, arm_RN):
-            below_R = np.maximum(below_R, by.sides(arm, against, shift)[0])
-    return below_R, above_R
-
-
-def _within_p_values(arm_RN: "Floats", against_RN: "Floats", by: Comparison, margin: float, bounded: bool) -> "Floats":
-    """The larger of two one-sided p values of a difference within ±margin, and of bounded values of `unseen`."""
-    import numpy as np
-
-    p_R = np.maximum(by.sides(arm_RN, against_RN, -margin)[1], by.sides(arm_RN, against_RN, margin)[0])
-    return np.maximum(p_R, unseen(margin, seeds=arm_RN.shape[1])) if bounded else p_R
-
-
-def _outside_p_values(arm_RN: "Floats", against_RN: "Floats", by: Comparison, rule: Rule) -> "Floats":
-    """Two-sided p values of a difference beyond ±margin, for a claim of equivalence that it refutes."""
-    import numpy as np
-
-    assert rule.margin is not None
-    below_R = _worst_sides(arm_RN, against_RN, by, -rule.margin, bounded=rule.bounded)[0]
-    above_R = _worst_sides(arm_RN, against_RN, by, rule.margin, bounded=rule.bounded)[1]
-    p_R: Floats = np.minimum(1.0, 2 * np.minimum(below_R, above_R))
+        p_R = np.where(by.flat(higher_RN, lower_RN), 0.0, p_R)
+        for worst in with_worst_seed(higher_RN, lower_RN):
+            p_R = np.maximum(p_R, by.p_above(*worst, shift))
+        way_R = higher_RN.mean(axis=1) - lower_RN.mean(axis=1) - shift
+        p_R = np.maximum(p_R, unseen(way_R, seeds=higher_RN.shape[1]))
     return p_R
 
 
 def _method(arm: Sequence[float], against: Sequence[float], by: Comparison, rule: Rule) -> str:
     if by.is_flat(arm, against):
-        return f"exact {by.pairing} test"
+        return (
+            f"{by.pairing} t test with one more seed at the worst end" if rule.bounded else f"exact {by.pairing} test"
+        )
     test = by.test(arm, against) if rule.margin is None else by.equivalence(arm, against, margin=rule.margin)
     assert isinstance(test, PValue)
-    worst = rule.bounded and rule.margin is None
-    return f"{test.method}, also with one more seed at the worst end" if worst else test.method
+    return f"{test.method}, also with one more seed at the worst end" if rule.bounded else test.method
 
 
 def _relation(verdict: Verdict, interval: Result, rule: Rule) -> Relation:
