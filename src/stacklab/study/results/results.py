@@ -11,6 +11,7 @@ from stacklab.study.results.cell import Cell
 from stacklab.study.results.cells import read_cells, to_retry
 from stacklab.study.results.collect import Row, collect, table
 from stacklab.study.results.ledger import read_ledger
+from stacklab.study.results.short import too_short
 from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def read_results(plan: Plan, out: Path) -> StudyResult:
     """The outcome of a saved plan, with tuned arms and retries, if there are any."""
     tunings, plan = read_tuning(plan, out), with_tuned(plan, out)
     rows = collect(plan, out)
-    claims = analyse(plan, rows, read_ledger(plan.folder(out)))
+    claims = analyse(plan, rows, read_ledger(plan.folder(out)), too_short(plan, rows, out))
     retried = collect(to_retry(plan, out), out)
     return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried)
 

@@ -198,6 +198,7 @@ class ScaleSpec(Spec):
 
     tuning: every claim is also stated with each arm at its own best learning rate.
     retry: only for a study with a grid: further learning rates at which a stack is trained before it counts as failing.
+    demonstration: the scale shows the machinery alone; it is announced as such, and its verdicts do not count as clear.
     """
 
     description: Text
@@ -208,6 +209,7 @@ class ScaleSpec(Spec):
     seeds: Items[int]
     tuning: TuningSpec | None = None
     retry: RetrySpec | None = None
+    demonstration: bool = added(False)
 
     @field_validator("seeds")
     @classmethod
