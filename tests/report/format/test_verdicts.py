@@ -66,7 +66,7 @@ def told(result: StudyResult, case: str) -> StudyResult:
     first, *others = result.claims
     claim = first.claim.model_copy(update=rule)
     changed: dict[str, Any] = {"claim": claim, "verdict": case, "interval": interval, "relation": relation}
-    changed |= {"matters": 0.05, "alone": ALONE.get(case, case)}
+    changed |= {"short": "", "matters": 0.05, "alone": ALONE.get(case, case)}
     return StudyResult(**{**vars(result), "claims": [first.model_copy(update=changed), *others]})
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stacklab.report.format.numbers import NOTHING, difference_text, interval_text
-from stacklab.report.format.verdicts import mark_of, why
+from stacklab.report.format.verdicts import demonstration_text, mark_of, why
 from stacklab.report.sections.grid.tables import threshold_texts
 from stacklab.run.metrics import describe
 from stacklab.stats.result import Estimate
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WIDE = 100
 """Columns from which the numbers have columns of their own; below, they stand under their claim."""
+SHORTEST = 14
+"""Columns that a verdict takes at least: its longest single word with the mark."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,10 @@ class VerdictTable:
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Text | Table]":
         from rich.text import Text
 
-        yield Text(self.result.plan.study.question, style="bold")
+        plan = self.result.plan
+        yield Text(plan.study.question, style="bold")
+        if plan.study.scales[plan.scale].demonstration:
+            yield Text(demonstration_text(plan.scale), style="bold yellow")
         if self.result.claims:
             yield _table(self.result.claims, wide=options.max_width >= WIDE)
         if (grid := self.result.plan.study.grid) is not None and self.result.cells:
@@ -68,8 +73,9 @@ def _table(claims: list[ClaimResult], *, wide: bool) -> "Table":
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("claim", max_width=46 if wide else 56)
-    for head in ("difference [t interval]", "[bootstrap]", "verdict") if wide else ("verdict",):
+    for head in ("difference [t interval]", "[bootstrap]") if wide else ():
         table.add_column(Text(head), no_wrap=True)
+    table.add_column("verdict", min_width=SHORTEST)
     last = ""
     for claim in claims:
         if last and claim.metric != last:

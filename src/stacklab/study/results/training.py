@@ -122,16 +122,16 @@ def _solved(claim: ClaimSpec, row: Row) -> bool:
 
 
 def _epochs(plan: Plan, arm: ArmPlan, prepared: PreparedData | None) -> float | None:
-    """Training tokens of a run as a multiple of those of an epoch; None if its data are no longer there."""
+    """Training tokens of a run as a multiple of those of an epoch; None if that is not known any more."""
     if arm.data_fingerprint == plan.data_fingerprint:
         facts = plan.data
     elif prepared is not None:
         facts = prepared.manifest
     else:
         return None
+    an_epoch = facts.get("splits", {}).get("train", {}).get("tokens_per_epoch")
     train = arm.config.train
-    tokens = train.steps * train.batch_size * arm.config.data.block_size
-    return float(tokens / facts["splits"]["train"]["tokens_per_epoch"])
+    return train.steps * train.batch_size * arm.config.data.block_size / an_epoch if an_epoch else None
 
 
 def prepared_data(out: Path, fingerprint: str) -> PreparedData | None:
