@@ -150,7 +150,7 @@ def _span(result: Result) -> Span | None:
 
 ROW, LINE, AROUND = 0.34, 0.16, 0.85
 """Heights in inches: of a comparison, of a line of its verdict, and of what surrounds those of one claim."""
-BROAD = 26
+BROAD = 20
 """Characters of a line of a verdict in the picture."""
 
 
