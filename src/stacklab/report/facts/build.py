@@ -43,6 +43,7 @@ class ScaleFact(Spec):
     variant: str
     description: str
     expected_time: str
+    demonstration: bool
 
 
 class Facts(Spec):
@@ -115,7 +116,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
     plan, out = result.plan, OutPaths(result.out)
     runs = [run_fact(row, plan.arm(row.arm).label, out.run(row.run_id)) for row in result.rows]
     arms = {arm.name: arm_fact(plan, arm, [run for run in runs if run.arm == arm.name]) for arm in plan.arms}
-    contrasts = [contrast_fact(plan, *pair) for pair in zip(plan.contrasts, result.claims, strict=True)]
+    contrasts = [contrast_fact(plan, *pair, runs) for pair in zip(plan.contrasts, result.claims, strict=True)]
     provenance, orders, data = provenance_facts(runs, out), order_facts(plan, result.rows), flatten(plan.data)
     source = source_fact(plan, arms)
     study, scale = plan.study, plan.study.scales[plan.scale]
@@ -130,6 +131,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
             variant=plan.variant,
             description=scale.description,
             expected_time=scale.expected_time,
+            demonstration=scale.demonstration,
         ),
         seeds=plan.seeds,
         level=1 - LEVEL,

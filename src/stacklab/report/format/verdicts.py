@@ -51,6 +51,11 @@ RELATIONS: dict[Relation, str] = {
 }
 
 
+def demonstration_text(scale: str) -> str:
+    """The notice on a scale that does not answer its study's question."""
+    return f"Scale {scale} shows the machinery: its runs are too short to answer the question."
+
+
 def reason_text(claim: ClaimResult) -> str:
     """Why the verdict is what it is, with the interval that decides: a sentence that stands alone."""
     interval = claim.interval

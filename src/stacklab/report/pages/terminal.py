@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stacklab.report.format.numbers import NOTHING, difference_text, interval_text
 from stacklab.report.format.remarks import remark_lines
-from stacklab.report.format.verdicts import mark_of, why
+from stacklab.report.format.verdicts import demonstration_text, mark_of, why
 from stacklab.report.sections.grid.tables import threshold_texts
 from stacklab.run.metrics import describe
 from stacklab.stats.result import Estimate
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 WIDE = 110
 """Columns from which the numbers have columns of their own; below, they stand under their claim."""
+SHORTEST = 14
+"""Columns that a verdict takes at least: its longest single word with the mark."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class VerdictTable:
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Text | Table]":
         from rich.text import Text
 
+        plan = self.result.plan
+        if plan.study.scales[plan.scale].demonstration:
+            yield Text(demonstration_text(plan.scale), style="bold yellow")
         yield Text(self.result.summary)
         if confirmatory := [claim for claim in self.result.claims if claim.confirmatory]:
             yield _table(confirmatory, wide=options.max_width >= WIDE)
@@ -77,7 +82,7 @@ def _table(claims: list[ClaimResult], *, wide: bool) -> "Table":
     table.add_column("claim", max_width=46 if wide else 56)
     for head in ("difference [t interval]", "[bootstrap]") if wide else ():
         table.add_column(Text(head), no_wrap=True)
-    table.add_column("verdict", min_width=14, max_width=24)
+    table.add_column("verdict", min_width=SHORTEST, max_width=24)
     last = ""
     for claim in claims:
         if last and claim.metric != last:

@@ -12,6 +12,7 @@ from stacklab.study.results.cells import read_cells, to_retry
 from stacklab.study.results.collect import Row, collect, table
 from stacklab.study.results.ledger.entry import Entry, read_ledger
 from stacklab.study.results.ledger.remarks import Remark, remarks
+from stacklab.study.results.short import too_short
 from stacklab.study.results.summary import summarise
 from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
 
@@ -61,7 +62,7 @@ def read_results(plan: Plan, out: Path) -> StudyResult:
     """The outcome of a saved plan, with tuned arms and retries, if there are any."""
     saved, tunings, plan = plan, read_tuning(plan, out), with_tuned(plan, out)
     rows, ledger = collect(plan, out), read_ledger(plan.folder(out))
-    claims = analyse(plan, rows, ledger)
+    claims = analyse(plan, rows, ledger, too_short(plan, rows, out))
     retried = collect(to_retry(plan, out), out)
     noted = remarks(saved, ledger, rows=(*rows, *retried), claims=claims)
     return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried, ledger, noted)

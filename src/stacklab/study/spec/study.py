@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from stacklab.base.spec import Items, Spec, Text
+from stacklab.base.spec import Items, Spec, Text, added
 from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
 from stacklab.run.metrics import check_metric, describe
@@ -125,6 +125,7 @@ class ScaleSpec(Spec):
 
     tuning: every claim is also stated with each arm at its own best learning rate.
     retry: only for a study with a grid: further learning rates at which a stack is trained before it counts as failing.
+    demonstration: the scale shows the machinery alone; it is announced as such, and its verdicts do not count as clear.
     """
 
     description: Text
@@ -135,6 +136,7 @@ class ScaleSpec(Spec):
     seeds: Items[int]
     tuning: TuningSpec | None = None
     retry: RetrySpec | None = None
+    demonstration: bool = added(False)
 
     @field_validator("seeds")
     @classmethod

@@ -1,6 +1,7 @@
 """The forest plot of the claims: every comparison on a number line, with its intervals, a dot for every seed, zero and
 the margin. The page draws it from the data; `draw_forest` draws one picture, for Markdown."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -150,15 +151,20 @@ def _span(result: Result) -> Span | None:
     return (result.low, result.high) if isinstance(result, Estimate) else None
 
 
-ROW, AROUND = 0.34, 0.85
-"""Heights in inches: of a comparison, and of what surrounds those of one claim."""
+ROW, LINE, AROUND = 0.34, 0.16, 0.85
+"""Heights in inches: of a comparison, of a line of its verdict, and of what surrounds those of one claim."""
+BROAD = 20
+"""Characters of a line of a verdict in the picture."""
 
 
 def draw_forest(groups: Sequence[ForestGroup]) -> "Drawing":
     """One number line per claim, one row per comparison. `groups` must not be empty."""
     from matplotlib.figure import Figure as Drawing
 
-    heights = [ROW * len(group.rows) for group in groups]
+    heights = [
+        max(max(ROW, LINE * (1 + _verdict(row).count("\n"))) for row in group.rows) * len(group.rows)
+        for group in groups
+    ]
     total = sum(heights) + AROUND * len(groups)
     with style():
         drawing = Drawing(figsize=(10, total))
@@ -169,6 +175,11 @@ def draw_forest(groups: Sequence[ForestGroup]) -> "Drawing":
             _draw_group(axes, group)
             top -= AROUND + height
     return drawing
+
+
+def _verdict(row: ForestRow) -> str:
+    """The verdict in lines."""
+    return textwrap.fill(f"{mark_of(row.contrast).glyph} {row.contrast.word}", BROAD)
 
 
 def _draw_group(axes: "Axes", group: ForestGroup) -> None:
@@ -192,7 +203,7 @@ def _draw_group(axes: "Axes", group: ForestGroup) -> None:
             axes.plot(row.bootstrap, (place, place), color=mark.color, lw=6, alpha=0.3, solid_capstyle="butt")
         axes.plot([dot.place for dot in row.dots], [place] * len(row.dots), "o", ms=3.5, color="#222222", alpha=0.8)
         axes.annotate(
-            f"{mark.glyph} {row.contrast.word}",
+            _verdict(row),
             (1.02, place),
             xycoords=("axes fraction", "data"),
             va="center",
