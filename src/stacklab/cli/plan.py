@@ -63,6 +63,8 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
         console.print(f"claim left out: {line}")
     for line in _run_lines(planned):
         console.print(line)
+    for line in _family_lines(chosen):
+        console.print(line)
     for power in _powers(chosen):
         console.print(power)
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
@@ -163,17 +165,29 @@ def _retry_line(chosen: "Plan", retry: "RetrySpec") -> str:
     )
 
 
+def _family_lines(chosen: "Plan") -> list[str]:
+    """The family that shares one error level, and what its seeds cannot show."""
+    from stacklab.study.planning.family import family_text, never_shown
+
+    if not chosen.contrasts:
+        return []
+    return [family_text(chosen), *(f"[yellow]{line}[/yellow]" for line in never_shown(chosen))]
+
+
 def _powers(chosen: "Plan") -> "list[Table | str]":
-    """The power of the seeds, a table for each kind of comparison, at the strictest level and power of its claims."""
+    """The power of the seeds, a table for each kind of confirmatory comparison, at the strictest level and power of its
+    claims: the level of the first step of Holm's correction, an equal share."""
     from stacklab.cli.plan_power import power_table
+    from stacklab.study.planning.family import family_of
 
     seeds, tables = len(chosen.seeds), []
     if seeds < 2:
         return ["one seed has neither interval nor power; at least two seeds are needed"] if chosen.contrasts else []
-    for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
-        claims = [contrast.claim for contrast in chosen.contrasts if contrast.pairing == pairing]
+    family = family_of(chosen)
+    for pairing in dict.fromkeys(contrast.pairing for contrast in family):
+        claims = [contrast.claim for contrast in family if contrast.pairing == pairing]
         level, power = min(claim.level for claim in claims), max(claim.power for claim in claims)
-        tables.append(power_table(pairing, seeds, level=level, power=power))
+        tables.append(power_table(pairing, seeds, level=level / len(family), power=power))
     return [*tables]
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -92,3 +93,9 @@ class ClaimSpec(Spec):
         if self.arm in self.against:
             raise ValueError(f"the arm {self.arm!r} is compared with itself")
         return self
+
+
+def confirmatory(claims: Sequence[ClaimSpec]) -> list[bool]:
+    """Whether each of a study's claims is confirmatory: the primary ones, or all where none is primary."""
+    some = any(claim.primary for claim in claims)
+    return [claim.primary or not some for claim in claims]
