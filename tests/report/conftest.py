@@ -265,7 +265,9 @@ def write_trial(trial: PlannedRun, paths: RunPaths) -> None:
     distance = math.log(rate / 2e-3) ** 2 + 0.1 * setting.weight_decay + 0.01 * (trial.seed % 7)
     diverged = rate >= 1
     ended = {"status": "diverged" if diverged else "finished", "reason": "", "step": 80, "batches": "b"}
-    write_json(paths.result, ended | {"metrics": {} if diverged else {"tuning.loss": 3 + 0.1 * distance}})
+    result = ended | {"metrics": {} if diverged else {"tuning.loss": 3 + 0.1 * distance}}
+    write_json(paths.spec, trial.spec.dump())
+    write_json(paths.result, result | {HASHES: hashes(paths, result)})
 
 
 def write_run(plan: Plan, arm: ArmPlan, seed: int, paths: RunPaths, outcome: str, hops: Sequence[int]) -> None:

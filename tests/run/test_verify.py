@@ -4,7 +4,7 @@ import pytest
 
 from stacklab.base.files import write_json, write_text
 from stacklab.run.paths import RunPaths
-from stacklab.run.verify import HASHES, alteration, evaluated, file_hash, hashes, last_written
+from stacklab.run.verify import HASHES, alteration, evaluated, file_hash, hashes, last_evaluated
 
 
 @pytest.fixture
@@ -20,14 +20,14 @@ def test_a_file_hash_is_that_of_its_bytes_and_empty_without_a_file(tmp_path: Pat
 
 
 def test_results_can_be_seen_from_the_first_evaluation_after_step_0(paths: RunPaths) -> None:
-    assert not evaluated(paths) and last_written(paths) is None
+    assert not evaluated(paths) and last_evaluated(paths) is None
     write_text(paths.evals, '{"step":0}\n')
-    assert not evaluated(paths)
+    assert not evaluated(paths) and last_evaluated(paths) is None
     write_text(paths.evals, '{"step":0}\n{"step":50}\n')
-    assert evaluated(paths) and last_written(paths) == paths.evals.stat().st_mtime
+    assert evaluated(paths) and last_evaluated(paths) == paths.evals.stat().st_mtime
     paths.evals.unlink()
     write_json(paths.result, {})
-    assert evaluated(paths) and last_written(paths) == paths.result.stat().st_mtime
+    assert evaluated(paths) and last_evaluated(paths) == paths.result.stat().st_mtime
 
 
 def test_a_result_without_hashes_and_spec_is_not_checked(paths: RunPaths) -> None:

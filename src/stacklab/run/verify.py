@@ -62,13 +62,12 @@ def evaluated(paths: RunPaths) -> bool:
     return paths.evals.exists() and any(row["step"] > 0 for row in read_jsonl(paths.evals))
 
 
-def last_written(paths: RunPaths) -> float | None:
-    """When the run last wrote an evaluation, in seconds since 1970; its result if it has no evaluations. None without
-    either."""
-    for path in (paths.evals, paths.result):
-        if path.exists():
-            return path.stat().st_mtime
-    return None
+def last_evaluated(paths: RunPaths) -> float | None:
+    """When the run last wrote an evaluation, in seconds since 1970; its result if it has no evaluations. None for a run
+    of which no results can have been seen."""
+    if not evaluated(paths):
+        return None
+    return (paths.evals if paths.evals.exists() else paths.result).stat().st_mtime
 
 
 def file_hash(path: Path) -> str:

@@ -31,7 +31,7 @@ from stacklab.study.planning.plan import Plan
 from stacklab.study.results.aggregate import Aggregate, aggregates
 from stacklab.study.results.cell import Cell as CellResult
 from stacklab.study.results.cells import Threshold, thresholds
-from stacklab.study.results.ledger.remarks import Remark
+from stacklab.study.results.ledger.remark import Remark
 from stacklab.study.results.results import StudyResult
 from stacklab.study.results.trend import Trend, trend
 from stacklab.study.results.tuning import ArmTuning

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from stacklab.base.spec import Items, Spec
 from stacklab.study.results.ledger.changes import changes, listed, rewordings
 from stacklab.study.results.ledger.entry import Entry
-from stacklab.study.results.ledger.remarks import verdict_text
+from stacklab.study.results.ledger.remark import verdict_text
 
 
 class LedgerFact(Spec):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from stacklab.study.results.ledger.remarks import Remark
+from stacklab.study.results.ledger.remark import Remark
 
 
 def remark_lines(remarks: Iterable[Remark]) -> tuple[str, ...]:

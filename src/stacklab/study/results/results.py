@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from stacklab.base.errors import DataError
 from stacklab.study.planning.plan import Plan, load_plan
+from stacklab.study.planning.tuning import tuning_plan
 from stacklab.study.results.analyse import ClaimResult, analyse
 from stacklab.study.results.cell import Cell
 from stacklab.study.results.cells import read_cells, to_retry
 from stacklab.study.results.collect import Row, collect, table
 from stacklab.study.results.ledger.entry import Entry, read_ledger
-from stacklab.study.results.ledger.remarks import Remark, remarks
+from stacklab.study.results.ledger.remark import Remark
+from stacklab.study.results.ledger.remarks import other_settings, remarks
 from stacklab.study.results.short import too_short
 from stacklab.study.results.summary import summarise
 from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
@@ -64,7 +66,9 @@ def read_results(plan: Plan, out: Path) -> StudyResult:
     rows, ledger = collect(plan, out), read_ledger(plan.folder(out))
     claims = analyse(plan, rows, ledger, too_short(plan, rows, out))
     retried = collect(to_retry(plan, out), out)
-    noted = remarks(saved, ledger, rows=(*rows, *retried), claims=claims)
+    tried = collect(tuning_plan(saved), out)
+    noted = remarks(saved, ledger, rows=(*rows, *retried, *tried), claims=claims)
+    noted += other_settings(saved, out)
     return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried, ledger, noted)
 
 

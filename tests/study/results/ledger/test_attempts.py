@@ -371,11 +371,19 @@ def test_a_change_that_is_taken_back_leaves_a_trace(file: Path, seen: StudyResul
     assert "before the claim was changed: supported" in text
 
 
+def test_6_another_base_by_an_override_is_shown_beside(file: Path, seen: StudyResult) -> None:
+    other = run(file, overrides=("train.steps=7",))
+    assert other.claims[0].afterthought == "", "a study of its own, in a folder of its own"
+    assert "this study was also run with other settings, in heads-smoke: 1 refuted" in shown(other)
+    assert f"also run with other settings, in {other.folder.name}: 1 refuted" in shown(open_results(seen.folder))
+
+
 def test_other_seeds_are_free_before_any_result_and_elsewhere(file: Path) -> None:
     run(file, ends=lambda folder: None)
     edit(file, ("seeds: [1, 2, 3]", "seeds: [1, 2]"))
     assert run(file).remarks == ()
     assert run(file, seeds=(4, 5, 6), out=file.parent / "elsewhere").remarks == ()
-    assert run(file, overrides=("train.steps=9",), seeds=(4, 5, 6)).remarks == (), "another study of other settings"
+    other = run(file, overrides=("train.steps=9",), seeds=(4, 5, 6))
+    assert other.claims[0].afterthought == "", "a study of other settings"
     with pytest.raises(SpecError, match="results with seeds 4, 5, 6 exist"):
         run(file, overrides=("train.steps=9",))

@@ -16,7 +16,7 @@ from stacklab.base.errors import DataError
 from stacklab.base.files import read_jsonl
 from stacklab.base.spec import Items, Spec
 from stacklab.run.paths import OutPaths
-from stacklab.run.verify import last_written
+from stacklab.run.verify import last_evaluated
 from stacklab.study.planning.contrast import Difference
 
 FILE = "ledger.jsonl"
@@ -160,6 +160,6 @@ def _older_runs(entry: Entry, out: OutPaths) -> int:
     """How many runs were evaluated before the entry was written, though it says that none was."""
     if entry.seen_runs != 0 or entry.kind != "claim":
         return 0
-    written = [last_written(out.run(run_id)) for run_id in entry.runs]
+    written = [last_evaluated(out.run(run_id)) for run_id in entry.runs]
     entered = datetime.fromisoformat(entry.entered).timestamp() - CLOCK_SECONDS
     return sum(time is not None and time < entered for time in written)
