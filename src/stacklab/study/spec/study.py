@@ -104,8 +104,8 @@ class ClaimSpec(Spec):
     """Stated before the run: `arm` does better on `metric` than each arm of `against`, or equally well.
 
     direction: lower or higher, the way in which `arm` must differ; equivalent: the difference lies within +-margin.
-    level: two-sided; 0.05 means a 95 % interval; at most 0.1. power: an inconclusive verdict names the seeds needed to reach it; it
-    does not affect the verdict.
+    level: two-sided; 0.05 means a 95 % interval; at most 0.1. power: an inconclusive verdict names the seeds needed to
+    reach it; it does not affect the verdict.
     """
 
     id: Text = Field(pattern=r"^[a-z0-9-]+$")

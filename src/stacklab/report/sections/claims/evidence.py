@@ -169,9 +169,9 @@ def power_figure(facts: Facts) -> Figure | None:
         name="power",
         title="Power against seeds",
         caption="Probability that the t interval that decides excludes zero. Line: for the estimated effect (Hedges). "
-        "Band: for all effects in its confidence interval, from which the numbers of seeds in the text follow; where the "
-        "interval includes 0, no number of seeds is enough for its lower edge. Dashes: the power that the claim names, "
-        "and the number of seeds run.",
+        "Band: for all effects in its confidence interval; its edges cross the power that the claim names where the "
+        "text says. Where the interval includes 0, no number of seeds is enough for the lower edge. Dashes: the power "
+        "that the claim names, and the number of seeds run.",
         panels=tuple(_panel(facts, contrasts, reach) for contrasts in claims),
         keys=tuple(Key(f"against {arm.label}", color_of(arm), "solid") for arm in against.values()),
     )
