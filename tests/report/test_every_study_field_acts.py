@@ -84,6 +84,7 @@ FLIPS: dict[str, Any] = {
     "scales.smoke.tuning.weight_decays": [0.0, 0.1],
     "scales.smoke.tuning.seeds": [8],
     "scales.smoke.retry": {"learning_rates": [1e-3]},
+    "scales.smoke.demonstration": True,
     "source.title": "Another source",
     "source.reported": [],
     "source.differences": ["Another difference."],

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ROUNDING = 2e-13
+ROUNDING = 1e-12
 """Values that differ by less than this share of the largest are taken as equal."""
 
 
@@ -39,7 +39,8 @@ def flat_rows(values_RN: "NDArray[np.float64]") -> "NDArray[np.bool_]":
     """`no_spread` of each of R rows."""
     import numpy as np
 
-    flat_R: NDArray[np.bool_] = np.ptp(values_RN, axis=1) <= ROUNDING * np.abs(values_RN).max(axis=1)
+    low_R, high_R = values_RN.min(axis=1), values_RN.max(axis=1)
+    flat_R: NDArray[np.bool_] = high_R - low_R <= ROUNDING * np.maximum(np.abs(low_R), np.abs(high_R))
     return flat_R
 
 

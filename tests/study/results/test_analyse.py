@@ -88,7 +88,9 @@ def test_unpaired_equivalence_is_two_one_sided_welch_tests(plan: Plan) -> None:
     claim = with_claim(moving(plan, "train.batch_size"), direction="equivalent", margin=0.5)
     by_arm = judged(claim, rows(plan))
     assert (by_arm["wide"].verdict, by_arm["shallow"].verdict) == ("equivalent", "refuted")
-    assert by_arm["wide"].evidence.test == welch_tost(LOSSES["deep"], LOSSES["wide"], margin=0.5)
+    test, expected = by_arm["wide"].evidence.test, welch_tost(LOSSES["deep"], LOSSES["wide"], margin=0.5)
+    assert isinstance(test, PValue) and isinstance(expected, PValue)
+    assert (test.p, test.method) == (pytest.approx(expected.p), expected.method)
 
 
 def test_the_opposite_is_refuted_and_direction_counts(plan: Plan) -> None:
@@ -142,7 +144,7 @@ def test_equal_values_are_no_evidence(plan: Plan) -> None:
     flat = {"deep": [0.0] * 4, "shallow": [0.0] * 4, "wide": [0.0] * 4}
     shallow = judged(plan, rows(plan, flat))["shallow"]
     assert shallow.verdict == "inconclusive"
-    assert shallow.interval.reason == "all 4 differences are 0: no spread to judge by"
+    assert shallow.interval.reason == "identical at every seed; exact paired test, p = 1"
 
 
 def test_p_values_are_corrected_for_all_claims_and_an_invalid_one_makes_none_easier(plan: Plan) -> None:

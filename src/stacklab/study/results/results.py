@@ -10,7 +10,10 @@ from stacklab.study.results.analyse import ClaimResult, analyse
 from stacklab.study.results.cell import Cell
 from stacklab.study.results.cells import read_cells, to_retry
 from stacklab.study.results.collect import Row, collect, table
-from stacklab.study.results.ledger import read_ledger
+from stacklab.study.results.ledger.entry import Entry, read_ledger
+from stacklab.study.results.ledger.remarks import Remark, remarks
+from stacklab.study.results.short import too_short
+from stacklab.study.results.summary import summarise
 from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
 
 if TYPE_CHECKING:
@@ -31,6 +34,9 @@ class StudyResult:
     """The cells of the grid; empty for a study without one."""
     retried: list[Row]
     """The runs at other learning rates of stacks that failed at their first one."""
+    ledger: list[Entry]
+    remarks: tuple[Remark, ...]
+    """What a reader must know of the ledger and of run folders that were altered."""
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -42,18 +48,24 @@ class StudyResult:
         return self.plan.folder(self.out)
 
     @property
+    def summary(self) -> str:
+        """The answer in one paragraph."""
+        return summarise(self.plan, self.claims, self.cells)
+
+    @property
     def verdicts(self) -> dict[str, str]:
-        """Claim -> verdict."""
-        return {claim.id: claim.verdict for claim in self.claims}
+        """Claim -> verdict, in the words of the report."""
+        return {claim.id: claim.word for claim in self.claims}
 
 
 def read_results(plan: Plan, out: Path) -> StudyResult:
     """The outcome of a saved plan, with tuned arms and retries, if there are any."""
-    tunings, plan = read_tuning(plan, out), with_tuned(plan, out)
-    rows = collect(plan, out)
-    claims = analyse(plan, rows, read_ledger(plan.folder(out)))
+    saved, tunings, plan = plan, read_tuning(plan, out), with_tuned(plan, out)
+    rows, ledger = collect(plan, out), read_ledger(plan.folder(out))
+    claims = analyse(plan, rows, ledger, too_short(plan, rows, out))
     retried = collect(to_retry(plan, out), out)
-    return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried)
+    noted = remarks(saved, ledger, rows=(*rows, *retried), claims=claims)
+    return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried, ledger, noted)
 
 
 def open_results(folder: Path) -> StudyResult:

@@ -20,6 +20,8 @@ from stacklab.report.format.table import (
     text_row,
     value_or_none,
 )
+from stacklab.report.sections.claims.sizes import HEADS as SIZE_HEADS
+from stacklab.report.sections.claims.sizes import compute_problem, size_cells, size_columns
 from stacklab.report.sections.section import Section, single_figure
 from stacklab.stats.comparison import COMPARISONS
 from stacklab.stats.needed import power_curve, too_few_pilots
@@ -37,6 +39,7 @@ HEADS = (
     TextCell("effect", "standard deviations"),
     TextCell("better at", "share of seeds"),
     TextCell("correlation", "between paired runs"),
+    *SIZE_HEADS,
 )
 
 
@@ -57,6 +60,7 @@ def evidence(facts: Facts) -> TextTable:
         for result in (*_tests(contrast), *_sizes(contrast))
         if result.kind == "undefined"
     }
+    missing |= {reason for contrast in facts.contrasts if (reason := compute_problem(contrast))}
     groups = [UNPAIRED] if any(contrast.pairing == "unpaired" for contrast in facts.contrasts) else []
     return TextTable(HEADS, rows, notes=(*groups, *(f"{NOTHING}: {reason}" for reason in sorted(missing))))
 
@@ -86,7 +90,7 @@ def evidence_columns() -> Columns[ContrastFact]:
 
     ends = (("", "value"), ("_low", "low"), ("_high", "high"), ("_confidence", "level"))
     sizes = {f"{name}{suffix}": end(name, field) for name in SIZES for suffix, field in ends}
-    return {name: p_value(name) for name in P_VALUES} | sizes
+    return {**{name: p_value(name) for name in P_VALUES}, **sizes, **size_columns()}
 
 
 def control_csv(facts: Facts) -> CsvTable[ControlFact]:
@@ -134,7 +138,7 @@ def _row(contrast: ContrastFact) -> tuple[TextCell, ...]:
     effect, superiority, correlation = _sizes(contrast)
     sizes = (_plain(effect), _plain(superiority, percent=True), _plain(correlation))
     level = TextCell(f"{contrast.claim.level:.3g}")
-    return (name, level, *(TextCell(p_text(test)) for test in _tests(contrast)), *sizes)
+    return (name, level, *(TextCell(p_text(test)) for test in _tests(contrast)), *sizes, *size_cells(contrast))
 
 
 def _plain(result: Result, *, percent: bool = False) -> TextCell:
@@ -169,9 +173,9 @@ def power_figure(facts: Facts) -> Figure | None:
         name="power",
         title="Power against seeds",
         caption="Probability that the t interval that decides excludes zero. Line: for the estimated effect (Hedges). "
-        "Band: for all effects in its confidence interval; its edges cross the power that the claim names where the "
-        "text says. Where the interval includes 0, no number of seeds is enough for the lower edge. Dashes: the power "
-        "that the claim names, and the number of seeds run.",
+        "Band: for all effects in its confidence interval, from which the numbers of seeds in the text follow; where "
+        "it includes 0, no number of seeds is enough for its lower edge. Dashes: the power that the claim names, "
+        "and the number of seeds run.",
         panels=tuple(_panel(facts, contrasts, reach) for contrasts in claims),
         keys=tuple(Key(f"against {arm.label}", color_of(arm), "solid") for arm in against.values()),
     )

@@ -86,8 +86,8 @@ def _marks(facts: Facts, trend: Trend, metric: str) -> list[Points]:
             marks.append(Points(name, at, measure.values, _hue(place), "circle", size=5, opacity=0.8))
             mean = replace(_outline(f"{name}, mean", point, place), y=(measure.mean,), labels=(point.schedule,))
             if isinstance(measure.estimate, Estimate):
-                ends = {"low": (measure.estimate.low,), "high": (measure.estimate.high,)}
-                mean = replace(mean, confidence=measure.estimate.level, **ends)
+                low, high = (measure.estimate.low,), (measure.estimate.high,)
+                mean = replace(mean, confidence=measure.estimate.level, low=low, high=high)
             marks.append(mean)
     return marks
 
