@@ -58,6 +58,7 @@ def _table(comparison: "Comparison") -> "Table":
 
     from stacklab.report.format.numbers import alone, difference_text
     from stacklab.run.metrics import describe
+    from stacklab.stats.describe import mean
     from stacklab.stats.result import Estimate
 
     table = Table("metric", comparison.left, comparison.right, "difference", "the first is lower")
@@ -65,7 +66,7 @@ def _table(comparison: "Comparison") -> "Table":
         style = describe(row.metric).style
         difference = row.difference
         text = difference_text(style, difference) if isinstance(difference, Estimate) else difference.reason
-        means = (sum(side) / len(side) for side in (row.left, row.right))
+        means = map(mean, (row.left, row.right))
         table.add_row(row.metric, *(alone(style, mean) for mean in means), text, _share(row.superiority))
     return table
 

@@ -11,7 +11,7 @@ from stacklab.report.facts.history import MOST_BATCHES
 from stacklab.run.paths import OutPaths
 from stacklab.run.verify import HASHES, hashes
 from stacklab.stats.result import Estimate, Undefined
-from stacklab.study.results.results import open_results
+from stacklab.study.results.results import StudyResult, open_results
 from tests.report.conftest import MANIFEST, MakeStudy, study_tree
 
 
@@ -161,3 +161,20 @@ def test_every_arm_is_set_against_the_control_and_one_that_failed_says_why(make_
     wide = found["validation.loss", "wide-1-parameters"]
     assert wide.p.kind == "p-value" and wide.difference.kind == "estimate"
     assert wide.difference.low < wide.difference.value < wide.difference.high < 0
+
+
+def test_under_looks_dunnett_has_the_level_of_the_look(make_study: MakeStudy) -> None:
+    result = make_study()
+    once = build_facts(result).against_control
+    contrasts = [
+        contrast.model_copy(update={"claim": contrast.claim.model_copy(update={"level": 0.05 / 3})})
+        for contrast in result.plan.contrasts
+    ]
+    plan = result.plan.model_copy(update={"contrasts": tuple(contrasts), "looks": 3})
+    third = build_facts(StudyResult(**{**vars(result), "plan": plan})).against_control
+    assert {one.level for one in once} == {0.05} and {one.level for one in third} == {0.05 / 3}
+    for one, other in zip(once, third, strict=True):
+        assert isinstance(one.difference, Estimate) and isinstance(other.difference, Estimate)
+        assert other.difference.level == pytest.approx(1 - 0.05 / 3)
+        assert other.difference.low < one.difference.low
+        assert one.p == other.p

@@ -65,6 +65,13 @@ BAD = [
         r"tiny\.yaml:\d+: claims\.0\.margin: .*greater than 0",
     ),
     ("direction: lower", "direction: equivalent\n    margin: .inf", r"claims\.0\.margin: .*finite"),
+    (
+        "direction: lower",
+        "direction: lower\n    level: 0.45",
+        r"claims\.0\.level: 0\.45 means an interval of 55 % confidence, .*at most 0\.1 \(90 %\)",
+    ),
+    ("direction: lower", "direction: lower\n    level: 0.1001", r"claims\.0\.level: .*at most 0\.1"),
+    ("direction: lower", "direction: lower\n    level: 0", r"claims\.0\.level: .*greater than 0"),
     ("direction: lower", "direction: lower\n    power: 80", r"claims\.0\.power: .*less than 1, got '80'"),
     (
         "metric: train_probe.loss",

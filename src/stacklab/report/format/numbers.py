@@ -16,6 +16,9 @@ DECIMALS: dict[Style, int] = {"loss": 4, "plain": 2, "share": 1, "whole": 0, "st
 FINEST = 6
 """Decimals that an interval may get to show on which side of zero it ends."""
 
+LARGE = 1e15
+"""Larger values are printed with an exponent: they have more digits than a float holds."""
+
 LADDERS: dict[Style, Ladder] = {"seconds": SECONDS, "rate": COUNTS, "bytes": BYTES, "share": ((0.01, " %"),)}
 """Units of a style; the others have none."""
 
@@ -144,6 +147,8 @@ def _magnitude(value: float) -> int:
 
 
 def _fixed(value: float, places: int) -> str:
+    if abs(value) >= LARGE:
+        return f"{value:.4g}".replace("-", MINUS)
     return f"{round(value, places) + 0.0:,.{places}f}".replace("-", MINUS)
 
 

@@ -15,6 +15,7 @@ from stacklab.report.format.numbers import alone, confidence, signed, tick
 from stacklab.report.format.table import TextTable
 from stacklab.report.format.verdicts import mark_of
 from stacklab.run.metrics import Metric, Style
+from stacklab.stats.check import LARGEST
 from stacklab.stats.result import Estimate, Result
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ def _extent(rows: Sequence[ForestRow], margin: float | None) -> Span:
     ends = [0.0] if margin is None else [-margin, margin]
     for row in rows:
         ends += [*(dot.place for dot in row.dots), *(row.bootstrap or ())]
-    low, high = min(ends), max(ends)
+    # Values too large to compute with are too large to draw: they lie beyond the axis.
+    low, high = max(min(ends), -LARGEST), min(max(ends), LARGEST)
     reach = WIDEST * (high - low)
     spans = [row.t for row in rows if row.t]
     low = max(low - reach, min([low, *(span[0] for span in spans)]))
@@ -201,7 +203,8 @@ def _draw_group(axes: "Axes", group: ForestGroup) -> None:
             axes.plot(row.t, (place, place), color=mark.color, lw=2, solid_capstyle="butt")
         if row.bootstrap:
             axes.plot(row.bootstrap, (place, place), color=mark.color, lw=6, alpha=0.3, solid_capstyle="butt")
-        axes.plot([dot.place for dot in row.dots], [place] * len(row.dots), "o", ms=3.5, color="#222222", alpha=0.8)
+        shown = [dot.place for dot in row.dots if not group.beyond(dot.place)]
+        axes.plot(shown, [place] * len(shown), "o", ms=3.5, color="#222222", alpha=0.8)
         axes.annotate(
             _verdict(row),
             (1.02, place),
