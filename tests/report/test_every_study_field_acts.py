@@ -46,6 +46,8 @@ FLIPS: dict[str, Any] = {
     "claims.0.direction": "higher",
     "claims.2.margin": 5.0,
     "claims.0.level": 0.1,
+    "claims.0.matters": "99%",
+    "claims.0.primary": True,
     "claims.0.power": 0.5,
     "aggregates.0.name": "other",
     "aggregates.0.label": "Another label",
