@@ -11,6 +11,7 @@ from stacklab.base.errors import MissingExtraError
 from stacklab.run.timing.cost import DeviceFacts
 from stacklab.study.execution.live import live
 from stacklab.study.execution.run import Todo, declared_looks, more_seeds, run_plan, saved_plan, with_attention
+from stacklab.study.execution.seeds import check_seeds_kept
 from stacklab.study.planning.device import device_facts
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.planning.stages import count_runs
@@ -107,8 +108,12 @@ def requested_study(name: str, request: StudyRequest) -> Study:
 
 
 def run_study(plan: Plan, request: StudyRequest, facts: Mapping[str, DeviceFacts]) -> StudyResult:
-    """Run a plan, with live progress on standard error. facts: those of `device_facts`."""
+    """Run a plan, with live progress on standard error. facts: those of `device_facts`.
+
+    Raises SpecError for other seeds than those of which results exist.
+    """
     apply_defaults()
+    check_seeds_kept(plan, request)
     engine, runs = requested_engine(request, plan.study.base.train), count_runs(plan)
     plan = with_attention(plan, request.out, threads=engine.threads(runs))
 

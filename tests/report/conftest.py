@@ -18,10 +18,11 @@ from stacklab.base.yamlfile import Places
 from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.resolve_data import ResolvedData
 from stacklab.run.store import create_run
+from stacklab.run.verify import HASHES, hashes
 from stacklab.study.execution.run import with_attention
 from stacklab.study.planning.plan import ArmPlan, Plan, PlannedRun, save_plan
 from stacklab.study.planning.tuning import setting_of, tuning_plan
-from stacklab.study.results.ledger import enter
+from stacklab.study.results.ledger.write import enter
 from stacklab.study.results.results import StudyResult, open_results
 from stacklab.study.results.tuning import with_tuned
 from stacklab.study.spec.grid import GridSpec, with_arms
@@ -264,7 +265,9 @@ def write_trial(trial: PlannedRun, paths: RunPaths) -> None:
     distance = math.log(rate / 2e-3) ** 2 + 0.1 * setting.weight_decay + 0.01 * (trial.seed % 7)
     diverged = rate >= 1
     ended = {"status": "diverged" if diverged else "finished", "reason": "", "step": 80, "batches": "b"}
-    write_json(paths.result, ended | {"metrics": {} if diverged else {"tuning.loss": 3 + 0.1 * distance}})
+    result = ended | {"metrics": {} if diverged else {"tuning.loss": 3 + 0.1 * distance}}
+    write_json(paths.spec, trial.spec.dump())
+    write_json(paths.result, result | {HASHES: hashes(paths, result)})
 
 
 def write_run(plan: Plan, arm: ArmPlan, seed: int, paths: RunPaths, outcome: str, hops: Sequence[int]) -> None:
@@ -277,7 +280,7 @@ def write_run(plan: Plan, arm: ArmPlan, seed: int, paths: RunPaths, outcome: str
 
     def loss(step: int, overfit: float) -> float:
         progress = step / train.steps
-        return float(floor + (6.24 - floor) * math.exp(-3.2 * progress) + overfit * progress**2)
+        return float(floor + (6.24 - floor) * math.exp(-9 * progress) + overfit * progress**2)
 
     evals = [
         {
@@ -339,16 +342,14 @@ def write_ending(
         **accuracy,
     }
     diverged = outcome == "diverged"
-    write_json(
-        paths.result,
-        {
-            "status": outcome,
-            "reason": f"the training loss became nan at step {len(steps) + 1}" if diverged else "",
-            "step": len(steps),
-            "batches": fingerprint([row["batch"] for row in steps]),
-            "metrics": {} if diverged else metrics,
-        },
-    )
+    result = {
+        "status": outcome,
+        "reason": f"the training loss became nan at step {len(steps) + 1}" if diverged else "",
+        "step": len(steps),
+        "batches": fingerprint([row["batch"] for row in steps]),
+        "metrics": {} if diverged else metrics,
+    }
+    write_json(paths.result, result | {HASHES: hashes(paths, result)})
     total = seconds * len(steps)
     timing = {"train_seconds": total, "tokens_per_second": 1024 / seconds, "median_step_seconds": seconds}
     write_json(paths.timing, timing | {"peak_memory_bytes": 310_000_000 + int(seconds * 2e9)})

@@ -17,6 +17,7 @@ from stacklab.model.spec import NormSpec
 from stacklab.run.execute import execute
 from stacklab.run.metrics import RESULTS
 from stacklab.run.paths import RunPaths
+from stacklab.run.verify import alteration, file_hash
 
 REPRODUCED = ("metrics.jsonl", "evals.jsonl", "result.json", "samples.json", "model.safetensors")
 
@@ -43,6 +44,8 @@ def test_a_run_leaves_the_files_that_paths_names(bench: Bench) -> None:
         "progress.json",
     }
     assert read_json(paths.progress)["state"] == "finished"
+    assert alteration(paths, read_json(paths.result)) == ""
+    assert read_json(paths.result)["hashes"]["metrics"] == file_hash(paths.metrics)
     assert [row["step"] for row in read_jsonl(paths.metrics)] == list(range(1, 11))
     assert [row["step"] for row in read_jsonl(paths.evals)] == [0, 5, 10]
     metrics = read_json(paths.result)["metrics"]

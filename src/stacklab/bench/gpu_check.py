@@ -136,7 +136,8 @@ def environment() -> dict[str, Any]:
     """The cards and the software, as plain values."""
     import torch
 
-    from stacklab.run.environment import git_commit, versions
+    from stacklab.base.commit import git_commit
+    from stacklab.run.environment import versions
     from stacklab.train.card import describe_card
 
     cards = [describe_card(index) for index in range(torch.cuda.device_count())]

@@ -43,10 +43,17 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
 
 
 def _check_ends(result: "StudyResult") -> None:
-    """Raises RunsFailedError for a failed run, and for an arm without a best learning rate because runs are missing."""
+    """Raises RunsFailedError for a failed run, a run folder that was altered, and an arm without a best learning rate
+    because runs are missing."""
     from stacklab.base.errors import RunsFailedError
 
     rows = (*result.rows, *result.retried)
+    if altered := [row for row in rows if row.status == "altered"]:
+        first = altered[0]
+        raise RunsFailedError(
+            f"{len(altered)} of {len(rows)} run folders were copied or edited, the first: {first.arm} seed "
+            f"{first.seed}: {first.reason}; delete runs/{first.run_id}, and the same command trains it again"
+        )
     failed = [row for row in rows if row.status == "failed"]
     if failed:
         first = failed[0]

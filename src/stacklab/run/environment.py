@@ -2,14 +2,13 @@
 
 import os
 import platform
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
+from stacklab.base.commit import git_commit
 from stacklab.base.hardware import processor_name
 from stacklab.base.version import VERSION
 from stacklab.model.ops import compilation
@@ -76,19 +75,3 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed as a distribution"
-
-
-def git_commit() -> str | None:
-    """The commit of the source tree stacklab is imported from, with `-dirty` for local changes; None outside one."""
-    folder = Path(__file__).parent
-    try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

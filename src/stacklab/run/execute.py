@@ -22,6 +22,7 @@ from stacklab.run.ranks.launch import execute_on_ranks
 from stacklab.run.recorder import FolderRecorder
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import read_spec
+from stacklab.run.verify import HASHES, hashes
 from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from stacklab.train.device import pick_device
 from stacklab.train.distributed import ALONE, World
@@ -151,7 +152,8 @@ class Execution:
             write_json(self.paths.samples, read_json(self.paths.samples) | after)
         save_weights(self.paths.weights, self.model, run_id=self.paths.run_id)
         write_json(self.paths.timing, self._timing())
-        write_json(self.paths.result, summarise(outcome, self.paths, accuracy, spec=self.spec))
+        result = summarise(outcome, self.paths, accuracy, spec=self.spec)
+        write_json(self.paths.result, result | {HASHES: hashes(self.paths, result)})
         self.paths.checkpoint.unlink(missing_ok=True)
 
     def _timing(self) -> dict[str, float | None]:
@@ -203,9 +205,9 @@ def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, 
     if outcome.kind == "finished":
         final = {name: value for name, value in evals[-1].items() if name != "step"}
         best = min(evals, key=lambda row: row[f"{split}.loss"])
+        perplexities = {f"{name}.perplexity": perplexity(final[f"{name}.loss"]) for name in ("train_probe", split)}
         metrics = final | {
-            "train_probe.perplexity": perplexity(final["train_probe.loss"]),
-            f"{split}.perplexity": perplexity(final[f"{split}.loss"]),
+            **{name: value for name, value in perplexities.items() if value is not None},
             f"{split}.best_loss": best[f"{split}.loss"],
             f"{split}.best_step": best["step"],
             **({"train.last_batch_loss": steps[-1]["loss"]} if steps else {}),

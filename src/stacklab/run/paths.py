@@ -12,7 +12,7 @@
     samples.json                  samples before and after training, and their overlap with the training split
     checkpoint.safetensors        for resuming; deleted at the end
     model.safetensors             the final weights
-    result.json                   status and final values; present when the run is done
+    result.json                   status, final values, hashes of the spec and the logs; present when the run is done
     timing.json                   total seconds, tokens per second, peak memory
     progress.json                 the live state, written about once a second
     error.json                    the last failure, if the run failed

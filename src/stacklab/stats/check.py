@@ -12,15 +12,21 @@ ROUNDING = 1e-12
 """Values that differ by less than this share of the largest are taken as equal."""
 
 
-def not_finite(values: Sequence[float], *, what: str = "value") -> str:
-    """The first value that is NaN or infinite; empty if there is none.
+LARGEST = 1e100
+"""Larger values allow no statistic: their cubes, which the bootstrap needs, exceed the range of floats."""
 
-    >>> not_finite([0.5, float("nan")])
-    'value 2 of 2 is nan'
+
+def not_finite(values: Sequence[float], *, what: str = "value") -> str:
+    """The first value that is NaN, infinite or too large to compute with; empty if there is none.
+
+    >>> not_finite([0.5, float("nan")]), not_finite([1e200])
+    ('value 2 of 2 is nan', 'value 1 of 1 is 1e+200, too large to compute with')
     """
     for number, value in enumerate(values, start=1):
         if not math.isfinite(value):
             return f"{what} {number} of {len(values)} is {value:g}"
+        if abs(value) > LARGEST:
+            return f"{what} {number} of {len(values)} is {value:g}, too large to compute with"
     return ""
 
 

@@ -1,6 +1,7 @@
 """Each kind of verdict in the terminal, in both pages and in the CSV file: formed from fields, not cut from text."""
 
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from stacklab.report.pages.write import render_html
 from stacklab.report.sections.registry import csv_files, sections
 from stacklab.stats.result import Estimate, Needed, Undefined
 from stacklab.study.results.results import StudyResult
-from tests.report.conftest import MakeStudy
+from tests.report.conftest import MakeStudy, study_tree
 
 ENDS = {"value": 0.01, "low": -0.02, "high": 0.04, "n": 3, "method": "t"}
 OUTER, INNER = Estimate(level=0.95, **ENDS), Estimate(level=0.9, **ENDS)
@@ -66,7 +67,7 @@ def told(result: StudyResult, case: str) -> StudyResult:
     first, *others = result.claims
     claim = first.claim.model_copy(update=rule)
     changed: dict[str, Any] = {"claim": claim, "verdict": case, "interval": interval, "relation": relation}
-    changed |= {"matters": 0.05, "alone": ALONE.get(case, case)}
+    changed |= {"short": "", "matters": 0.05, "alone": ALONE.get(case, case)}
     return StudyResult(**{**vars(result), "claims": [first.model_copy(update=changed), *others]})
 
 
@@ -96,6 +97,45 @@ def test_a_verdict_on_runs_that_were_too_short_says_so_and_is_grey(make_study: M
     assert open_one.word == "inconclusive" and mark_of(open_one) == MARKS["inconclusive"]
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case not in ("inconclusive", "invalid")])
+def test_the_word_on_short_runs_is_the_same_everywhere(make_study: MakeStudy, case: str) -> None:
+    result = told(make_study(), case)
+    text = "at 60 steps, both still falling"
+    first = result.claims[0].model_copy(update={"short": text})
+    result = StudyResult(**{**vars(result), "claims": [first, *result.claims[1:]]})
+    word = f"{WORDS.get(case, case)} {text}"
+    assert next(iter(result.verdicts.values())) == word
+    facts = build_facts(result)
+    stored = facts.dump()["contrasts"][0]
+    assert (stored["short"], stored["verdict"], facts.contrasts[0].word) == (text, case, word)
+    page = render_html(facts, sections(facts))
+    assert page.count(f'<span class="badge open"><span aria-hidden="true">…</span>{word}</span>') == 1
+    assert f"… {word} | " in render_markdown(facts, sections(facts)).replace("\\", "")
+    assert f'"{word}"' in csv_files(sections(facts))["claims.csv"].splitlines()[1]
+    console = Console(width=220, file=(printed := StringIO()))
+    console.print(verdict_table(result))
+    assert f"… {word}" in printed.getvalue()
+
+
+def test_a_scale_that_only_demonstrates_says_so_first(make_study: MakeStudy, tmp_path: Path) -> None:
+    notice = "Scale smoke shows the machinery: its runs are too short to answer the question."
+    tree = study_tree()
+    for demonstration in (True, False):
+        tree["scales"]["smoke"]["demonstration"] = demonstration
+        result = make_study(tree=tree, out=tmp_path / str(demonstration))
+        facts = build_facts(result)
+        page = render_html(facts, sections(facts))
+        header = page[: page.index("</header>")]
+        assert (f'<p class="notice"><b>{notice}</b></p>' in header) is demonstration
+        markdown = render_markdown(facts, sections(facts)).replace("\\", "")
+        assert (f"**{notice}**" in markdown[: markdown.index("\n## ")]) is demonstration
+        console = Console(width=200, file=(printed := StringIO()))
+        console.print(verdict_table(result))
+        assert (printed.getvalue().splitlines()[1] == notice) is demonstration
+        judged = [claim for claim in result.claims if claim.verdict not in ("inconclusive", "invalid")]
+        assert judged and all(claim.too_short is demonstration for claim in judged)
+
+
 @pytest.mark.parametrize(
     ("relation", "sentence"),
     [
@@ -115,9 +155,12 @@ def test_an_equivalence_that_is_not_shown_names_its_margin(make_study: MakeStudy
 
 def test_seeds_needed_and_a_late_claim_are_added_and_a_missing_interval_is_named_once(make_study: MakeStudy) -> None:
     first = told(make_study(), "inconclusive").claims[0]
-    late = {"seeds_needed": Needed(seeds=12, power=0.8), "afterthought": "made when results could be seen"}
+    late = {
+        "seeds_needed": Needed(fewest=12, most=60, power=0.8, level=0.95),
+        "afterthought": "made when results could be seen",
+    }
     assert why(first.model_copy(update=late)) == (
-        "the interval includes 0; about 12 seeds would reach 80 % power, if the effect is as large as here; "
+        "the interval includes 0; 12 to 60 seeds would reach 80 % power (95% interval of the effect); "
         "claim made when results could be seen"
     )
     none = Undefined(reason="needs 2 pairs, has 1")

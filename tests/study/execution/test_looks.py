@@ -7,7 +7,9 @@ from stacklab.base.errors import SpecError
 from stacklab.base.files import write_json
 from stacklab.run.paths import OutPaths
 from stacklab.study.planning.plan import Plan, save_plan
-from stacklab.study.results.ledger import afterthought, enter, read_ledger
+from stacklab.study.results.ledger.entry import read_ledger
+from stacklab.study.results.ledger.marks import afterthought
+from stacklab.study.results.ledger.write import enter
 
 
 def study(tiny: Path, looks: int | None = None) -> Study:
@@ -38,7 +40,7 @@ def test_the_next_look_adds_seeds_and_later_commands_stay_there(tiny: Path) -> N
     again = study(tiny).plan()
     assert again == second
     entries = read_ledger(again.folder(out))
-    assert [afterthought(contrast, entries) for contrast in again.contrasts] == ["", ""]
+    assert [afterthought(again, contrast, entries) for contrast in again.contrasts] == ["", ""]
     with pytest.raises(SpecError, match="look 3: the design declared 2 looks"):
         study(tiny).plan(more=2)
 

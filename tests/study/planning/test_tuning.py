@@ -14,7 +14,7 @@ from stacklab.run.paths import OutPaths
 from stacklab.study.execution.run import Todo, run_plan
 from stacklab.study.planning.plan import Plan, load_plan, save_plan
 from stacklab.study.planning.tuning import Setting, setting_of, tuning_plan
-from stacklab.study.results.ledger import read_ledger
+from stacklab.study.results.ledger.entry import read_ledger
 from stacklab.study.results.tuning import Point, choose, read_tuning, with_tuned
 from stacklab.study.spec.rates import TuningSpec
 

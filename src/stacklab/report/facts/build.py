@@ -12,6 +12,7 @@ from stacklab.report.facts.arms import ArmFact, arm_fact
 from stacklab.report.facts.contrasts import ContrastFact, contrast_fact
 from stacklab.report.facts.estimates import LEVEL
 from stacklab.report.facts.history import RunFact, run_fact
+from stacklab.report.facts.ledger import LedgerFact, ledger_facts
 from stacklab.report.facts.limits import limits
 from stacklab.report.facts.provenance import (
     DataFact,
@@ -30,6 +31,7 @@ from stacklab.study.planning.plan import Plan
 from stacklab.study.results.aggregate import Aggregate, aggregates
 from stacklab.study.results.cell import Cell as CellResult
 from stacklab.study.results.cells import Threshold, thresholds
+from stacklab.study.results.ledger.remark import Remark
 from stacklab.study.results.results import StudyResult
 from stacklab.study.results.trend import Trend, trend
 from stacklab.study.results.tuning import ArmTuning
@@ -41,16 +43,19 @@ class ScaleFact(Spec):
     variant: str
     description: str
     expected_time: str
+    demonstration: bool
 
 
 class Facts(Spec):
     """The whole report. `format` is raised when a field changes its meaning."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     study: str
     title: str
     question: str
     background: str
+    summary: str
+    """The answer in one paragraph."""
     scale: ScaleFact
     seeds: Items[int]
     level: float
@@ -85,6 +90,9 @@ class Facts(Spec):
     provenance: Items[ProvenanceFact]
     orders: Items[OrderFact]
     limits: Items[str]
+    ledger: Items[LedgerFact]
+    remarks: Items[Remark]
+    """What a reader must know of the ledger and of altered run folders before the verdicts."""
 
     def arm(self, name: str) -> ArmFact:
         return next(arm for arm in self.arms if arm.name == name)
@@ -108,7 +116,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
     plan, out = result.plan, OutPaths(result.out)
     runs = [run_fact(row, plan.arm(row.arm).label, out.run(row.run_id)) for row in result.rows]
     arms = {arm.name: arm_fact(plan, arm, [run for run in runs if run.arm == arm.name]) for arm in plan.arms}
-    contrasts = [contrast_fact(plan, *pair) for pair in zip(plan.contrasts, result.claims, strict=True)]
+    contrasts = [contrast_fact(plan, *pair, runs) for pair in zip(plan.contrasts, result.claims, strict=True)]
     provenance, orders, data = provenance_facts(runs, out), order_facts(plan, result.rows), flatten(plan.data)
     source = source_fact(plan, arms)
     study, scale = plan.study, plan.study.scales[plan.scale]
@@ -117,11 +125,13 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         title=study.title,
         question=study.question,
         background=study.background,
+        summary=result.summary,
         scale=ScaleFact(
             name=plan.scale,
             variant=plan.variant,
             description=scale.description,
             expected_time=scale.expected_time,
+            demonstration=scale.demonstration,
         ),
         seeds=plan.seeds,
         level=1 - LEVEL,
@@ -155,6 +165,8 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
             data=data,
             tuning=result.tuning,
         ),
+        ledger=ledger_facts(result.ledger),
+        remarks=result.remarks,
     )
 
 

@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from stacklab.report.facts.contrasts import ContrastFact
+from stacklab.report.format.numbers import confidence
 from stacklab.stats.comparison import COMPARISONS
 from stacklab.stats.needed import needed_text
-from stacklab.stats.result import Estimate, Undefined
+from stacklab.stats.result import Undefined
 from stacklab.stats.verdict import Relation
 from stacklab.study.results.analyse import ClaimResult
 from stacklab.study.results.family import Verdict
@@ -50,13 +51,18 @@ RELATIONS: dict[Relation, str] = {
 }
 
 
+def demonstration_text(scale: str) -> str:
+    """The notice on a scale that does not answer its study's question."""
+    return f"Scale {scale} shows the machinery: its runs are too short to answer the question."
+
+
 def reason_text(claim: ClaimResult) -> str:
     """Why the verdict is what it is, with the interval that decides: a sentence that stands alone."""
     interval = claim.interval
     if isinstance(interval, Undefined):
         return interval.reason
     ends = f"[{interval.low:+.4g}, {interval.high:+.4g}]"
-    return f"{_level(interval)} {_word(claim)}interval of the difference {ends} {_relation(claim)}"
+    return f"{confidence(interval.level)} {_word(claim)}interval of the difference {ends} {_relation(claim)}"
 
 
 def why(claim: ClaimResult) -> str:
@@ -67,7 +73,7 @@ def why(claim: ClaimResult) -> str:
         reason = interval.reason
     else:
         # An equivalence is judged on a narrower interval than the one that stands beside it.
-        level = f"{_level(interval)} " if claim.alone == "equivalent" else ""
+        level = f"{confidence(interval.level)} " if claim.alone == "equivalent" else ""
         reason = f"the {level}{_word(claim)}interval {_relation(claim)}"
     needed = claim.seeds_needed
     # Values that allow no interval allow no such number either, for the same reason: once is enough.
@@ -82,10 +88,6 @@ def values_text(claim: ContrastFact) -> str:
     if claim.pairing == "unpaired":
         return f"{count} against {count} runs, unpaired"
     return f"{count} pair{'' if count == 1 else 's'}"
-
-
-def _level(interval: Estimate) -> str:
-    return f"{100 * interval.level:.4g}%"
 
 
 def _word(claim: ClaimResult) -> str:

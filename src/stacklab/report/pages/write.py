@@ -88,6 +88,10 @@ class ReportPaths:
         return self.folder / "report.md"
 
     @property
+    def summary(self) -> Path:
+        return self.folder / "summary.txt"
+
+    @property
     def facts(self) -> Path:
         return self.folder / "facts.json"
 
@@ -119,6 +123,7 @@ def write_report(result: StudyResult, audit: Audit | None = None) -> ReportPaths
     for name, text in csv_files(made).items():
         write_text(paths.tables / name, text)
     _write_pictures(paths.figures, made)
+    write_text(paths.summary, facts.summary + "\n")
     write_text(paths.markdown, render_markdown(facts, made))
     write_text(paths.html, render_html(facts, made))
     return paths
@@ -131,7 +136,7 @@ def _write_pictures(folder: Path, made: Sequence[Section]) -> None:
     for section in made:
         for block in unfolded(section.blocks):
             if isinstance(block, ForestBlock):
-                drawings["claims"] = draw_forest(block.groups)
+                drawings[block.name] = draw_forest(block.groups)
     for name, drawing in drawings.items():
         save(drawing, folder, name)
     for name, figure in drawn.items():

@@ -11,6 +11,7 @@ from stacklab.report.sections.costs import accuracy, costs
 from stacklab.report.sections.curves import curves
 from stacklab.report.sections.grid.grid import grid
 from stacklab.report.sections.headline import headline
+from stacklab.report.sections.ledger import ledger
 from stacklab.report.sections.log import log
 from stacklab.report.sections.samples import samples
 from stacklab.report.sections.section import Block, Details, FigureBlock, Section
@@ -35,6 +36,7 @@ SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     controls,
     configuration,
     architecture,
+    ledger,
     log,
     samples,
     reported,

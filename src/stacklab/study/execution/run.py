@@ -5,6 +5,7 @@ they share the level.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from stacklab.study.planning.attention_cost import attention_costs
 from stacklab.study.planning.device import check_begun
 from stacklab.study.planning.plan import Plan, PlannedRun, load_plan, save_plan, study_folder
 from stacklab.study.results.collect import collect
-from stacklab.study.results.ledger import enter
+from stacklab.study.results.ledger.entry import read_ledger
+from stacklab.study.results.ledger.write import enter, enter_verdicts
 from stacklab.study.results.results import StudyResult, read_results
 from stacklab.study.results.stages import NEEDED
 from stacklab.study.results.tuning import with_tuned
@@ -46,7 +48,9 @@ def run_plan(plan: Plan, out: Path, facts: Mapping[str, DeviceFacts], *, start: 
             runs = needed(plan, out).runs()
             check_begun(runs, facts, out)
             _run(runs, out, start)
-        return read_results(plan, out)
+        result = read_results(plan, out)
+        enter_verdicts(plan, out, result.claims, rows=result.rows)
+        return replace(result, ledger=read_ledger(folder))
 
 
 def _run(runs: list[PlannedRun], out: Path, start: Callable[[Todo], Any]) -> None:

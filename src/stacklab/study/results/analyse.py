@@ -17,8 +17,9 @@ from stacklab.stats.verdict import Verdict as Alone
 from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.results.collect import Row, same_batches
 from stacklab.study.results.family import SUGGESTIVE, WORDS, Corrected, Verdict, correct
-from stacklab.study.results.ledger import Entry, afterthought
-from stacklab.study.spec.study import ClaimSpec
+from stacklab.study.results.ledger.entry import Entry
+from stacklab.study.results.ledger.marks import afterthought
+from stacklab.study.spec.claim import ClaimSpec
 
 
 class Evidence(Spec):
@@ -204,7 +205,7 @@ def _judge(
         interval=decision.interval,
         relation=decision.relation,
         seeds_needed=needed,
-        afterthought=afterthought(contrast, entries),
+        afterthought=afterthought(plan, contrast, entries),
     )
 
 

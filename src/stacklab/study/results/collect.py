@@ -8,6 +8,7 @@ from pydantic import Field
 from stacklab.base.files import read_json, read_jsonl
 from stacklab.base.spec import Spec
 from stacklab.run.paths import OutPaths, RunPaths
+from stacklab.run.verify import HASHES, alteration
 from stacklab.study.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -16,18 +17,20 @@ if TYPE_CHECKING:
 
 class Row(Spec):
     """One run. metrics: empty unless it finished. batches: hash of its sequence of batches; marks: hashes of the first
-    part of that sequence, by step, for a run that may stop early."""
+    part of that sequence, by step, for a run that may stop early. altered: its folder was copied or edited. verified:
+    its files fit the hashes of its result, which earlier versions did not write."""
 
     arm: str
     seed: int
     run_id: str
-    status: Literal["finished", "diverged", "failed", "unfinished", "missing"]
+    status: Literal["finished", "diverged", "failed", "unfinished", "missing", "altered"]
     reason: str = ""
     step: int = 0
     batches: str = ""
     marks: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     timing: dict[str, float | None] = Field(default_factory=dict)
+    verified: bool = False
 
 
 def same_batches(one: Row, other: Row) -> bool:
@@ -76,12 +79,15 @@ def curves(plan: Plan, out: Path, file: Literal["metrics", "evals"]) -> dict[tup
 
 
 def run_row(arm: str, seed: int, paths: RunPaths) -> Row:
-    """The row of one run folder, in whatever state it is."""
+    """The row of one run folder, in whatever state it is, checked against the hashes of its result."""
     who: dict[str, Any] = {"arm": arm, "seed": seed, "run_id": paths.run_id}
     if paths.result.exists():
         result = read_json(paths.result)
+        if reason := alteration(paths, result):
+            return Row(**who, status="altered", reason=reason)
+        verified = result.pop(HASHES, None) is not None
         timing = read_json(paths.timing) if paths.timing.exists() else {}
-        return Row(**who, **result, timing=timing)
+        return Row(**who, **result, timing=timing, verified=verified)
     if paths.error.exists():
         return Row(**who, status="failed", reason=str(read_json(paths.error).get("error", "unknown")))
     if paths.progress.exists():

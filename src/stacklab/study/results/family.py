@@ -7,7 +7,7 @@ from stacklab.stats.multiplicity import Method, adjust
 from stacklab.stats.result import PValue, Tested, Undefined
 from stacklab.stats.verdict import Decision
 from stacklab.stats.verdict import Verdict as Alone
-from stacklab.study.spec.study import ClaimSpec
+from stacklab.study.spec.claim import ClaimSpec, confirmatory
 
 Verdict = Literal["supported", "refuted", "equivalent", "negligible", "suggestive", "inconclusive", "invalid"]
 """Of a claim within its study. suggestive: clear by itself, but exploratory, or not after the correction for the family
@@ -38,8 +38,7 @@ def correct(claims: Sequence[ClaimSpec], decisions: Sequence[Decision]) -> list[
     that does not hold after the correction, or is exploratory, is suggestive. That a difference is smaller than what
     matters must hold at an equal share of the level (Bonferroni).
     """
-    primary = any(claim.primary for claim in claims)
-    family = [number for number, claim in enumerate(claims) if claim.primary or not primary]
+    family = [number for number, is_one in enumerate(confirmatory(claims)) if is_one]
     holm = dict(zip(family, adjusted([decisions[number].test for number in family], "holm"), strict=True))
     everywhere = adjusted([decision.test for decision in decisions], "benjamini-hochberg")
     exploratory = Undefined(reason="exploratory: not in the family of confirmatory claims")

@@ -1,7 +1,5 @@
 """A study: a question, a base configuration, arms, seeds and claims. No torch here."""
 
-import math
-import re
 from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
@@ -9,16 +7,14 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 from stacklab.base.spec import Items, Spec, Text, added
 from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
-from stacklab.run.metrics import check_metric, describe, is_share
+from stacklab.run.metrics import check_metric, describe
 from stacklab.run.spec import RunData, RunSpec
 from stacklab.study.spec.checks import check_seeds
+from stacklab.study.spec.claim import ClaimSpec
 from stacklab.study.spec.grid import GridSpec
 from stacklab.study.spec.rates import BOTH_RATES, NO_CELLS, RetrySpec, TuningSpec
 from stacklab.study.spec.trend import TrendSpec
 from stacklab.train.spec import EvaluateSpec, SampleSpec, TrainSpec
-
-SHARE_TEXT = re.compile(r"\d{1,2}(\.\d+)?%")
-"""A share of the value compared with, such as 1% or 0.5%."""
 
 Changes = dict[Text, Any]
 """Dotted path -> value, for example {model.num_layers: 12}."""
@@ -102,75 +98,6 @@ class ArmSpec(Spec):
         return self
 
 
-class ClaimSpec(Spec):
-    """Stated before the run: `arm` does better on `metric` than each arm of `against`, or equally well.
-
-    direction: lower or higher, the way in which `arm` must differ; equivalent: the difference lies within +-margin.
-    level: two-sided; 0.05 means a 95 % interval. power: an inconclusive verdict names the seeds needed to reach it; it
-    does not affect the verdict. matters: the smallest difference of interest, in the metric's unit, or as a share of
-    the value compared with, such as "1%"; a difference wholly within it is smaller than what matters. primary: the
-    claim is confirmatory; where a study has primary claims, all others are exploratory.
-    """
-
-    id: Text = Field(pattern=r"^[a-z0-9-]+$")
-    statement: Text
-    metric: Text
-    arm: Text
-    against: Items[Text] = Field(min_length=1)
-    direction: Literal["lower", "higher", "equivalent"]
-    margin: float | None = Field(None, gt=0)
-    level: float = Field(0.05, gt=0, lt=0.5)
-    power: float = Field(0.8, gt=0, lt=1)
-    matters: float | str | None = added(None)
-    primary: bool = added(False)
-
-    @property
-    def bounded(self) -> bool:
-        """Whether the metric lies in [0, 1]."""
-        return is_share(self.metric)
-
-    def matters_of(self, against: float) -> float | None:
-        """The smallest difference of interest in the metric's unit, where the other arm has the mean `against`."""
-        if isinstance(self.matters, str):
-            return float(self.matters.removesuffix("%")) / 100 * abs(against)
-        return self.matters
-
-    @field_validator("metric")
-    @classmethod
-    def _some_run_has_it(cls, metric: str) -> str:
-        return check_metric(metric)
-
-    @model_validator(mode="after")
-    def _matters_fits(self) -> Self:
-        if self.matters is None:
-            return self
-        if self.margin is not None:
-            raise ValueError("matters: the margin of an equivalence states what matters; remove one of the two")
-        if isinstance(self.matters, str):
-            if not SHARE_TEXT.fullmatch(self.matters) or float(self.matters[:-1]) == 0:
-                raise ValueError(f"matters: {self.matters!r} is neither a number nor a share such as '1%'")
-            if self.bounded:
-                raise ValueError(
-                    f"matters: {self.matters!r} of {self.metric}, itself a share, has two meanings; write 0.02 for two "
-                    "percentage points"
-                )
-        elif not 0 < self.matters < (1 if self.bounded else math.inf):
-            bound = "between 0 and 1, as the metric" if self.bounded else "above 0, in the unit of the metric"
-            raise ValueError(f"matters: {self.matters:g} must be {bound}; the direction says which side is claimed")
-        return self
-
-    @model_validator(mode="after")
-    def _margin_fits(self) -> Self:
-        if (self.direction == "equivalent") != (self.margin is not None):
-            margin = "no margin" if self.margin is None else f"margin {self.margin:g}"
-            raise ValueError(
-                f"direction {self.direction} with {margin}: equivalent needs a margin, lower and higher take none"
-            )
-        if self.arm in self.against:
-            raise ValueError(f"the arm {self.arm!r} is compared with itself")
-        return self
-
-
 class AggregateSpec(Spec):
     """One number over several metrics on one scale, such as the accuracy over tasks, for every arm."""
 
@@ -198,6 +125,7 @@ class ScaleSpec(Spec):
 
     tuning: every claim is also stated with each arm at its own best learning rate.
     retry: only for a study with a grid: further learning rates at which a stack is trained before it counts as failing.
+    demonstration: the scale shows the machinery alone; it is announced as such, and its verdicts do not count as clear.
     """
 
     description: Text
@@ -208,6 +136,7 @@ class ScaleSpec(Spec):
     seeds: Items[int]
     tuning: TuningSpec | None = None
     retry: RetrySpec | None = None
+    demonstration: bool = added(False)
 
     @field_validator("seeds")
     @classmethod

@@ -16,7 +16,8 @@ from stacklab.stats.result import Needed
 from stacklab.study.results.analyse import Pair
 
 TESTS = (
-    "The verdict rests on the first test, at the claim's own level. Holm's correction covers all comparisons together; "
+    "The verdict rests on the first test, after Holm's correction over the confirmatory comparisons; Benjamini and "
+    "Hochberg's covers all comparisons; "
     "the permutation test assumes no shape of the noise (paired comparisons: signs are flipped by seed); the effect is "
     "in standard deviations of the paired difference (Hedges); the correlation shows what pairing by seed gains."
 )
@@ -31,15 +32,17 @@ def claims(facts: Facts) -> Section:
         name="verdicts",
         title="Verdicts",
         lead=_lead(facts) if facts.contrasts else "",
-        blocks=shown(_forest(facts), _evidence(facts), _control(facts), _left_out(facts)),
+        blocks=shown(_forest(facts), _exploratory(facts), _evidence(facts), _control(facts), _left_out(facts)),
         csv=(_claims_csv(facts), _pairs_csv(facts), control_csv(facts)),
     )
 
 
-def verdicts(facts: Facts) -> TextTable:
+def verdicts(facts: Facts, *, confirmatory: bool) -> TextTable:
     """A comparison a row."""
     rows = []
     for contrast in facts.contrasts:
+        if contrast.confirmatory != confirmatory:
+            continue
         style = facts.metric(contrast.metric).style
         verdict = TextCell(f"{mark_of(contrast).glyph} {contrast.word}")
         difference = TextCell(difference_text(style, contrast.difference), values_text(contrast))
@@ -89,10 +92,26 @@ def _pairing(facts: Facts) -> str:
 
 
 def _forest(facts: Facts) -> Block:
-    groups = forest_groups(facts)
-    if not groups:
+    if not facts.contrasts:
         return Paragraph("This study makes no claim at this scale.")
-    return ForestBlock(groups, tuple(pairs(group.metric, group.rows) for group in groups), verdicts(facts))
+    return _plot(facts, "claims", confirmatory=True) or Paragraph("This scale keeps no primary claim of the study.")
+
+
+def _exploratory(facts: Facts) -> Details | None:
+    """The claims outside the confirmatory family, folded."""
+    plot = _plot(facts, "claims-exploratory", confirmatory=False)
+    if plot is None:
+        return None
+    number = sum(not contrast.confirmatory for contrast in facts.contrasts)
+    return Details(f"{number} exploratory comparison{'s' if number > 1 else ''}", (plot,))
+
+
+def _plot(facts: Facts, name: str, *, confirmatory: bool) -> ForestBlock | None:
+    groups = forest_groups(facts, confirmatory=confirmatory)
+    if not groups:
+        return None
+    table = verdicts(facts, confirmatory=confirmatory)
+    return ForestBlock(name, groups, tuple(pairs(group.metric, group.rows) for group in groups), table)
 
 
 def _evidence(facts: Facts) -> Details | None:
@@ -137,7 +156,9 @@ def _claims_csv(facts: Facts) -> CsvTable[ContrastFact]:
             **interval_columns(lambda row: row.difference),
             "bootstrap_low": lambda row: getattr(row.bootstrap, "low", None),
             "bootstrap_high": lambda row: getattr(row.bootstrap, "high", None),
-            "seeds_needed": lambda row: row.seeds_needed.seeds if isinstance(row.seeds_needed, Needed) else None,
+            "bootstrap_confidence": lambda row: getattr(row.bootstrap, "level", None),
+            "fewest_seeds": lambda row: row.seeds_needed.fewest if isinstance(row.seeds_needed, Needed) else None,
+            "most_seeds": lambda row: row.seeds_needed.most if isinstance(row.seeds_needed, Needed) else None,
             "afterthought": lambda row: row.afterthought,
             **evidence_columns(),
         },

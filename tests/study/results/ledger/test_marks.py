@@ -7,7 +7,9 @@ from stacklab.base.errors import DataError
 from stacklab.base.files import write_json
 from stacklab.run.paths import OutPaths
 from stacklab.study.planning.plan import Plan, make_plan
-from stacklab.study.results.ledger import FILE, afterthought, enter, read_ledger
+from stacklab.study.results.ledger.entry import FILE, read_ledger
+from stacklab.study.results.ledger.marks import afterthought
+from stacklab.study.results.ledger.write import enter
 from stacklab.study.spec.load import read_study
 from stacklab.study.spec.request import StudyRequest
 
@@ -39,7 +41,7 @@ def today() -> str:
 
 def marks(plan: Plan, out: Path) -> list[str]:
     entries = read_ledger(plan.folder(out))
-    return [afterthought(contrast, entries) for contrast in plan.contrasts]
+    return [afterthought(plan, contrast, entries) for contrast in plan.contrasts]
 
 
 def test_claims_entered_before_their_runs_stay_unmarked_whatever_finishes_later(plan: Plan, out: Path) -> None:
@@ -53,7 +55,7 @@ def test_claims_entered_before_their_runs_stay_unmarked_whatever_finishes_later(
 def test_a_claim_made_after_its_runs_is_marked_and_others_are_not(plan: Plan, out: Path) -> None:
     finish(plan, out, "shallow", 2)
     enter(plan, out)
-    assert marks(plan, out) == [f"made on {today()}, after 1 of its runs had finished", ""]
+    assert marks(plan, out) == [f"made on {today()}, after 1 of its runs had been evaluated", ""]
 
 
 def test_a_change_before_the_data_is_free_and_after_it_is_marked_with_what_moved(plan: Plan, out: Path) -> None:
@@ -64,11 +66,13 @@ def test_a_change_before_the_data_is_free_and_after_it_is_marked_with_what_moved
     finish(plan, out, "deep", 1)
     opposite = changed(plan, direction="higher", level=0.1)
     enter(opposite, out)
-    seen = f"changed on {today()}, after 1 of its runs had finished: direction from lower to higher"
+    seen = f"changed on {today()}, after 1 of its runs had been evaluated: direction from lower to higher"
     assert marks(opposite, out) == [seen, ""]
+    enter(looser, out)
+    assert marks(looser, out) == ["", ""], "it stood when results were first seen"
     enter(plan, out)
-    assert marks(plan, out) == ["", ""], "the first statement was made before the data"
-    assert len(read_ledger(plan.folder(out))) == 5
+    assert marks(plan, out)[0].endswith("level from 0.1 to 0.05"), "it was given up before results were seen"
+    assert len(read_ledger(plan.folder(out))) == 6
 
 
 def test_a_claim_missing_in_the_ledger_is_marked(plan: Plan, out: Path) -> None:

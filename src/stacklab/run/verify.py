@@ -1,0 +1,89 @@
+"""Whether a run folder is as its run left it, and whether anybody can have seen results of it. No torch here.
+
+A result holds hashes of the spec, the logs and its own values. They show a folder that was copied over another or
+edited; whoever writes new hashes as well is not stopped by a file.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stacklab.base.canon import FINGERPRINT_LENGTH, fingerprint
+from stacklab.base.errors import CheckpointError
+from stacklab.base.files import read_json, read_jsonl
+from stacklab.run.paths import RunPaths
+from stacklab.run.store import read_spec
+
+HASHES = "hashes"
+"""Key of the hashes in result.json; results of earlier versions have none."""
+
+
+def hashes(paths: RunPaths, result: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes that a result holds, 16 hex digits each: spec (the run id), metrics.jsonl, evals.jsonl, and values:
+    everything else in the result, the hash of the batches included."""
+    values = {name: value for name, value in result.items() if name != HASHES}
+    return {
+        "spec": paths.run_id,
+        "metrics": file_hash(paths.metrics),
+        "evals": file_hash(paths.evals),
+        "values": fingerprint(values),
+    }
+
+
+def alteration(paths: RunPaths, result: Mapping[str, Any]) -> str:
+    """Why the folder is not as its run left it; empty if it is, as far as its result has hashes.
+
+    A spec of another run is noticed in folders of every version.
+    """
+    held = result.get(HASHES)
+    if held is not None and held.get("spec") != paths.run_id:
+        return f"result.json is that of run {held.get('spec')}"
+    if paths.spec.exists():
+        if problem := _foreign_spec(paths):
+            return problem
+    elif held is not None:
+        return "spec.json is missing"
+    if held is None:
+        return ""
+    current = hashes(paths, result)
+    if held.get("values") != current["values"]:
+        return "result.json was edited"
+    for name in ("metrics", "evals"):
+        if held.get(name) != current[name]:
+            return f"{name}.jsonl is not the one that its result was made of"
+    return ""
+
+
+def evaluated(paths: RunPaths) -> bool:
+    """Whether results of the run can have been seen: it has ended, or an evaluation after step 0 was written."""
+    if paths.result.exists():
+        return True
+    return paths.evals.exists() and any(row["step"] > 0 for row in read_jsonl(paths.evals))
+
+
+def last_evaluated(paths: RunPaths) -> float | None:
+    """When the run last wrote an evaluation, in seconds since 1970; its result if it has no evaluations. None for a run
+    of which no results can have been seen."""
+    if not evaluated(paths):
+        return None
+    return (paths.evals if paths.evals.exists() else paths.result).stat().st_mtime
+
+
+def file_hash(path: Path) -> str:
+    """The first 16 hex digits of the SHA-256 of a file; empty for a file that does not exist."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:FINGERPRINT_LENGTH]
+
+
+def _foreign_spec(paths: RunPaths) -> str:
+    # The dump of a spec has the run id as its fingerprint; validating it is slower and only needed where it differs.
+    if fingerprint(read_json(paths.spec)) == paths.run_id:
+        return ""
+    try:
+        read_spec(paths)
+    except CheckpointError as error:
+        return str(error).removeprefix(f"{paths.spec}: ").replace("is the spec", "spec.json is the spec")
+    return ""
