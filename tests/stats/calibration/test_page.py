@@ -7,8 +7,7 @@ from typing import get_args
 
 import pytest
 
-from stacklab.stats.calibration.accuracies_exact import exact
-from stacklab.stats.calibration.constants import constants
+from stacklab.stats.calibration.exact import accuracies, constants
 from stacklab.stats.calibration.table import Row, Table
 from stacklab.stats.verdict import Verdict
 
@@ -25,7 +24,7 @@ def numbers_of(table: Table, row: Row) -> list[str]:
     return [text.removesuffix(" !") for text in table.texts(row)]
 
 
-@pytest.mark.parametrize("simulation", [exact, constants])
+@pytest.mark.parametrize("simulation", [accuracies, constants])
 def test_the_exact_tables_of_the_page_are_those_of_the_command(simulation: Callable[[int, int], Table]) -> None:
     table = simulation(0, 0)
     heading = "| " + " | ".join([*table.keys, *(column.heading for column in table.columns)]) + " |"
