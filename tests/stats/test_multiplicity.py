@@ -6,7 +6,7 @@ import pytest
 from stacklab.base.errors import SpecError
 from stacklab.stats.comparison import COMPARISONS
 from stacklab.stats.multiplicity import Method, adjust, look_level
-from stacklab.stats.verdict import verdicts
+from stacklab.stats.verdict import Rule, verdicts
 
 
 def test_holm_multiplies_by_what_is_left_and_never_falls() -> None:
@@ -65,7 +65,7 @@ def test_any_choice_among_declared_sizes_keeps_the_level() -> None:
     for look, count in enumerate(sizes, start=1):
         level = look_level(0.05, look, len(sizes))
         here = gaps[:, :count]
-        found = verdicts(here, np.zeros_like(here), by=PAIRED, direction="lower", margin=None, level=level)
+        found = verdicts(here, np.zeros_like(here), by=PAIRED, rule=Rule("lower", level=level))
         clear |= (place == look - 1) & (found != "inconclusive")
         t = np.abs(here.mean(1)) / here.std(1, ddof=1) * count**0.5
         place = np.where(place == look - 1, np.where(t > 1.5, look, len(sizes) - 1), place)

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from stacklab.base.spec import Items, Spec
 from stacklab.stats.calibration import (
     accuracies,
-    accuracies_exact,
-    constants,
+    exact,
     families,
     interquartile,
     losses,
@@ -23,11 +22,11 @@ TABLES: tuple[Simulation, ...] = (
     losses.looks,
     accuracies.accuracies,
     accuracies.power,
-    accuracies_exact.exact,
+    exact.accuracies,
     families.nulls,
     families.power,
     many_arms.many_arms,
-    constants.constants,
+    exact.constants,
 )
 SLOW: tuple[Simulation, ...] = (remedies.remedies, interquartile.interquartile)
 """Tables that decide no verdict but the choice of the rule, and take longer."""

@@ -1,11 +1,17 @@
-"""The largest error of verdicts on accuracies where seeds have exactly 1 or 0: every outcome is enumerated."""
+"""Figures that need no simulation.
+
+The largest error on accuracies where seeds have exactly 1 or 0, by enumerating every outcome; and the fewest seeds at
+which arms that do not vary are decided.
+"""
+
+from bisect import bisect_left
 
 import numpy as np
 
 from stacklab.stats.calibration.noise import Floats
 from stacklab.stats.calibration.table import LEVEL, Column, Row, Table
-from stacklab.stats.comparison import COMPARISONS
-from stacklab.stats.verdict import Rule, difference_p_values, verdicts
+from stacklab.stats.comparison import COMPARISONS, Comparison
+from stacklab.stats.verdict import Rule, difference_p_values, judge, verdicts
 
 SHARES = tuple(number / 100 for number in range(1, 100))
 """Of seeds that solve."""
@@ -14,7 +20,7 @@ FAMILIES = (1, 3, 12, 42)
 MARGINS = (0.05, 0.1, 0.2, 0.5)
 
 
-def exact(repeats: int, seed: int) -> Table:
+def accuracies(repeats: int, seed: int) -> Table:
     """The largest error over SHARES where seeds have exactly 1 or 0 and the other arm is steady: no simulation."""
     rows = []
     for count in EXACT_SEEDS:
@@ -58,3 +64,48 @@ def _false_equivalent(count: int, margin: float) -> float:
     rule = Rule("equivalent", margin, bounded=True)
     shown_K = verdicts(arm_KN, np.ones_like(arm_KN), by=COMPARISONS["paired"], rule=rule) == "equivalent"
     return float(chance_K[shown_K].sum())
+
+
+CLAIMS = (1, 3, 12, 21)
+MOST = 400
+CASES: dict[str, tuple[float, float, Rule, str]] = {
+    "separated": (0.3, 0.1, Rule("higher"), "supported"),
+    "identical, equivalence": (0.3, 0.3, Rule("equivalent", 0.1), "equivalent"),
+    "accuracies 1 and 0": (1.0, 0.0, Rule("higher", bounded=True), "supported"),
+    **{
+        f"accuracies both 1, margin ±{margin:g}": (1.0, 1.0, Rule("equivalent", margin, bounded=True), "equivalent")
+        for margin in (0.02, 0.05, 0.1, 0.2)
+    },
+}
+"""The values of both arms at every seed, the claim, and the verdict."""
+
+
+def constants(repeats: int, seed: int) -> Table:
+    """For a claim alone, and for one that Holm's correction takes first among several."""
+    rows = [
+        Row(
+            keys=(name, pairing),
+            values=tuple(fewest(*case, by=by, level=LEVEL / family) for family in CLAIMS),
+        )
+        for name, case in CASES.items()
+        for pairing, by in COMPARISONS.items()
+    ]
+    return Table(
+        name="constants",
+        title="Fewest seeds per arm that decide where nothing varies, exact",
+        caption="alone, and as the first of several claims under Holm's correction",
+        repeats=0,
+        keys=("every seed", "arms"),
+        columns=tuple(Column(heading=f"{family} claim{'s' * (family > 1)}", digits=0) for family in CLAIMS),
+        rows=tuple(rows),
+    )
+
+
+def fewest(arm: float, against: float, rule: Rule, verdict: str, *, by: Comparison, level: float) -> int:
+    """The fewest seeds with this verdict, which more seeds keep; MOST where there are none below it."""
+    strict = rule._replace(level=level)
+
+    def reached(seeds: int) -> bool:
+        return judge([arm] * seeds, [against] * seeds, by=by, rule=strict).verdict == verdict
+
+    return 2 + bisect_left(range(2, MOST), True, key=reached)
