@@ -2,7 +2,7 @@
 
 Door: `spec.DataSpec` (what to read), `prepare.prepare` (build it in the cache, or open it there),
 `prepared.PreparedData` (the result) and `batches` (which blocks a step trains on). `novelty` compares generated
-text with the training split.
+text with the training split; `unigram` is the loss of a model of word frequencies.
 
 sources       files, the hub and token files -> records
 tokenizers    tokenizer files, training a tokenizer, encoding and decoding
