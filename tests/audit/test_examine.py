@@ -31,6 +31,14 @@ def test_two_logs_are_read_with_their_names(depth: Audit) -> None:
     assert not [finding for finding in depth.findings if finding.group == "log"]
 
 
+def test_it_begins_with_the_claim_and_whether_the_numbers_carry_it(depth: Audit) -> None:
+    assert depth.conclusion.startswith(
+        'The text states: "HYPOTHESIS: PROVED". The numbers do not carry that claim: there is one run per arm, '
+    )
+    for reason in ("training and validation loss disagree", "best validation losses are tied", "2 stated numbers cont"):
+        assert reason in depth.conclusion
+
+
 def test_the_published_counts_follow_from_the_tokenizers_length_and_the_block(depth: Audit, find: Find) -> None:
     stated, found = find(depth, "parameters-stated"), find(depth, "parameters-reproduced")
     assert stated.severity == "contradiction"

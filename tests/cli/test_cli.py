@@ -38,11 +38,11 @@ def test_a_study_from_the_command_to_its_report(tiny: Path) -> None:
     folder = tiny.parent
     plan = stacklab("plan", "tiny.yaml", cwd=folder)
     assert plan.returncode == 0, plan.stderr
-    assert "paired: the smallest two-sided p of an exact permutation test on 2 seeds is 0.5" in " ".join(
-        plan.stdout.split()
-    )
+    joined = " ".join(plan.stdout.split())
+    assert "paired comparisons at level 0.05: power of 2 seeds" in joined
+    assert "the smallest two-sided p of an exact permutation test is 0.5" in joined
     assert "projected time of the study" in plan.stdout
-    assert "4: 34% (3 seeds for 80%)" in plan.stdout
+    assert "│ 4 │ 34% │ 3 │" in joined
     assert "disk: " in plan.stdout
     ran = stacklab("run", "tiny.yaml", "--engine", "inline", cwd=folder)
     assert ran.returncode == 0, ran.stderr

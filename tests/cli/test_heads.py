@@ -31,4 +31,4 @@ def test_one_seed_shows_its_scores_and_why_they_have_no_interval() -> None:
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert "0.90, interval undefined (needs 2 values, has 1)" in printed
     assert "0.70, interval undefined (needs 2 values, has 1)" in printed
-    assert "0.10 [0.10, 0.10]" in printed
+    assert "0.10, 95% CI [0.10, 0.10]" in printed

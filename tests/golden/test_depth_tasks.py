@@ -12,7 +12,10 @@ from stacklab.study.results.cells import thresholds
 @pytest.mark.timeout(900)
 def test_two_layers_solve_what_one_cannot(tmp_path: Path) -> None:
     result = load_study("depth-tasks", scale="smoke", out=tmp_path).run(engine="replicas", workers=1)
-    assert result.verdicts["reasoning:question-answering-layers-1-heads-1"] == "supported"
+    (claim,) = [one for one in result.claims if one.id == "reasoning:question-answering-layers-1-heads-1"]
+    assert all(pair.arm - pair.against > 0.5 for pair in claim.pairs)
+    # Three seeds leave open how often the deeper stack fails.
+    assert (claim.verdict, claim.relation) == ("inconclusive", "includes zero with one more seed at the worst end")
     grid = result.plan.study.grid
     assert grid is not None
     asked = [found for found in thresholds(grid, result.cells) if found.solved]

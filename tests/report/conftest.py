@@ -280,7 +280,7 @@ def write_run(plan: Plan, arm: ArmPlan, seed: int, paths: RunPaths, outcome: str
 
     def loss(step: int, overfit: float) -> float:
         progress = step / train.steps
-        return float(floor + (6.24 - floor) * math.exp(-3.2 * progress) + overfit * progress**2)
+        return float(floor + (6.24 - floor) * math.exp(-9 * progress) + overfit * progress**2)
 
     evals = [
         {

@@ -90,6 +90,10 @@ def test_the_strips_show_every_run_of_both_arms_about_the_difference(result: Stu
     drawn = draw_forest(forest_groups(facts))
     labels = [label.get_text() for axes in drawn.axes for label in axes.get_yticklabels()]
     assert sum("(unpaired)" in label for label in labels) == 2
+
+
+def test_the_power_of_groups_is_called_unpaired(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study(tree=longer(), seeds=(1, 2, 3, 4)))
     (power,) = (panel for panel in figures(sections(facts))["power"].panels if panel.title == "length")
     assert power.lines[-1].name == "against 12 layers, half as long (unpaired)"
 

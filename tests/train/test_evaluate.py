@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from tests.train.trainers import MODEL
 
 from stacklab.model.init import build
 from stacklab.model.spec import InitSpec, ModelSpec
-from stacklab.train.evaluate import Question, answer_accuracy, mean_loss
+from stacklab.train.evaluate import Question, answer_accuracy, mean_loss, perplexity
 
 BLOCKS = np.arange(21 * 9).reshape(21, 9) * 5 % 29
 
@@ -35,3 +37,9 @@ def test_the_judge_sees_what_the_model_says() -> None:
     answer_accuracy(model, [Question([1], 1, lambda ids: not seen.append(ids))], end_id=28, max_tokens=3)
     assert seen
     assert all(0 <= token < 28 for token in seen[0])
+
+
+def test_a_loss_beyond_the_range_has_no_perplexity() -> None:
+    assert perplexity(1.0) == math.e
+    assert perplexity(709.0) == math.exp(709.0)
+    assert perplexity(710.0) is None

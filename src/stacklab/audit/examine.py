@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from stacklab.audit.conclusion import conclude
 from stacklab.audit.findings.control import control_finding
 from stacklab.audit.findings.losses import gap_finding, noise_findings, order_finding
 from stacklab.audit.findings.parameters import parameter_findings, size_findings
@@ -55,6 +56,7 @@ def examine(logs: Sequence[Log], stated: Stated, *, files: Sequence[str]) -> Aud
         files=tuple(files),
         logs=tuple(_summary(log) for log in logs),
         stated=stated,
+        conclusion=conclude(stated, findings),
         findings=tuple(findings),
     )
 

@@ -119,8 +119,9 @@ class StatedArm(Spec):
 
 class Stated(Spec):
     """All stated numbers. control_width: the d_model proposed for a control as shallow as the first depth and as large
-    as the last."""
+    as the last. claim: what the text concludes."""
 
+    claim: Text | None = None
     model: StatedModel = StatedModel()
     training: StatedTraining = StatedTraining()
     arms: Items[StatedArm] = ()
@@ -155,4 +156,6 @@ class Audit(Spec):
     files: Items[Text]
     logs: Items[LogSummary]
     stated: Stated
+    conclusion: str = ""
+    """Whether the numbers carry the claim; empty in files of earlier versions."""
     findings: Items[Finding]

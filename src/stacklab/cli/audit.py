@@ -42,6 +42,7 @@ def audit(files: Files, stated: StatedFile = None, out: OutFile = None) -> None:
 
     result = examine_files(files, stated=stated)
     console = results_console()
+    console.print(result.conclusion, style="bold", highlight=False, markup=False)
     console.print(_logs_line(result), highlight=False, markup=False)
     console.print(_table(result.findings))
     if out is not None:

@@ -25,7 +25,7 @@ def compare(
     b: Annotated[str, typer.Argument(metavar="B", help="The other side, named in the same way.")],
     scale: Scale = DEFAULT_SCALE,
     level: Annotated[
-        float, typer.Option("--level", min=1e-6, max=0.5, help="Level of the intervals; 0.05 means 95 %.")
+        float, typer.Option("--level", min=1e-6, max=0.1, help="Level of the intervals; 0.05 means 95%.")
     ] = 0.05,
     out: Out = DEFAULT_OUT,
 ) -> None:
@@ -58,6 +58,7 @@ def _table(comparison: "Comparison") -> "Table":
 
     from stacklab.report.format.numbers import alone, difference_text
     from stacklab.run.metrics import describe
+    from stacklab.stats.describe import mean
     from stacklab.stats.result import Estimate
 
     table = Table("metric", comparison.left, comparison.right, "difference", "the first is lower")
@@ -65,7 +66,7 @@ def _table(comparison: "Comparison") -> "Table":
         style = describe(row.metric).style
         difference = row.difference
         text = difference_text(style, difference) if isinstance(difference, Estimate) else difference.reason
-        means = (sum(side) / len(side) for side in (row.left, row.right))
+        means = map(mean, (row.left, row.right))
         table.add_row(row.metric, *(alone(style, mean) for mean in means), text, _share(row.superiority))
     return table
 
@@ -73,7 +74,10 @@ def _table(comparison: "Comparison") -> "Table":
 def _share(superiority: "Result") -> str:
     if superiority.kind == "undefined":
         return superiority.reason
-    return f"{superiority.value:.0%} [{superiority.low:.0%}, {superiority.high:.0%}]"
+    from stacklab.report.format.numbers import confidence
+
+    interval = f"{confidence(superiority.level)} CI [{superiority.low:.0%}, {superiority.high:.0%}]"
+    return f"{superiority.value:.0%}, {interval}"
 
 
 def diff(

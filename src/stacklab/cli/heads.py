@@ -28,7 +28,7 @@ def heads(
     scale: Scale = DEFAULT_SCALE,
     sequences: Annotated[int, typer.Option("--sequences", "-n", min=1, help="Number of fresh sequences.")] = 256,
     level: Annotated[
-        float, typer.Option("--level", min=1e-6, max=0.5, help="Level of the intervals; 0.05 means 95 %.")
+        float, typer.Option("--level", min=1e-6, max=0.1, help="Level of the intervals; 0.05 means 95%.")
     ] = 0.05,
     maps: Annotated[
         Path | None,
@@ -82,7 +82,9 @@ def _built(report: "HeadReport", row: "RoleRow") -> str:
 def _with_interval(result: "Result", value: float) -> str:
     if result.kind == "undefined":
         return f"{value:.2f}, interval undefined ({result.reason})"
-    return f"{value:.2f} [{result.low:.2f}, {result.high:.2f}]"
+    from stacklab.report.format.numbers import confidence
+
+    return f"{value:.2f}, {confidence(result.level)} CI [{result.low:.2f}, {result.high:.2f}]"
 
 
 def _write(folder: Path, report: "HeadReport", run: "RunPaths") -> None:

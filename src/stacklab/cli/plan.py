@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from stacklab.run.timing.cost import DeviceFacts, RunCost
-    from stacklab.stats.comparison import Pairing
     from stacklab.study.planning.plan import Plan
     from stacklab.study.spec.rates import RetrySpec, TuningSpec
     from stacklab.study.spec.request import StudyRequest
@@ -64,9 +63,10 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
         console.print(f"claim left out: {line}")
     for line in _run_lines(planned):
         console.print(line)
-    level = min((contrast.claim.level for contrast in chosen.contrasts), default=0.05)
-    for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
-        console.print(_power(pairing, len(chosen.seeds), level))
+    for line in _family_lines(chosen):
+        console.print(line)
+    for power in _powers(chosen):
+        console.print(power)
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
     if costs:
         console.print(_time_line(planned, costs, slots))
@@ -165,30 +165,31 @@ def _retry_line(chosen: "Plan", retry: "RetrySpec") -> str:
     )
 
 
+def _family_lines(chosen: "Plan") -> list[str]:
+    """The family that shares one error level, and what its seeds cannot show."""
+    from stacklab.study.planning.family import family_text, never_shown
+
+    if not chosen.contrasts:
+        return []
+    return [family_text(chosen), *(f"[yellow]{line}[/yellow]" for line in never_shown(chosen))]
+
+
+def _powers(chosen: "Plan") -> "list[Table | str]":
+    """The power of the seeds, a table for each kind of confirmatory comparison, at the strictest level and power of its
+    claims: the level of the first step of Holm's correction, an equal share."""
+    from stacklab.cli.plan_power import power_table
+    from stacklab.study.planning.family import family_of
+
+    seeds, tables = len(chosen.seeds), []
+    if seeds < 2:
+        return ["one seed has neither interval nor power; at least two seeds are needed"] if chosen.contrasts else []
+    family = family_of(chosen)
+    for pairing in dict.fromkeys(contrast.pairing for contrast in family):
+        claims = [contrast.claim for contrast in family if contrast.pairing == pairing]
+        level, power = min(claim.level for claim in claims), max(claim.power for claim in claims)
+        tables.append(power_table(pairing, seeds, level=level / len(family), power=power))
+    return [*tables]
+
+
 def _number(value: float) -> str:
     return f"{value:g}"
-
-
-EFFECTS = (0.5, 1.0, 2.0, 4.0)
-UNITS = {"paired": "the paired difference", "unpaired": "a run"}
-
-
-def _power(pairing: "Pairing", seeds: int, level: float) -> str:
-    """The power of the seeds, for effects in the unit of the comparison."""
-    from stacklab.stats.comparison import COMPARISONS
-    from stacklab.stats.needed import seeds_for_effect
-    from stacklab.stats.power import difference_power
-
-    if seeds < 2:
-        return "one seed has neither interval nor power; at least two seeds are needed"
-    by = COMPARISONS[pairing]
-    powers = [
-        f"{effect:g}: {difference_power(effect, by.design(seeds), level=level):.0%} "
-        f"({seeds_for_effect(by, effect, level=level)} seeds for 80%)"
-        for effect in EFFECTS
-    ]
-    smallest = by.smallest_p(seeds)
-    return (
-        f"{pairing}: the smallest two-sided p of an exact permutation test on {seeds} seeds is {smallest:.3g}; power "
-        f"at level {level:.3g} by difference in standard deviations of {UNITS[pairing]}: " + ", ".join(powers)
-    )

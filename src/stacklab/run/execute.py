@@ -205,9 +205,9 @@ def summarise(outcome: Outcome, paths: RunPaths, accuracy: dict[str, float], *, 
     if outcome.kind == "finished":
         final = {name: value for name, value in evals[-1].items() if name != "step"}
         best = min(evals, key=lambda row: row[f"{split}.loss"])
+        perplexities = {f"{name}.perplexity": perplexity(final[f"{name}.loss"]) for name in ("train_probe", split)}
         metrics = final | {
-            "train_probe.perplexity": perplexity(final["train_probe.loss"]),
-            f"{split}.perplexity": perplexity(final[f"{split}.loss"]),
+            **{name: value for name, value in perplexities.items() if value is not None},
             f"{split}.best_loss": best[f"{split}.loss"],
             f"{split}.best_step": best["step"],
             **({"train.last_batch_loss": steps[-1]["loss"]} if steps else {}),

@@ -8,19 +8,25 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ROUNDING = 2e-13
+ROUNDING = 1e-12
 """Values that differ by less than this share of the largest are taken as equal."""
 
 
-def not_finite(values: Sequence[float], *, what: str = "value") -> str:
-    """The first value that is NaN or infinite; empty if there is none.
+LARGEST = 1e100
+"""Larger values allow no statistic: their cubes, which the bootstrap needs, exceed the range of floats."""
 
-    >>> not_finite([0.5, float("nan")])
-    'value 2 of 2 is nan'
+
+def not_finite(values: Sequence[float], *, what: str = "value") -> str:
+    """The first value that is NaN, infinite or too large to compute with; empty if there is none.
+
+    >>> not_finite([0.5, float("nan")]), not_finite([1e200])
+    ('value 2 of 2 is nan', 'value 1 of 1 is 1e+200, too large to compute with')
     """
     for number, value in enumerate(values, start=1):
         if not math.isfinite(value):
             return f"{what} {number} of {len(values)} is {value:g}"
+        if abs(value) > LARGEST:
+            return f"{what} {number} of {len(values)} is {value:g}, too large to compute with"
     return ""
 
 
@@ -33,7 +39,8 @@ def flat_rows(values_RN: "NDArray[np.float64]") -> "NDArray[np.bool_]":
     """`no_spread` of each of R rows."""
     import numpy as np
 
-    flat_R: NDArray[np.bool_] = np.ptp(values_RN, axis=1) <= ROUNDING * np.abs(values_RN).max(axis=1)
+    low_R, high_R = values_RN.min(axis=1), values_RN.max(axis=1)
+    flat_R: NDArray[np.bool_] = high_R - low_R <= ROUNDING * np.maximum(np.abs(low_R), np.abs(high_R))
     return flat_R
 
 

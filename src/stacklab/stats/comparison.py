@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import stdev
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from stacklab.stats.check import differences_problem, flat_rows
+from stacklab.stats.check import ROUNDING, arms_problem, differences_problem, flat_rows, no_spread
 from stacklab.stats.effect import (
     effect_size,
     pair_correlation,
@@ -23,6 +23,7 @@ from stacklab.stats.paired import (
     sign_flip,
     smallest_sign_flip_p,
     t_bounds,
+    t_p_above,
     tost,
 )
 from stacklab.stats.power import Design, paired_design, unpaired_design
@@ -34,6 +35,7 @@ from stacklab.stats.unpaired import (
     unpaired_bootstrap,
     welch,
     welch_bounds,
+    welch_p_above,
     welch_test,
     welch_tost,
 )
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
 
 Pairing = Literal["paired", "unpaired"]
 Values = Sequence[float]
@@ -59,6 +62,19 @@ class Comparison(Protocol):
 
     def problem(self, arm: Values, against: Values) -> str:
         """Why the values allow no interval; empty if they allow one."""
+
+    def is_flat(self, arm: Values, against: Values) -> bool:
+        """Whether enough finite values allow no interval because nothing varies; exact tests may still decide."""
+
+    def flat_text(self, arm: Values, against: Values) -> str:
+        """What the values are then, as a sentence."""
+
+    def flat(self, arm_RN: "Floats", against_RN: "Floats") -> "Bools":
+        """Whether nothing varies, for each of R rows."""
+
+    def p_above(self, arm_RN: "Floats", against_RN: "Floats", shift: float) -> "Floats":
+        """One-sided p values of a difference above `shift`, for each of R rows; by exact tests where nothing
+        varies."""
 
     def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
         """Ends of the interval that decides, for each of R rows; NaN where nothing varies."""
@@ -96,10 +112,24 @@ class Paired:
     def problem(self, arm: Values, against: Values) -> str:
         return differences_problem(_gaps(arm, against))
 
+    def is_flat(self, arm: Values, against: Values) -> bool:
+        gaps = _gaps(arm, against)
+        return not arms_problem(arm, against, least=2) and no_spread(gaps)
+
+    def flat_text(self, arm: Values, against: Values) -> str:
+        gap = _gaps(arm, against)[0]
+        return f"the difference is {gap:+.4g} at every seed" if gap else "identical at every seed"
+
+    def flat(self, arm_RN: "Floats", against_RN: "Floats") -> "Bools":
+        return flat_rows(_gap_rows(arm_RN, against_RN))
+
+    def p_above(self, arm_RN: "Floats", against_RN: "Floats", shift: float) -> "Floats":
+        return t_p_above(_gap_rows(arm_RN, against_RN), shift)
+
     def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
         import numpy as np
 
-        gaps_RN = arm_RN - against_RN
+        gaps_RN = _gap_rows(arm_RN, against_RN)
         flat_R = flat_rows(gaps_RN)
         low_R, high_R = (np.where(flat_R, np.nan, end_R) for end_R in t_bounds(gaps_RN, level))
         return low_R, high_R
@@ -150,6 +180,20 @@ class Unpaired:
     def problem(self, arm: Values, against: Values) -> str:
         return groups_problem(arm, against)
 
+    def is_flat(self, arm: Values, against: Values) -> bool:
+        return not arms_problem(arm, against, least=2) and no_spread(arm) and no_spread(against)
+
+    def flat_text(self, arm: Values, against: Values) -> str:
+        if no_spread([*arm, *against]):
+            return "identical in every run"
+        return f"every run of the one arm is {arm[0]:.4g}, every run of the other {against[0]:.4g}"
+
+    def flat(self, arm_RN: "Floats", against_RN: "Floats") -> "Bools":
+        return flat_rows(arm_RN) & flat_rows(against_RN)
+
+    def p_above(self, arm_RN: "Floats", against_RN: "Floats", shift: float) -> "Floats":
+        return welch_p_above(arm_RN, against_RN, shift)
+
     def bounds(self, arm_RN: "Floats", against_RN: "Floats", level: float) -> "tuple[Floats, Floats]":
         return welch_bounds(arm_RN, against_RN, level)
 
@@ -194,4 +238,18 @@ COMPARISONS: dict[Pairing, Comparison] = {"paired": Paired(), "unpaired": Unpair
 
 
 def _gaps(arm: Values, against: Values) -> list[float]:
-    return [left - right for left, right in zip(arm, against, strict=True)]
+    """Differences; one that is a rounding error of its values is 0."""
+    gaps = []
+    for left, right in zip(arm, against, strict=True):
+        gap = left - right
+        gaps.append(0.0 if abs(gap) <= ROUNDING * max(abs(left), abs(right)) else gap)
+    return gaps
+
+
+def _gap_rows(arm_RN: "Floats", against_RN: "Floats") -> "Floats":
+    """`_gaps` of each row."""
+    import numpy as np
+
+    gap_RN = arm_RN - against_RN
+    scale_RN = np.maximum(np.abs(arm_RN), np.abs(against_RN))
+    return np.where(np.abs(gap_RN) <= ROUNDING * scale_RN, 0.0, gap_RN)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from stacklab.base.streams import numpy_stream
 from stacklab.stats.bootstrap import bca_bounds
-from stacklab.stats.check import differences_problem, not_finite, too_few
+from stacklab.stats.check import differences_problem, flat_rows, not_finite, too_few
 from stacklab.stats.result import Estimate, PValue, Result, Tested, Undefined
 
 if TYPE_CHECKING:
@@ -23,6 +23,21 @@ def t_bounds(differences_RN: "Floats", level: float) -> tuple["Floats", "Floats"
     mean_R = differences_RN.mean(axis=-1)
     half_R = stats.t.ppf(1 - level / 2, count - 1) * differences_RN.std(axis=-1, ddof=1) / count**0.5
     return mean_R - half_R, mean_R + half_R
+
+
+def t_p_above(differences_RN: "Floats", shift: float) -> "Floats":
+    """One-sided p values of a mean above `shift`, for each of R rows of N differences.
+
+    By Student's t; where all differences of a row are equal, by exact flips of the signs of what exceeds the shift.
+    """
+    import numpy as np
+    from scipy import special
+
+    count, flat_R = differences_RN.shape[-1], flat_rows(differences_RN)
+    beyond_R = differences_RN.mean(axis=-1) - shift
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t_R = beyond_R / (differences_RN.std(axis=-1, ddof=1) / count**0.5)
+    return np.where(flat_R, np.where(beyond_R > 0, 2.0**-count, 1.0), special.stdtr(count - 1, -t_R))
 
 
 def paired_t(differences: Sequence[float], *, level: float) -> Result:

@@ -1,10 +1,18 @@
 """Power of t tests. Effects are differences of means in standard deviations of the design's unit."""
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 QUANTILES = 2_000
-"""Points over which the observed spread is integrated."""
+"""Quantiles of the observed spread over which the power of an equivalence is integrated."""
+REACH, POINTS = 9.0, 901
+"""The power of a difference is integrated over this many normal scores up to this one."""
+LARGE = 1e100
+"""Larger ratios are cut, since their squares overflow."""
 
 
 class Design(NamedTuple):
@@ -27,18 +35,42 @@ def unpaired_design(runs: int) -> Design:
 def difference_power(effect: float, design: Design, *, level: float) -> float:
     """Power of the two-sided t test: the probability that its 1 - level interval excludes 0.
 
-    It counts both sides, so it is `level` at effect 0 (Cohen 1988, chapter 2; non-central t, by statsmodels). Raises
-    ValueError for a design without degrees of freedom, which allows no test, and for an effect that is not finite.
+    It counts both sides, so it is `level` at effect 0. The test rejects where a normal variable about the
+    non-centrality exceeds the critical value times the observed spread (Cohen 1988, chapter 2); that is integrated
+    over the one of the two that varies more, so that the integrand is smooth for any effect and any degrees of
+    freedom. The error is below 5e-6. Raises ValueError for a design without degrees of freedom, which allows no test,
+    for an effect that is not finite, and for a level outside (0, 1).
 
     >>> round(difference_power(1.0, paired_design(10), level=0.05), 2)
     0.8
     """
-    _check(effect, design)
-    from statsmodels.stats.power import ttest_power
+    _check(effect, design, level)
+    import numpy as np
+    from scipy import special
 
-    reached = float(ttest_power(effect, design.size, level, df=design.degrees))
-    # statsmodels returns nan for the power of a huge effect, which is 1.
-    return 1.0 if math.isnan(reached) else reached
+    degrees, centre = design.degrees, abs(effect) * math.sqrt(design.size)
+    critical = -float(special.stdtrit(degrees, level / 2))
+    point_P = np.linspace(-REACH, REACH, POINTS)
+    weight_P = np.exp(-(point_P**2) / 2) / math.sqrt(2 * math.pi) * (point_P[1] - point_P[0])
+    if critical < math.sqrt(2 * degrees):
+        # The critical spread varies by less than the normal variable does: by quantiles of the spread.
+        taken_P = critical * _spread(point_P, degrees)
+        found_P = special.ndtr(centre - taken_P) + special.ndtr(-centre - taken_P)
+    else:
+        share_P = np.minimum(np.abs(centre + point_P) / critical, LARGE)
+        found_P = special.gammainc(degrees / 2, degrees / 2 * share_P**2)
+    return float(min(1.0, weight_P @ found_P))
+
+
+def _spread(point_P: "NDArray[np.float64]", degrees: int) -> "NDArray[np.float64]":
+    """Quantiles of the observed spread, in units of the true one, at normal scores."""
+    import numpy as np
+    from scipy import special
+
+    half, tail_P = degrees / 2, special.ndtr(-np.abs(point_P))
+    squared_P = np.where(point_P < 0, special.gammaincinv(half, tail_P), special.gammainccinv(half, tail_P)) / half
+    root_P: NDArray[np.float64] = np.sqrt(squared_P)
+    return root_P
 
 
 def equivalence_power(effect: float, margin: float, design: Design, *, level: float) -> float:
@@ -49,7 +81,7 @@ def equivalence_power(effect: float, margin: float, design: Design, *, level: fl
     >>> round(equivalence_power(0.0, 1.0, paired_design(12), level=0.05), 2)
     0.89
     """
-    _check(effect, design)
+    _check(effect, design, level)
     import numpy as np
     from scipy import special, stats
 
@@ -61,8 +93,10 @@ def equivalence_power(effect: float, margin: float, design: Design, *, level: fl
     return float(np.maximum(inside, 0.0).mean())
 
 
-def _check(effect: float, design: Design) -> None:
+def _check(effect: float, design: Design, level: float) -> None:
     if design.degrees < 1 or not math.isfinite(effect):
         raise ValueError(
             f"power of an effect of {effect:g} with {design.degrees} degrees of freedom: needs one and a finite effect"
         )
+    if not 0 < level < 1:
+        raise ValueError(f"power at level {level:g}: expected a number between 0 and 1")

@@ -36,11 +36,17 @@ class Undefined(Spec):
 
 
 class Needed(Spec):
-    """The number of seeds per arm that would reach a power."""
+    """The numbers of seeds per arm that would reach `power`, as far as the interval of the effect bounds them.
+
+    level: the confidence level of that interval. most: None where it sets no upper limit, for the reason `unbounded`.
+    """
 
     kind: Literal["needed"] = "needed"
-    seeds: int
+    fewest: int
+    most: int | None
     power: float
+    level: float
+    unbounded: str = ""
 
 
 Result = Annotated[Estimate | Undefined, Field(discriminator="kind")]

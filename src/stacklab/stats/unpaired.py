@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stacklab.base.spec import Spec
 from stacklab.base.streams import numpy_stream
 from stacklab.stats.bootstrap import bca_bounds, mean_or_gap
-from stacklab.stats.check import arms_problem, flat_rows, no_spread, not_finite, too_few
+from stacklab.stats.check import ROUNDING, arms_problem, flat_rows, no_spread, not_finite, too_few
 from stacklab.stats.result import Estimate, PValue, Result, Tested, Undefined
 
 if TYPE_CHECKING:
@@ -34,6 +34,28 @@ def welch_bounds(arm_RM: "Floats", against_RN: "Floats", level: float) -> tuple[
         low_R, high_R = _compared(arm_RM.T, against_RN.T).tconfint_diff(alpha=level, usevar="unequal")
     flat_R = flat_rows(arm_RM) & flat_rows(against_RN)
     return np.where(flat_R, np.nan, low_R), np.where(flat_R, np.nan, high_R)
+
+
+def welch_p_above(arm_RM: "Floats", against_RN: "Floats", shift: float) -> "Floats":
+    """One-sided p values of a difference of the means above `shift`, for each of R rows.
+
+    By Welch's t; where neither arm varies, by the exact permutation of the runs.
+    """
+    import numpy as np
+    from scipy import special
+
+    sizes = arm_RM.shape[1], against_RN.shape[1]
+    own_R, other_R = arm_RM.var(axis=1, ddof=1) / sizes[0], against_RN.var(axis=1, ddof=1) / sizes[1]
+    means = arm_RM.mean(axis=1), against_RN.mean(axis=1)
+    beyond_R = means[0] - means[1] - shift
+    # Means that differ by a rounding error are equal.
+    beyond_R[np.abs(beyond_R) <= ROUNDING * np.maximum(*map(np.abs, means))] = 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t_R = beyond_R / np.sqrt(own_R + other_R)
+        degrees_R = (own_R + other_R) ** 2 / (own_R**2 / (sizes[0] - 1) + other_R**2 / (sizes[1] - 1))
+    flat_R = flat_rows(arm_RM) & flat_rows(against_RN)
+    smallest = 1 / math.comb(sum(sizes), sizes[0])
+    return np.where(flat_R, np.where(beyond_R > 0, smallest, 1.0), special.stdtr(degrees_R, -t_R))
 
 
 def welch(arm: Sequence[float], against: Sequence[float], *, level: float) -> Result:

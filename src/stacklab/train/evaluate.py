@@ -127,6 +127,9 @@ def answer_accuracy(
     return shares | {f"accuracy.hops_{hops}": sum(group) / len(group) for hops, group in counted}
 
 
-def perplexity(loss: float) -> float:
-    """exp of a cross-entropy in nats per token."""
-    return math.exp(loss)
+def perplexity(loss: float) -> float | None:
+    """exp of a cross-entropy in nats per token; None beyond the range of floats (a loss above 709.7)."""
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return None

@@ -11,7 +11,7 @@ from stacklab.report.facts.history import MOST_BATCHES
 from stacklab.run.paths import OutPaths
 from stacklab.run.verify import HASHES, hashes
 from stacklab.stats.result import Estimate, Undefined
-from stacklab.study.results.results import open_results
+from stacklab.study.results.results import StudyResult, open_results
 from tests.report.conftest import MANIFEST, MakeStudy, study_tree
 
 
@@ -118,9 +118,16 @@ def test_limits_count_claims_and_repeat_what_the_data_warns_of(make_study: MakeS
     limits = build_facts(make_study()).limits
     assert limits[0] == "More layers also mean more parameters; only the matched controls separate depth from size."
     assert any("below 0.25" in limit for limit in limits), "2 / 2^3"
-    assert any(limit.startswith("8 comparisons") and "0.4 wrong" in limit for limit in limits)
+    assert any(limit.startswith("8 confirmatory comparisons share one error level") for limit in limits)
     assert any("43 blocks (5,540 tokens)" in limit for limit in limits)
     assert any(limit.startswith("3 records spell a marker") for limit in limits)
+
+
+def test_limits_say_which_claims_are_exploratory(make_study: MakeStudy) -> None:
+    tree = study_tree()
+    tree["claims"][0]["primary"] = True
+    limits = build_facts(make_study(tree=tree)).limits
+    assert any(limit.startswith("6 comparisons are exploratory") for limit in limits)
 
 
 def test_a_compact_vocabulary_is_a_limit_and_a_bare_manifest_is_borne(make_study: MakeStudy) -> None:
@@ -154,3 +161,20 @@ def test_every_arm_is_set_against_the_control_and_one_that_failed_says_why(make_
     wide = found["validation.loss", "wide-1-parameters"]
     assert wide.p.kind == "p-value" and wide.difference.kind == "estimate"
     assert wide.difference.low < wide.difference.value < wide.difference.high < 0
+
+
+def test_under_looks_dunnett_has_the_level_of_the_look(make_study: MakeStudy) -> None:
+    result = make_study()
+    once = build_facts(result).against_control
+    contrasts = [
+        contrast.model_copy(update={"claim": contrast.claim.model_copy(update={"level": 0.05 / 3})})
+        for contrast in result.plan.contrasts
+    ]
+    plan = result.plan.model_copy(update={"contrasts": tuple(contrasts), "looks": 3})
+    third = build_facts(StudyResult(**{**vars(result), "plan": plan})).against_control
+    assert {one.level for one in once} == {0.05} and {one.level for one in third} == {0.05 / 3}
+    for one, other in zip(once, third, strict=True):
+        assert isinstance(one.difference, Estimate) and isinstance(other.difference, Estimate)
+        assert other.difference.level == pytest.approx(1 - 0.05 / 3)
+        assert other.difference.low < one.difference.low
+        assert one.p == other.p

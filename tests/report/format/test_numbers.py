@@ -56,11 +56,13 @@ def test_plus_minus(style: Style, mean: float, half: float, text: str) -> None:
 def test_differences_carry_their_sign_and_points() -> None:
     loss = Estimate(value=-0.2415, low=-0.262, high=-0.221, level=0.95, n=3, method="t")
     share = Estimate(value=0.195, low=0.172, high=0.218, level=0.95, n=3, method="t")
-    assert difference_text("loss", loss) == "−0.241 [−0.262, −0.221]"
-    assert difference_text("share", share) == "+19.5 [+17.2, +21.8] pp"
+    assert difference_text("loss", loss) == "−0.241, 95% CI [−0.262, −0.221]"
+    assert difference_text("share", share) == "+19.5 pp, 95% CI [+17.2, +21.8] pp"
     near = Estimate(value=1.03, low=-0.004, high=2.06, level=0.95, n=2, method="t")
-    assert difference_text("loss", near) == "+1.030 [−0.004, +2.060]", "the side of zero is not rounded away"
-    assert interval_text("loss", loss) == "[−0.262, −0.221]"
+    assert difference_text("loss", near) == "+1.030, 95% CI [−0.004, +2.060]", "the side of zero is not rounded away"
+    assert interval_text("loss", loss) == "95% CI [−0.262, −0.221]"
+    third = share.model_copy(update={"level": 1 - 0.05 / 3})
+    assert interval_text("share", third) == "98.33% CI [+17.2, +21.8] pp", "the level of a third look"
     assert difference_text("loss", Undefined(reason="needs 2 pairs, has 1")) == "undefined: needs 2 pairs, has 1"
     assert signed("share", -0.031) == "−3.1 pp"
     assert [tick("loss", value) for value in (-0.1, 0.0, 0.25)] == ["−0.1", "0", "+0.25"]

@@ -111,7 +111,7 @@ def test_no_figure_offers_to_upload_itself(make_study: MakeStudy) -> None:
     panels = json.loads(page.scripts[1])
     places = [str(attrs["data-panel"]) for _, attrs in page.tags if "data-panel" in attrs]
     assert sorted(places) == sorted(panels)
-    assert len(places) == 3 + 2 + 6 + 1 + 1 + 3
+    assert len(places) == 3 + 2 + 6 + 1 + 1
     assert all(panel["config"] == CONFIG for panel in panels.values())
     assert CONFIG["showSendToCloud"] is False
     assert CONFIG["plotlyServerURL"] == ""
@@ -188,7 +188,7 @@ def test_hostile_texts_stay_text_in_markdown(make_study: MakeStudy) -> None:
     assert "table" in tags
     assert "script" not in tags
     images = {attrs["src"] for tag, attrs in page.tags if tag == "img"}
-    names = ("claims", "curves", "overlay", "costs", "accuracy", "aggregates", "power")
+    names = ("claims", "curves", "overlay", "costs", "accuracy", "aggregates")
     assert images == {f"figures/{name}.png" for name in names}
     assert all(not any(name.startswith("on") for name in attrs) for _, attrs in page.tags)
 
@@ -207,7 +207,7 @@ def test_a_browser_draws_every_panel_without_a_complaint(make_study: MakeStudy, 
     command = ["chromium", *options, "--dump-dom", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     drawn = [attrs for _, attrs in Page(done.stdout).tags if "js-plotly-plot" in (attrs.get("class") or "")]
-    assert len(drawn) == 3 + 2 + 6 + 1 + 1 + 3
+    assert len(drawn) == 3 + 2 + 6 + 1 + 1
     assert "CONSOLE" not in done.stderr, "an error, or something that the content security policy refused"
 
 

@@ -21,13 +21,35 @@ def test_every_comparison_fits_with_its_verdict_and_reason(make_study: MakeStudy
     result = make_study(scale="laptop", outcomes={("wide-1-flops", 4): "missing"})
     text = printed(result, width)
     assert max(map(len, text.splitlines())) <= width
-    assert text.count("✓ supported") + text.count("✗ refuted") == 8
+    for word in ("✓ supported", "✗ refuted", "~ suggestive", "! invalid"):
+        assert text.count(word) == [claim.verdict for claim in result.claims].count(word[2:])  # type: ignore[comparison-overlap]
     assert text.count("! invalid") == 4
     joined = " ".join(text.split())
     assert "the interval excludes 0" in joined
     assert "not run yet" in joined
-    assert ("difference [t interval]" in joined) == (width >= 100)
+    assert ("difference [t interval]" in joined) == (width >= 110)
     assert "5 seeds, scale laptop" in joined
+
+
+def test_exploratory_comparisons_are_counted_only(make_study: MakeStudy) -> None:
+    tree = study_tree()
+    tree["claims"][0]["primary"] = True
+    result = make_study(tree=tree)
+    joined = " ".join(printed(result, 120).split())
+    others = [claim for claim in result.claims if not claim.confirmatory]
+    assert others and all(claim.statement not in joined.partition("Conditions")[2] for claim in others)
+    assert "exploratory comparisons, listed in the report: " in joined
+
+
+def test_long_verdicts_are_wrapped(make_study: MakeStudy) -> None:
+    result = make_study()
+    short = {"verdict": "supported", "short": "at 60 steps, both still falling"}
+    claims = [claim.model_copy(update=short) for claim in result.claims]
+    changed = StudyResult(**{**vars(result), "claims": claims})
+    for width in (60, 100):
+        text = printed(changed, width)
+        assert max(map(len, text.splitlines())) <= width
+        assert "…" in text and "still" in text
 
 
 def test_verdicts_are_coloured(make_study: MakeStudy) -> None:

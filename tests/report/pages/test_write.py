@@ -40,14 +40,16 @@ def test_a_report_is_written_whole_and_without_torch(make_study: MakeStudy) -> N
     pictures = {f"figures/{name}.{kind}" for name in PICTURES for kind in ("png", "svg")}
     tables = {f"tables/{name}.csv" for name in TABLES}
     data = {f"figures/{name}.csv" for name in PICTURES if name != "claims"}
-    assert written == {"index.html", "report.md", "facts.json", "facts.schema.json"} | pictures | data | tables
+    texts = {"index.html", "report.md", "summary.txt", "facts.json", "facts.schema.json"}
+    assert (folder / "summary.txt").read_text() == f"{result.summary}\n"
+    assert written == texts | pictures | data | tables
     schema = read_json(folder / "facts.schema.json")
     assert set(schema["required"]) <= set(read_json(folder / "facts.json")) <= set(schema["properties"])
     assert "arm minus against" in schema["$defs"]["ContrastFact"]["description"]
     assert Facts.model_validate(read_json(folder / "facts.json")) == build_facts(result)
 
 
-PICTURES = ("claims", "curves", "overlay", "costs", "accuracy", "aggregates", "power")
+PICTURES = ("claims", "curves", "overlay", "costs", "accuracy", "aggregates")
 TABLES = (
     "claims",
     "control",

@@ -13,7 +13,9 @@ from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.report.sections.claims.forest_plot import forest_groups
 from stacklab.report.sections.registry import figures, sections
 from stacklab.stats.power import difference_power, paired_design
+from stacklab.stats.result import Estimate, Needed
 from tests.report.conftest import MakeStudy, gridded_tree, study_tree
+from tests.report.test_unpaired import longer
 
 
 def test_curves_show_every_seed_on_shared_axes(make_study: MakeStudy) -> None:
@@ -128,13 +130,32 @@ def test_wide_spans_of_costs_are_logarithmic() -> None:
 
 
 def test_power_grows_with_seeds_and_an_equivalence_has_none(make_study: MakeStudy) -> None:
-    facts = build_facts(make_study())
+    facts = build_facts(make_study(seeds=(1, 2, 3, 4, 5)))
     figure = figures(sections(facts))["power"]
     assert [panel.title for panel in figure.panels] == ["train-probe", "validation", "accuracy"]
     (contrast,) = (one for one in facts.contrasts if one.id == "train-probe:layers-1")
     (line,) = (one for one in figure.panels[0].lines if one.name == "against 1 layer")
     assert list(line.y) == sorted(line.y)
-    assert line.y[1] == difference_power(abs(contrast.evidence.effect.value), paired_design(3), level=0.05)  # type: ignore[union-attr]
+    assert isinstance(contrast.evidence.effect, Estimate)
+    assert line.y[1] == difference_power(contrast.evidence.effect.value, paired_design(3), level=0.05)
+
+
+def test_the_band_of_the_power_crosses_at_the_seeds_that_the_text_names(make_study: MakeStudy) -> None:
+    facts = build_facts(make_study(tree=longer(), seeds=(1, 2, 3, 4, 5)))
+    panels = {panel.title: panel for panel in figures(sections(facts))["power"].panels}
+    named = [one for one in facts.contrasts if isinstance(one.seeds_needed, Needed) and one.claim.margin is None]
+    assert named, "a claim is inconclusive and names the number of seeds below which none would suffice"
+    for contrast in named:
+        panel, needed = panels[contrast.claim.id], contrast.seeds_needed
+        assert isinstance(needed, Needed)
+        band = panel.bands[[one for one in facts.contrasts if one.claim.id == contrast.claim.id].index(contrast)]
+        crossed = next(x for x, y in zip(band.x, band.high, strict=True) if y >= contrast.claim.power)
+        assert (crossed, band.confidence) == (needed.fewest, 0.95)
+        assert needed.most is None and max(band.low) == pytest.approx(0.05, abs=1e-5), "the effect may be 0"
+
+
+def test_three_seeds_draw_no_power(make_study: MakeStudy) -> None:
+    assert "power" not in figures(sections(build_facts(make_study())))
 
 
 def test_what_is_drawn_is_in_the_csv(make_study: MakeStudy) -> None:

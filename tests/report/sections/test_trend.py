@@ -167,7 +167,7 @@ def test_tables_print_degrees_of_freedom_and_gaps(facts: Facts) -> None:
     assert fits.rows[0][-1].text.startswith("3 different x: the curve goes through their means")
     assert gaps.heads[1].text == "Its curve at 10 total heads"
     assert [row[0].text for row in gaps.rows] == ["rising", "falling"]
-    assert " % [" in gaps.rows[1][3].text
+    assert " %, 95% CI [" in gaps.rows[1][3].text
     assert [row[5].text for row in gaps.rows] == ["effects of seeds removed"] * 2
     assert [row[4].text for row in gaps.rows] == ["+4.50 %", "–"]
     assert [cell.text for cell in points.rows[3][:4]] == ["rising", "rising 3", "3", "1-2"]

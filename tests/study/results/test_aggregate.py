@@ -87,3 +87,13 @@ def test_two_of_one_name_are_refused(tiny: Path) -> None:
     asking(tiny, "[accuracy.hops_1, accuracy.hops_2]", "[accuracy, accuracy.hops_2]")
     with pytest.raises(SpecError, match="the aggregate name 'tasks' is used twice"):
         read_study(str(tiny), scale="smoke")
+
+
+def test_an_aggregate_has_the_confidence_of_its_look(tiny: Path) -> None:
+    made = plan(tiny)
+    rows = [row(arm, seed) for arm in ("deep", "shallow", "wide") for seed in (1, 2, 3)]
+    once, third = (only(one, rows) for one in (made, made.model_copy(update={"looks": 3, "look": 2})))
+    assert isinstance(once.arms[0].estimate, Estimate) and isinstance(third.arms[0].estimate, Estimate)
+    assert once.arms[0].estimate.level == 0.95
+    assert third.arms[0].estimate.level == pytest.approx(1 - 0.05 / 3)
+    assert third.arms[0].estimate.low <= once.arms[0].estimate.low

@@ -49,12 +49,13 @@ def test_an_inconclusive_claim_names_the_seeds_for_its_power(plan: Plan) -> None
 
     usual, more = needed(), needed(power=0.95)
     assert isinstance(usual, Needed) and isinstance(more, Needed)
-    assert 4 < usual.seeds < more.seeds
+    assert 4 < usual.fewest < more.fewest
     assert (usual.power, more.power) == (0.8, 0.95)
     tied = needed(direction="equivalent", margin=0.1)
-    assert isinstance(tied, Needed) and tied.seeds > 4
+    assert isinstance(tied, Needed) and tied.fewest > 4
     far = needed(direction="equivalent", margin=0.04)
-    assert far == Undefined(reason="the observed difference, -0.05, does not lie within ±0.04")
+    assert isinstance(far, Needed) and far.fewest > tied.fewest
+    assert (far.most, far.unbounded) == (None, "the difference may lie outside ±0.04")
 
 
 def moving(plan: Plan, path: str) -> Plan:
@@ -80,14 +81,16 @@ def test_arms_that_move_the_batches_are_judged_unpaired_and_say_so(plan: Plan) -
     assert isinstance(evidence.superiority, Estimate) and evidence.superiority.n == 8
     assert evidence.correlation == Undefined(reason="the runs are not paired")
     assert isinstance(far.bootstrap, Estimate) and "unpaired" in far.bootstrap.method
-    assert isinstance(near.seeds_needed, Needed) and near.seeds_needed.seeds > 4
+    assert isinstance(near.seeds_needed, Needed) and near.seeds_needed.fewest > 4
 
 
 def test_unpaired_equivalence_is_two_one_sided_welch_tests(plan: Plan) -> None:
     claim = with_claim(moving(plan, "train.batch_size"), direction="equivalent", margin=0.5)
     by_arm = judged(claim, rows(plan))
     assert (by_arm["wide"].verdict, by_arm["shallow"].verdict) == ("equivalent", "refuted")
-    assert by_arm["wide"].evidence.test == welch_tost(LOSSES["deep"], LOSSES["wide"], margin=0.5)
+    test, expected = by_arm["wide"].evidence.test, welch_tost(LOSSES["deep"], LOSSES["wide"], margin=0.5)
+    assert isinstance(test, PValue) and isinstance(expected, PValue)
+    assert (test.p, test.method) == (pytest.approx(expected.p), expected.method)
 
 
 def test_the_opposite_is_refuted_and_direction_counts(plan: Plan) -> None:
@@ -141,7 +144,7 @@ def test_equal_values_are_no_evidence(plan: Plan) -> None:
     flat = {"deep": [0.0] * 4, "shallow": [0.0] * 4, "wide": [0.0] * 4}
     shallow = judged(plan, rows(plan, flat))["shallow"]
     assert shallow.verdict == "inconclusive"
-    assert shallow.interval.reason == "all 4 differences are 0: no spread to judge by"
+    assert shallow.interval.reason == "identical at every seed; exact paired test, p = 1"
 
 
 def test_p_values_are_corrected_for_all_claims_and_an_invalid_one_makes_none_easier(plan: Plan) -> None:

@@ -12,6 +12,12 @@ def test_built_in_studies_load_at_every_scale(name: str) -> None:
         read_study(name, scale=scale)
 
 
+@pytest.mark.parametrize("name", builtin_studies())
+def test_the_smoke_scale_of_a_built_in_study_is_its_only_demonstration(name: str) -> None:
+    scales = read_study(name, scale="smoke").scales
+    assert [scale for scale, settings in scales.items() if settings.demonstration] == ["smoke"]
+
+
 def test_an_override_that_reaches_no_arm_is_refused() -> None:
     with pytest.raises(SpecError, match=r"data\.task\.bits: every arm of scale smoke sets data\.task itself"):
         read_study("parity", scale="smoke", overrides=["data.task.bits=30"])
@@ -59,6 +65,13 @@ BAD = [
         r"tiny\.yaml:\d+: claims\.0\.margin: .*greater than 0",
     ),
     ("direction: lower", "direction: equivalent\n    margin: .inf", r"claims\.0\.margin: .*finite"),
+    (
+        "direction: lower",
+        "direction: lower\n    level: 0.45",
+        r"claims\.0\.level: 0\.45 means an interval of 55 % confidence, .*at most 0\.1 \(90 %\)",
+    ),
+    ("direction: lower", "direction: lower\n    level: 0.1001", r"claims\.0\.level: .*at most 0\.1"),
+    ("direction: lower", "direction: lower\n    level: 0", r"claims\.0\.level: .*greater than 0"),
     ("direction: lower", "direction: lower\n    power: 80", r"claims\.0\.power: .*less than 1, got '80'"),
     (
         "metric: train_probe.loss",

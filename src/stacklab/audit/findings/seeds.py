@@ -64,7 +64,7 @@ def _mean(arm: str, runs: Sequence[Log], metric: Metric) -> Finding:
         severity="note",
         subject=arm,
         sentence=f"The last {metric} loss over {len(values)} runs is {result.value:.4f} "
-        f"[{result.low:.4f}, {result.high:.4f}].",
+        f"({100 * result.level:.4g}% CI {result.low:.4f} to {result.high:.4f}).",
         numbers={"mean": result.value, "runs": len(values)},
         result=result,
     )

@@ -36,6 +36,7 @@ def merge(sources: Sequence[Stated]) -> Stated:
         model=_first_of([source.model for source in sources]),
         training=_first_of([source.training for source in sources]),
         arms=next((source.arms for source in sources if source.arms), ()),
+        claim=next((source.claim for source in sources if source.claim), None),
         control_width=next((source.control_width for source in sources if source.control_width), None),
     )
 
@@ -81,6 +82,7 @@ TRAINING: dict[str, re.Pattern[str]] = {
 TOKENIZER = _pattern(r"\b(qwen ?[\d.]*\d|gpt-?neo|gpt-?2|llama[ -]?[\d.]*\d|mistral|bert)\b")
 CORPUS = _pattern(r"(?<![\d.,])(\d[\d.,]{0,14}) ?([kMBG]) (?:training )?tokens\b")
 CONTROL = _pattern(rf"\bd_model ?[≈~] ?{INTEGER}|\bd_model (?:of )?(?:about|around|roughly) {INTEGER}")
+CLAIM = _pattern(r"\b(?:hypothesis|main claim|claim|conclusion): ?[^\s.][^.\n]{2,160}")
 FLAGS: dict[str, tuple[re.Pattern[str], re.Pattern[str]]] = {
     "tie_embeddings": (_pattern(r"head ?tied|tied (?:embeddings|with)|weight tying"), _pattern(r"\buntied\b")),
     "linear_bias": (_pattern(r"\bbias ?= ?true"), _pattern(r"\bbias-free\b|\bno bias|\bbias ?= ?false")),
@@ -107,6 +109,7 @@ def find_stated(lines: Sequence[str]) -> Stated:
         model=StatedModel(tokenizer=_first(lines, TOKENIZER, _text), **model),
         training=StatedTraining(corpus_tokens=_first(lines, CORPUS, _amount), **training),
         arms=_arms(lines),
+        claim=_first(lines, CLAIM, _text),
         control_width=_first(lines, CONTROL, _integer),
     )
 

@@ -32,15 +32,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Band:
+    """confidence: that of a confidence band; None for another, such as the extremes of the seeds."""
+
     x: Floats
     low: Floats
     high: Floats
     color: str
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
 class Points:
-    """`low` and `high` are ends of vertical intervals, empty where there are none; `hollow` draws outlines.
+    """`low` and `high` are ends of vertical intervals of this `confidence`, empty where there are none; `hollow` draws
+    outlines.
 
     labels: a text beside each point, or on it; empty writes none. label_color: None takes the points' own.
     """
@@ -55,6 +59,7 @@ class Points:
     hollow: bool = False
     low: Floats = ()
     high: Floats = ()
+    confidence: float | None = None
     labels: tuple[str, ...] = ()
     label_side: LabelSide = "above"
     label_color: str | None = None

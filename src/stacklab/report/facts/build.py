@@ -43,16 +43,19 @@ class ScaleFact(Spec):
     variant: str
     description: str
     expected_time: str
+    demonstration: bool
 
 
 class Facts(Spec):
     """The whole report. `format` is raised when a field changes its meaning."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     study: str
     title: str
     question: str
     background: str
+    summary: str
+    """The answer in one paragraph."""
     scale: ScaleFact
     seeds: Items[int]
     level: float
@@ -113,7 +116,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
     plan, out = result.plan, OutPaths(result.out)
     runs = [run_fact(row, plan.arm(row.arm).label, out.run(row.run_id)) for row in result.rows]
     arms = {arm.name: arm_fact(plan, arm, [run for run in runs if run.arm == arm.name]) for arm in plan.arms}
-    contrasts = [contrast_fact(plan, *pair) for pair in zip(plan.contrasts, result.claims, strict=True)]
+    contrasts = [contrast_fact(plan, *pair, runs) for pair in zip(plan.contrasts, result.claims, strict=True)]
     provenance, orders, data = provenance_facts(runs, out), order_facts(plan, result.rows), flatten(plan.data)
     source = source_fact(plan, arms)
     study, scale = plan.study, plan.study.scales[plan.scale]
@@ -122,11 +125,13 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         title=study.title,
         question=study.question,
         background=study.background,
+        summary=result.summary,
         scale=ScaleFact(
             name=plan.scale,
             variant=plan.variant,
             description=scale.description,
             expected_time=scale.expected_time,
+            demonstration=scale.demonstration,
         ),
         seeds=plan.seeds,
         level=1 - LEVEL,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from stacklab.base.spec import Items, Spec
 from stacklab.report.facts.history import RunFact
-from stacklab.stats.describe import mean_t
+from stacklab.stats.describe import mean, mean_t
 from stacklab.stats.result import Estimate, Result, Undefined
 from stacklab.study.planning.plan import ArmPlan
 
@@ -57,6 +57,6 @@ def _measure(name: str, by_seed: dict[int, float]) -> Measure:
         metric=name,
         seeds=tuple(by_seed),
         values=tuple(values),
-        mean=sum(values) / len(values),
+        mean=mean(values),
         estimate=mean_t(values, level=LEVEL),
     )

@@ -8,7 +8,6 @@ from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.facts.history import RunFact
 from stacklab.report.facts.provenance import OrderFact, ProvenanceFact
 from stacklab.stats.paired import smallest_sign_flip_p
-from stacklab.stats.result import PValue
 from stacklab.stats.unpaired import smallest_permutation_p
 from stacklab.study.planning.plan import Plan
 from stacklab.study.results.tuning import ArmTuning, at_edge
@@ -72,22 +71,17 @@ def _looks(plan: Plan) -> Iterator[str]:
 
 
 def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
-    if len(contrasts) > 1:
-        chance = sum(contrast.claim.level for contrast in contrasts)
+    family = [contrast for contrast in contrasts if contrast.confirmatory]
+    if len(family) > 1:
         yield (
-            f"{len(contrasts)} comparisons are judged, each at its own level, without correction for their number: "
-            f"expect up to about {chance:.2g} wrong verdicts by chance. {_corrected(contrasts)}"
+            f"{len(family)} confirmatory comparisons share one error level (Holm): a false verdict in any of them has "
+            'a probability of at most that level, a false "smaller than what matters" once more as much.'
         )
-
-
-def _corrected(contrasts: Sequence[ContrastFact]) -> str:
-    # The p value of an equivalence is that of being equal, so it does not speak of one that is refuted.
-    sided = [one for one in contrasts if one.claim.margin is None and one.verdict in ("supported", "refuted")]
-    settled = [*sided, *(one for one in contrasts if one.verdict == "equivalent")]
-    held = [one for one in settled if isinstance(one.evidence.holm, PValue) and one.evidence.holm.p < one.claim.level]
-    return (
-        f"Of {len(settled)} settled verdicts {len(held)} hold at their level after Holm's correction for all of them."
-    )
+    if exploratory := len(contrasts) - len(family):
+        yield (
+            f"{exploratory} comparisons are exploratory: not declared primary, judged at their own level, suggestive "
+            "at best."
+        )
 
 
 def _afterthoughts(contrasts: Sequence[ContrastFact]) -> Iterator[str]:

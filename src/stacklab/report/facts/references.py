@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from stacklab.base.spec import Items, Spec
 from stacklab.report.facts.arms import ArmFact
-from stacklab.report.facts.estimates import LEVEL, Measure, shifted
+from stacklab.report.facts.estimates import Measure, shifted
 from stacklab.stats.result import Result, Tested
 from stacklab.stats.unpaired import dunnett
 from stacklab.study.planning.plan import Plan
@@ -13,12 +13,16 @@ from stacklab.study.spec.study import ReportedSpec
 
 
 class ControlFact(Spec):
-    """One arm minus the control, with the p value and interval of Dunnett's test over all arms of the metric."""
+    """One arm minus the control, with the p value and interval of Dunnett's test over all arms of the metric.
+
+    level: of this look, with which p is compared: the smallest of the claims about the metric.
+    """
 
     metric: str
     arm: str
     label: str
     control: str
+    level: float
     p: Tested
     difference: Result
 
@@ -41,11 +45,18 @@ def _against(plan: Plan, name: str, arms: Sequence[ArmFact]) -> Iterator[Control
     if control is None or not others:
         return
     for metric in dict.fromkeys(contrast.claim.metric for contrast in plan.contrasts):
-        compared = dunnett({arm.name: _values(arm, metric) for arm in others}, _values(control, metric), level=LEVEL)
+        level = min(contrast.claim.level for contrast in plan.contrasts if contrast.claim.metric == metric)
+        compared = dunnett({arm.name: _values(arm, metric) for arm in others}, _values(control, metric), level=level)
         for arm in others:
             one = compared[arm.name]
             yield ControlFact(
-                metric=metric, arm=arm.name, label=arm.label, control=control.label, p=one.p, difference=one.difference
+                metric=metric,
+                arm=arm.name,
+                label=arm.label,
+                control=control.label,
+                level=level,
+                p=one.p,
+                difference=one.difference,
             )
 
 

@@ -16,6 +16,9 @@ DECIMALS: dict[Style, int] = {"loss": 4, "plain": 2, "share": 1, "whole": 0, "st
 FINEST = 6
 """Decimals that an interval may get to show on which side of zero it ends."""
 
+LARGE = 1e15
+"""Larger values are printed with an exponent: they have more digits than a float holds."""
+
 LADDERS: dict[Style, Ladder] = {"seconds": SECONDS, "rate": COUNTS, "bytes": BYTES, "share": ((0.01, " %"),)}
 """Units of a style; the others have none."""
 
@@ -62,28 +65,43 @@ def signed(style: Style, value: float) -> str:
     return _points(style, ("+" if value > 0 else "") + alone(style, value))
 
 
+def confidence(level: float) -> str:
+    """The confidence level of an interval; `level` is that of `Estimate`. It is printed beside every interval.
+
+    >>> confidence(0.95), confidence(1 - 0.05 / 3)
+    ('95%', '98.33%')
+    """
+    return f"{100 * level:.4g}%"
+
+
 def difference_text(style: Style, result: Result) -> str:
-    """A difference with its interval, or why there is none.
+    """A difference with its confidence interval, or why there is none.
 
     >>> low_high = {"low": -0.262, "high": -0.221, "level": 0.95, "n": 3, "method": "t"}
     >>> difference_text("loss", Estimate(value=-0.2415, **low_high))
-    '−0.241 [−0.262, −0.221]'
+    '−0.241, 95% CI [−0.262, −0.221]'
     """
     if not isinstance(result, Estimate):
         return f"undefined: {result.reason}"
+    value, interval = _difference(style, result)
+    return f"{value}, {interval}"
+
+
+def interval_text(style: Style, result: Result) -> str:
+    """The confidence interval alone, or why there is none."""
+    return _difference(style, result)[1] if isinstance(result, Estimate) else f"undefined: {result.reason}"
+
+
+def _difference(style: Style, result: Estimate) -> tuple[str, str]:
+    """A difference and its interval, with the same digits."""
     factor, suffix = _unit(style, max(abs(result.low), abs(result.high)))
     places = _places(style, (result.high - result.low) / 2 / factor, result.value / factor)
     # Which side of zero an end lies on decides the verdict, so it must not be rounded away.
     while places < FINEST and any(end and not round(end / factor, places) for end in (result.low, result.high)):
         places += 1
     value, low, high = (_signed_fixed(number / factor, places) for number in (result.value, result.low, result.high))
-    return _points(style, f"{value} [{low}, {high}]{suffix}")
-
-
-def interval_text(style: Style, result: Result) -> str:
-    """The interval alone."""
-    text = difference_text(style, result)
-    return text[text.index("[") :] if isinstance(result, Estimate) else text
+    interval = f"{confidence(result.level)} CI [{low}, {high}]"
+    return _points(style, value + suffix), interval + _points(style, suffix)
 
 
 def tick(style: Style, value: float) -> str:
@@ -129,6 +147,8 @@ def _magnitude(value: float) -> int:
 
 
 def _fixed(value: float, places: int) -> str:
+    if abs(value) >= LARGE:
+        return f"{value:.4g}".replace("-", MINUS)
     return f"{round(value, places) + 0.0:,.{places}f}".replace("-", MINUS)
 
 

@@ -76,7 +76,8 @@ def csv_text(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 
 def interval_columns(result: Callable[[T], Result | None]) -> dict[str, Callable[[T], Any]]:
-    """The ends of an interval, or why there is none; all empty where there is no result at all."""
+    """The ends of an interval and its confidence level, or why there is none; all empty where there is no result at
+    all."""
 
     def end(name: str) -> Callable[[T], Any]:
         return lambda row: getattr(result(row), name) if isinstance(result(row), Estimate) else None
@@ -85,7 +86,7 @@ def interval_columns(result: Callable[[T], Result | None]) -> dict[str, Callable
         outcome = result(row)
         return outcome.reason if outcome is not None and outcome.kind == "undefined" else None
 
-    return {"low": end("low"), "high": end("high"), "undefined": reason}
+    return {"low": end("low"), "high": end("high"), "confidence": end("level"), "undefined": reason}
 
 
 def value_or_none(result: Result) -> float | None:

@@ -110,7 +110,7 @@ def _details(summary: str, content: str) -> str:
 
 
 def _forest(block: ForestBlock) -> str:
-    return f"{pipe_table(block.verdicts)}\n\n![The differences with their intervals](figures/claims.png)"
+    return f"{pipe_table(block.verdicts)}\n\n![The differences with their intervals](figures/{block.name}.png)"
 
 
 def _stacks(block: StacksBlock) -> str:

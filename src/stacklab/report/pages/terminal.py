@@ -1,12 +1,13 @@
 """The verdicts for a terminal."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stacklab.report.format.numbers import NOTHING, difference_text, interval_text
 from stacklab.report.format.remarks import remark_lines
-from stacklab.report.format.verdicts import MARKS, why
+from stacklab.report.format.verdicts import demonstration_text, mark_of, why
 from stacklab.report.sections.grid.tables import threshold_texts
 from stacklab.run.metrics import describe
 from stacklab.stats.result import Estimate
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-WIDE = 100
+WIDE = 110
 """Columns from which the numbers have columns of their own; below, they stand under their claim."""
+SHORTEST = 14
+"""Columns that a verdict takes at least: its longest single word with the mark."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,15 @@ class VerdictTable:
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Text | Table]":
         from rich.text import Text
 
-        yield Text(self.result.plan.study.question, style="bold")
-        if self.result.claims:
-            yield _table(self.result.claims, wide=options.max_width >= WIDE)
+        plan = self.result.plan
+        if plan.study.scales[plan.scale].demonstration:
+            yield Text(demonstration_text(plan.scale), style="bold yellow")
+        yield Text(self.result.summary)
+        if confirmatory := [claim for claim in self.result.claims if claim.confirmatory]:
+            yield _table(confirmatory, wide=options.max_width >= WIDE)
+        if exploratory := [claim.word for claim in self.result.claims if not claim.confirmatory]:
+            counts = ", ".join(f"{number} {word}" for word, number in Counter(exploratory).items())
+            yield Text(f"exploratory comparisons, listed in the report: {counts}")
         if (grid := self.result.plan.study.grid) is not None and self.result.cells:
             yield _thresholds(grid, self.result.cells)
         for line in remark_lines(self.result.remarks):
@@ -71,21 +80,22 @@ def _table(claims: list[ClaimResult], *, wide: bool) -> "Table":
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("claim", max_width=46 if wide else 56)
-    for head in ("difference [t interval]", "[bootstrap]", "verdict") if wide else ("verdict",):
+    for head in ("difference [t interval]", "[bootstrap]") if wide else ():
         table.add_column(Text(head), no_wrap=True)
+    table.add_column("verdict", min_width=SHORTEST, max_width=24)
     last = ""
     for claim in claims:
         if last and claim.metric != last:
             table.add_section()
         last = claim.metric
-        mark = MARKS[claim.verdict]
+        mark = mark_of(claim)
         difference, bootstrap = _numbers(claim)
         statement = Text(claim.statement)
         if not wide:
             statement.append(f"\n{difference}, bootstrap {bootstrap}")
         reason = why(claim)
         statement.append(f"\n{reason}", style="dim")
-        verdict = Text(f"{mark.glyph} {claim.verdict}", style=f"bold {mark.terminal}")
+        verdict = Text(f"{mark.glyph} {claim.word}", style=f"bold {mark.terminal}")
         table.add_row(statement, *((Text(difference), Text(bootstrap)) if wide else ()), verdict)
     return table
 

@@ -18,7 +18,7 @@ from stacklab.report.drawing.matplotlib import draw, save
 from stacklab.report.drawing.plotly import plotly_panel
 from stacklab.report.facts.build import Facts, build_facts
 from stacklab.report.format import numbers
-from stacklab.report.format.verdicts import MARKS, values_text, why
+from stacklab.report.format.verdicts import mark_of, values_text, why
 from stacklab.report.pages.markdown import render_markdown
 from stacklab.report.pages.page import page_facts
 from stacklab.report.sections.claims.forest_plot import ForestBlock, draw_forest
@@ -52,7 +52,7 @@ def render_html(facts: Facts, sections: Sequence[Section]) -> str:
     return environment.get_template("report.html.j2").render(
         **page_facts(facts, sections),
         numbers=numbers,
-        marks=MARKS,
+        mark_of=mark_of,
         why=why,
         values_text=values_text,
         copied=copied,
@@ -88,6 +88,10 @@ class ReportPaths:
         return self.folder / "report.md"
 
     @property
+    def summary(self) -> Path:
+        return self.folder / "summary.txt"
+
+    @property
     def facts(self) -> Path:
         return self.folder / "facts.json"
 
@@ -119,6 +123,7 @@ def write_report(result: StudyResult, audit: Audit | None = None) -> ReportPaths
     for name, text in csv_files(made).items():
         write_text(paths.tables / name, text)
     _write_pictures(paths.figures, made)
+    write_text(paths.summary, facts.summary + "\n")
     write_text(paths.markdown, render_markdown(facts, made))
     write_text(paths.html, render_html(facts, made))
     return paths
@@ -131,7 +136,7 @@ def _write_pictures(folder: Path, made: Sequence[Section]) -> None:
     for section in made:
         for block in unfolded(section.blocks):
             if isinstance(block, ForestBlock):
-                drawings["claims"] = draw_forest(block.groups)
+                drawings[block.name] = draw_forest(block.groups)
     for name, drawing in drawings.items():
         save(drawing, folder, name)
     for name, figure in drawn.items():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from stacklab.report.drawing.figure import Axis, Figure, Panel, Points, arm_keys, spanning
 from stacklab.report.facts.build import Facts
-from stacklab.report.format.numbers import NOTHING, alone
+from stacklab.report.format.numbers import NOTHING, alone, confidence
 from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.report.format.table import CsvTable, TextCell, TextTable, interval_columns, value_or_none
 from stacklab.report.sections.section import Section, TableBlock, figure_block, shown
@@ -23,7 +23,7 @@ def aggregates(facts: Facts) -> Section:
         title="Aggregates over tasks",
         nav="Aggregates",
         lead="The interquartile mean, the mean of the middle half of all scores over tasks and seeds, with its "
-        f"{facts.level:.0%} interval from a bootstrap that resamples seeds within each task. It decides no verdict.",
+        "interval from a bootstrap that resamples seeds within each task. It decides no verdict.",
         blocks=shown(TableBlock(table), figure_block(aggregate_figure(facts))) if table else (),
         csv=(_csv(facts),),
     )
@@ -53,7 +53,8 @@ def aggregate_figure(facts: Facts) -> Figure | None:
     return Figure(
         name="aggregates",
         title="Interquartile means over tasks",
-        caption="Outlines: the mean of the middle half of an arm's scores, with its stratified bootstrap interval. "
+        caption="Outlines: the mean of the middle half of an arm's scores, with its stratified bootstrap interval at "
+        "the confidence that the table shows. "
         "Dots: the scores, one per task and seed, the tasks of an arm side by side; arms stand in the legend's order.",
         panels=panels,
         keys=arm_keys(facts.arms),
@@ -71,7 +72,7 @@ def _cell(facts: Facts, aggregate: Aggregate, name: str) -> TextCell:
         return TextCell(NOTHING)
     style, estimate = facts.metric(aggregate.metrics[0]).style, arm.estimate
     ends = f"{alone(style, estimate.low)} to {alone(style, estimate.high)}"
-    return TextCell(alone(style, estimate.value), f"{ends}, {estimate.n} scores")
+    return TextCell(alone(style, estimate.value), f"{confidence(estimate.level)} CI {ends}, {estimate.n} scores")
 
 
 def _scores(arm: ArmAggregate) -> list[float]:
@@ -91,7 +92,7 @@ def _panel(facts: Facts, aggregate: Aggregate) -> Panel:
             middle = arm.estimate
             name = f"{fact.label}, interquartile mean"
             mean = Points(name, (columns[-1],), (middle.value,), color_of(fact), symbol_of(fact), size=12, hollow=True)
-            points.append(replace(mean, low=(middle.low,), high=(middle.high,)))
+            points.append(replace(mean, low=(middle.low,), high=(middle.high,), confidence=middle.level))
     heights = [y for mark in points for y in (*mark.y, *mark.low, *mark.high)]
     count = len(aggregate.arms)
     x = Axis("arm", 0.4, count + 0.6, ticks=tuple(float(place) for place in range(1, count + 1)))

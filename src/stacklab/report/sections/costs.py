@@ -8,6 +8,7 @@ from stacklab.report.drawing.figure import Axis, Figure, Line, Panel, Points, ar
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.estimates import Measure
+from stacklab.report.format.numbers import confidence
 from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.report.sections.section import Section, single_figure
 from stacklab.run.metrics import describe, hops_of
@@ -46,7 +47,8 @@ def cost_figure(facts: Facts) -> Figure | None:
     return Figure(
         name="costs",
         title="Loss against size, computation and time",
-        caption="Final losses. Dots: one seed each. Outlines: the mean of an arm, with its t interval if there is one.",
+        caption="Final losses. Dots: one seed each. Outlines: the mean of an arm, with its "
+        f"{confidence(facts.level)} t interval if there is one.",
         panels=tuple(panels),
         keys=arm_keys(facts.arms),
     )
@@ -66,14 +68,16 @@ def accuracy_figure(facts: Facts) -> Figure | None:
             y = tuple(_mean(measure) for _, measure in rows)
             low, high = zip(*(_ends(measure) for _, measure in rows), strict=True)
             lines.append(Line(arm.label, x, y, color_of(arm), width=1.2, opacity=0.7))
-            points.append(Points(arm.label, x, y, color_of(arm), symbol_of(arm), size=8, low=low, high=high))
+            mark = Points(arm.label, x, y, color_of(arm), symbol_of(arm), size=8, low=low, high=high)
+            points.append(replace(mark, confidence=facts.level))
     highest = max(value for mark in points for value in (*mark.y, *mark.high))
     x_axis = Axis("reasoning hops", min(hops) - 0.4, max(hops) + 0.4, ticks=tuple(map(float, hops)))
     y_axis = Axis("exact answers", -0.02, min(1.02, highest + 0.05), share=True)
     return Figure(
         name="accuracy",
         title="Accuracy by hops",
-        caption="Share of held-out problems whose greedy answer is exactly right: mean over seeds with the t interval.",
+        caption="Share of held-out problems whose greedy answer is exactly right: mean over seeds with the "
+        f"{confidence(facts.level)} t interval.",
         panels=(Panel("held-out problems solved", x_axis, y_axis, (), tuple(lines), tuple(points)),),
         keys=arm_keys(facts.arms),
         columns=1,
@@ -110,7 +114,8 @@ def _cost_panel(title: str, x_title: str, metric: str, places: Sequence[Place]) 
         mean = Points(
             f"{arm.label}, mean", (centre,), (_mean(measure),), color_of(arm), symbol_of(arm), size=12, hollow=True
         )
-        points.append(replace(mean, low=(low,), high=(high,)))
+        level = measure.estimate.level if isinstance(measure.estimate, Estimate) else None
+        points.append(replace(mean, low=(low,), high=(high,), confidence=level))
         points.append(Points(arm.label, at, measure.values, color_of(arm), "circle", size=5, opacity=0.8))
     heights = [y for mark in points for y in (*mark.y, *mark.low, *mark.high)]
     x = spanning_counts(x_title, [cost for place in places for cost in place.costs])

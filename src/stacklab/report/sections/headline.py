@@ -3,7 +3,7 @@
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.estimates import Measure
-from stacklab.report.format.numbers import NOTHING, compact, measure_text
+from stacklab.report.format.numbers import NOTHING, compact, confidence, measure_text
 from stacklab.report.format.palette import color_of
 from stacklab.report.format.table import CsvTable, TextCell, TextTable, in_sections, interval_columns
 from stacklab.report.sections.section import Section, TableBlock
@@ -18,7 +18,7 @@ def headline(facts: Facts) -> Section:
     return Section(
         name="headline",
         title="Headline numbers",
-        lead=f"Mean ± half width of the {facts.level:.0%} t interval over seeds. Losses are measured on fixed "
+        lead=f"Mean ± half width of the {confidence(facts.level)} t interval over seeds. Losses are measured on fixed "
         "sequences without dropout.",
         blocks=(TableBlock(headline_table(facts), "wide", tuple(color_of(arm) for arm in facts.arms)),),
         csv=(_csv(facts),),
@@ -40,7 +40,7 @@ def headline_table(facts: Facts) -> TextTable:
         if isinstance(measure.estimate, Undefined) and measure.seeds
     }
     notes = tuple(f"± undefined: {reason}" for reason in sorted(reasons))
-    return TextTable((TextCell(""), *heads), *in_sections(rows), notes)
+    return TextTable((TextCell("", f"mean ± {confidence(facts.level)} CI"), *heads), *in_sections(rows), notes)
 
 
 def _cell(arm: ArmFact, metric: Metric) -> TextCell:

@@ -3,7 +3,7 @@
 from stacklab.audit.spec import Audit
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.references import ReportedFact
-from stacklab.report.format.numbers import NOTHING, alone, difference_text, measure_text, signed
+from stacklab.report.format.numbers import NOTHING, alone, confidence, difference_text, measure_text, signed
 from stacklab.report.format.table import CsvTable, TextCell, TextRow, TextTable, interval_columns, text_row
 from stacklab.report.sections.section import Bullets, Heading, Section, TableBlock, shown
 from stacklab.run.metrics import SIZE, Metric
@@ -33,15 +33,15 @@ def reported_table(facts: Facts) -> TextTable | None:
         metric = facts.metric(row.metric)
         printed = TextCell(alone(metric.style, row.reported), row.note)
         cells = (TextCell(row.label), TextCell(metric.title, metric.unit), printed)
-        rows.append((*cells, _reproduced(row, metric), _gap(row, metric)))
+        rows.append((*cells, _reproduced(row, metric, facts.level), _gap(row, metric)))
     return TextTable(text_row("Arm", "Metric", "Reported", "Reproduced", "Reproduced − reported"), tuple(rows))
 
 
-def _reproduced(row: ReportedFact, metric: Metric) -> TextCell:
+def _reproduced(row: ReportedFact, metric: Metric, level: float) -> TextCell:
     if row.reproduced is None:
         return TextCell(NOTHING, row.absent)
     seeds = len(row.reproduced.seeds)
-    basis = f"mean of {seeds} seeds" if seeds > 1 else "one seed, no interval"
+    basis = f"mean of {seeds} seeds ± {confidence(level)} CI" if seeds > 1 else "one seed, no interval"
     return TextCell(measure_text(metric.style, row.reproduced), "counted" if metric.group == SIZE else basis)
 
 

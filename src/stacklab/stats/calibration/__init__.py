@@ -1,4 +1,5 @@
 """How often the rule for verdicts errs.
 
-Door: `simulate.calibrate`. May import: the rest of stats.
+A module per subject, each with functions that simulate one `table.Table`. Door: `simulate.calibrate`. May import: the
+rest of stats.
 """

@@ -22,9 +22,10 @@ from stacklab.study.planning.match import StepTimes, unmatched
 from stacklab.study.planning.match_step_time import step_time_solver
 from stacklab.study.planning.memory import memory_of
 from stacklab.study.planning.rates import check_tuning, chosen_rates
+from stacklab.study.spec.claim import ClaimSpec
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
 from stacklab.study.spec.request import StudyRequest, requested_engine
-from stacklab.study.spec.study import BaseSpec, ClaimSpec, StudySpec
+from stacklab.study.spec.study import BaseSpec, StudySpec
 
 
 class MatchPlan(Spec):

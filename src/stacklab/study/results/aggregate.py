@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from stacklab.base.spec import Items, Spec
 from stacklab.run.metrics import is_share
 from stacklab.stats.bootstrap import interquartile_mean
+from stacklab.stats.multiplicity import look_level
 from stacklab.stats.result import Result
 from stacklab.study.planning.plan import Plan
 from stacklab.study.results.collect import Row
 from stacklab.study.spec.study import AggregateSpec
 
 LEVEL = 0.05
-"""Level of the intervals: 95 % confidence."""
+"""Level of the intervals over all looks: 95 % confidence if there is one look."""
 
 
 class ArmAggregate(Spec):
@@ -57,5 +58,5 @@ def _absent(plan: Plan, spec: AggregateSpec, finished: list[Row]) -> str:
 def _arm(plan: Plan, spec: AggregateSpec, arm: str, finished: list[Row]) -> ArmAggregate:
     own = [row.metrics for row in finished if row.arm == arm]
     scores = {metric: tuple(metrics[metric] for metrics in own if metric in metrics) for metric in spec.metrics}
-    estimate = interquartile_mean(scores, level=LEVEL)
+    estimate = interquartile_mean(scores, level=look_level(LEVEL, plan.look, plan.looks))
     return ArmAggregate(arm=arm, label=plan.arm(arm).label, scores=scores, estimate=estimate)

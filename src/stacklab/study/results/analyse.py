@@ -1,30 +1,34 @@
 """Rows -> estimates -> verdicts, claim by claim, each with the evidence beside it."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from types import MappingProxyType
+from typing import NamedTuple
 
 from pydantic import Field
 
 from stacklab.base.spec import Items, Spec
 from stacklab.stats.comparison import COMPARISONS, Comparison, Pairing
 from stacklab.stats.describe import mean_t
-from stacklab.stats.multiplicity import adjust
 from stacklab.stats.needed import seeds_needed
-from stacklab.stats.result import PValue, Result, SeedsNeeded, Tested, Undefined
-from stacklab.stats.verdict import Relation, judge
+from stacklab.stats.result import Result, SeedsNeeded, Tested, Undefined
+from stacklab.stats.verdict import Decision, Relation, Rule, judge
+from stacklab.stats.verdict import Verdict as Alone
 from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.results.collect import Row, same_batches
+from stacklab.study.results.family import SUGGESTIVE, WORDS, Corrected, Verdict, correct
 from stacklab.study.results.ledger.entry import Entry
 from stacklab.study.results.ledger.marks import afterthought
-from stacklab.study.spec.study import ClaimSpec
+from stacklab.study.spec.claim import ClaimSpec
 
 
 class Evidence(Spec):
     """Statistics of one claim about two arms, from their values; each names its method.
 
-    test: the p value of the test whose interval decides (for an equivalence, two one-sided tests). holm and
-    benjamini_hochberg: the same, adjusted for all claims of the study. permutation: exact where feasible, of signs by
-    seed, or of runs between the arms. effect: in standard deviations of the paired difference, or of a run.
+    test: the p value of the test that decides (for an equivalence, two one-sided tests). holm: the same, adjusted for
+    the confirmatory claims of the study. benjamini_hochberg: adjusted for all claims. permutation: exact where
+    feasible, of signs by seed, or of runs between the arms. effect: in standard deviations of the paired difference,
+    or of a run.
     superiority: the share of seeds, or of all pairs of runs, at which the arm is better; lower counts as better unless
     the claim says higher.
     """
@@ -36,29 +40,6 @@ class Evidence(Spec):
     effect: Result
     superiority: Result
     correlation: Result
-
-
-def claim_test(claim: ClaimSpec, by: Comparison, arm: Sequence[float], against: Sequence[float]) -> Tested:
-    return by.test(arm, against) if claim.margin is None else by.equivalence(arm, against, margin=claim.margin)
-
-
-def adjusted(tests: Sequence[Tested]) -> list[tuple[Tested, Tested, Tested]]:
-    """Each test unadjusted, after Holm, and after Benjamini and Hochberg, over all claims of the study.
-
-    A claim without a p value counts as p = 1, so that it does not weaken the correction of the others.
-    """
-    raw = [test.p if isinstance(test, PValue) else None for test in tests]
-    families = [_as_tests(tests, adjust(raw, method=method), method) for method in ("holm", "benjamini-hochberg")]
-    return list(zip(tests, *families, strict=True))
-
-
-def _as_tests(tests: Sequence[Tested], adjusted: Sequence[float | None], method: str) -> list[Tested]:
-    return [
-        PValue(p=p, n=test.n, method=f"{test.method}, {method} over {len(tests)}")
-        if isinstance(test, PValue) and p is not None
-        else test
-        for test, p in zip(tests, adjusted, strict=True)
-    ]
 
 
 def gather(
@@ -81,9 +62,6 @@ def gather(
     )
 
 
-Verdict = Literal["supported", "refuted", "equivalent", "inconclusive", "invalid"]
-
-
 class Pair(Spec):
     """The metric of both arms at one seed. difference: arm minus against, None for unpaired arms."""
 
@@ -96,10 +74,13 @@ class Pair(Spec):
 class ClaimResult(Spec):
     """The verdict on one claim about one pair of arms, with the statistics behind it.
 
-    claim: with the level of this look. difference, bootstrap: estimates of arm minus against. interval: the one that
-    decides, or why there is none; for an equivalence it is narrower than that of `difference`. relation: where it lies.
-    pairing: paired by seed, unless the arms differ in settings that change the batches; `pairs` of unpaired arms only
-    list their values by seed.
+    claim: with the level of this look. matters: the smallest difference of interest in the metric's unit. confirmatory:
+    whether the claim belongs to the family that is corrected for. alone: the verdict without that correction. verdict:
+    with it. short: in what the runs were too short for a verdict; empty if they were long enough.
+
+    difference, bootstrap: estimates of arm minus against. interval: the one that decides, or why there is none; for an
+    equivalence it is narrower than that of `difference`. relation: where it lies. pairing: paired by seed, unless the
+    arms differ in settings that change the batches; `pairs` of unpaired arms only list their values by seed.
     """
 
     id: str
@@ -113,11 +94,26 @@ class ClaimResult(Spec):
     difference: Result
     bootstrap: Result
     evidence: Evidence
+    matters: float | None
+    confirmatory: bool
+    alone: Alone
     verdict: Verdict
+    short: str = ""
     interval: Result
     relation: Relation | None
     seeds_needed: SeedsNeeded | None = Field(None, description="seeds for the claim's power, if it is inconclusive")
     afterthought: str = Field("", description="why the claim does not count as made before the data; empty if it does")
+
+    @property
+    def word(self) -> str:
+        """The verdict as it is written everywhere."""
+        word = SUGGESTIVE[self.alone] if self.verdict == "suggestive" else WORDS.get(self.verdict, self.verdict)
+        return f"{word} {self.short}" if self.too_short else word
+
+    @property
+    def too_short(self) -> bool:
+        """Whether the claim has a verdict that its runs were too short for."""
+        return bool(self.short) and self.verdict not in ("inconclusive", "invalid")
 
     @property
     def arm(self) -> str:
@@ -128,12 +124,22 @@ class ClaimResult(Spec):
         return self.claim.metric
 
 
-def analyse(plan: Plan, rows: list[Row], entries: list[Entry]) -> list[ClaimResult]:
-    """The result of every contrast of the plan. entries: the ledger, which shows the claims made before the data."""
+def analyse(
+    plan: Plan, rows: list[Row], entries: list[Entry], short: Mapping[str, str] = MappingProxyType({})
+) -> list[ClaimResult]:
+    """The result of every contrast of the plan.
+
+    entries: the ledger, which shows the claims made before the data. short: contrast -> in what its runs were too short
+    for a verdict.
+    """
     by_run = {(row.arm, row.seed): row for row in rows}
     cases = [_case(plan, contrast, by_run) for contrast in plan.contrasts]
-    tests = adjusted([_tested(case) for case in cases])
-    return [_judge(plan, case, test, entries) for case, test in zip(cases, tests, strict=True)]
+    decisions = [_decide(case) for case in cases]
+    corrected = correct([case.contrast.claim for case in cases], decisions)
+    return [
+        _judge(plan, case, decision, outcome, entries, short)
+        for case, decision, outcome in zip(cases, decisions, corrected, strict=True)
+    ]
 
 
 class Case(NamedTuple):
@@ -156,17 +162,28 @@ def _case(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> C
     return Case(contrast, _pairs(plan, contrast, rows), _problem(plan, contrast, rows))
 
 
-def _tested(case: Case) -> Tested:
-    """An invalid comparison has no p value."""
-    return Undefined(reason=case.problem) if case.problem else claim_test(case.contrast.claim, case.by, *case.values)
+def _rule(case: Case) -> Rule:
+    claim = case.contrast.claim
+    matters = claim.matters_of(fmean(case.values[1])) if case.pairs else None
+    return Rule(claim.direction, claim.margin, claim.level, matters, claim.bounded)
 
 
-def _judge(plan: Plan, case: Case, tests: tuple[Tested, Tested, Tested], entries: list[Entry]) -> ClaimResult:
+def _decide(case: Case) -> Decision:
+    """The verdict of the claim by itself. An invalid comparison has no p value."""
+    if case.problem:
+        undefined = Undefined(reason=case.problem)
+        return Decision("inconclusive", undefined, None, undefined)
+    return judge(*case.values, by=case.by, rule=_rule(case))
+
+
+def _judge(
+    plan: Plan, case: Case, decision: Decision, corrected: Corrected, entries: list[Entry], short: Mapping[str, str]
+) -> ClaimResult:
     contrast, claim, by = case.contrast, case.contrast.claim, case.by
     arm, against = case.values
-    decision = judge(arm, against, by=by, direction=claim.direction, margin=claim.margin, level=claim.level)
+    verdict: Verdict = "invalid" if case.problem else corrected.verdict
     needed = None
-    if decision.verdict == "inconclusive" and not case.problem:
+    if verdict in ("inconclusive", "suggestive") and decision.relation is not None:
         needed = seeds_needed(by, arm, against, margin=claim.margin, level=claim.level, power=claim.power)
     return ClaimResult(
         id=contrast.id,
@@ -179,10 +196,14 @@ def _judge(plan: Plan, case: Case, tests: tuple[Tested, Tested, Tested], entries
         against_mean=mean_t(against, level=claim.level),
         difference=by.difference(arm, against, level=claim.level),
         bootstrap=by.bootstrap(arm, against, level=claim.level),
-        evidence=gather(claim, by, arm, against, tests),
-        verdict="invalid" if case.problem else decision.verdict,
-        interval=Undefined(reason=case.problem) if case.problem else decision.interval,
-        relation=None if case.problem else decision.relation,
+        evidence=gather(claim, by, arm, against, (decision.test, corrected.holm, corrected.benjamini_hochberg)),
+        matters=_rule(case).matters,
+        confirmatory=corrected.confirmatory,
+        alone=decision.verdict,
+        verdict=verdict,
+        short=short.get(contrast.id, ""),
+        interval=decision.interval,
+        relation=decision.relation,
         seeds_needed=needed,
         afterthought=afterthought(plan, contrast, entries),
     )

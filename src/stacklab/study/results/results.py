@@ -14,6 +14,8 @@ from stacklab.study.results.collect import Row, collect, table
 from stacklab.study.results.ledger.entry import Entry, read_ledger
 from stacklab.study.results.ledger.remark import Remark
 from stacklab.study.results.ledger.remarks import other_settings, remarks
+from stacklab.study.results.short import too_short
+from stacklab.study.results.summary import summarise
 from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
 
 if TYPE_CHECKING:
@@ -48,16 +50,21 @@ class StudyResult:
         return self.plan.folder(self.out)
 
     @property
+    def summary(self) -> str:
+        """The answer in one paragraph."""
+        return summarise(self.plan, self.claims, self.cells)
+
+    @property
     def verdicts(self) -> dict[str, str]:
-        """Claim -> verdict."""
-        return {claim.id: claim.verdict for claim in self.claims}
+        """Claim -> verdict, in the words of the report."""
+        return {claim.id: claim.word for claim in self.claims}
 
 
 def read_results(plan: Plan, out: Path) -> StudyResult:
     """The outcome of a saved plan, with tuned arms and retries, if there are any."""
     saved, tunings, plan = plan, read_tuning(plan, out), with_tuned(plan, out)
     rows, ledger = collect(plan, out), read_ledger(plan.folder(out))
-    claims = analyse(plan, rows, ledger)
+    claims = analyse(plan, rows, ledger, too_short(plan, rows, out))
     retried = collect(to_retry(plan, out), out)
     tried = collect(tuning_plan(saved), out)
     noted = remarks(saved, ledger, rows=(*rows, *retried, *tried), claims=claims)

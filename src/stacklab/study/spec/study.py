@@ -4,12 +4,13 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from stacklab.base.spec import Items, Spec, Text
+from stacklab.base.spec import Items, Spec, Text, added
 from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
 from stacklab.run.metrics import check_metric, describe
 from stacklab.run.spec import RunData, RunSpec
 from stacklab.study.spec.checks import check_seeds
+from stacklab.study.spec.claim import ClaimSpec
 from stacklab.study.spec.grid import GridSpec
 from stacklab.study.spec.rates import BOTH_RATES, NO_CELLS, RetrySpec, TuningSpec
 from stacklab.study.spec.trend import TrendSpec
@@ -97,41 +98,6 @@ class ArmSpec(Spec):
         return self
 
 
-class ClaimSpec(Spec):
-    """Stated before the run: `arm` does better on `metric` than each arm of `against`, or equally well.
-
-    direction: lower or higher, the way in which `arm` must differ; equivalent: the difference lies within +-margin.
-    level: two-sided; 0.05 means a 95 % interval. power: an inconclusive verdict names the seeds needed to reach it; it
-    does not affect the verdict.
-    """
-
-    id: Text = Field(pattern=r"^[a-z0-9-]+$")
-    statement: Text
-    metric: Text
-    arm: Text
-    against: Items[Text] = Field(min_length=1)
-    direction: Literal["lower", "higher", "equivalent"]
-    margin: float | None = Field(None, gt=0)
-    level: float = Field(0.05, gt=0, lt=0.5)
-    power: float = Field(0.8, gt=0, lt=1)
-
-    @field_validator("metric")
-    @classmethod
-    def _some_run_has_it(cls, metric: str) -> str:
-        return check_metric(metric)
-
-    @model_validator(mode="after")
-    def _margin_fits(self) -> Self:
-        if (self.direction == "equivalent") != (self.margin is not None):
-            margin = "no margin" if self.margin is None else f"margin {self.margin:g}"
-            raise ValueError(
-                f"direction {self.direction} with {margin}: equivalent needs a margin, lower and higher take none"
-            )
-        if self.arm in self.against:
-            raise ValueError(f"the arm {self.arm!r} is compared with itself")
-        return self
-
-
 class AggregateSpec(Spec):
     """One number over several metrics on one scale, such as the accuracy over tasks, for every arm."""
 
@@ -159,6 +125,7 @@ class ScaleSpec(Spec):
 
     tuning: every claim is also stated with each arm at its own best learning rate.
     retry: only for a study with a grid: further learning rates at which a stack is trained before it counts as failing.
+    demonstration: the scale shows the machinery alone; it is announced as such, and its verdicts do not count as clear.
     """
 
     description: Text
@@ -169,6 +136,7 @@ class ScaleSpec(Spec):
     seeds: Items[int]
     tuning: TuningSpec | None = None
     retry: RetrySpec | None = None
+    demonstration: bool = added(False)
 
     @field_validator("seeds")
     @classmethod

@@ -1,12 +1,13 @@
 """The verdicts on the claims: forest plot, values by seed, tests, and what this scale leaves out."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.format.numbers import NOTHING, alone, difference_text, interval_text, signed
 from stacklab.report.format.table import CsvTable, TextCell, TextTable, interval_columns, text_row, value_or_none
-from stacklab.report.format.verdicts import MARKS, reason_text, values_text, why
+from stacklab.report.format.verdicts import Mark, mark_of, reason_text, values_text, why
 from stacklab.report.sections.claims.evidence import against_control, control_csv, evidence, evidence_columns
 from stacklab.report.sections.claims.forest_plot import ForestBlock, ForestRow, forest_groups
 from stacklab.report.sections.section import Block, Bullets, Details, Paragraph, Section, TableBlock, shown
@@ -15,7 +16,8 @@ from stacklab.stats.result import Needed
 from stacklab.study.results.analyse import Pair
 
 TESTS = (
-    "The verdict rests on the first test, at the claim's own level. Holm's correction covers all comparisons together; "
+    "The verdict rests on the first test, after Holm's correction over the confirmatory comparisons; Benjamini and "
+    "Hochberg's covers all comparisons; "
     "the permutation test assumes no shape of the noise (paired comparisons: signs are flipped by seed); the effect is "
     "in standard deviations of the paired difference (Hedges); the correlation shows what pairing by seed gains."
 )
@@ -30,17 +32,19 @@ def claims(facts: Facts) -> Section:
         name="verdicts",
         title="Verdicts",
         lead=_lead(facts) if facts.contrasts else "",
-        blocks=shown(_forest(facts), _evidence(facts), _control(facts), _left_out(facts)),
+        blocks=shown(_forest(facts), _exploratory(facts), _evidence(facts), _control(facts), _left_out(facts)),
         csv=(_claims_csv(facts), _pairs_csv(facts), control_csv(facts)),
     )
 
 
-def verdicts(facts: Facts) -> TextTable:
+def verdicts(facts: Facts, *, confirmatory: bool) -> TextTable:
     """A comparison a row."""
     rows = []
     for contrast in facts.contrasts:
+        if contrast.confirmatory != confirmatory:
+            continue
         style = facts.metric(contrast.metric).style
-        verdict = TextCell(f"{MARKS[contrast.verdict].glyph} {contrast.verdict}")
+        verdict = TextCell(f"{mark_of(contrast).glyph} {contrast.word}")
         difference = TextCell(difference_text(style, contrast.difference), values_text(contrast))
         bootstrap = TextCell(interval_text(style, contrast.bootstrap))
         rows.append((TextCell(contrast.statement), verdict, difference, bootstrap, TextCell(why(contrast))))
@@ -63,10 +67,10 @@ def pairs(metric: Metric, rows: Sequence[ForestRow]) -> TextTable:
     return TextTable(text_row("Comparison", "Seed", "Arm", "Against", "Difference"), tuple(texts))
 
 
-def tally(facts: Facts) -> list[tuple[str, int]]:
+def tally(facts: Facts) -> list[tuple[Mark, str, int]]:
     """Each verdict with the number of comparisons that have it."""
-    reached = [contrast.verdict for contrast in facts.contrasts]
-    return [(verdict, reached.count(verdict)) for verdict in MARKS if verdict in reached]
+    counts = Counter((mark_of(contrast), contrast.word) for contrast in facts.contrasts)
+    return [(mark, word, count) for (mark, word), count in counts.items()]
 
 
 def _lead(facts: Facts) -> str:
@@ -88,10 +92,26 @@ def _pairing(facts: Facts) -> str:
 
 
 def _forest(facts: Facts) -> Block:
-    groups = forest_groups(facts)
-    if not groups:
+    if not facts.contrasts:
         return Paragraph("This study makes no claim at this scale.")
-    return ForestBlock(groups, tuple(pairs(group.metric, group.rows) for group in groups), verdicts(facts))
+    return _plot(facts, "claims", confirmatory=True) or Paragraph("This scale keeps no primary claim of the study.")
+
+
+def _exploratory(facts: Facts) -> Details | None:
+    """The claims outside the confirmatory family, folded."""
+    plot = _plot(facts, "claims-exploratory", confirmatory=False)
+    if plot is None:
+        return None
+    number = sum(not contrast.confirmatory for contrast in facts.contrasts)
+    return Details(f"{number} exploratory comparison{'s' if number > 1 else ''}", (plot,))
+
+
+def _plot(facts: Facts, name: str, *, confirmatory: bool) -> ForestBlock | None:
+    groups = forest_groups(facts, confirmatory=confirmatory)
+    if not groups:
+        return None
+    table = verdicts(facts, confirmatory=confirmatory)
+    return ForestBlock(name, groups, tuple(pairs(group.metric, group.rows) for group in groups), table)
 
 
 def _evidence(facts: Facts) -> Details | None:
@@ -128,7 +148,7 @@ def _claims_csv(facts: Facts) -> CsvTable[ContrastFact]:
             "margin": lambda row: row.claim.margin,
             "level": lambda row: row.claim.level,
             "power": lambda row: row.claim.power,
-            "verdict": lambda row: row.verdict,
+            "verdict": lambda row: row.word,
             "reason": reason_text,
             "pairing": lambda row: row.pairing,
             "pairs": lambda row: len(row.pairs),
@@ -136,7 +156,9 @@ def _claims_csv(facts: Facts) -> CsvTable[ContrastFact]:
             **interval_columns(lambda row: row.difference),
             "bootstrap_low": lambda row: getattr(row.bootstrap, "low", None),
             "bootstrap_high": lambda row: getattr(row.bootstrap, "high", None),
-            "seeds_needed": lambda row: row.seeds_needed.seeds if isinstance(row.seeds_needed, Needed) else None,
+            "bootstrap_confidence": lambda row: getattr(row.bootstrap, "level", None),
+            "fewest_seeds": lambda row: row.seeds_needed.fewest if isinstance(row.seeds_needed, Needed) else None,
+            "most_seeds": lambda row: row.seeds_needed.most if isinstance(row.seeds_needed, Needed) else None,
             "afterthought": lambda row: row.afterthought,
             **evidence_columns(),
         },

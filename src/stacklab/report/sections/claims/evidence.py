@@ -3,12 +3,12 @@ and the power of the tests."""
 
 from collections.abc import Callable
 
-from stacklab.report.drawing.figure import Axis, Figure, Key, Line, Panel
+from stacklab.report.drawing.figure import Axis, Band, Figure, Key, Line, Panel
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.facts.references import ControlFact
-from stacklab.report.format.numbers import NOTHING, difference_text
+from stacklab.report.format.numbers import NOTHING, confidence, difference_text
 from stacklab.report.format.palette import color_of
 from stacklab.report.format.table import (
     Columns,
@@ -20,15 +20,18 @@ from stacklab.report.format.table import (
     text_row,
     value_or_none,
 )
+from stacklab.report.sections.claims.sizes import HEADS as SIZE_HEADS
+from stacklab.report.sections.claims.sizes import compute_problem, size_cells, size_columns
 from stacklab.report.sections.section import Section, single_figure
 from stacklab.stats.comparison import COMPARISONS
-from stacklab.stats.power import difference_power
+from stacklab.stats.needed import power_curve, too_few_pilots
 from stacklab.stats.result import Estimate, PValue, Result, Tested
 
 P_VALUES = ("test", "holm", "benjamini_hochberg", "permutation")
 SIZES = ("effect", "superiority", "correlation")
 HEADS = (
     TextCell("Claim"),
+    TextCell("level", "with which p is compared"),
     TextCell("p", "of the test that decides"),
     TextCell("p, Holm", "all claims together"),
     TextCell("p, BH", "false discovery rate"),
@@ -36,6 +39,7 @@ HEADS = (
     TextCell("effect", "standard deviations"),
     TextCell("better at", "share of seeds"),
     TextCell("correlation", "between paired runs"),
+    *SIZE_HEADS,
 )
 
 
@@ -56,6 +60,7 @@ def evidence(facts: Facts) -> TextTable:
         for result in (*_tests(contrast), *_sizes(contrast))
         if result.kind == "undefined"
     }
+    missing |= {reason for contrast in facts.contrasts if (reason := compute_problem(contrast))}
     groups = [UNPAIRED] if any(contrast.pairing == "unpaired" for contrast in facts.contrasts) else []
     return TextTable(HEADS, rows, notes=(*groups, *(f"{NOTHING}: {reason}" for reason in sorted(missing))))
 
@@ -68,8 +73,9 @@ def against_control(facts: Facts) -> TextTable | None:
     for row in facts.against_control:
         metric = facts.metric(row.metric)
         difference = difference_text(metric.style, row.difference)
-        rows.append((metric.title, text_row(row.label, row.control, difference, p_text(row.p))))
-    heads = (*text_row("Arm", "Control"), TextCell("difference", "simultaneous interval"), TextCell("p", "Dunnett"))
+        rows.append((metric.title, text_row(row.label, row.control, difference, f"{row.level:.3g}", p_text(row.p))))
+    level = TextCell("level", "with which p is compared")
+    heads = (*text_row("Arm", "Control"), TextCell("difference", "simultaneous CI"), level, TextCell("p", "Dunnett"))
     return TextTable(heads, *in_sections(rows))
 
 
@@ -82,9 +88,9 @@ def evidence_columns() -> Columns[ContrastFact]:
     def end(name: str, field: str) -> Callable[[ContrastFact], float | None]:
         return lambda row: getattr(getattr(row.evidence, name), field, None)
 
-    ends = (("", "value"), ("_low", "low"), ("_high", "high"))
+    ends = (("", "value"), ("_low", "low"), ("_high", "high"), ("_confidence", "level"))
     sizes = {f"{name}{suffix}": end(name, field) for name in SIZES for suffix, field in ends}
-    return {name: p_value(name) for name in P_VALUES} | sizes
+    return {**{name: p_value(name) for name in P_VALUES}, **sizes, **size_columns()}
 
 
 def control_csv(facts: Facts) -> CsvTable[ControlFact]:
@@ -97,6 +103,7 @@ def control_csv(facts: Facts) -> CsvTable[ControlFact]:
             "control": lambda row: row.control,
             "difference": lambda row: value_or_none(row.difference),
             **interval_columns(lambda row: row.difference),
+            "level": lambda row: row.level,
             "p": lambda row: _p(row.p),
         },
     )
@@ -130,7 +137,8 @@ def _row(contrast: ContrastFact) -> tuple[TextCell, ...]:
         return (name, *(TextCell(NOTHING) for _ in HEADS[1:]))
     effect, superiority, correlation = _sizes(contrast)
     sizes = (_plain(effect), _plain(superiority, percent=True), _plain(correlation))
-    return (name, *(TextCell(p_text(test)) for test in _tests(contrast)), *sizes)
+    level = TextCell(f"{contrast.claim.level:.3g}")
+    return (name, level, *(TextCell(p_text(test)) for test in _tests(contrast)), *sizes, *size_cells(contrast))
 
 
 def _plain(result: Result, *, percent: bool = False) -> TextCell:
@@ -140,7 +148,8 @@ def _plain(result: Result, *, percent: bool = False) -> TextCell:
         f"{100 * number:.0f}" if percent else f"{number:.2f}" for number in (result.value, result.low, result.high)
     )
     unit = " %" if percent else ""
-    return TextCell(f"{value}{unit}".replace("-", "−"), f"{low} to {high}{unit}".replace("-", "−"))
+    interval = f"{confidence(result.level)} CI {low} to {high}{unit}"
+    return TextCell(f"{value}{unit}".replace("-", "−"), interval.replace("-", "−"))
 
 
 NEUTRAL = "#6B6B6B"
@@ -153,7 +162,8 @@ def power(facts: Facts) -> Section | None:
 
 
 def power_figure(facts: Facts) -> Figure | None:
-    """Power of the test that decides, for the effect observed, by claim: a line per arm that it is compared with."""
+    """Power of the test that decides, by claim: a line per arm that it is compared with, and the band that the interval
+    of the effect allows. Without a claim of a difference that rests on enough seeds there is none."""
     reach = min(MOST_REACH, max(LEAST_REACH, 4 * len(facts.seeds)))
     claims = [shown for contrasts in facts.by_claim() if (shown := [one for one in contrasts if _has_power(one)])]
     if not claims:
@@ -162,15 +172,18 @@ def power_figure(facts: Facts) -> Figure | None:
     return Figure(
         name="power",
         title="Power against seeds",
-        caption="Probability that the t interval that decides excludes zero, if the true effect is as large as the one "
-        "observed, which is itself uncertain. Dashes: the power that the claim names, and the number of seeds run.",
+        caption="Probability that the t interval that decides excludes zero. Line: for the estimated effect (Hedges). "
+        "Band: for all effects in its confidence interval, from which the numbers of seeds in the text follow; where "
+        "it includes 0, no number of seeds is enough for its lower edge. Dashes: the power that the claim names, "
+        "and the number of seeds run.",
         panels=tuple(_panel(facts, contrasts, reach) for contrasts in claims),
         keys=tuple(Key(f"against {arm.label}", color_of(arm), "solid") for arm in against.values()),
     )
 
 
 def _has_power(contrast: ContrastFact) -> bool:
-    return contrast.claim.margin is None and isinstance(contrast.evidence.effect, Estimate)
+    enough = not too_few_pilots(len(contrast.pairs))
+    return contrast.claim.margin is None and isinstance(contrast.evidence.effect, Estimate) and enough
 
 
 def _panel(facts: Facts, contrasts: list[ContrastFact], reach: int) -> Panel:
@@ -179,15 +192,17 @@ def _panel(facts: Facts, contrasts: list[ContrastFact], reach: int) -> Panel:
         Line("power of the claim", (2.0, float(reach)), (claim.power,) * 2, NEUTRAL, dash="dash", width=1.0),
         Line("seeds run", (float(len(facts.seeds)),) * 2, (0.0, 1.0), NEUTRAL, dash="dash", width=1.0),
     )
-    lines = tuple(_line(contrast, facts.arm(contrast.against), reach) for contrast in contrasts)
+    curves = [_curve(contrast, facts.arm(contrast.against), reach) for contrast in contrasts]
+    bands, lines = tuple(band for band, _ in curves), tuple(line for _, line in curves)
     x = Axis("seeds", 1.5, reach + 0.5)
-    return Panel(claim.id, x, Axis("power", -0.02, 1.02, share=True), lines=(*marks, *lines))
+    return Panel(claim.id, x, Axis("power", -0.02, 1.02, share=True), bands=bands, lines=(*marks, *lines))
 
 
-def _line(contrast: ContrastFact, against: ArmFact, reach: int) -> Line:
+def _curve(contrast: ContrastFact, against: ArmFact, reach: int) -> tuple[Band, Line]:
     effect = contrast.evidence.effect
     assert isinstance(effect, Estimate)
-    seeds, design = range(2, reach + 1), COMPARISONS[contrast.pairing].design
-    y = tuple(difference_power(abs(effect.value), design(number), level=contrast.claim.level) for number in seeds)
+    curve = power_curve(COMPARISONS[contrast.pairing], effect, reach=reach, level=contrast.claim.level)
+    x = tuple(map(float, curve.seeds))
     name = f"against {against.label}" + (" (unpaired)" if contrast.pairing == "unpaired" else "")
-    return Line(name, tuple(map(float, seeds)), y, color_of(against))
+    band = Band(x, curve.least, curve.most, color_of(against), confidence=effect.level)
+    return band, Line(name, x, curve.estimated, color_of(against))

@@ -1,6 +1,7 @@
 """The forest plot of the claims: every comparison on a number line, with its intervals, a dot for every seed, zero and
 the margin. The page draws it from the data; `draw_forest` draws one picture, for Markdown."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -10,10 +11,11 @@ from stacklab.report.drawing.figure import round_ticks
 from stacklab.report.drawing.matplotlib import style
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
-from stacklab.report.format.numbers import alone, signed, tick
+from stacklab.report.format.numbers import alone, confidence, signed, tick
 from stacklab.report.format.table import TextTable
-from stacklab.report.format.verdicts import MARKS
+from stacklab.report.format.verdicts import mark_of
 from stacklab.run.metrics import Metric, Style
+from stacklab.stats.check import LARGEST
 from stacklab.stats.result import Estimate, Result
 
 if TYPE_CHECKING:
@@ -74,17 +76,20 @@ class ForestGroup:
 
 @dataclass(frozen=True)
 class ForestBlock:
-    """The page draws each group with its `pairs`, the values by seed; Markdown has `verdicts` and a picture."""
+    """The page draws each group with its `pairs`, the values by seed; Markdown has `verdicts` and the picture called
+    `name`."""
 
     kind: ClassVar[str] = "forest-plot"
+    name: str
     groups: tuple[ForestGroup, ...]
     pairs: tuple[TextTable, ...]
     verdicts: TextTable
 
 
-def forest_groups(facts: Facts) -> tuple[ForestGroup, ...]:
+def forest_groups(facts: Facts, *, confirmatory: bool = True) -> tuple[ForestGroup, ...]:
     """By claim, in the study's order."""
-    return tuple(_group(facts.metric(contrasts[0].metric), contrasts) for contrasts in facts.by_claim())
+    chosen = [group for group in facts.by_claim() if group[0].confirmatory == confirmatory]
+    return tuple(_group(facts.metric(contrasts[0].metric), contrasts) for contrasts in chosen)
 
 
 def _group(metric: Metric, contrasts: Sequence[ContrastFact]) -> ForestGroup:
@@ -134,7 +139,8 @@ def _extent(rows: Sequence[ForestRow], margin: float | None) -> Span:
     ends = [0.0] if margin is None else [-margin, margin]
     for row in rows:
         ends += [*(dot.place for dot in row.dots), *(row.bootstrap or ())]
-    low, high = min(ends), max(ends)
+    # Values too large to compute with are too large to draw: they lie beyond the axis.
+    low, high = max(min(ends), -LARGEST), min(max(ends), LARGEST)
     reach = WIDEST * (high - low)
     spans = [row.t for row in rows if row.t]
     low = max(low - reach, min([low, *(span[0] for span in spans)]))
@@ -147,15 +153,20 @@ def _span(result: Result) -> Span | None:
     return (result.low, result.high) if isinstance(result, Estimate) else None
 
 
-ROW, AROUND = 0.34, 0.85
-"""Heights in inches: of a comparison, and of what surrounds those of one claim."""
+ROW, LINE, AROUND = 0.34, 0.16, 0.85
+"""Heights in inches: of a comparison, of a line of its verdict, and of what surrounds those of one claim."""
+BROAD = 20
+"""Characters of a line of a verdict in the picture."""
 
 
 def draw_forest(groups: Sequence[ForestGroup]) -> "Drawing":
     """One number line per claim, one row per comparison. `groups` must not be empty."""
     from matplotlib.figure import Figure as Drawing
 
-    heights = [ROW * len(group.rows) for group in groups]
+    heights = [
+        max(max(ROW, LINE * (1 + _verdict(row).count("\n"))) for row in group.rows) * len(group.rows)
+        for group in groups
+    ]
     total = sum(heights) + AROUND * len(groups)
     with style():
         drawing = Drawing(figsize=(10, total))
@@ -168,12 +179,18 @@ def draw_forest(groups: Sequence[ForestGroup]) -> "Drawing":
     return drawing
 
 
+def _verdict(row: ForestRow) -> str:
+    """The verdict in lines."""
+    return textwrap.fill(f"{mark_of(row.contrast).glyph} {row.contrast.word}", BROAD)
+
+
 def _draw_group(axes: "Axes", group: ForestGroup) -> None:
     axes.set(xlim=(group.low, group.high), ylim=(-0.6, len(group.rows) - 0.4))
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)
-    axes.set_title(f"{group.metric.title}: difference", fontweight="bold")
+    level = confidence(1 - group.rows[0].contrast.claim.level)
+    axes.set_title(f"{group.metric.title}: difference, {level} CI", fontweight="bold")
     axes.set_yticks(range(len(group.rows)), [row.name for row in group.rows])
     axes.tick_params(axis="y", length=0)
     axes.set_xticks(list(group.ticks), [tick(group.metric.style, value) for value in group.ticks])
@@ -181,14 +198,15 @@ def _draw_group(axes: "Axes", group: ForestGroup) -> None:
     if group.margin is not None:
         axes.axvspan(-group.margin, group.margin, color="#009E73", alpha=0.12, lw=0)
     for place, row in enumerate(group.rows):
-        mark = MARKS[row.contrast.verdict]
+        mark = mark_of(row.contrast)
         if row.t:
             axes.plot(row.t, (place, place), color=mark.color, lw=2, solid_capstyle="butt")
         if row.bootstrap:
             axes.plot(row.bootstrap, (place, place), color=mark.color, lw=6, alpha=0.3, solid_capstyle="butt")
-        axes.plot([dot.place for dot in row.dots], [place] * len(row.dots), "o", ms=3.5, color="#222222", alpha=0.8)
+        shown = [dot.place for dot in row.dots if not group.beyond(dot.place)]
+        axes.plot(shown, [place] * len(shown), "o", ms=3.5, color="#222222", alpha=0.8)
         axes.annotate(
-            f"{mark.glyph} {row.contrast.verdict}",
+            _verdict(row),
             (1.02, place),
             xycoords=("axes fraction", "data"),
             va="center",

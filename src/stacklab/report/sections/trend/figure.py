@@ -6,6 +6,7 @@ from dataclasses import replace
 from stacklab.report.drawing.figure import Axis, Band, Figure, Key, LabelSide, Line, Panel, Points
 from stacklab.report.drawing.label_layout import placed
 from stacklab.report.facts.build import Facts
+from stacklab.report.format.numbers import confidence
 from stacklab.report.format.palette import color, symbol
 from stacklab.run.metrics import describe
 from stacklab.stats.fits.decay import Decay
@@ -36,10 +37,11 @@ def trend_figure(facts: Facts) -> Figure | None:
     return Figure(
         name="trend",
         title=f"{describe(trend.metric).title} and time against {TITLES[trend.against]}",
-        caption="Dots: one seed each. Outlines: the mean of an arm with its t interval, labelled with the heads of its "
-        "layers, bottom first. Curves: exponential fits through all dots of a series with the 95 % confidence band, "
-        "which treats runs of one seed as independent, where a fit is possible; a band may leave the panel, its "
-        "edges are in the CSV. Attention: all layers of a training step, forward and backward, each measured alone.",
+        caption="Dots: one seed each. Outlines: the mean of an arm with its "
+        f"{confidence(facts.level)} t interval, labelled with the heads of its layers, bottom first. Curves: "
+        "exponential fits through all dots of a series with the 95% confidence band, which treats runs of one seed as "
+        "independent, where a fit is possible; a band may leave the panel, its edges are in the CSV. Attention: all "
+        "layers of a training step, forward and backward, each measured alone.",
         panels=shown,
         keys=tuple(Key(series.name, _hue(i), symbol(i)) for i, series in enumerate(trend.series)),
         columns=2,
@@ -53,7 +55,7 @@ def _fitted(facts: Facts, trend: Trend) -> Panel | None:
         if isinstance(series.fit, Decay):
             x, y, low, high = zip(*((at.x, at.value, at.low, at.high) for at in series.fit.curve), strict=True)
             lines.append(Line(f"{series.name}, fit", x, y, _hue(place)))
-            bands.append(Band(x, low, high, _hue(place)))
+            bands.append(Band(x, low, high, _hue(place), confidence=series.fit.level))
     metric = describe(trend.metric)
     return _panel(trend, metric.title, metric.unit, points, lines=lines, bands=bands)
 
@@ -84,7 +86,8 @@ def _marks(facts: Facts, trend: Trend, metric: str) -> list[Points]:
             marks.append(Points(name, at, measure.values, _hue(place), "circle", size=5, opacity=0.8))
             mean = replace(_outline(f"{name}, mean", point, place), y=(measure.mean,), labels=(point.schedule,))
             if isinstance(measure.estimate, Estimate):
-                mean = replace(mean, low=(measure.estimate.low,), high=(measure.estimate.high,))
+                low, high = (measure.estimate.low,), (measure.estimate.high,)
+                mean = replace(mean, confidence=measure.estimate.level, low=low, high=high)
             marks.append(mean)
     return marks
 

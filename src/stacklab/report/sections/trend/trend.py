@@ -2,7 +2,7 @@
 
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
-from stacklab.report.format.numbers import MINUS, NOTHING, alone, measure_text
+from stacklab.report.format.numbers import MINUS, NOTHING, alone, confidence, measure_text
 from stacklab.report.format.table import TextRow, TextTable, text_row
 from stacklab.report.sections.section import Details, Heading, Section, TableBlock, figure_block, shown
 from stacklab.report.sections.trend.figure import TITLES, trend_figure
@@ -41,7 +41,7 @@ def _lead(trend: Trend) -> str:
     """What is fitted, and what its intervals assume."""
     return (
         f"An exponential c + a exp(−x / b) is fitted to all finished seeds of a series, x being the "
-        f"{TITLES[trend.against]}. Parameters have profile-likelihood intervals at 95 %, curves and gaps Student's t "
+        f"{TITLES[trend.against]}. Parameters have profile-likelihood intervals, curves and gaps Student's t "
         "intervals. The intervals of one curve treat its points as independent although its arms share their seeds: "
         "where a seed shifts all of its runs alike, the band of a curve is too narrow and the interval of b too wide. "
         f"A gap is a share of the value of the curve of {trend.reference}, negative where the series lies lower; where "
@@ -68,8 +68,9 @@ def point_table(facts: Facts, trend: Trend) -> TextTable:
             rows.append(text_row(series.name, arm.label, f"{point.x:g}", point.schedule, *measures, *cost))
     times = ("Training time", "Time of a step", "Attention of a step, alone", "Share of the step")
     place = (TITLES[trend.against].capitalize(), "Heads by layer", describe(trend.metric).title)
-    notes = (f"Attention: {trend.attention}",) if trend.attention else ()
-    return TextTable(text_row("Series", "Arm", *place, *times), tuple(rows), notes=notes)
+    notes = [f"Attention: {trend.attention}"] if trend.attention else []
+    notes.append(f"±: half of the {confidence(facts.level)} t interval")
+    return TextTable(text_row("Series", "Arm", *place, *times), tuple(rows), notes=tuple(notes))
 
 
 def fit_table(trend: Trend) -> TextTable:
@@ -106,27 +107,28 @@ def _fit_row(series: Series) -> TextRow:
     fit = series.fit
     if not isinstance(fit, Decay):
         return text_row(series.name, *(NOTHING,) * 6, f"cannot be fitted: {fit.reason}")
-    parameters = (_parameter(parameter) for parameter in (fit.limit, fit.height, fit.scale))
+    parameters = (_parameter(parameter, fit.level) for parameter in (fit.limit, fit.height, fit.scale))
     points = f"{fit.n} at {fit.distinct} places"
     return text_row(series.name, points, str(fit.degrees), *parameters, f"{fit.spread:.2g}", fit.note)
 
 
-def _parameter(parameter: Parameter) -> str:
+def _parameter(parameter: Parameter, level: float) -> str:
     low, high = ("not bounded" if end is None else _number(end) for end in (parameter.low, parameter.high))
-    return f"{_number(parameter.value)} [{low}, {high}]"
+    return f"{_number(parameter.value)}, {confidence(level)} CI [{low}, {high}]"
 
 
 def _at(series: Series | None, trend: Trend) -> str:
     if series is None or not isinstance(series.fit, Decay):
         return NOTHING
     point = series.fit.at(trend.at)
-    return f"{_number(point.value)} [{_number(point.low)}, {_number(point.high)}]"
+    interval = f"[{_number(point.low)}, {_number(point.high)}]"
+    return f"{_number(point.value)}, {confidence(series.fit.level)} CI {interval}"
 
 
 def _gap_text(gap: Result) -> str:
     if not isinstance(gap, Estimate):
         return "undefined"
-    return f"{_percent(gap.value)} [{_percent(gap.low)}, {_percent(gap.high)}]"
+    return f"{_percent(gap.value)}, {confidence(gap.level)} CI [{_percent(gap.low)}, {_percent(gap.high)}]"
 
 
 def _percent(share: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from stacklab.base.text import cut
 from stacklab.study.planning.contrast import pairing
 from stacklab.study.results.ledger.entry import Experiment, Record, Side
-from stacklab.study.spec.study import ClaimSpec
+from stacklab.study.spec.claim import ClaimSpec
 
 MOST_SETTINGS = 6
 """Settings named in one sentence; the ledger has them all."""
