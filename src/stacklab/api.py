@@ -10,8 +10,15 @@ from stacklab.base.env import apply_defaults
 from stacklab.base.errors import MissingExtraError
 from stacklab.run.timing.cost import DeviceFacts
 from stacklab.study.execution.live import live
-from stacklab.study.execution.run import Todo, declared_looks, more_seeds, run_plan, saved_plan, with_attention
-from stacklab.study.execution.seeds import check_seeds_kept
+from stacklab.study.execution.run import (
+    Todo,
+    check_seeds_kept,
+    declared_looks,
+    more_seeds,
+    run_plan,
+    saved_plan,
+    with_attention,
+)
 from stacklab.study.planning.device import device_facts
 from stacklab.study.planning.plan import Plan, make_plan
 from stacklab.study.planning.stages import count_runs

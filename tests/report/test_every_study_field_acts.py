@@ -160,6 +160,7 @@ def test_flipping_shows(
     # Intervals need not be good here, only there.
     monkeypatch.setattr(bootstrap.bca_bounds, "__kwdefaults__", {"resamples": 99})
     monkeypatch.setattr(bootstrap, "RESAMPLES", 99)
+    monkeypatch.setattr("stacklab.study.results.ledger.write.now", lambda: "2026-01-01T00:00:00+00:00")
     known: dict[Any, Any] = {}
 
     def remembered(arms: dict[str, Any], against: tuple[float, ...], *, level: float) -> Any:

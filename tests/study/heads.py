@@ -15,8 +15,7 @@ from stacklab.report.pages.page import page_facts
 from stacklab.report.pages.terminal import verdict_table
 from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.verify import HASHES, hashes
-from stacklab.study.execution.run import Todo, run_plan
-from stacklab.study.execution.seeds import check_seeds_kept
+from stacklab.study.execution.run import Todo, check_seeds_kept, run_plan
 from stacklab.study.results.results import StudyResult
 
 HEADS = """\

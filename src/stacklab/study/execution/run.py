@@ -4,22 +4,24 @@ A look at the results with more seeds is another such run. The number of looks i
 they share the level.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from stacklab.base.errors import SpecError
+from stacklab.base.errors import DataError, SpecError
 from stacklab.base.locks import exclusive
 from stacklab.run.paths import OutPaths
 from stacklab.run.store import create_run
 from stacklab.run.timing.cost import DeviceFacts
+from stacklab.run.verify import evaluated
 from stacklab.stats.multiplicity import look_level
 from stacklab.study.planning.attention_cost import attention_costs
 from stacklab.study.planning.device import check_begun
 from stacklab.study.planning.plan import Plan, PlannedRun, load_plan, save_plan, study_folder
 from stacklab.study.results.collect import collect
+from stacklab.study.results.ledger.changes import listed
 from stacklab.study.results.ledger.entry import read_ledger
 from stacklab.study.results.ledger.write import enter, enter_verdicts
 from stacklab.study.results.results import StudyResult, read_results
@@ -93,6 +95,46 @@ def declared_looks(saved: Plan | None, requested: int | None) -> int:
             "declared before the first run"
         )
     return saved.looks
+
+
+def check_seeds_kept(plan: Plan, request: StudyRequest) -> None:
+    """Raises SpecError for other seeds than those under which this study, with the same settings, has been evaluated.
+
+    `--seeds` has a study folder of its own, so the folders of all seeds are compared.
+    """
+    seeds = request.seeds or plan.study.scales[plan.scale].seeds
+    for saved in _same_but_for_seeds(plan, request):
+        first = _first_seeds(saved)
+        if first != seeds and any(evaluated(OutPaths(request.out).run(run.spec.run_id)) for run in saved.runs()):
+            raise SpecError(
+                f"seeds {listed(seeds)}: results with seeds {listed(first)} exist in {saved.folder(request.out)}, "
+                "and seeds chosen after results do not keep the level; declare looks before the first run (--looks, "
+                "then --more-seeds), or begin anew with another --out or another name of the study"
+            )
+
+
+def _same_but_for_seeds(plan: Plan, request: StudyRequest) -> Iterator[Plan]:
+    """The saved plans of this study and scale whose request differs at most in its seeds."""
+    for path in sorted(plan.folder(request.out).parent.glob(f"{plan.study.name}-{plan.scale}*/plan.json")):
+        saved = _readable(path.parent)
+        if saved is None or (saved.study.name, saved.scale) != (plan.study.name, plan.scale):
+            continue
+        requests = (request.model_copy(update={"seeds": seeds}) for seeds in (None, _first_seeds(saved)))
+        if saved.variant in [one.variant for one in requests]:
+            yield saved
+
+
+def _readable(folder: Path) -> Plan | None:
+    """None for a plan of another version, which does not hinder this one."""
+    try:
+        return load_plan(folder)
+    except DataError:
+        return None
+
+
+def _first_seeds(plan: Plan) -> tuple[int, ...]:
+    """The seeds of the first look, of which later ones have a multiple."""
+    return plan.seeds[: len(plan.seeds) // plan.look]
 
 
 def more_seeds(plan: Plan, number: int, out: Path) -> tuple[int, ...]:

@@ -37,10 +37,10 @@ def enter(plan: Plan, out: Path) -> None:
     present = {contrast.id: contrast for contrast in entered_contrasts(plan)}
     new = []
     for contrast in present.values():
-        now, last = record(plan, contrast), last_of(entries, contrast.id)
-        if last is None or last.kind == "withdrawn" or _differs(last, now):
+        stated, last = record(plan, contrast), last_of(entries, contrast.id)
+        if last is None or last.kind == "withdrawn" or _differs(last, stated):
             own = [run_id for name in sorted(arms_of(contrast)) for run_id in runs[name]]
-            new.append(_entry(contrast.id, now, own, earlier_runs(entries, arms_of(contrast)), out))
+            new.append(_entry(contrast.id, stated, own, earlier_runs(entries, arms_of(contrast)), out))
     for id in dict.fromkeys(entry.id for entry in entries if entry.id not in present):
         last = last_of(entries, id)
         if last is not None and last.kind == "claim":
@@ -97,12 +97,12 @@ def _names(entry: Entry) -> frozenset[str]:
     return frozenset(str(entry.stated[key]).removesuffix(MARK) for key in ("arm", "against"))
 
 
-def _differs(last: Entry, now: Record) -> bool:
+def _differs(last: Entry, stated: Record) -> bool:
     """Whether the claim, its words or its look differ. An entry without the experiment is followed by one with it."""
-    if last.experiment is None or now.experiment is None:
+    if last.experiment is None or stated.experiment is None:
         return True
-    moved_on = (last.experiment.seeds, last.experiment.look) != (now.experiment.seeds, now.experiment.look)
-    return bool(moved_on or changes(last, now) or rewordings(last, now))
+    moved_on = (last.experiment.seeds, last.experiment.look) != (stated.experiment.seeds, stated.experiment.look)
+    return bool(moved_on or changes(last, stated) or rewordings(last, stated))
 
 
 def _runs_by_arm(plan: Plan) -> dict[str, list[str]]:
@@ -120,11 +120,16 @@ def _entry(id: str, of: Record, runs: Sequence[str], earlier: Iterable[str], out
         **dict(of),
         id=id,
         claim=fingerprint(of.stated),
-        entered=datetime.now(UTC).isoformat(timespec="seconds"),
+        entered=now(),
         finished_runs=sum(paths.result.exists() for paths in folders),
         seen_runs=sum(map(evaluated, folders)),
         runs=tuple(runs),
     ).dump()
+
+
+def now() -> str:
+    """The present time in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _append(plan: Plan, out: Path, new: Sequence[dict[str, Any]]) -> None:
