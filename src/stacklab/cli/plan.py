@@ -164,17 +164,22 @@ def _retry_line(chosen: "Plan", retry: "RetrySpec") -> str:
 
 
 def _powers(chosen: "Plan") -> "list[Table | str]":
-    """The power of the seeds, a table for each kind of comparison, at the strictest level and power of its claims."""
+    """The power of the seeds for each kind of comparison, at the strictest level and power of its claims, alone and in
+    the family of confirmatory ones."""
     from stacklab.cli.plan_power import power_table
 
-    seeds, tables = len(chosen.seeds), []
+    seeds, claims = len(chosen.seeds), [contrast.claim for contrast in chosen.contrasts]
     if seeds < 2:
-        return ["one seed has neither interval nor power; at least two seeds are needed"] if chosen.contrasts else []
+        return ["one seed has neither interval nor power; at least two seeds are needed"] if claims else []
+    family = sum(claim.primary for claim in claims) or len(claims)
+    tables: list[Table | str] = []
     for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
-        claims = [contrast.claim for contrast in chosen.contrasts if contrast.pairing == pairing]
-        level, power = min(claim.level for claim in claims), max(claim.power for claim in claims)
-        tables.append(power_table(pairing, seeds, level=level, power=power))
-    return [*tables]
+        own = [contrast.claim for contrast in chosen.contrasts if contrast.pairing == pairing]
+        level, power = min(claim.level for claim in own), max(claim.power for claim in own)
+        confirmatory = any(claim.primary for claim in own) or not any(claim.primary for claim in claims)
+        family_here = family if confirmatory else 0
+        tables.append(power_table(pairing, seeds, level=level, power=power, family=family_here))
+    return tables
 
 
 def _number(value: float) -> str:
