@@ -39,10 +39,10 @@ def test_a_study_from_the_command_to_its_report(tiny: Path) -> None:
     plan = stacklab("plan", "tiny.yaml", cwd=folder)
     assert plan.returncode == 0, plan.stderr
     joined = " ".join(plan.stdout.split())
-    assert "paired comparisons at level 0.05: power of 2 seeds" in joined
-    assert "the smallest two-sided p of an exact permutation test is 0.5" in joined
+    assert "power of 2 seeds, paired" in joined
+    assert "The smallest two-sided p of an exact permutation test is 0.5" in joined
     assert "projected time of the study" in plan.stdout
-    assert "│ 4 │ 34% │ 3 │" in joined
+    assert "│ 4 │ 34% │ 3 │" in joined, "alone, before the columns of the family"
     assert "disk: " in plan.stdout
     ran = stacklab("run", "tiny.yaml", "--engine", "inline", cwd=folder)
     assert ran.returncode == 0, ran.stderr

@@ -3,6 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from stacklab.stats.many_to_one import critical_value, tail_probability
 from stacklab.stats.result import Estimate, PValue, Undefined
 from stacklab.stats.unpaired import dunnett
 
@@ -21,7 +22,7 @@ def test_dunnetts_own_example() -> None:
     p_a, p_b = found["a"].p, found["b"].p
     assert isinstance(p_a, PValue)
     assert isinstance(p_b, PValue)
-    assert (p_a.p, p_b.p) == pytest.approx((0.620, 0.0059), abs=1e-3)
+    assert (p_a.p, p_b.p) == pytest.approx((0.620, 0.0059), abs=2e-4)
     assert (p_b.n, p_b.method) == (11, "Dunnett, unpaired")
     assert b.low > 0 > a.low
     assert (b.high - b.value) == pytest.approx(b.value - b.low)
@@ -33,8 +34,8 @@ def test_one_arm_against_a_control_is_the_t_test() -> None:
     interval = t.confidence_interval(0.95)
     assert isinstance(found.p, PValue)
     assert isinstance(found.difference, Estimate)
-    assert found.p.p == pytest.approx(t.pvalue, abs=1e-3)
-    assert (found.difference.low, found.difference.high) == pytest.approx((interval.low, interval.high), abs=0.01)
+    assert found.p.p == pytest.approx(t.pvalue, abs=1e-9)
+    assert (found.difference.low, found.difference.high) == pytest.approx((interval.low, interval.high), abs=1e-7)
     assert dunnett({"a": DRUG_A}, CONTROL, level=0.05)["a"] == found
 
 
@@ -54,6 +55,25 @@ def test_p_is_how_often_the_largest_of_all_t_statistics_is_as_large_without_an_e
     smallest = min(one.p.p for one in found.values() if isinstance(one.p, PValue))
     assert 0.001 < expected < 0.5
     assert smallest == pytest.approx(expected, abs=float(4 * (expected / 40_000) ** 0.5) + 1e-3)
+
+
+@pytest.mark.parametrize(("arms", "degrees", "critical"), [(3, 16, 2.59), (3, 20, 2.54), (6, 14, 2.91), (2, 6, 2.86)])
+def test_critical_values_are_those_of_the_printed_tables(arms: int, degrees: int, critical: float) -> None:
+    """Two-sided at 5 % (Dunnett 1964, table II), where all groups are of one size."""
+    each = degrees // (arms + 1) + 1
+    assert each * (arms + 1) - arms - 1 == degrees
+    assert critical_value([each] * arms, each, level=0.05) == pytest.approx(critical, abs=0.006)
+
+
+@pytest.mark.parametrize("level", [0.1, 0.05, 0.05 / 3, 0.05 / 15, 1e-4])
+@pytest.mark.parametrize("sizes", [[2, 2], [3, 3, 3], [2, 3, 7], [5] * 7])
+def test_the_interval_excludes_0_exactly_where_p_is_below_the_level(sizes: list[int], level: float) -> None:
+    """No warning either, which the integration of a library gave at the levels of looks."""
+    critical = critical_value(sizes, 3, level=level)
+    assert tail_probability(critical, sizes, 3) == pytest.approx(level, rel=1e-6)
+    assert tail_probability(1.001 * critical, sizes, 3) < level < tail_probability(0.999 * critical, sizes, 3)
+    apart = stats.t.isf(level / 2, sum(sizes) + 2 - len(sizes))
+    assert apart < critical < stats.t.isf(level / 2 / len(sizes), sum(sizes) + 2 - len(sizes))
 
 
 def test_arms_that_cannot_be_judged_leave_the_others_be() -> None:

@@ -175,19 +175,20 @@ def _family_lines(chosen: "Plan") -> list[str]:
 
 
 def _powers(chosen: "Plan") -> "list[Table | str]":
-    """The power of the seeds, a table for each kind of confirmatory comparison, at the strictest level and power of its
-    claims: the level of the first step of Holm's correction, an equal share."""
+    """The power of the seeds for each kind of comparison, at the strictest level and power of its claims, alone and in
+    the family of confirmatory ones."""
     from stacklab.cli.plan_power import power_table
     from stacklab.study.planning.family import family_of
 
-    seeds, tables = len(chosen.seeds), []
+    seeds = len(chosen.seeds)
     if seeds < 2:
         return ["one seed has neither interval nor power; at least two seeds are needed"] if chosen.contrasts else []
-    family = family_of(chosen)
-    for pairing in dict.fromkeys(contrast.pairing for contrast in family):
-        claims = [contrast.claim for contrast in family if contrast.pairing == pairing]
-        level, power = min(claim.level for claim in claims), max(claim.power for claim in claims)
-        tables.append(power_table(pairing, seeds, level=level / len(family), power=power))
+    family, tables = family_of(chosen), []
+    for pairing in dict.fromkeys(contrast.pairing for contrast in chosen.contrasts):
+        own = [contrast for contrast in chosen.contrasts if contrast.pairing == pairing]
+        level, power = min(one.claim.level for one in own), max(one.claim.power for one in own)
+        members = len(family) if any(one in family for one in own) else 0
+        tables.append(power_table(pairing, seeds, level=level, power=power, family=members))
     return [*tables]
 
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 ROUNDING = 1e-12
 """Values that differ by less than this share of the largest are taken as equal."""
 
-
 LARGEST = 1e100
 """Larger values allow no statistic: their cubes, which the bootstrap needs, exceed the range of floats."""
 

@@ -54,7 +54,7 @@ def difference_power(effect: float, design: Design, *, level: float) -> float:
     weight_P = np.exp(-(point_P**2) / 2) / math.sqrt(2 * math.pi) * (point_P[1] - point_P[0])
     if critical < math.sqrt(2 * degrees):
         # The critical spread varies by less than the normal variable does: by quantiles of the spread.
-        taken_P = critical * _spread(point_P, degrees)
+        taken_P = critical * spread_quantiles(point_P, degrees)
         found_P = special.ndtr(centre - taken_P) + special.ndtr(-centre - taken_P)
     else:
         share_P = np.minimum(np.abs(centre + point_P) / critical, LARGE)
@@ -62,7 +62,7 @@ def difference_power(effect: float, design: Design, *, level: float) -> float:
     return float(min(1.0, weight_P @ found_P))
 
 
-def _spread(point_P: "NDArray[np.float64]", degrees: int) -> "NDArray[np.float64]":
+def spread_quantiles(point_P: "NDArray[np.float64]", degrees: int) -> "NDArray[np.float64]":
     """Quantiles of the observed spread, in units of the true one, at normal scores."""
     import numpy as np
     from scipy import special

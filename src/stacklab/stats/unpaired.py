@@ -2,7 +2,7 @@
 and Dunnett's test of several arms against one control."""
 
 import math
-import warnings
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from stacklab.base.spec import Spec
 from stacklab.base.streams import numpy_stream
 from stacklab.stats.bootstrap import bca_bounds, mean_or_gap
 from stacklab.stats.check import ROUNDING, arms_problem, flat_rows, no_spread, not_finite, too_few
+from stacklab.stats.many_to_one import critical_value, tail_probability
 from stacklab.stats.result import Estimate, PValue, Result, Tested, Undefined
 
 if TYPE_CHECKING:
@@ -174,8 +175,7 @@ def dunnett(arms: Mapping[str, Sequence[float]], control: Sequence[float], *, le
     """Every arm minus the control, two-sided, with family-wise error `level` (Dunnett 1955).
 
     It takes the values as independent with one variance for all arms and ignores the pairing by seed, which costs power
-    where paired runs correlate. An arm that cannot be judged is Undefined and leaves the family. The integration is
-    seeded, so equal values have equal p.
+    where paired runs correlate. An arm that cannot be judged is Undefined and leaves the family.
     """
     problems = {name: _problem(values) for name, values in arms.items()}
     if reason := _problem(control):
@@ -188,28 +188,18 @@ def dunnett(arms: Mapping[str, Sequence[float]], control: Sequence[float], *, le
 
 
 def _judge(arms: Mapping[str, Sequence[float]], control: Sequence[float], level: float) -> dict[str, Compared]:
-    from scipy import stats
-
-    with warnings.catch_warnings():
-        # An arm that does not vary has a variance of exactly 0, which scipy reports as lost precision.
-        warnings.filterwarnings("ignore", message="Precision loss", category=RuntimeWarning)
-        result = stats.dunnett(*arms.values(), control=control, rng=numpy_stream(0, "dunnett"))
-    interval = result.confidence_interval(1 - level)
-    centre = sum(control) / len(control)
+    sizes = [len(values) for values in arms.values()]
+    critical = critical_value(sizes, len(control), level=level)
+    groups = [control, *arms.values()]
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in groups)
+    pooled, centre = math.sqrt(squares / sum(len(values) - 1 for values in groups)), statistics.fmean(control)
     compared = {}
-    for place, (name, values) in enumerate(arms.items()):
-        count = len(values) + len(control)
-        difference = Estimate(
-            value=sum(values) / len(values) - centre,
-            low=float(interval.low[place]),
-            high=float(interval.high[place]),
-            level=1 - level,
-            n=count,
-            method=METHOD,
-        )
-        # The integration has an error of about 1e-5, by which it may leave the range of a p value.
-        p = min(max(float(result.pvalue[place]), 0.0), 1.0)
-        compared[name] = Compared(p=PValue(p=p, n=count, method=METHOD), difference=difference)
+    for name, values in arms.items():
+        gap, error = statistics.fmean(values) - centre, pooled * math.sqrt(1 / len(values) + 1 / len(control))
+        count, half = len(values) + len(control), critical * error
+        difference = Estimate(value=gap, low=gap - half, high=gap + half, level=1 - level, n=count, method=METHOD)
+        p = PValue(p=tail_probability(abs(gap) / error, sizes, len(control)), n=count, method=METHOD)
+        compared[name] = Compared(p=p, difference=difference)
     return compared
 
 

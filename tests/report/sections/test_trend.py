@@ -168,6 +168,9 @@ def test_tables_print_degrees_of_freedom_and_gaps(facts: Facts) -> None:
     assert gaps.heads[1].text == "Its curve at 10 total heads"
     assert [row[0].text for row in gaps.rows] == ["rising", "falling"]
     assert " %, 95% CI [" in gaps.rows[1][3].text
+    bracketed = [cell.text for table in (fits, gaps) for row in table.rows for cell in row if "[" in cell.text]
+    assert len(bracketed) > 10 and all(", 95% CI [" in text for text in bracketed)
+    assert points.notes[-1] == "±: half of the 95% t interval"
     assert [row[5].text for row in gaps.rows] == ["effects of seeds removed"] * 2
     assert [row[4].text for row in gaps.rows] == ["+4.50 %", "–"]
     assert [cell.text for cell in points.rows[3][:4]] == ["rising", "rising 3", "3", "1-2"]

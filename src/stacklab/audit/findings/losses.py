@@ -68,8 +68,8 @@ def gap_finding(first: Log, second: Log, metric: Metric) -> Finding:
     numbers |= {"gap_spread": noise.spread, "mean_gap_low": mean.low, "mean_gap_high": mean.high}
     apart = abs(gaps[-1]) > 1.25 * abs(smooth) or last.low <= 0 <= last.high
     sentence = (
-        f"{words} Single differences scatter by {noise.spread:.2g}: the interval of the last one "
-        f"is [{nats(last.low)}, {nats(last.high)}], that of the mean [{nats(mean.low)}, {nats(mean.high)}]."
+        f"{words} Single differences scatter by {noise.spread:.2g}: the {100 * last.level:.4g}% interval of the last "
+        f"one is [{nats(last.low)}, {nats(last.high)}], that of the mean [{nats(mean.low)}, {nats(mean.high)}]."
     )
     return _finding("last-gap", subject, sentence, numbers, severity="caution" if apart else "agreement", result=last)
 
@@ -157,9 +157,10 @@ def _reading(correlation: Result) -> tuple[Severity, str]:
 
 
 def _shown(correlation: Estimate, metric: Metric) -> str:
+    interval = f"{100 * correlation.level:.4g}% CI {correlation.low:+.2f} to {correlation.high:+.2f}"
     return (
-        f" The {metric} losses correlate around their trends by {correlation.value:+.2f} "
-        f"[{correlation.low:+.2f}, {correlation.high:+.2f}], over {correlation.n} common steps."
+        f" The {metric} losses correlate around their trends by {correlation.value:+.2f} ({interval}), over "
+        f"{correlation.n} common steps."
     )
 
 

@@ -1,7 +1,6 @@
 """Rows -> estimates -> verdicts, claim by claim, each with the evidence beside it."""
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ from pydantic import Field
 
 from stacklab.base.spec import Items, Spec
 from stacklab.stats.comparison import COMPARISONS, Comparison, Pairing
-from stacklab.stats.describe import mean_t
+from stacklab.stats.describe import mean, mean_t
 from stacklab.stats.needed import seeds_needed
 from stacklab.stats.result import Result, SeedsNeeded, Tested, Undefined
 from stacklab.stats.verdict import Decision, Relation, Rule, judge
@@ -164,7 +163,7 @@ def _case(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> C
 
 def _rule(case: Case) -> Rule:
     claim = case.contrast.claim
-    matters = claim.matters_of(fmean(case.values[1])) if case.pairs else None
+    matters = claim.matters_of(mean(case.values[1])) if case.pairs else None
     return Rule(claim.direction, claim.margin, claim.level, matters, claim.bounded)
 
 

@@ -4,7 +4,6 @@ the margin. The page draws it from the data; `draw_forest` draws one picture, fo
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING, ClassVar
 
 from stacklab.report.drawing.figure import round_ticks
@@ -16,6 +15,7 @@ from stacklab.report.format.table import TextTable
 from stacklab.report.format.verdicts import mark_of
 from stacklab.run.metrics import Metric, Style
 from stacklab.stats.check import LARGEST
+from stacklab.stats.describe import mean
 from stacklab.stats.result import Estimate, Result
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _unpaired(style: Style, contrast: ContrastFact) -> Iterator[ForestDot]:
     """Every run of either arm against the mean of the other: both scatter about the difference of the means."""
     if not contrast.pairs:
         return
-    arm, against = (fmean(getattr(pair, side) for pair in contrast.pairs) for side in ("arm", "against"))
+    arm, against = (mean([getattr(pair, side) for pair in contrast.pairs]) for side in ("arm", "against"))
     for pair in contrast.pairs:
         for gap, label in ((pair.arm - against, contrast.arm_label), (arm - pair.against, contrast.against_label)):
             yield ForestDot(gap, f"{label}, seed {pair.seed}, against the other's mean: {signed(style, gap)}")

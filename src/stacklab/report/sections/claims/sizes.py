@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from stacklab.report.facts.contrasts import ContrastFact
-from stacklab.report.format.numbers import NOTHING, percent
+from stacklab.report.format.numbers import NOTHING, confidence, percent
 from stacklab.report.format.table import Columns, TextCell
 from stacklab.run.metrics import describe
 from stacklab.stats.result import Estimate
@@ -38,6 +38,7 @@ def size_columns() -> Columns[ContrastFact]:
         "difference_share": share("value"),
         "difference_share_low": share("low"),
         "difference_share_high": share("high"),
+        "difference_share_confidence": share("level"),
         "compute_better_arm": compute("better"),
         "compute_times": compute("times"),
         "compute_times_low": compute("low"),
@@ -61,7 +62,7 @@ def _share_cell(contrast: ContrastFact) -> TextCell:
     share = loss_share(contrast)
     if share is None:
         return TextCell(NOTHING)
-    return TextCell(percent(share.value), f"{percent(share.low)} to {percent(share.high)}")
+    return TextCell(percent(share.value), f"{confidence(share.level)} CI {percent(share.low)} to {percent(share.high)}")
 
 
 def _compute_cell(contrast: ContrastFact) -> TextCell:
