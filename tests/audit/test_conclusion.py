@@ -1,6 +1,6 @@
 import pytest
 
-from stacklab.audit.conclusion import REASONS, conclude
+from stacklab.audit.examine import REASONS, conclude
 from stacklab.audit.reading.stated import find_stated
 from stacklab.audit.spec import Finding, Kind, Severity, Stated
 

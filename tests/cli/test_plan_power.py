@@ -10,7 +10,7 @@ from tests.study.conftest import TINY
 
 from stacklab.api import load_study
 from stacklab.cli.plan import _powers
-from stacklab.cli.plan_power import power_table
+from stacklab.cli.plan_tables import power_table
 from stacklab.stats.power import difference_power, unpaired_design
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import stacklab.data.unigram as unigram
+import stacklab.data.prepared as unigram
 from stacklab.base.files import read_json, write_json
-from stacklab.data.prepared import PreparedData
-from stacklab.data.unigram import cross_entropy, token_counts, unigram_loss
+from stacklab.data.prepared import PreparedData, cross_entropy, token_counts, unigram_loss
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from tests.model.small import STACKABLE
 
 from stacklab.base.errors import SpecError
 from stacklab.model.residual import PLACEMENTS, Placement, PlacementName, pre
-from stacklab.model.stacked.layer import NORMS
 from stacklab.model.stacked.support import unsupported
-from stacklab.model.stacked.transformer import StackedTransformer
+from stacklab.model.stacked.transformer import NORMS, StackedTransformer
 
 
 class Recorded:

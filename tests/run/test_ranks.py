@@ -135,7 +135,7 @@ def test_the_first_error_of_a_rank_is_raised_again(tmp_path: Path, monkeypatch: 
 def test_memory_of_a_card_that_was_exhausted_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from stacklab.study.engines.memory import is_out_of_memory
+    from stacklab.study.engines.attempt import is_out_of_memory
 
     monkeypatch.setenv("RANK", "0")
     _report(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), tmp_path)

@@ -3,9 +3,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from stacklab.stats.many_to_one import critical_value, tail_probability
 from stacklab.stats.result import Estimate, PValue, Undefined
-from stacklab.stats.unpaired import dunnett
+from stacklab.stats.unpaired import critical_value, dunnett, tail_probability
 
 CONTROL = [7.40, 8.50, 7.20, 8.24, 9.84, 8.32]
 DRUG_A = [9.76, 8.80, 7.68, 9.36]

@@ -167,7 +167,7 @@ def _retry_line(chosen: "Plan", retry: "RetrySpec") -> str:
 
 def _family_lines(chosen: "Plan") -> list[str]:
     """The family that shares one error level, and what its seeds cannot show."""
-    from stacklab.study.planning.family import family_text, never_shown
+    from stacklab.cli.plan_tables import family_text, never_shown
 
     if not chosen.contrasts:
         return []
@@ -177,8 +177,7 @@ def _family_lines(chosen: "Plan") -> list[str]:
 def _powers(chosen: "Plan") -> "list[Table | str]":
     """The power of the seeds for each kind of comparison, at the strictest level and power of its claims, alone and in
     the family of confirmatory ones."""
-    from stacklab.cli.plan_power import power_table
-    from stacklab.study.planning.family import family_of
+    from stacklab.cli.plan_tables import family_of, power_table
 
     seeds = len(chosen.seeds)
     if seeds < 2:

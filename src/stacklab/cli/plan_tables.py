@@ -1,15 +1,20 @@
 """The tables of `stacklab plan`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 
+from stacklab.base.search import smallest
 from stacklab.base.units import count, duration
 from stacklab.run.timing.cost import DeviceFacts, RunCost
+from stacklab.stats.comparison import COMPARISONS, Pairing
+from stacklab.stats.needed import MOST_SEEDS, detectable_effect, seeds_for_effect
+from stacklab.stats.power import difference_power
 from stacklab.study.planning.attention_cost import AttentionCosts, differ_in_attention_alone
 from stacklab.study.planning.device import utilisation
 from stacklab.study.planning.fit import PROCESS_BYTES
-from stacklab.study.planning.plan import Plan
+from stacklab.study.planning.plan import Contrast, Plan
+from stacklab.study.spec.claim import ClaimSpec, confirmatory
 
 
 def arm_table(plan: Plan, costs: Mapping[str, RunCost], facts: Mapping[str, DeviceFacts]) -> Table:
@@ -141,3 +146,97 @@ def contrast_table(plan: Plan) -> Table | None:
 def _mebibytes(size: int) -> str:
     mebibytes = size / 2**20
     return f"{mebibytes:,.0f}" if mebibytes >= 100 else f"{mebibytes:.1f}"
+
+
+def family_of(plan: Plan) -> list[Contrast]:
+    """The confirmatory comparisons of the plan."""
+    chosen = confirmatory([contrast.claim for contrast in plan.contrasts])
+    return [contrast for contrast, is_one in zip(plan.contrasts, chosen, strict=True) if is_one]
+
+
+def family_text(plan: Plan) -> str:
+    """How many comparisons share one error level, and which."""
+    family, others = family_of(plan), len(plan.contrasts) - len(family_of(plan))
+    names = ", ".join(contrast.id for contrast in family)
+    exploratory = f"; {others} exploratory, suggestive at best" if others else ""
+    if len(family) == 1:
+        return f"one confirmatory comparison: {names}{exploratory}"
+    return f"{len(family)} confirmatory comparisons share one error level (Holm): {names}{exploratory}"
+
+
+def never_shown(plan: Plan) -> Iterator[str]:
+    """The comparisons that these seeds cannot show, however clear the runs are, with the seeds that could."""
+    family = family_of(plan)
+    for contrast in family:
+        claim, seeds = contrast.claim, len(plan.seeds)
+        if claim.bounded and not _shows(contrast, seeds, len(family)):
+            enough = _fewest(contrast, len(family))
+            what = "always against never" if claim.margin is None else "equal values at every seed"
+            needs = f"over {MOST_SEEDS:,}" if enough is None else f"{enough:,}"
+            yield f"{contrast.id}: {seeds} seeds cannot show it, not even {what}; it takes {needs}"
+
+
+def _fewest(contrast: Contrast, family: int) -> int | None:
+    return smallest(lambda seeds: _shows(contrast, seeds, family), limit=MOST_SEEDS, first=2)
+
+
+def _shows(contrast: Contrast, seeds: int, family: int) -> bool:
+    """Whether the clearest accuracies there can be show the claim, as the first of its family."""
+    import numpy as np
+
+    from stacklab.stats.verdict import Rule, p_values
+
+    if seeds < 2:
+        return False
+    claim: ClaimSpec = contrast.claim
+    best, worst = np.ones((1, seeds)), np.zeros((1, seeds))
+    rows = {"higher": (best, worst), "lower": (worst, best), "equivalent": (best, best)}[claim.direction]
+    rule = Rule(claim.direction, claim.margin, claim.level, bounded=True)
+    p = float(p_values(*rows, by=COMPARISONS[contrast.pairing], rule=rule)[0])
+    return p * family <= claim.level
+
+
+EFFECTS = (0.5, 1.0, 2.0, 4.0)
+UNITS = {"paired": "the paired difference", "unpaired": "a run"}
+
+
+def power_table(pairing: Pairing, seeds: int, *, level: float, power: float, family: int) -> Table:
+    """What `seeds` per arm, at least 2, can show: the power for several effects, the seeds that reach `power` for each,
+    and the effect that these seeds reach it for.
+
+    At the error level of one claim, and at the share of it that Holm's correction leaves the first of `family`
+    confirmatory claims; without others, or with family 0, at the level alone.
+    """
+    by = COMPARISONS[pairing]
+    levels = {f"{level:.3g}": level}
+    if family > 1:
+        levels[f"{level:.3g} / {family}"] = level / family
+    least = [
+        f"{detectable_effect(by, seeds, level=each, power=power):.2g} at level {name}" for name, each in levels.items()
+    ]
+    table = Table(
+        "difference",
+        title=f"power of {seeds} seeds, {pairing}",
+        caption=f"Differences are in standard deviations of {UNITS[pairing]}. With {seeds} seeds, {power:.0%} power "
+        f"needs a difference of {', '.join(least)}.{_family(level, family)} The smallest two-sided p of an exact "
+        f"permutation test is {by.smallest_p(seeds):.3g}.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    for name in levels:
+        table.add_column(f"power at level {name}", justify="right")
+        table.add_column(f"seeds for {power:.0%}", justify="right")
+    for effect in EFFECTS:
+        cells: list[str] = []
+        for each in levels.values():
+            needed = seeds_for_effect(by, effect, level=each, power=power)
+            cells.append(f"{difference_power(effect, by.design(seeds), level=each):.0%}")
+            cells.append(f"over {MOST_SEEDS:,}" if needed is None else f"{needed:,}")
+        table.add_row(f"{effect:g}", *cells)
+    return table
+
+
+def _family(level: float, family: int) -> str:
+    if family < 2:
+        return ""
+    return f" Level {level:.3g} / {family} is that of the first of {family} confirmatory comparisons (Holm)."

@@ -5,10 +5,9 @@ use: two-sided t tests, exact tests where nothing varies, and for values in [0, 
 without one more seed at the worst end, and of the failures that so few seeds could miss.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from stacklab.stats.bounded import unseen, with_worst_seed
 from stacklab.stats.comparison import Comparison
 from stacklab.stats.result import Estimate, PValue, Result, Tested, Undefined
 
@@ -18,6 +17,33 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Names = NDArray[np.str_]
+
+
+def with_worst_seed(higher_RN: "Floats", lower_RN: "Floats") -> Iterator[tuple["Floats", "Floats"]]:
+    """Both arms with one more seed that speaks most against `higher` being above `lower`, in two ways.
+
+    `higher` fails, at 0, where `lower` is as good as it ever was; or `lower` solves, at 1, where `higher` is as bad as
+    it ever was.
+    """
+    import numpy as np
+
+    count = len(higher_RN)
+    for high_R, low_R in ((np.zeros(count), lower_RN.max(axis=1)), (higher_RN.min(axis=1), np.ones(count))):
+        yield np.column_stack([higher_RN, high_R]), np.column_stack([lower_RN, low_R])
+
+
+def unseen(way_R: "Floats", *, seeds: int) -> "Floats":
+    """The probability that `seeds` seeds show no failure, where failures are just frequent enough to move the mean by
+    `way_R`: (1 - way)^seeds, for differences of values in [0, 1]; 1 for a way below 0.
+
+    >>> import numpy as np
+    >>> unseen(np.array([0.05]), seeds=59).round(3), unseen(np.array([0.05]), seeds=3).round(3)
+    (array([0.048]), array([0.857]))
+    """
+    import numpy as np
+
+    return (1.0 - np.clip(way_R, 0.0, 1.0)) ** seeds
+
 
 Direction = Literal["lower", "higher", "equivalent"]
 Verdict = Literal["supported", "refuted", "equivalent", "negligible", "inconclusive"]

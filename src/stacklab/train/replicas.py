@@ -20,9 +20,9 @@ from stacklab.model.stacked.dropout import StackedDropout
 from stacklab.model.stacked.ops import StackComputation
 from stacklab.model.stacked.transformer import StackedTransformer
 from stacklab.train.device import on_device
+from stacklab.train.optimizer import Layout, StackedAdamW
 from stacklab.train.optimizer_spec import AdamWSpec
 from stacklab.train.schedule import learning_rate
-from stacklab.train.stacked_adamw import Layout, StackedAdamW
 from stacklab.train.step import Trainer
 
 

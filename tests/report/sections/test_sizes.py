@@ -6,8 +6,7 @@ from io import StringIO
 import pytest
 
 from stacklab.report.facts.build import build_facts
-from stacklab.report.sections.claims.evidence import evidence
-from stacklab.report.sections.claims.sizes import HEADS, loss_share, size_cells
+from stacklab.report.sections.claims.evidence import HEADS, evidence, loss_share, size_cells
 from stacklab.report.sections.registry import csv_files, sections
 from stacklab.stats.result import Estimate, Undefined
 from stacklab.study.results.compute import EffectiveCompute

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stacklab.stats.calibration.many_arms import critical_value, draw, dunnett_shown, many_arms
+from stacklab.stats.calibration.families import critical_value, draw_arms, dunnett_shown, many_arms
 from stacklab.stats.calibration.table import LEVEL, Table, above
 
 REPEATS = 3_000
@@ -20,7 +20,7 @@ def test_the_critical_value_is_dunnetts() -> None:
 
 
 def test_the_decisions_are_scipys() -> None:
-    runs = draw("unpaired", 2, np.random.default_rng(3), 30, 4)
+    runs = draw_arms("unpaired", 2, np.random.default_rng(3), 30, 4)
     runs[:, 0] += 1.8
     for study, shown in zip(runs, dunnett_shown(runs), strict=True):
         p = stats.dunnett(study[0], study[1], control=study[2], rng=np.random.default_rng(1)).pvalue

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.run.tasks import make_runs, task_spec
 
-from stacklab.study.engines.memory import is_out_of_memory, out_of_memory, smaller
+from stacklab.study.engines.attempt import is_out_of_memory, out_of_memory, smaller
 
 
 def wrapped(error: Exception, cause: Exception) -> Exception:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from tests.study.planned import planned
 
-from stacklab.study.planning.family import family_of, family_text, never_shown
+from stacklab.cli.plan_tables import family_of, family_text, never_shown
 from stacklab.study.planning.plan import Plan
 
 

@@ -11,12 +11,10 @@ from tests.study.rows import rows
 
 from stacklab.base.canon import canonical_json
 from stacklab.base.files import write_text
-from stacklab.data.prepared import load_prepared, prepared_folder
-from stacklab.data.unigram import unigram_loss
+from stacklab.data.prepared import load_prepared, prepared_folder, unigram_loss
 from stacklab.run.paths import OutPaths
 from stacklab.study.planning.plan import Plan
-from stacklab.study.results.short import DEMONSTRATION, LONGEST, shortfall_text, too_short
-from stacklab.study.results.training import Training
+from stacklab.study.results.short import DEMONSTRATION, LONGEST, Training, shortfall_text, too_short
 
 VALUES = {name: [1.0, 1.1] for name in ("deep", "shallow", "wide")}
 LONG = "train.steps=400"

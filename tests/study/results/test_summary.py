@@ -9,9 +9,9 @@ from tests.study.rows import rows
 
 from stacklab.api import load_study
 from stacklab.study.planning.plan import Plan
-from stacklab.study.results import summary
+from stacklab.study.results import results as module
 from stacklab.study.results.analyse import ClaimResult, analyse
-from stacklab.study.results.summary import MOST, summarise
+from stacklab.study.results.results import MOST, summarise
 
 
 @pytest.fixture
@@ -66,4 +66,4 @@ def test_a_study_without_claims_says_so(plan: Plan) -> None:
 
 
 def test_examples() -> None:
-    assert doctest.testmod(summary).failed == 0
+    assert doctest.testmod(module).failed == 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from stacklab.study.results.training import Curve, hardly_learned, still_falling
+from stacklab.study.results.short import Curve, hardly_learned, still_falling
 
 STEPS = 100
 

@@ -9,7 +9,6 @@ from stacklab.stats.calibration import (
     families,
     interquartile,
     losses,
-    many_arms,
     remedies,
 )
 from stacklab.stats.calibration.table import LEVEL, Table
@@ -25,7 +24,7 @@ TABLES: tuple[Simulation, ...] = (
     exact.accuracies,
     families.nulls,
     families.power,
-    many_arms.many_arms,
+    families.many_arms,
     exact.constants,
 )
 SLOW: tuple[Simulation, ...] = (remedies.remedies, interquartile.interquartile)

@@ -1,25 +1,131 @@
 """A study's outcome, read from its folders at any time."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stacklab.base.errors import DataError
+from stacklab.data.spec import DataSpec
+from stacklab.run.metrics import describe, is_share
+from stacklab.stats.result import Estimate
 from stacklab.study.planning.plan import Plan, load_plan
 from stacklab.study.planning.tuning import tuning_plan
 from stacklab.study.results.analyse import ClaimResult, analyse
 from stacklab.study.results.cell import Cell
-from stacklab.study.results.cells import read_cells, to_retry
+from stacklab.study.results.cells import Threshold, read_cells, thresholds, to_retry
 from stacklab.study.results.collect import Row, collect, table
 from stacklab.study.results.ledger.entry import Entry, read_ledger
 from stacklab.study.results.ledger.remark import Remark
 from stacklab.study.results.ledger.remarks import other_settings, remarks
 from stacklab.study.results.short import too_short
-from stacklab.study.results.summary import summarise
 from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
+from stacklab.study.spec.grid import GridSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST = 4
+"""Claims that a group names; the others are counted."""
+
+
+def summarise(plan: Plan, claims: Sequence[ClaimResult], cells: Sequence[Cell]) -> str:
+    """The paragraph. Claims outside the confirmatory family are counted only."""
+    confirmatory = [claim for claim in claims if claim.confirmatory]
+    grid = plan.study.grid
+    parts = [
+        f"Question: {plan.study.question}",
+        *(_found(confirmatory) if claims else ()),
+        *(_threshold_text(grid, cells) if grid is not None and cells else ()),
+        *(() if claims or cells else ("This scale makes no claim.",)),
+        *_rest(claims, confirmatory),
+        _conditions(plan, confirmatory),
+    ]
+    return " ".join(parts)
+
+
+Group = tuple[str, Callable[[ClaimResult], bool]]
+GROUPS: tuple[Group, ...] = (
+    ("Shown", lambda claim: claim.verdict == "supported"),
+    ("Shown to be equal within the stated margin", lambda claim: claim.verdict == "equivalent"),
+    ("The difference is smaller than what matters", lambda claim: claim.verdict == "negligible"),
+    ("Refuted", lambda claim: claim.verdict == "refuted"),
+    ("Suggestive, but not shown", lambda claim: claim.verdict == "suggestive"),
+    ("Not shown", lambda claim: claim.verdict == "inconclusive"),
+    ("Cannot be judged", lambda claim: claim.verdict == "invalid"),
+)
+
+
+def _found(claims: Sequence[ClaimResult]) -> Iterator[str]:
+    """A sentence per group. Verdicts on runs that were too short stand in a group of their own."""
+    settled = [claim for claim in claims if not claim.too_short]
+    for title, belongs in GROUPS:
+        if group := [claim for claim in settled if belongs(claim)]:
+            yield f"{title}: {_listed(group)}."
+    if early := [claim for claim in claims if claim.too_short]:
+        yield f"Too early to say: {_listed(early)}."
+
+
+def _listed(claims: Sequence[ClaimResult]) -> str:
+    named = "; ".join(_claim_text(claim) for claim in claims[:MOST])
+    rest = len(claims) - MOST
+    return f"{named}; and {rest} more" if rest > 0 else named
+
+
+def _claim_text(claim: ClaimResult) -> str:
+    details = [claim.word] if claim.too_short or claim.verdict == "suggestive" else []
+    if claim.verdict != "invalid" and isinstance(claim.difference, Estimate):
+        details.append(amount_text(claim.metric, claim.difference))
+    return f"{claim.statement} ({'; '.join(details)})" if details else claim.statement
+
+
+def amount_text(metric: str, difference: Estimate) -> str:
+    """A difference with its interval and unit.
+
+    >>> amount_text("validation.accuracy", Estimate(value=0.5, low=0.41, high=0.6, level=0.95, n=5, method="t"))
+    '+50 percentage points, 95 % interval +41 to +60'
+    """
+    factor, unit = (100.0, "percentage points") if is_share(metric) else (1.0, describe(metric).unit)
+    value, low, high = (f"{factor * number:+.3g}" for number in (difference.value, difference.low, difference.high))
+    return f"{f'{value} {unit}'.rstrip()}, {100 * difference.level:.4g} % interval {low} to {high}"
+
+
+def _threshold_text(grid: GridSpec, cells: Sequence[Cell]) -> Iterator[str]:
+    rows = thresholds(grid, cells)
+    named = "; ".join(_smallest(grid, row) for row in rows[:MOST])
+    more = f"; and {len(rows) - MOST} more" if len(rows) > MOST else ""
+    yield f"Smallest {grid.depth} at which a majority of seeds solve: {named}{more}."
+
+
+def _smallest(grid: GridSpec, row: Threshold) -> str:
+    smallest = f"{'at most ' if row.at_most else ''}{row.depth}" if row.depth else "none of those tried"
+    others = ", ".join(f"{axis} {row.at[axis]}" for axis in grid.axes if axis != grid.depth)
+    return f"{smallest} for {others}" if others else smallest
+
+
+def _rest(claims: Sequence[ClaimResult], confirmatory: Sequence[ClaimResult]) -> Iterator[str]:
+    if exploratory := len(claims) - len(confirmatory):
+        yield f"{exploratory} exploratory comparison{'s' if exploratory > 1 else ''} can only be suggestive."
+
+
+def _data_text(plan: Plan) -> str:
+    if not isinstance(plan.arms[0].config.data, DataSpec):
+        return f"the task {plan.data['source']['name']}"
+    kept = plan.data.get("records", {}).get("kept")
+    return "text" if kept is None else f"{kept:,} records of text"
+
+
+def _conditions(plan: Plan, confirmatory: Sequence[ClaimResult]) -> str:
+    base = plan.arms[0].config
+    steps = sorted({arm.config.train.steps for arm in plan.arms})
+    data = _data_text(plan)
+    span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
+    family = f"; one error level for {len(confirmatory)} comparisons together (Holm)" if len(confirmatory) > 1 else ""
+    return (
+        f"Conditions: {len(plan.seeds)} seed{'s' if len(plan.seeds) != 1 else ''}, {span} steps of "
+        f"{base.train.batch_size} x {base.data.block_size} tokens on {data}, scale {plan.scale}{family}. What is shown "
+        "holds for these settings and this held-out set."
+    )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.facts.references import ControlFact
-from stacklab.report.format.numbers import NOTHING, confidence, difference_text
+from stacklab.report.format.numbers import NOTHING, confidence, difference_text, percent
 from stacklab.report.format.palette import color_of
 from stacklab.report.format.table import (
     Columns,
@@ -20,12 +20,77 @@ from stacklab.report.format.table import (
     text_row,
     value_or_none,
 )
-from stacklab.report.sections.claims.sizes import HEADS as SIZE_HEADS
-from stacklab.report.sections.claims.sizes import compute_problem, size_cells, size_columns
 from stacklab.report.sections.section import Section, single_figure
+from stacklab.run.metrics import describe
 from stacklab.stats.comparison import COMPARISONS
 from stacklab.stats.needed import power_curve, too_few_pilots
 from stacklab.stats.result import Estimate, PValue, Result, Tested
+from stacklab.study.results.compute import EffectiveCompute
+
+SIZE_HEADS = (
+    TextCell("difference, share", "of the other arm's loss"),
+    TextCell("effective compute", "FLOPs of the worse arm / of the better, to the same loss"),
+)
+
+
+def size_cells(contrast: ContrastFact) -> tuple[TextCell, TextCell]:
+    """One cell for each of HEADS."""
+    return _share_cell(contrast), _compute_cell(contrast)
+
+
+def compute_problem(contrast: ContrastFact) -> str:
+    """Why a claim on a final loss has no effective compute; empty if it has one, and for other claims."""
+    return contrast.compute.reason if contrast.compute is not None and contrast.compute.kind == "undefined" else ""
+
+
+def size_columns() -> Columns[ContrastFact]:
+    """Shares with the ends of their interval, and ratios with their range over seeds; empty where there is none."""
+
+    def share(end: str) -> Callable[[ContrastFact], float | None]:
+        return lambda row: None if (scaled := loss_share(row)) is None else getattr(scaled, end)
+
+    def compute(field: str) -> Callable[[ContrastFact], str | float | None]:
+        return lambda row: getattr(row.compute, field, None)
+
+    return {
+        "difference_share": share("value"),
+        "difference_share_low": share("low"),
+        "difference_share_high": share("high"),
+        "difference_share_confidence": share("level"),
+        "compute_better_arm": compute("better"),
+        "compute_times": compute("times"),
+        "compute_times_low": compute("low"),
+        "compute_times_high": compute("high"),
+    }
+
+
+def loss_share(contrast: ContrastFact) -> Estimate | None:
+    """The difference and its interval as shares of the other arm's mean loss, which is taken as exact; None for other
+    metrics and where either is undefined."""
+    difference, against = contrast.difference, contrast.against_mean
+    if describe(contrast.metric).style != "loss":
+        return None
+    if not isinstance(difference, Estimate) or not isinstance(against, Estimate) or against.value <= 0:
+        return None
+    ends = {name: getattr(difference, name) / against.value for name in ("value", "low", "high")}
+    return difference.model_copy(update=ends)
+
+
+def _share_cell(contrast: ContrastFact) -> TextCell:
+    share = loss_share(contrast)
+    if share is None:
+        return TextCell(NOTHING)
+    return TextCell(percent(share.value), f"{confidence(share.level)} CI {percent(share.low)} to {percent(share.high)}")
+
+
+def _compute_cell(contrast: ContrastFact) -> TextCell:
+    compute = contrast.compute
+    if not isinstance(compute, EffectiveCompute):
+        return TextCell(NOTHING)
+    label = contrast.arm_label if compute.better == contrast.arm else contrast.against_label
+    times, low, high = (f"{number:.2g}" for number in (compute.times, compute.low, compute.high))
+    return TextCell(f"{times} times", f"{label}; {low} to {high} over seeds")
+
 
 P_VALUES = ("test", "holm", "benjamini_hochberg", "permutation")
 SIZES = ("effect", "superiority", "correlation")
