@@ -26,7 +26,7 @@ knobs: [model.num_heads]
 base:
   data: {source: {kind: file, path: CORPUS}, tokenizer: {kind: bytes}, block_size: 8, validation_fraction: 0.2}
   model: {d_model: 16, num_heads: 4, context_length: 8, num_layers: 1}
-  train: {steps: 6, batch_size: 2, schedule: {warmup_steps: 1}}
+  train: {steps: 6, batch_size: 16, schedule: {warmup_steps: 1}}
   evaluate: {every: 3, train_probe_blocks: 2, problems: 0}
 arms:
   two: {label: two heads, change: {model.num_heads: 2}}

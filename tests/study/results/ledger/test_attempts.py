@@ -36,6 +36,16 @@ def test_1_the_direction_turned_round_after_results(file: Path, seen: StudyResul
     assert "before the claim was changed: refuted, difference +0.3 [" in text
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"), [("matters: 0.5", "matters from None to 0.5"), ("primary: true", "primary from False to True")]
+)
+def test_what_matters_and_which_claims_are_primary_stand_before_results(
+    file: Path, seen: StudyResult, setting: str, said: str
+) -> None:
+    edit(file, (LOWER, f"{LOWER}\n    {setting}"))
+    assert said in shown(run(file))
+
+
 def test_2_a_refuted_claim_deleted_and_entered_anew(file: Path, seen: StudyResult) -> None:
     edit(file, (LOWER, HIGHER), ("id: more", "id: new"))
     text = shown(run(file))
@@ -87,7 +97,7 @@ def test_a_label_that_is_only_reworded_is_shown_as_such(file: Path, seen: StudyR
     [
         (("steps: 6", "steps: 7"), "both arms: train.steps from 6 to 7"),
         (("d_model: 16", "d_model: 24"), "model.d_model from 16 to 24"),
-        (("batch_size: 2", "batch_size: 2, optimizer: {learning_rate: 0.5}"), "train.optimizer.learning_rate from"),
+        (("batch_size: 16", "batch_size: 16, optimizer: {learning_rate: 0.5}"), "train.optimizer.learning_rate from"),
     ],
 )
 def test_6_another_base(file: Path, seen: StudyResult, change: tuple[str, str], said: str) -> None:

@@ -73,7 +73,7 @@ def _withdrawn(plan: Plan, entries: Sequence[Entry]) -> Iterator[Remark]:
 
 def _earlier_verdicts(plan: Plan, entries: Sequence[Entry], claims: Sequence[ClaimResult]) -> Iterator[Remark]:
     """The verdicts of earlier looks, of claims before they were changed, and those of other versions."""
-    now = {claim.id: claim.verdict for claim in claims}
+    now = {claim.id: claim.word for claim in claims}
     for contrast in entered_contrasts(plan):
         present = record(plan, contrast)
         by_hash = {entry.hash: entry for entry in of_comparison(entries, contrast.id)}

@@ -75,7 +75,7 @@ def decided(result: ClaimResult, *, claim: Entry) -> Decided:
     interval = result.interval if isinstance(result.interval, Estimate) else None
     return Decided(
         claim=claim.hash or "",
-        verdict=result.verdict,
+        verdict=result.word,
         reason=result.interval.reason if isinstance(result.interval, Undefined) else "",
         difference=result.difference.value if interval and isinstance(result.difference, Estimate) else None,
         low=interval.low if interval else None,
