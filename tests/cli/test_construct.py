@@ -105,7 +105,7 @@ def test_heads_of_a_run_beside_untrained_and_constructed_ones(tmp_path: Path, mo
     text = call("heads", run.run_id, "--out", str(out), "--sequences", "32", "--maps", str(maps))
     assert "parsing: no symbol occurs twice in a group" in text
     assert "needs" in text, "an interval over one seed is undefined and says so"
-    assert re.search(r"│ 2 +│ matching .*│ 0\.\d+ \[0\.\d+, 0\.\d+\] +│.*│ 1\.00 \(layer 2\)", text)
+    assert re.search(r"│ 2 +│ matching .*│ 0\.\d+, 95% CI \[0\.\d+, 0\.\d+\] +│.*│ 1\.00 \(layer 2\)", text)
     report = json.loads((maps / "heads.json").read_text())
     assert report["seeds"][0]["scores"][0]["value"] == pytest.approx(1.0, abs=1e-4)
     trained, built = (maps / name / "attention.csv" for name in ("trained", "constructed"))

@@ -131,7 +131,7 @@ def test_a_scale_that_only_demonstrates_says_so_first(make_study: MakeStudy, tmp
         assert (f"**{notice}**" in markdown[: markdown.index("\n## ")]) is demonstration
         console = Console(width=200, file=(printed := StringIO()))
         console.print(verdict_table(result))
-        assert (printed.getvalue().splitlines()[1] == notice) is demonstration
+        assert (printed.getvalue().splitlines()[0] == notice) is demonstration
         judged = [claim for claim in result.claims if claim.verdict not in ("inconclusive", "invalid")]
         assert judged and all(claim.too_short is demonstration for claim in judged)
 

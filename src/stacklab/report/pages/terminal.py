@@ -82,7 +82,7 @@ def _table(claims: list[ClaimResult], *, wide: bool) -> "Table":
     table.add_column("claim", max_width=46 if wide else 56)
     for head in ("difference [t interval]", "[bootstrap]") if wide else ():
         table.add_column(Text(head), no_wrap=True)
-    table.add_column("verdict", min_width=SHORTEST, max_width=24)
+    table.add_column("verdict", min_width=SHORTEST)
     last = ""
     for claim in claims:
         if last and claim.metric != last:
