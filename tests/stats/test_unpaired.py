@@ -8,6 +8,7 @@ from stacklab.stats.result import Estimate, PValue, Undefined
 from stacklab.stats.unpaired import (
     group_permutation,
     smallest_permutation_p,
+    solving_test,
     unpaired_bootstrap,
     welch,
     welch_test,
@@ -124,3 +125,15 @@ def test_many_runs_are_sampled_and_it_says_so() -> None:
 )
 def test_what_the_data_do_not_allow_is_undefined(arm: list[float], against: list[float], reason: str) -> None:
     assert group_permutation(arm, against) == Undefined(reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("arm", "against", "p"),
+    [(5, 0, 0.007936508), (4, 1, 0.2063492), (3, 3, 1.0), (0, 5, 0.007936508)],
+)
+def test_the_p_value_of_seeds_that_solve_is_that_of_r(arm: int, against: int, p: float) -> None:
+    """fisher.test of R 4.2.2."""
+    values = [[0.95] * count + [0.949] * (5 - count) for count in (arm, against)]
+    test = solving_test(*values, solved=0.95)
+    assert test.p == pytest.approx(p, rel=1e-6)
+    assert test.method == f"Fisher's exact test of seeds with at least 0.95: {arm} of 5 against {against} of 5"

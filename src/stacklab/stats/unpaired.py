@@ -151,6 +151,23 @@ def welch_tost(arm: Sequence[float], against: Sequence[float], *, margin: float)
     return PValue(p=p, n=len(arm) + len(against), method="two one-sided Welch t tests, unpaired")
 
 
+def solving_test(arm: Sequence[float], against: Sequence[float], *, solved: float) -> PValue:
+    """Two-sided exact p value of a difference in the share of seeds that solve, with a value of at least `solved`
+    (Fisher 1935). `method` has the counts.
+
+    >>> round(solving_test([1.0] * 5, [0.1] * 5, solved=0.95).p, 4)
+    0.0079
+    """
+    from scipy import stats
+
+    counts = [sum(value >= solved for value in values) for values in (arm, against)]
+    sizes = [len(arm), len(against)]
+    table = [[count, size - count] for count, size in zip(counts, sizes, strict=True)]
+    shares = " against ".join(f"{count} of {size}" for count, size in zip(counts, sizes, strict=True))
+    p = min(1.0, float(stats.fisher_exact(table).pvalue))
+    return PValue(p=p, n=sum(sizes), method=f"Fisher's exact test of seeds with at least {solved:g}: {shares}")
+
+
 def _compared(arm: Any, against: Any) -> Any:
     """The comparison by statsmodels, since scipy's ttest_ind warns where one of the arms does not vary."""
     from statsmodels.stats.weightstats import CompareMeans, DescrStatsW

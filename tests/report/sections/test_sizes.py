@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 
 from stacklab.report.facts.build import build_facts
-from stacklab.report.sections.claims.evidence import HEADS, evidence, loss_share, size_cells
+from stacklab.report.sections.claims.evidence import SIZE_HEADS, evidence, loss_share, size_cells
 from stacklab.report.sections.registry import csv_files, sections
 from stacklab.stats.result import Estimate, Undefined
 from stacklab.study.results.compute import EffectiveCompute
@@ -40,7 +40,7 @@ def test_the_cell_names_the_better_arm_and_the_table_says_why_there_is_none(make
     assert size_cells(arm)[1].note == "12 layers; 1.6 to 2 over seeds"
     none = first.model_copy(update={"compute": Undefined(reason="never got there")})
     table = evidence(facts.model_copy(update={"contrasts": (none, *others)}))
-    assert table.heads[-2:] == HEADS and table.rows[0][-1].text == "–"
+    assert table.heads[-2:] == SIZE_HEADS and table.rows[0][-1].text == "–"
     assert "–: never got there" in table.notes
     assert all(len(row) == len(table.heads) for row in table.rows)
 

@@ -93,6 +93,19 @@ def test_unpaired_equivalence_is_two_one_sided_welch_tests(plan: Plan) -> None:
     assert (test.p, test.method) == (pytest.approx(expected.p), expected.method)
 
 
+def test_accuracies_come_with_the_seeds_that_solve(plan: Plan) -> None:
+    values = {"deep": [1.0] * 4, "shallow": [0.1, 0.96, 0.2, 0.1], "wide": [0.5] * 4}
+    claimed = with_claim(plan, metric="validation.accuracy", direction="higher")
+    accuracies = [
+        row.model_copy(update={"metrics": {"validation.accuracy": row.metrics["train_probe.loss"]}})
+        for row in rows(claimed, values)
+    ]
+    by_arm = judged(claimed, accuracies)
+    solving = by_arm["shallow"].evidence.solving
+    assert solving is not None and solving.method.endswith("4 of 4 against 1 of 4")
+    assert judged(plan, rows(plan))["wide"].evidence.solving is None
+
+
 def test_the_opposite_is_refuted_and_direction_counts(plan: Plan) -> None:
     assert judged(with_claim(plan, direction="higher"), rows(plan))["shallow"].verdict == "refuted"
     swapped = LOSSES | {"deep": LOSSES["shallow"], "shallow": LOSSES["deep"]}

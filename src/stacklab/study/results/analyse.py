@@ -7,10 +7,12 @@ from typing import NamedTuple
 from pydantic import Field
 
 from stacklab.base.spec import Items, Spec
+from stacklab.run.metrics import is_share
 from stacklab.stats.comparison import COMPARISONS, Comparison, Pairing
 from stacklab.stats.describe import mean, mean_t
 from stacklab.stats.needed import seeds_needed
-from stacklab.stats.result import Result, SeedsNeeded, Tested, Undefined
+from stacklab.stats.result import PValue, Result, SeedsNeeded, Tested, Undefined
+from stacklab.stats.unpaired import solving_test
 from stacklab.stats.verdict import Decision, Relation, Rule, judge
 from stacklab.stats.verdict import Verdict as Alone
 from stacklab.study.planning.plan import Contrast, Plan
@@ -19,6 +21,9 @@ from stacklab.study.results.family import SUGGESTIVE, WORDS, Corrected, Verdict,
 from stacklab.study.results.ledger.entry import Entry
 from stacklab.study.results.ledger.marks import afterthought
 from stacklab.study.spec.claim import ClaimSpec
+
+SOLVED = 0.95
+"""Accuracy from which a seed counts as one that solves, where the study's grid states no other."""
 
 
 class Evidence(Spec):
@@ -29,7 +34,7 @@ class Evidence(Spec):
     feasible, of signs by seed, or of runs between the arms. effect: in standard deviations of the paired difference,
     or of a run.
     superiority: the share of seeds, or of all pairs of runs, at which the arm is better; lower counts as better unless
-    the claim says higher.
+    the claim says higher. solving: of the seeds that solve, for an accuracy.
     """
 
     test: Tested
@@ -39,6 +44,7 @@ class Evidence(Spec):
     effect: Result
     superiority: Result
     correlation: Result
+    solving: PValue | None = None
 
 
 def gather(
@@ -47,6 +53,8 @@ def gather(
     arm: Sequence[float],
     against: Sequence[float],
     tests: tuple[Tested, Tested, Tested],
+    *,
+    solved: float,
 ) -> Evidence:
     better, worse = (against, arm) if claim.direction == "higher" else (arm, against)
     test, after_holm, after_benjamini_hochberg = tests
@@ -58,6 +66,7 @@ def gather(
         effect=by.effect(arm, against, level=claim.level),
         superiority=by.superiority(better, worse, level=claim.level),
         correlation=by.correlation(arm, against, level=claim.level),
+        solving=solving_test(arm, against, solved=solved) if claim.bounded and arm and against else None,
     )
 
 
@@ -180,7 +189,9 @@ def _judge(
 ) -> ClaimResult:
     contrast, claim, by = case.contrast, case.contrast.claim, case.by
     arm, against = case.values
+    solved = plan.study.grid.solved if plan.study.grid and is_share(plan.study.grid.metric) else SOLVED
     verdict: Verdict = "invalid" if case.problem else corrected.verdict
+    tests = decision.test, corrected.holm, corrected.benjamini_hochberg
     needed = None
     if verdict in ("inconclusive", "suggestive") and decision.relation is not None:
         needed = seeds_needed(by, arm, against, margin=claim.margin, level=claim.level, power=claim.power)
@@ -195,7 +206,9 @@ def _judge(
         against_mean=mean_t(against, level=claim.level),
         difference=by.difference(arm, against, level=claim.level),
         bootstrap=by.bootstrap(arm, against, level=claim.level),
-        evidence=gather(claim, by, arm, against, (decision.test, corrected.holm, corrected.benjamini_hochberg)),
+        evidence=gather(
+            claim, by, arm, against, (decision.test, corrected.holm, corrected.benjamini_hochberg), solved=solved
+        ),
         matters=_rule(case).matters,
         confirmatory=corrected.confirmatory,
         alone=decision.verdict,

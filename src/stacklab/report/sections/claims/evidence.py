@@ -101,6 +101,7 @@ HEADS = (
     TextCell("p, Holm", "all claims together"),
     TextCell("p, BH", "false discovery rate"),
     TextCell("p, permutation", "no normality assumed"),
+    TextCell("p, solving", "seeds that solve, Fisher"),
     TextCell("effect", "standard deviations"),
     TextCell("better at", "share of seeds"),
     TextCell("correlation", "between paired runs"),
@@ -155,7 +156,7 @@ def evidence_columns() -> Columns[ContrastFact]:
 
     ends = (("", "value"), ("_low", "low"), ("_high", "high"), ("_confidence", "level"))
     sizes = {f"{name}{suffix}": end(name, field) for name in SIZES for suffix, field in ends}
-    return {**{name: p_value(name) for name in P_VALUES}, **sizes, **size_columns()}
+    return {**{name: p_value(name) for name in (*P_VALUES, "solving")}, **sizes, **size_columns()}
 
 
 def control_csv(facts: Facts) -> CsvTable[ControlFact]:
@@ -174,7 +175,7 @@ def control_csv(facts: Facts) -> CsvTable[ControlFact]:
     )
 
 
-def p_text(test: Tested) -> str:
+def p_text(test: Tested | None) -> str:
     """
     >>> p_text(PValue(p=0.0314, n=5, method="t")), p_text(PValue(p=1e-6, n=5, method="t"))
     ('0.031', '< 0.0001')
@@ -203,7 +204,8 @@ def _row(contrast: ContrastFact) -> tuple[TextCell, ...]:
     effect, superiority, correlation = _sizes(contrast)
     sizes = (_plain(effect), _plain(superiority, percent=True), _plain(correlation))
     level = TextCell(f"{contrast.claim.level:.3g}")
-    return (name, level, *(TextCell(p_text(test)) for test in _tests(contrast)), *sizes, *size_cells(contrast))
+    tests = (*_tests(contrast), contrast.evidence.solving)
+    return (name, level, *(TextCell(p_text(test)) for test in tests), *sizes, *size_cells(contrast))
 
 
 def _plain(result: Result, *, percent: bool = False) -> TextCell:
