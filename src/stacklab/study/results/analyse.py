@@ -206,9 +206,7 @@ def _judge(
         against_mean=mean_t(against, level=claim.level),
         difference=by.difference(arm, against, level=claim.level),
         bootstrap=by.bootstrap(arm, against, level=claim.level),
-        evidence=gather(
-            claim, by, arm, against, (decision.test, corrected.holm, corrected.benjamini_hochberg), solved=solved
-        ),
+        evidence=gather(claim, by, arm, against, tests, solved=solved),
         matters=_rule(case).matters,
         confirmatory=corrected.confirmatory,
         alone=decision.verdict,
