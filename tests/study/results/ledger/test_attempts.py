@@ -33,7 +33,7 @@ def test_1_the_direction_turned_round_after_results(file: Path, seen: StudyResul
     text = shown(run(file))
     assert "more:two: claim changed on" in text
     assert "after 6 of its runs had been evaluated: direction from lower to higher" in text
-    assert "before the claim was changed: refuted, difference +0.3 [" in text
+    assert "before the claim was changed: refuted, difference +0.3, 95% CI [" in text
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_2_a_refuted_claim_deleted_and_entered_anew(file: Path, seen: StudyResul
     text = shown(run(file))
     assert "new:two: claim made on" in text
     assert "more:two: withdrawn on" in text
-    assert "its last verdict: refuted, difference +0.3 [" in text
+    assert "its last verdict: refuted, difference +0.3, 95% CI [" in text
     assert "It said: eight heads predict better than two heads" in text
 
 
@@ -175,7 +175,7 @@ def test_15_the_verdict_of_an_earlier_look_stays(file: Path) -> None:
     text = shown(second)
     assert "look 2 of 2 declared" in text
     assert "more:two: look 1 of 2 on" in text
-    assert "(seeds 1, 2, 3): refuted, difference +0.3 [" in text
+    assert "(seeds 1, 2, 3): refuted, difference +0.3, 97.5% CI [" in text
 
 
 def test_16_the_ledger_deleted(file: Path, seen: StudyResult) -> None:

@@ -61,7 +61,7 @@ class Record(Spec):
 
 class Decided(Spec):
     """A verdict in the words of its version. claim: hash of the entry that it is about. difference, low, high: of arm
-    minus against; None for a comparison that allows none."""
+    minus against, with the interval of confidence `level`; None for a comparison that allows none."""
 
     claim: str
     verdict: str
@@ -69,6 +69,7 @@ class Decided(Spec):
     difference: float | None
     low: float | None
     high: float | None
+    level: float | None
 
 
 class Entry(Record):

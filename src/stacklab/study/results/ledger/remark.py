@@ -28,6 +28,7 @@ class Remark(Spec):
 
 
 def verdict_text(verdict: Decided) -> str:
-    if verdict.difference is None:
+    if verdict.difference is None or verdict.level is None:
         return verdict.verdict + (f" ({verdict.reason})" if verdict.reason else "")
-    return f"{verdict.verdict}, difference {verdict.difference:+.4g} [{verdict.low:+.4g}, {verdict.high:+.4g}]"
+    ends = f"{100 * verdict.level:.4g}% CI [{verdict.low:+.4g}, {verdict.high:+.4g}]"
+    return f"{verdict.verdict}, difference {verdict.difference:+.4g}, {ends}"

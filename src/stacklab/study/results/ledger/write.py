@@ -80,6 +80,7 @@ def decided(result: ClaimResult, *, claim: Entry) -> Decided:
         difference=result.difference.value if interval and isinstance(result.difference, Estimate) else None,
         low=interval.low if interval else None,
         high=interval.high if interval else None,
+        level=interval.level if interval else None,
     )
 
 
