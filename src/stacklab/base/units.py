@@ -69,3 +69,12 @@ def plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return json.dumps(value, ensure_ascii=False)
+
+
+def confidence(level: float) -> str:
+    """The confidence level of an interval; `level` is that of `Estimate`. It is printed beside every interval.
+
+    >>> confidence(0.95), confidence(1 - 0.05 / 3)
+    ('95%', '98.33%')
+    """
+    return f"{100 * level:.4g}%"

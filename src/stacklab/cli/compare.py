@@ -74,7 +74,7 @@ def _table(comparison: "Comparison") -> "Table":
 def _share(superiority: "Result") -> str:
     if superiority.kind == "undefined":
         return superiority.reason
-    from stacklab.report.format.numbers import confidence
+    from stacklab.base.units import confidence
 
     interval = f"{confidence(superiority.level)} CI [{superiority.low:.0%}, {superiority.high:.0%}]"
     return f"{superiority.value:.0%}, {interval}"

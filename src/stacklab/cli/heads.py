@@ -82,7 +82,7 @@ def _built(report: "HeadReport", row: "RoleRow") -> str:
 def _with_interval(result: "Result", value: float) -> str:
     if result.kind == "undefined":
         return f"{value:.2f}, interval undefined ({result.reason})"
-    from stacklab.report.format.numbers import confidence
+    from stacklab.base.units import confidence
 
     return f"{value:.2f}, {confidence(result.level)} CI [{result.low:.2f}, {result.high:.2f}]"
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stacklab.base.search import smallest
+from stacklab.base.units import confidence
 from stacklab.stats.comparison import Comparison
 from stacklab.stats.power import difference_power, equivalence_power
 from stacklab.stats.result import Estimate, Needed, SeedsNeeded, Undefined
@@ -181,7 +182,7 @@ def needed_text(needed: SeedsNeeded) -> str:
         return f"the number of seeds needed is unknown: {needed.reason}"
     # A power of 0.999 must not be shown as 100 %.
     power = (
-        f"{math.floor(1000 * needed.power + 1e-9) / 10:g} % power ({100 * needed.level:.4g}% interval of the effect)"
+        f"{math.floor(1000 * needed.power + 1e-9) / 10:g} % power ({confidence(needed.level)} interval of the effect)"
     )
     if needed.most is None:
         return f"fewer than {needed.fewest:,} seeds would not reach {power}; no upper limit: {needed.unbounded}"

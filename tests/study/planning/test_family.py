@@ -1,19 +1,10 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.study.planned import planned
+from tests.study.planned import planned, with_claims
 
 from stacklab.cli.plan_tables import family_of, family_text, never_shown
 from stacklab.study.planning.plan import Plan
-
-
-def claimed(plan: Plan, **change: Any) -> Plan:
-    """The plan with changed claims."""
-    tree = plan.dump()
-    for contrast in tree["contrasts"]:
-        contrast["claim"] |= change
-    return Plan.model_validate(tree)
 
 
 def test_without_primary_claims_all_comparisons_share_the_level(tiny: Path) -> None:
@@ -33,16 +24,16 @@ def test_the_others_are_exploratory_beside_a_primary_claim(tiny: Path) -> None:
 @pytest.mark.parametrize("direction", ["higher", "lower"])
 def test_too_few_seeds_for_an_accuracy_are_named_with_those_that_could_do(tiny: Path, direction: str) -> None:
     accuracy = {"metric": "validation.accuracy", "direction": direction}
-    few = claimed(planned(tiny, seeds=(1, 2, 3)), **accuracy)
+    few = with_claims(planned(tiny, seeds=(1, 2, 3)), **accuracy)
     first, _ = never_shown(few)
     assert first == "fit:shallow: 3 seeds cannot show it, not even always against never; it takes 4"
-    assert list(never_shown(claimed(planned(tiny, seeds=(1, 2, 3, 4)), **accuracy))) == []
+    assert list(never_shown(with_claims(planned(tiny, seeds=(1, 2, 3, 4)), **accuracy))) == []
     assert list(never_shown(planned(tiny, seeds=(1, 2)))) == [], "losses have no such bound"
 
 
 def test_an_equivalence_of_accuracies_takes_the_seeds_of_its_margin(tiny: Path) -> None:
     equal = {"metric": "validation.accuracy", "direction": "equivalent", "margin": 0.05}
-    first, _ = never_shown(claimed(planned(tiny), **equal))
+    first, _ = never_shown(with_claims(planned(tiny), **equal))
     number = int(first.rpartition("takes ")[2])
     assert "not even equal values at every seed" in first
     assert 0.95**number <= 0.025 < 0.95 ** (number - 1), "two comparisons share the level"

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from scipy import stats
+from tests.study.planned import with_claims
 from tests.study.rows import LOSSES, rows
 
 from stacklab.api import load_study
@@ -22,13 +23,6 @@ def judged(plan: Plan, rows: list[Row]) -> dict[str, ClaimResult]:
     return {result.against: result for result in analyse(plan, rows, [])}
 
 
-def with_claim(plan: Plan, **change: Any) -> Plan:
-    tree = plan.dump()
-    for contrast in tree["contrasts"]:
-        contrast["claim"] |= change
-    return Plan.model_validate(tree)
-
-
 def test_a_clear_gap_is_supported_and_none_is_inconclusive(plan: Plan) -> None:
     by_arm = judged(plan, rows(plan))
     assert by_arm["shallow"].verdict == "supported"
@@ -43,7 +37,7 @@ def test_a_clear_gap_is_supported_and_none_is_inconclusive(plan: Plan) -> None:
 
 def test_an_inconclusive_claim_names_the_seeds_for_its_power(plan: Plan) -> None:
     def needed(**change: Any) -> SeedsNeeded | None:
-        wide = judged(with_claim(plan, **change), rows(plan))["wide"]
+        wide = judged(with_claims(plan, **change), rows(plan))["wide"]
         assert wide.verdict == "inconclusive"
         return wide.seeds_needed
 
@@ -85,7 +79,7 @@ def test_arms_that_move_the_batches_are_judged_unpaired_and_say_so(plan: Plan) -
 
 
 def test_unpaired_equivalence_is_two_one_sided_welch_tests(plan: Plan) -> None:
-    claim = with_claim(moving(plan, "train.batch_size"), direction="equivalent", margin=0.5)
+    claim = with_claims(moving(plan, "train.batch_size"), direction="equivalent", margin=0.5)
     by_arm = judged(claim, rows(plan))
     assert (by_arm["wide"].verdict, by_arm["shallow"].verdict) == ("equivalent", "refuted")
     test, expected = by_arm["wide"].evidence.test, welch_tost(LOSSES["deep"], LOSSES["wide"], margin=0.5)
@@ -95,7 +89,7 @@ def test_unpaired_equivalence_is_two_one_sided_welch_tests(plan: Plan) -> None:
 
 def test_accuracies_come_with_the_seeds_that_solve(plan: Plan) -> None:
     values = {"deep": [1.0] * 4, "shallow": [0.1, 0.96, 0.2, 0.1], "wide": [0.5] * 4}
-    claimed = with_claim(plan, metric="validation.accuracy", direction="higher")
+    claimed = with_claims(plan, metric="validation.accuracy", direction="higher")
     accuracies = [
         row.model_copy(update={"metrics": {"validation.accuracy": row.metrics["train_probe.loss"]}})
         for row in rows(claimed, values)
@@ -107,14 +101,14 @@ def test_accuracies_come_with_the_seeds_that_solve(plan: Plan) -> None:
 
 
 def test_the_opposite_is_refuted_and_direction_counts(plan: Plan) -> None:
-    assert judged(with_claim(plan, direction="higher"), rows(plan))["shallow"].verdict == "refuted"
+    assert judged(with_claims(plan, direction="higher"), rows(plan))["shallow"].verdict == "refuted"
     swapped = LOSSES | {"deep": LOSSES["shallow"], "shallow": LOSSES["deep"]}
     assert judged(plan, rows(plan, swapped))["shallow"].verdict == "refuted"
 
 
 def test_equivalence_needs_the_whole_interval_within_the_margin(plan: Plan) -> None:
     def verdict(margin: float, against: str) -> str:
-        return judged(with_claim(plan, direction="equivalent", margin=margin), rows(plan))[against].verdict
+        return judged(with_claims(plan, direction="equivalent", margin=margin), rows(plan))[against].verdict
 
     assert verdict(0.5, "wide") == "equivalent"
     assert verdict(0.1, "wide") == "inconclusive"
@@ -173,4 +167,4 @@ def test_p_values_are_corrected_for_all_claims_and_an_invalid_one_makes_none_eas
 
 def test_superiority_counts_the_seeds_at_which_the_claimed_direction_holds(plan: Plan) -> None:
     assert judged(plan, rows(plan))["shallow"].evidence.superiority.value == 1.0
-    assert judged(with_claim(plan, direction="higher"), rows(plan))["shallow"].evidence.superiority.value == 0.0
+    assert judged(with_claims(plan, direction="higher"), rows(plan))["shallow"].evidence.superiority.value == 0.0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stacklab.audit.findings.trend import DEGREE, START, Noise, detrend, spread_range
 from stacklab.audit.reading.log import Common, Log, Metric, Reading, at_common_steps
 from stacklab.audit.spec import Finding, Kind, Numbers, Severity
+from stacklab.base.units import confidence
 from stacklab.stats.result import Estimate, Result, Undefined
 
 LEVEL = 0.05
@@ -68,7 +69,7 @@ def gap_finding(first: Log, second: Log, metric: Metric) -> Finding:
     numbers |= {"gap_spread": noise.spread, "mean_gap_low": mean.low, "mean_gap_high": mean.high}
     apart = abs(gaps[-1]) > 1.25 * abs(smooth) or last.low <= 0 <= last.high
     sentence = (
-        f"{words} Single differences scatter by {noise.spread:.2g}: the {100 * last.level:.4g}% interval of the last "
+        f"{words} Single differences scatter by {noise.spread:.2g}: the {confidence(last.level)} interval of the last "
         f"one is [{nats(last.low)}, {nats(last.high)}], that of the mean [{nats(mean.low)}, {nats(mean.high)}]."
     )
     return _finding("last-gap", subject, sentence, numbers, severity="caution" if apart else "agreement", result=last)
@@ -157,7 +158,7 @@ def _reading(correlation: Result) -> tuple[Severity, str]:
 
 
 def _shown(correlation: Estimate, metric: Metric) -> str:
-    interval = f"{100 * correlation.level:.4g}% CI {correlation.low:+.2f} to {correlation.high:+.2f}"
+    interval = f"{confidence(correlation.level)} CI {correlation.low:+.2f} to {correlation.high:+.2f}"
     return (
         f" The {metric} losses correlate around their trends by {correlation.value:+.2f} ({interval}), over "
         f"{correlation.n} common steps."

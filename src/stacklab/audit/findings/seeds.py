@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from stacklab.audit.reading.log import Log, Metric
 from stacklab.audit.spec import Finding, Numbers
+from stacklab.base.units import confidence
 from stacklab.stats.describe import mean_t
 from stacklab.stats.paired import smallest_sign_flip_p
 from stacklab.stats.result import Estimate, Undefined
@@ -64,7 +65,7 @@ def _mean(arm: str, runs: Sequence[Log], metric: Metric) -> Finding:
         severity="note",
         subject=arm,
         sentence=f"The last {metric} loss over {len(values)} runs is {result.value:.4f} "
-        f"({100 * result.level:.4g}% CI {result.low:.4f} to {result.high:.4f}).",
+        f"({confidence(result.level)} CI {result.low:.4f} to {result.high:.4f}).",
         numbers={"mean": result.value, "runs": len(values)},
         result=result,
     )

@@ -2,7 +2,7 @@
 
 import math
 
-from stacklab.base.units import BYTES, COUNTS, SECONDS, Ladder, unit
+from stacklab.base.units import BYTES, COUNTS, SECONDS, Ladder, confidence, unit
 from stacklab.report.facts.estimates import Measure
 from stacklab.run.metrics import Style
 from stacklab.stats.result import Estimate, Result
@@ -63,15 +63,6 @@ def signed(style: Style, value: float) -> str:
     ('+0.1000', '−3.1 pp')
     """
     return _points(style, ("+" if value > 0 else "") + alone(style, value))
-
-
-def confidence(level: float) -> str:
-    """The confidence level of an interval; `level` is that of `Estimate`. It is printed beside every interval.
-
-    >>> confidence(0.95), confidence(1 - 0.05 / 3)
-    ('95%', '98.33%')
-    """
-    return f"{100 * level:.4g}%"
 
 
 def difference_text(style: Style, result: Result) -> str:

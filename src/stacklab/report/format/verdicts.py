@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from stacklab.base.units import confidence
 from stacklab.report.facts.contrasts import ContrastFact
-from stacklab.report.format.numbers import confidence
 from stacklab.stats.comparison import COMPARISONS
 from stacklab.stats.needed import needed_text
 from stacklab.stats.result import Undefined

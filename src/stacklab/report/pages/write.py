@@ -13,6 +13,7 @@ from typing import Any
 from stacklab.audit.spec import Audit
 from stacklab.base.files import write_json, write_text
 from stacklab.base.text import visible
+from stacklab.base.units import confidence
 from stacklab.report.drawing.csv import figure_csv
 from stacklab.report.drawing.matplotlib import draw, save
 from stacklab.report.drawing.plotly import plotly_panel
@@ -53,6 +54,7 @@ def render_html(facts: Facts, sections: Sequence[Section]) -> str:
         **page_facts(facts, sections),
         numbers=numbers,
         mark_of=mark_of,
+        confidence=confidence,
         why=why,
         values_text=values_text,
         copied=copied,

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from stacklab.base.units import confidence
 from stacklab.report.drawing.figure import Axis, Figure, Panel, Points, arm_keys, spanning
 from stacklab.report.facts.build import Facts
-from stacklab.report.format.numbers import NOTHING, alone, confidence
+from stacklab.report.format.numbers import NOTHING, alone
 from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.report.format.table import CsvTable, TextCell, TextTable, interval_columns, value_or_none
 from stacklab.report.sections.section import Section, TableBlock, figure_block, shown

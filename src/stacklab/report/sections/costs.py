@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from stacklab.base.units import confidence
 from stacklab.report.drawing.figure import Axis, Figure, Line, Panel, Points, arm_keys, spanning, spanning_counts
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.estimates import Measure
-from stacklab.report.format.numbers import confidence
 from stacklab.report.format.palette import color_of, symbol_of
 from stacklab.report.sections.section import Section, single_figure
 from stacklab.run.metrics import describe, hops_of

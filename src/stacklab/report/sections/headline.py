@@ -1,9 +1,10 @@
 """The headline numbers: every metric of every arm."""
 
+from stacklab.base.units import confidence
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.estimates import Measure
-from stacklab.report.format.numbers import NOTHING, compact, confidence, measure_text
+from stacklab.report.format.numbers import NOTHING, compact, measure_text
 from stacklab.report.format.palette import color_of
 from stacklab.report.format.table import CsvTable, TextCell, TextTable, in_sections, interval_columns
 from stacklab.report.sections.section import Section, TableBlock

@@ -1,9 +1,10 @@
 """The source's numbers beside those of this study, and what the source's own log shows."""
 
 from stacklab.audit.spec import Audit
+from stacklab.base.units import confidence
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.references import ReportedFact
-from stacklab.report.format.numbers import NOTHING, alone, confidence, difference_text, measure_text, signed
+from stacklab.report.format.numbers import NOTHING, alone, difference_text, measure_text, signed
 from stacklab.report.format.table import CsvTable, TextCell, TextRow, TextTable, interval_columns, text_row
 from stacklab.report.sections.section import Bullets, Heading, Section, TableBlock, shown
 from stacklab.run.metrics import SIZE, Metric

@@ -20,7 +20,7 @@ from stacklab.study.results.collect import Row, same_batches
 from stacklab.study.results.family import SUGGESTIVE, WORDS, Corrected, Verdict, correct
 from stacklab.study.results.ledger.entry import Entry
 from stacklab.study.results.ledger.marks import afterthought
-from stacklab.study.spec.claim import ClaimSpec
+from stacklab.study.spec.claim import ClaimSpec, labelled
 
 SOLVED = 0.95
 """Accuracy from which a seed counts as one that solves, where the study's grid states no other."""
@@ -199,7 +199,7 @@ def _judge(
         id=contrast.id,
         claim=claim,
         against=contrast.against,
-        statement=_statement(plan, contrast),
+        statement=labelled(claim.statement, arm=plan.arm(claim.arm).label, against=plan.arm(contrast.against).label),
         pairing=by.pairing,
         pairs=tuple(case.pairs),
         arm_mean=mean_t(arm, level=claim.level),
@@ -217,15 +217,6 @@ def _judge(
         seeds_needed=needed,
         afterthought=afterthought(plan, contrast, entries),
     )
-
-
-def _statement(plan: Plan, contrast: Contrast) -> str:
-    """The claim's sentence, with {arm} and {against} replaced by the arms' labels."""
-    labels = {"{arm}": plan.arm(contrast.claim.arm).label, "{against}": plan.arm(contrast.against).label}
-    text = contrast.claim.statement
-    for mark, label in labels.items():
-        text = text.replace(mark, label)
-    return text
 
 
 def _pairs(plan: Plan, contrast: Contrast, rows: dict[tuple[str, int], Row]) -> list[Pair]:

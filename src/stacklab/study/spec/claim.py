@@ -99,3 +99,10 @@ def confirmatory(claims: Sequence[ClaimSpec]) -> list[bool]:
     """Whether each of a study's claims is confirmatory: the primary ones, or all where none is primary."""
     some = any(claim.primary for claim in claims)
     return [claim.primary or not some for claim in claims]
+
+
+def labelled(statement: str, *, arm: str, against: str) -> str:
+    """The sentence of a claim, with {arm} and {against} replaced by the labels of the arms."""
+    for mark, label in (("{arm}", arm), ("{against}", against)):
+        statement = statement.replace(mark, label)
+    return statement

@@ -3,12 +3,13 @@ and the power of the tests."""
 
 from collections.abc import Callable
 
+from stacklab.base.units import confidence
 from stacklab.report.drawing.figure import Axis, Band, Figure, Key, Line, Panel
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.facts.references import ControlFact
-from stacklab.report.format.numbers import NOTHING, confidence, difference_text, percent
+from stacklab.report.format.numbers import NOTHING, difference_text, percent
 from stacklab.report.format.palette import color_of
 from stacklab.report.format.table import (
     Columns,

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from stacklab.base.units import confidence
 from stacklab.report.drawing.figure import round_ticks
 from stacklab.report.drawing.matplotlib import style
 from stacklab.report.facts.build import Facts
 from stacklab.report.facts.contrasts import ContrastFact
-from stacklab.report.format.numbers import alone, confidence, signed, tick
+from stacklab.report.format.numbers import alone, signed, tick
 from stacklab.report.format.table import TextTable
 from stacklab.report.format.verdicts import mark_of
 from stacklab.run.metrics import Metric, Style

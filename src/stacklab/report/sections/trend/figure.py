@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from stacklab.base.units import confidence
 from stacklab.report.drawing.figure import Axis, Band, Figure, Key, LabelSide, Line, Panel, Points
 from stacklab.report.drawing.label_layout import placed
 from stacklab.report.facts.build import Facts
-from stacklab.report.format.numbers import confidence
 from stacklab.report.format.palette import color, symbol
 from stacklab.run.metrics import describe
 from stacklab.stats.fits.decay import Decay

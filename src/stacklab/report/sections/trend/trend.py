@@ -1,8 +1,9 @@
 """The trend: a metric, times and the cost of attention against total heads."""
 
+from stacklab.base.units import confidence
 from stacklab.report.facts.arms import ArmFact
 from stacklab.report.facts.build import Facts
-from stacklab.report.format.numbers import MINUS, NOTHING, alone, confidence, measure_text
+from stacklab.report.format.numbers import MINUS, NOTHING, alone, measure_text
 from stacklab.report.format.table import TextRow, TextTable, text_row
 from stacklab.report.sections.section import Details, Heading, Section, TableBlock, figure_block, shown
 from stacklab.report.sections.trend.figure import TITLES, trend_figure

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from stacklab.base.spec import Spec
+from stacklab.base.units import confidence
 from stacklab.study.results.ledger.entry import Decided
 
 Kind = Literal[
@@ -30,5 +31,5 @@ class Remark(Spec):
 def verdict_text(verdict: Decided) -> str:
     if verdict.difference is None or verdict.level is None:
         return verdict.verdict + (f" ({verdict.reason})" if verdict.reason else "")
-    ends = f"{100 * verdict.level:.4g}% CI [{verdict.low:+.4g}, {verdict.high:+.4g}]"
+    ends = f"{confidence(verdict.level)} CI [{verdict.low:+.4g}, {verdict.high:+.4g}]"
     return f"{verdict.verdict}, difference {verdict.difference:+.4g}, {ends}"

@@ -14,6 +14,7 @@ from stacklab.study.results.ledger.entry import FILE, Entry, Record, of_comparis
 from stacklab.study.results.ledger.marks import day, known, standing, when
 from stacklab.study.results.ledger.record import entered_contrasts, record
 from stacklab.study.results.ledger.remark import Remark, verdict_text
+from stacklab.study.spec.claim import labelled
 
 
 def remarks(
@@ -122,10 +123,7 @@ def _statement(entry: Entry) -> str:
     text = str(entry.stated.get("statement", "") if entry.wording is None else entry.wording)
     if entry.experiment is None:
         return text
-    labels = {"{arm}": entry.experiment.arm.label, "{against}": entry.experiment.against.label}
-    for mark, label in labels.items():
-        text = text.replace(mark, label)
-    return text
+    return labelled(text, arm=entry.experiment.arm.label, against=entry.experiment.against.label)
 
 
 def _opposed(plan: Plan) -> Iterator[Remark]:
