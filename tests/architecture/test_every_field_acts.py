@@ -85,6 +85,7 @@ FLIPS: dict[str, Any] = {
     "train.schedule.kind": "constant",
     "train.schedule.warmup_steps": 2,
     "train.schedule.final_ratio": 0.9,
+    "train.schedule.decay_steps": 3,
     "train.device": "cuda",
     "train.precision": "bf16",
     "train.residual": "products",

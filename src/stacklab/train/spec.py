@@ -16,11 +16,26 @@ Residual = Literal["fp32", "products"]
 
 
 class ScheduleSpec(Spec):
-    """Linear warm-up from zero, then cosine to `final_ratio` of the peak at the last step, or constant."""
+    """Linear warm-up from zero, then cosine to `final_ratio` of the peak, or constant.
+
+    decay_steps: the step at which the cosine ends, as nanoGPT's `lr_decay_iters`; later steps keep its last rate. None:
+    the last step of training.
+    """
 
     kind: Literal["cosine", "constant"] = "cosine"
     warmup_steps: NonNegativeInt = 50
     final_ratio: float = Field(0.1, ge=0, le=1)
+    decay_steps: PositiveInt | None = added(None)
+
+    @model_validator(mode="after")
+    def _decays_after_warmup(self) -> Self:
+        if self.decay_steps is None:
+            return self
+        if self.kind == "constant":
+            raise ValueError("decay_steps is for kind cosine; a constant rate does not decay")
+        if self.decay_steps <= self.warmup_steps:
+            raise ValueError(f"decay_steps = {self.decay_steps} must be above warmup_steps = {self.warmup_steps}")
+        return self
 
 
 class StopSpec(Spec):
