@@ -39,6 +39,7 @@ FLIPS: dict[str, Any] = {
     "data.template": "plain",
     "data.vocabulary": "compact",
     "data.block_size": 25,
+    "data.sequences": "windows",
     "data.validation_fraction": 0.4,
     "data.tuning_fraction": 0.3,
     "data.split_seed": 1,

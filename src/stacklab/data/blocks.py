@@ -30,7 +30,16 @@ class Blocks:
         indices = np.asarray(indices, dtype=np.int64)
         if indices.size and (indices.min() < 0 or indices.max() >= self.num_blocks):
             raise IndexError(f"blocks {indices.min()} to {indices.max()} requested, there are {self.num_blocks}")
-        places = indices[:, None] * self.block_size + np.arange(self.block_size + 1)
+        return self.windows(indices * self.block_size)
+
+    @property
+    def num_windows(self) -> int:
+        """The number of places where a window of block_size + 1 ids can start."""
+        return len(self.stream) - self.block_size
+
+    def windows(self, starts: np.ndarray) -> NDArray[np.int64]:
+        """Tokens [len(starts), block_size + 1] from these places of the stream, 0 .. num_windows - 1."""
+        places = np.asarray(starts, dtype=np.int64)[:, None] + np.arange(self.block_size + 1)
         return np.asarray(self.stream[places], dtype=np.int64)
 
 

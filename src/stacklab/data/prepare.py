@@ -49,6 +49,8 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
 def _without_paths(spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None) -> dict[str, Any]:
     """What determines the tokens: paths are replaced by hashes of their content."""
     plain = spec.dump()
+    # How training draws sequences leaves the files as they are.
+    plain.pop("sequences", None)
     if not spec.tuning_fraction:
         # Keeps the fingerprint, and the probe drawn from it, as before tuning splits were introduced.
         del plain["tuning_fraction"]

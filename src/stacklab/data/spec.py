@@ -19,6 +19,7 @@ class Marker(StrEnum):
 
 
 HeldOut = Literal["validation", "tuning"]
+Sequences = Literal["blocks", "windows"]
 
 SMALLEST_BPE = 256 + len(Marker)
 
@@ -125,6 +126,8 @@ class DataSpec(Spec):
     ones."""
     block_size: int = Field(ge=1)
     """Tokens that a training sequence predicts."""
+    sequences: Sequences = added("blocks")
+    """How training draws sequences: every block once per epoch, or windows that start anywhere in the training text."""
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     """Expected share of records in the validation split."""
     tuning_fraction: float = Field(default=0.0, ge=0, lt=1)

@@ -7,10 +7,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stacklab.data.batches import batch_hash, batch_indices, probe_indices
+from stacklab.data.batches import batch_hash, batch_tokens, probe_indices
 from stacklab.data.novelty import novelties
 from stacklab.data.prepared import PreparedData, bits_per_byte, load_prepared, prepared_folder
 from stacklab.data.procedural.corpus import is_correct
+from stacklab.data.spec import DataSpec
 from stacklab.model.generation.decode import generate
 from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.model.transformer import Transformer
@@ -23,10 +24,11 @@ from stacklab.train.replicas import Replicas
 
 
 class TextFeed:
-    """The blocks of a prepared corpus."""
+    """The sequences of a prepared corpus."""
 
     def __init__(self, spec: RunSpec, data: PreparedData) -> None:
-        self.spec, self.data = spec, data
+        assert isinstance(spec.data, DataSpec)
+        self.spec, self.data, self.sequences = spec, data, spec.data.sequences
         self.probe = data.train.get(probe_indices(data, count=spec.evaluate.train_probe_blocks))
         blocks = data.held_out(spec.evaluate.split)
         self.held_out, self.bytes_per_token = blocks.get(np.arange(blocks.num_blocks)), blocks.bytes_per_token
@@ -40,10 +42,13 @@ class TextFeed:
         return self.probe[:, :-1]
 
     def batch(self, step: int) -> Batch:
-        indices = batch_indices(
-            self.spec.seed, step, batch_size=self.spec.train.batch_size, num_blocks=self.data.train.num_blocks
+        tokens_BT = batch_tokens(
+            self.data.train,
+            self.sequences,
+            seed=self.spec.seed,
+            step=step,
+            batch_size=self.spec.train.batch_size,
         )
-        tokens_BT = self.data.train.get(indices)
         return Batch(tokens_BT[:, :-1], tokens_BT[:, 1:], batch_hash(tokens_BT))
 
     def measure(self, model: Transformer) -> dict[str, float]:
