@@ -95,6 +95,7 @@ FLIPS: dict[str, Any] = {
     "train.checkpoint_every": 2,
     "train.diverged_above": 1.0000001,
     "train.stop": {"metric": "validation.loss", "at_least": 0.0, "evaluations": 1},
+    "train.keep_best": True,
     "evaluate.split": "tuning",
     "evaluate.every": 3,
     "evaluate.train_probe_blocks": 3,
@@ -177,7 +178,8 @@ def outcome(tree: dict[str, Any], out: Path, monkeypatch: pytest.MonkeyPatch) ->
     finally:
         monkeypatch.undo()
     names = ("metrics.jsonl", "evals.jsonl", "result.json", "samples.json", "model.safetensors")
-    return [*seen, *((paths.folder / name).read_bytes() for name in names[:-1]), paths.weights.stat().st_size]
+    sizes = [paths.weights.stat().st_size, sorted(paths.bests)]
+    return [*seen, *((paths.folder / name).read_bytes() for name in names[:-1]), *sizes]
 
 
 def _record_tokens(answer: Any, seen: list[Any]) -> Any:

@@ -62,6 +62,7 @@ class TrainSpec(Spec):
     diverged_above: a training loss above this multiple of the first one ends the run as diverged, as does one that is
     not finite.
     stop: None trains for all steps.
+    keep_best: also keep the weights of the evaluation with the lowest loss on `evaluate.split`.
     """
 
     steps: PositiveInt = 500
@@ -79,6 +80,7 @@ class TrainSpec(Spec):
     checkpoint_every: PositiveInt = 100
     diverged_above: float = Field(3.0, gt=1)
     stop: StopSpec | None = None
+    keep_best: bool = added(False)
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
