@@ -2,8 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacklab.data.batches import batch_hash, batch_indices, batch_tokens, epoch_order, window_starts
-from stacklab.data.blocks import Blocks
+from stacklab.data.batches import batch_hash, batch_indices, epoch_order, window_indices
 
 
 @given(st.integers(0, 2**40), st.integers(1, 7), st.integers(1, 23))
@@ -32,29 +31,17 @@ def test_neighbouring_seeds_and_epochs_share_nothing() -> None:
             assert shifted < 10
 
 
-def test_windows_start_everywhere_equally_often() -> None:
-    starts = np.concatenate([window_starts(1, step, batch_size=50, num_windows=7) for step in range(200)])
-    counts = np.bincount(starts, minlength=7)
+def test_windows_begin_everywhere_equally_often() -> None:
+    drawn = np.concatenate([window_indices(1, step, batch_size=50, num_blocks=7) for step in range(200)])
+    counts = np.bincount(drawn, minlength=7)
     assert len(counts) == 7
     assert abs(counts - 10_000 / 7).max() < 5 * np.sqrt(10_000 / 7)
 
 
 def test_windows_are_a_function_of_seed_and_step() -> None:
-    drawn = {key: window_starts(*key, batch_size=8, num_windows=10_000) for key in [(1, 0), (1, 1), (2, 0), (2, 1)]}
-    assert len({tuple(starts) for starts in drawn.values()}) == 4
-    assert (window_starts(1, 1, batch_size=8, num_windows=10_000) == drawn[1, 1]).all()
-
-
-def test_the_tokens_of_a_step_are_blocks_or_windows() -> None:
-    train = Blocks(np.arange(100, 200), 8, 1.0)
-    blocks, windows = (
-        np.concatenate([batch_tokens(train, kind, seed=1, step=step, batch_size=4) for step in range(30)])
-        for kind in ("blocks", "windows")
-    )
-    assert blocks.shape == windows.shape == (120, 9)
-    assert set((blocks[:, 0] - 100) % 8) == {0}
-    assert set((windows[:, 0] - 100) % 8) == set(range(8))
-    assert (np.diff(windows) == 1).all()
+    drawn = {key: window_indices(*key, batch_size=8, num_blocks=10_000) for key in [(1, 0), (1, 1), (2, 0), (2, 1)]}
+    assert len({tuple(indices) for indices in drawn.values()}) == 4
+    assert (window_indices(1, 1, batch_size=8, num_blocks=10_000) == drawn[1, 1]).all()
 
 
 def test_a_batch_hash_is_of_the_values_and_their_order() -> None:

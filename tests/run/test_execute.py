@@ -12,7 +12,6 @@ from tests.run.conftest import Bench
 
 from stacklab.base.errors import CheckpointError
 from stacklab.base.files import read_json, read_jsonl
-from stacklab.data.spec import Sequences
 from stacklab.model.positions.kinds import FactoredPositions
 from stacklab.model.spec import NormSpec
 from stacklab.run.execute import execute
@@ -94,7 +93,7 @@ def test_a_finished_run_is_not_touched_again(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("sequences", ["blocks", "windows"])
-def test_a_stop_at_any_step_and_a_resume_change_no_byte(bench: Bench, sequences: Sequences) -> None:
+def test_a_stop_at_any_step_and_a_resume_change_no_byte(bench: Bench, sequences: str) -> None:
     bench.data = bench.data.model_copy(update={"sequences": sequences})
     paths = bench.folder(bench.spec())
     straight = executed(bench, paths)

@@ -1,4 +1,4 @@
-"""Which sequences a step trains on and which the training probe holds: functions of nothing that a model may change."""
+"""Which blocks a step trains on and which the training probe holds: functions of nothing that a model may change."""
 
 import functools
 import hashlib
@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacklab.base.streams import numpy_stream
-from stacklab.data.blocks import Blocks
 from stacklab.data.prepared import PreparedData
-from stacklab.data.spec import Sequences
 
 
 def batch_indices(seed: int, step: int, *, batch_size: int, num_blocks: int) -> NDArray[np.int64]:
@@ -34,17 +32,13 @@ def epoch_order(seed: int, epoch: int, num_blocks: int) -> NDArray[np.int64]:
     return order
 
 
-def window_starts(seed: int, step: int, *, batch_size: int, num_windows: int) -> NDArray[np.int64]:
-    """Places [batch_size] in the stream where the windows of a step start: each uniform over all, with repetitions, as
-    in nanoGPT's get_batch. A step has a random stream of its own, so that a resumed run draws what it would have."""
-    return numpy_stream(seed, "data", "windows", step).integers(num_windows, size=batch_size)
+def window_indices(seed: int, step: int, *, batch_size: int, num_blocks: int) -> NDArray[np.int64]:
+    """Block indices [batch_size] of step 0, 1, 2, ...: each uniform over all blocks, with repetitions.
 
-
-def batch_tokens(train: Blocks, sequences: Sequences, *, seed: int, step: int, batch_size: int) -> NDArray[np.int64]:
-    """Tokens [batch_size, T + 1] of step 0, 1, 2, ..., drawn as `DataSpec.sequences` says."""
-    if sequences == "windows":
-        return train.windows(window_starts(seed, step, batch_size=batch_size, num_windows=train.num_windows))
-    return train.get(batch_indices(seed, step, batch_size=batch_size, num_blocks=train.num_blocks))
+    With blocks that begin at every id of the stream this is nanoGPT's get_batch. A step has a random stream of its own,
+    so that a resumed run draws what it would have drawn.
+    """
+    return numpy_stream(seed, "data", "windows", step).integers(num_blocks, size=batch_size)
 
 
 def batch_hash(tokens: np.ndarray) -> str:

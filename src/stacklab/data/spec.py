@@ -19,7 +19,6 @@ class Marker(StrEnum):
 
 
 HeldOut = Literal["validation", "tuning"]
-Sequences = Literal["blocks", "windows"]
 
 SMALLEST_BPE = 256 + len(Marker)
 
@@ -126,7 +125,7 @@ class DataSpec(Spec):
     ones."""
     block_size: int = Field(ge=1)
     """Tokens that a training sequence predicts."""
-    sequences: Sequences = added("blocks")
+    sequences: Literal["blocks", "windows"] = added("blocks")
     """How training draws sequences: every block once per epoch, or windows that start anywhere in the training text."""
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     """Expected share of records in the validation split."""

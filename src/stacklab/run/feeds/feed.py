@@ -1,5 +1,6 @@
 """The data of a run, for training and evaluation: text or a task."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -7,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stacklab.data.batches import batch_hash, batch_tokens, probe_indices
+from stacklab.data.batches import batch_hash, batch_indices, probe_indices, window_indices
 from stacklab.data.novelty import novelties
 from stacklab.data.prepared import PreparedData, bits_per_byte, load_prepared, prepared_folder
 from stacklab.data.procedural.corpus import is_correct
@@ -24,11 +25,14 @@ from stacklab.train.replicas import Replicas
 
 
 class TextFeed:
-    """The sequences of a prepared corpus."""
+    """The blocks of a prepared corpus."""
 
     def __init__(self, spec: RunSpec, data: PreparedData) -> None:
         assert isinstance(spec.data, DataSpec)
-        self.spec, self.data, self.sequences = spec, data, spec.data.sequences
+        self.spec, self.data = spec, data
+        self.draw, self.train = batch_indices, data.train
+        if spec.data.sequences == "windows":
+            self.draw, self.train = window_indices, replace(data.train, stride=1)
         self.probe = data.train.get(probe_indices(data, count=spec.evaluate.train_probe_blocks))
         blocks = data.held_out(spec.evaluate.split)
         self.held_out, self.bytes_per_token = blocks.get(np.arange(blocks.num_blocks)), blocks.bytes_per_token
@@ -42,13 +46,10 @@ class TextFeed:
         return self.probe[:, :-1]
 
     def batch(self, step: int) -> Batch:
-        tokens_BT = batch_tokens(
-            self.data.train,
-            self.sequences,
-            seed=self.spec.seed,
-            step=step,
-            batch_size=self.spec.train.batch_size,
+        indices = self.draw(
+            self.spec.seed, step, batch_size=self.spec.train.batch_size, num_blocks=self.train.num_blocks
         )
+        tokens_BT = self.train.get(indices)
         return Batch(tokens_BT[:, :-1], tokens_BT[:, 1:], batch_hash(tokens_BT))
 
     def measure(self, model: Transformer) -> dict[str, float]:
