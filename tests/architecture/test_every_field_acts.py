@@ -40,6 +40,7 @@ FLIPS: dict[str, Any] = {
     "data.vocabulary": "compact",
     "data.block_size": 25,
     "data.validation_fraction": 0.4,
+    "data.validation": {"kind": "file", "path": str(Path(__file__).parents[2] / "LICENSE"), "format": "txt"},
     "data.tuning_fraction": 0.3,
     "data.split_seed": 1,
     "model.vocab_size": 301,
