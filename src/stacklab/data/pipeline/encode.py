@@ -8,7 +8,7 @@ import numpy as np
 
 from stacklab.data.record import Record, TokenRecord
 from stacklab.data.sources.token_file import check_ids
-from stacklab.data.spec import Marker, TokensSpec
+from stacklab.data.spec import Marker, Source, TokensSpec
 from stacklab.data.template import Template, end_marker, render, text_bytes
 from stacklab.data.tokenizers.codec import Codec, Ids
 
@@ -63,6 +63,13 @@ class TokenEncoder:
         check_ids(Path(source.path).expanduser(), source, self.vocab_size)
         self._end = np.array([] if source.end_id is None else [source.end_id], dtype=np.uint32)
         self.end_id = codec.full_id(Marker.END_OF_TEXT) if source.end_id is None else source.end_id
+        self._source = source
+
+    def of(self, source: Source) -> "TokenEncoder":
+        """The encoder of another token file with the same vocabulary."""
+        if source == self._source or not isinstance(source, TokensSpec):
+            return self
+        return TokenEncoder(self.codec, source.model_copy(update={"vocab_size": self.vocab_size}))
 
     def encode(self, records: Sequence[TokenRecord]) -> list[Encoded]:
         return [

@@ -6,6 +6,7 @@ from stacklab.base.errors import DataError
 from stacklab.data.blocks import SplitWriter
 from stacklab.data.pipeline.encode import TextEncoder
 from stacklab.data.pipeline.reading import Corpus
+from stacklab.data.pipeline.splits import needs_total
 from stacklab.data.spec import BpeTokenizer, DataSpec, FileSpec
 from stacklab.data.tokenizers.codec import Compact
 from stacklab.data.tokenizers.files import TokenizerFile
@@ -25,11 +26,14 @@ def check_splits(corpus: Corpus, spec: DataSpec) -> None:
             "expected at least a block of text per split"
         )
     smaller = "add records, lower data.block_size"
+    by_seed = "" if needs_total(spec) else " or change data.split_seed"
     cures = {
         "train": f"{smaller} or lower data.validation_fraction",
-        "validation": f"{smaller}, raise data.validation_fraction or change data.split_seed",
-        "tuning": f"{smaller}, raise data.tuning_fraction or change data.split_seed",
+        "validation": f"{smaller}, raise data.validation_fraction{by_seed}",
+        "tuning": f"{smaller}, raise data.tuning_fraction{by_seed}",
     }
+    if spec.has_own_validation:
+        cures |= {"train": smaller, "validation": f"{smaller} to the source of data.validation"}
     for name, split in corpus.splits.items():
         if split.tokens <= spec.block_size:
             raise DataError(
@@ -58,7 +62,7 @@ def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compa
             "marker_ids": markers,
         },
         "unknown_id": None if compact is None else compact.unknown_id,
-        "records": corpus.sieve.counts(),
+        "records": corpus.sieve.counts(corpus.splits),
         "splits": {name: _split_facts(split, spec.block_size, compact) for name, split in corpus.splits.items()},
         "problems": len(corpus.collector.problems()),
         "shared_questions": corpus.collector.shared_questions,
@@ -103,6 +107,8 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
         warnings.append(
             f"{shared} validation records ask a question of the training split; they are no held-out problems"
         )
+    if same := corpus.sieve.in_validation:
+        warnings.append(f"{same} records of the source are also in the validation data; training leaves them out")
     if isinstance(corpus.encoder, TextEncoder) and corpus.encoder.spelled:
         cure = "; if it stands between records, give it as source.separator" if _is_unseparated(spec) else ""
         warnings.append(

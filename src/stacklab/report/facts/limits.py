@@ -108,9 +108,10 @@ def _grids(plan: Plan, tuning: Sequence[ArmTuning]) -> Iterator[str]:
 def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
     blocks, tokens = data.get("splits.validation.blocks"), data.get("splits.validation.tokens")
     if blocks is not None and tokens is not None:
+        chosen = f"is {data['held_out']}. It " if "held_out" in data else ""
         yield (
-            f"The validation set has {blocks:,} blocks ({tokens:,} tokens) and is the same for all seeds, so the "
-            "spread that comes from its choice is not measured here."
+            f"The validation set {chosen}has {blocks:,} blocks ({tokens:,} tokens) and is the same for all seeds, so "
+            "the spread that comes from its choice is not measured here."
         )
     warnings = [str(text) for text in data.get("warnings") or ()]
     yield from (f"{text[:1].upper()}{text[1:]}." for text in warnings)

@@ -11,7 +11,7 @@ from stacklab.stats.comparison import COMPARISONS, Pairing
 from stacklab.stats.result import Result
 from stacklab.study.results.references import Subject
 
-SAME_TEXT = ("source", "template", "validation_fraction", "split_seed")
+SAME_TEXT = ("source", "template", "validation", "validation_fraction", "split_seed")
 """Settings that decide which text is held out; if they are equal, bits per byte are comparable."""
 
 
