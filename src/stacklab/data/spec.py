@@ -122,6 +122,16 @@ class BytesTokenizer(Spec):
     kind: Literal["bytes"] = "bytes"
 
 
+class CharacterTokenizer(Spec):
+    """One id per character of the training split, in the order of Unicode.
+
+    A running text is read as it stands, with its blank lines and without a marker at its end. Characters that only
+    held-out text has share one further id, which exists only where there are such.
+    """
+
+    kind: Literal["characters"] = "characters"
+
+
 class ByHash(Spec):
     """The records whose hash of content falls into the share; adding records moves no other."""
 
@@ -137,7 +147,9 @@ class Stretch(Spec):
 
 
 Source = Annotated[ProceduralSpec | StoriesSpec | HubSpec | FileSpec | TokensSpec, Field(discriminator="kind")]
-Tokenizer = Annotated[HubTokenizer | FileTokenizer | BpeTokenizer | BytesTokenizer, Field(discriminator="kind")]
+Tokenizer = Annotated[
+    HubTokenizer | FileTokenizer | BpeTokenizer | BytesTokenizer | CharacterTokenizer, Field(discriminator="kind")
+]
 
 ValidationSource = HubSpec | FileSpec | TokensSpec
 Validation = Annotated[ByHash | Stretch | ValidationSource, Field(discriminator="kind")]
@@ -215,6 +227,26 @@ class DataSpec(Spec):
                 f"validation.kind = {own.kind} beside source.kind = {source.kind}: both must be text, or both token ids"
             )
         return self
+
+    @model_validator(mode="after")
+    def _characters_fit(self) -> Self:
+        if isinstance(self.tokenizer, CharacterTokenizer) and self.vocabulary == "compact":
+            raise ValueError("vocabulary = compact: characters are those of the training split already; use full")
+        if not self.is_verbatim:
+            return self
+        if isinstance(self.validation, ByHash) or self.record_stride > 1:
+            raise ValueError(
+                "a running text is one record for tokenizer.kind = characters, so it has none to choose by hash or by "
+                "record_stride; use validation.kind = stretch, or name a file of its own"
+            )
+        if self.has_own_validation and not (isinstance(self.validation, FileSpec) and self.validation.is_running):
+            raise ValueError("validation: beside a running text read by characters, name another txt file of one text")
+        return self
+
+    @property
+    def is_verbatim(self) -> bool:
+        """Whether the source is read as one text as it stands, which nothing marks the end of."""
+        return isinstance(self.tokenizer, CharacterTokenizer) and self.is_running
 
     @property
     def is_running(self) -> bool:

@@ -124,7 +124,9 @@ def _sifted(sieve: Sieve[Any], spec: DataSpec, sources: Sources, rule: Rule) -> 
 def read_corpus(folder: Path, spec: DataSpec, sources: Sources, codec: Codec) -> Corpus:
     """Write a .bin file per split into `folder`. Raises DataError for a broken record."""
     source = spec.source
-    encoder = TokenEncoder(codec, source) if isinstance(source, TokensSpec) else TextEncoder(codec, spec.template)
+    encoder: TextEncoder | TokenEncoder = TextEncoder(codec, spec.template, spec.is_verbatim)
+    if isinstance(source, TokensSpec):
+        encoder = TokenEncoder(codec, source)
     names: list[Split] = ["train", "validation", *(("tuning",) if spec.tuning_fraction else ())]
     splits = {name: SplitWriter(folder / f"{name}.bin", encoder.vocab_size) for name in names}
     corpus = Corpus(sources.train.name, Sieve(), encoder, ProblemCollector(spec.template), splits)

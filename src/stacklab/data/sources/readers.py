@@ -26,6 +26,11 @@ def rows_of(spec: FileSpec) -> Iterator[PlacedRow]:
     return _txt(path, spec.separator) if name == "txt" else READERS[name](path)
 
 
+def whole_text(path: Path) -> str:
+    """All of a text file, with every line ended by a line feed. Raises DataError naming the line of bad UTF-8."""
+    return "".join(f"{line}\n" for _, line in _lines(path))
+
+
 def format_of(spec: FileSpec, path: Path) -> str:
     """The format of the spec, else that of the file's ending. Raises DataError for an unknown ending."""
     name = spec.format or path.suffix.lower().lstrip(".")

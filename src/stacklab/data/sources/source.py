@@ -15,7 +15,7 @@ from stacklab.data.procedural.corpus import generate
 from stacklab.data.procedural.spec import ProceduralSpec
 from stacklab.data.record import ROLES, Record, TokenRecord, Turn
 from stacklab.data.sources.hub import hub_rows
-from stacklab.data.sources.readers import PlacedRow, Row, existing_file, format_of, rows_of
+from stacklab.data.sources.readers import PlacedRow, Row, existing_file, format_of, rows_of, whole_text
 from stacklab.data.sources.token_file import token_records
 from stacklab.data.spec import Columns, DataSpec, FileSpec, HubSpec, TokensSpec
 from stacklab.data.stories.corpus import generate as generate_stories
@@ -184,6 +184,8 @@ def open_source(spec: DataSpec) -> OpenSource:
     if isinstance(source, FileSpec):
         path = existing_file(source.path, what="source")
         identity = {"hash": _file_hash(path), "format": format_of(source, path)}
+        if spec.is_verbatim:
+            return OpenSource(path.name, identity, lambda: iter([Record(text=whole_text(path))]))
         return _of_rows(path.name, identity, lambda: rows_of(source), source.columns)
     if isinstance(source, HubSpec):
         return _of_rows(source.id, {}, lambda: hub_rows(source), source.columns)
