@@ -19,6 +19,8 @@ class Marker(StrEnum):
 
 
 HeldOut = Literal["validation", "tuning"]
+Packing = Literal["stream", "documents"]
+LossOn = Literal["all", "answers"]
 
 SMALLEST_BPE = 256 + len(Marker)
 
@@ -162,6 +164,11 @@ class DataSpec(Spec):
     validation: Validation | None = added(None)
     """How the validation split is held out, or a source of its own: fields that this leaves out are those of `source`
     where the kind is the same. None: as the source asks for (see `settled`); in a stored run, by hash."""
+    packing: Packing = added("stream")
+    """stream: a position sees all that comes before it in its block. documents: only what is of its own record, in
+    which positions begin at 0; the first token of a record is then no target."""
+    loss_on: LossOn = added("all")
+    """Which tokens are targets. answers: what assistant turns say, and the marker that ends each."""
     tuning_fraction: float = Field(default=0.0, ge=0, lt=1)
     """Expected share of records in the tuning split, on which settings are chosen and which no claim ever sees."""
     split_seed: int = 0
@@ -214,6 +221,20 @@ class DataSpec(Spec):
             )
         return self
 
+    @model_validator(mode="after")
+    def _has_what_the_loss_covers(self) -> Self:
+        own = self.validation
+        if self.packing == "documents" and (self.is_running or (isinstance(own, TokensSpec) and own.is_running)):
+            raise ValueError(
+                "packing = documents keeps records apart, found a running text, which has none; use stream, or state "
+                "where records end (separator of a txt file, end_id of a token file)"
+            )
+        if self.loss_on == "answers" and (self.is_running or isinstance(self.source, TokensSpec)):
+            raise ValueError(
+                f"loss_on = answers needs records with turns, found source.kind = {self.source.kind!r} without; use all"
+            )
+        return self
+
     @property
     def is_running(self) -> bool:
         """Whether the source is one running text rather than records."""
@@ -223,6 +244,29 @@ class DataSpec(Spec):
     def has_own_validation(self) -> bool:
         """Whether a source of its own is the validation split."""
         return isinstance(self.validation, ValidationSource)
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether `packing` and `loss_on` are the usual ones: one stream, of which every token is a target."""
+        return self.packing == "stream" and self.loss_on == "all"
+
+    @property
+    def coverage(self) -> tuple[str, str]:
+        """What a position sees, and which tokens are targets; a sentence each."""
+        seen = {
+            "stream": "A position sees everything before it in its block, other records included.",
+            "documents": "A position sees only what comes before it in its own record and block; positions begin "
+            "at 0 with each record.",
+        }
+        targets = {
+            ("all", "stream"): "Every token is a target: those of system and user turns, and markers, too.",
+            ("all", "documents"): "Every token is a target but the first of each record: those of system and user "
+            "turns, and markers, too.",
+        }
+        answers = (
+            "Targets are what assistant turns say and the marker that ends each; prompts are read and not predicted."
+        )
+        return seen[self.packing], targets.get((self.loss_on, self.packing), answers)
 
     @property
     def settled(self) -> Self:
