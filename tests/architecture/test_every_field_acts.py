@@ -42,6 +42,8 @@ FLIPS: dict[str, Any] = {
     "data.sequences": "windows",
     "data.validation_fraction": 0.4,
     "data.validation": {"kind": "file", "path": str(Path(__file__).parents[2] / "LICENSE"), "format": "txt"},
+    "data.packing": "documents",
+    "data.loss_on": "answers",
     "data.tuning_fraction": 0.3,
     "data.split_seed": 1,
     "model.vocab_size": 301,

@@ -19,6 +19,8 @@ class Marker(StrEnum):
 
 
 HeldOut = Literal["validation", "tuning"]
+Packing = Literal["stream", "documents"]
+LossOn = Literal["all", "answers"]
 
 SMALLEST_BPE = 256 + len(Marker)
 
@@ -123,11 +125,8 @@ class BytesTokenizer(Spec):
 
 
 class CharacterTokenizer(Spec):
-    """One id per character of the training split, in the order of Unicode.
-
-    A running text is read as it stands, with its blank lines and without a marker at its end. Characters that only
-    held-out text has share one further id, which exists only where there are such.
-    """
+    """One id per character of the training split, and one more for all others if held-out text has others. A running
+    text is read as it stands, with its blank lines and without a marker at its end."""
 
     kind: Literal["characters"] = "characters"
 
@@ -176,6 +175,11 @@ class DataSpec(Spec):
     validation: Validation | None = added(None)
     """How the validation split is held out, or a source of its own: fields that this leaves out are those of `source`
     where the kind is the same. None: as the source asks for (see `settled`); in a stored run, by hash."""
+    packing: Packing = added("stream")
+    """stream: a position sees all that comes before it in its block. documents: only what is of its own record, in
+    which positions begin at 0; the first token of a record is then no target."""
+    loss_on: LossOn = added("all")
+    """Which tokens are targets. answers: what assistant turns say, and the marker that ends each."""
     tuning_fraction: float = Field(default=0.0, ge=0, lt=1)
     """Expected share of records in the tuning split, on which settings are chosen and which no claim ever sees."""
     split_seed: int = 0
@@ -229,23 +233,35 @@ class DataSpec(Spec):
         return self
 
     @model_validator(mode="after")
+    def _has_what_the_loss_covers(self) -> Self:
+        own = self.validation
+        if self.packing == "documents" and (self.is_running or (isinstance(own, TokensSpec) and own.is_running)):
+            raise ValueError(
+                "packing = documents keeps records apart, found a running text, which has none; use stream, or state "
+                "where records end (separator of a txt file, end_id of a token file)"
+            )
+        if self.loss_on == "answers" and (self.is_running or isinstance(self.source, TokensSpec)):
+            raise ValueError(
+                f"loss_on = answers needs records with turns, found source.kind = {self.source.kind!r} without; use all"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _characters_fit(self) -> Self:
         if isinstance(self.tokenizer, CharacterTokenizer) and self.vocabulary == "compact":
             raise ValueError("vocabulary = compact: characters are those of the training split already; use full")
-        if not self.is_verbatim:
-            return self
-        if isinstance(self.validation, ByHash) or self.record_stride > 1:
+        own = self.settled.validation
+        fits = isinstance(own, Stretch) or (isinstance(own, FileSpec) and own.is_running)
+        if self.is_verbatim and not (fits and self.record_stride == 1):
             raise ValueError(
-                "a running text is one record for tokenizer.kind = characters, so it has none to choose by hash or by "
-                "record_stride; use validation.kind = stretch, or name a file of its own"
+                "tokenizer.kind = characters reads a running text as one record: it has no record_stride, and "
+                "validation is a stretch or another running txt file"
             )
-        if self.has_own_validation and not (isinstance(self.validation, FileSpec) and self.validation.is_running):
-            raise ValueError("validation: beside a running text read by characters, name another txt file of one text")
         return self
 
     @property
     def is_verbatim(self) -> bool:
-        """Whether the source is read as one text as it stands, which nothing marks the end of."""
+        """Whether the source is read as it stands, with no marker at its end."""
         return isinstance(self.tokenizer, CharacterTokenizer) and self.is_running
 
     @property
@@ -257,6 +273,11 @@ class DataSpec(Spec):
     def has_own_validation(self) -> bool:
         """Whether a source of its own is the validation split."""
         return isinstance(self.validation, ValidationSource)
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether `packing` and `loss_on` are the usual ones: one stream, of which every token is a target."""
+        return self.packing == "stream" and self.loss_on == "all"
 
     @property
     def settled(self) -> Self:

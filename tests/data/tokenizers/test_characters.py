@@ -92,9 +92,12 @@ def test_records_keep_their_markers(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"vocabulary": "compact"}, "characters are those of the training split already"),
-        ({"validation": {"kind": "hash"}}, "a running text is one record"),
-        ({"record_stride": 2}, "a running text is one record"),
-        ({"validation": {"kind": "file", "path": "b.jsonl", "format": "jsonl"}}, "name another txt file of one text"),
+        ({"validation": {"kind": "hash"}}, "reads a running text as one record"),
+        ({"record_stride": 2}, "reads a running text as one record"),
+        (
+            {"validation": {"kind": "file", "path": "b.jsonl", "format": "jsonl"}},
+            "a stretch or another running txt file",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes: dict[str, Any], message: str) -> None:

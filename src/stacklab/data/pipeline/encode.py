@@ -6,22 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from stacklab.data.cover import Encoded
 from stacklab.data.record import Record, TokenRecord
 from stacklab.data.sources.token_file import check_ids
-from stacklab.data.spec import Marker, Source, TokensSpec
-from stacklab.data.template import Template, end_marker, render, text_bytes
+from stacklab.data.spec import LossOn, Marker, Source, TokensSpec
+from stacklab.data.template import Piece, Template, answer_spans, end_marker, render, text_bytes
 from stacklab.data.tokenizers.codec import Codec, Ids
 
 SLICE = 4096
 """Characters of a text that is encoded in slices."""
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """`ids` [T] are the tokenizer's own."""
-
-    ids: Ids
-    text_bytes: int
 
 
 @dataclass
@@ -33,6 +26,7 @@ class TextEncoder:
 
     codec: Codec
     template: Template
+    loss_on: LossOn = "all"
     verbatim: bool = False
     conversations: int = 0
     spelled: int = 0
@@ -57,12 +51,24 @@ class TextEncoder:
             texts = [piece for piece in pieces if not isinstance(piece, Marker)]
             self.spelled += any(token in text for text in texts for token in self.codec.marker_tokens)
         sizes = map(text_bytes, rendered)
+        if self.loss_on == "answers":
+            return [
+                self._with_answers(record, pieces, size)
+                for record, pieces, size in zip(records, rendered, sizes, strict=True)
+            ]
         return [Encoded(ids, size) for ids, size in zip(self.codec.encode_pieces(rendered), sizes, strict=True)]
 
     def _whole(self, text: str) -> Ids:
         """The ids of a text of which every character is an id: slice by slice, to bound the memory."""
         slices = (text[start : start + SLICE] for start in range(0, len(text), SLICE))
         return np.concatenate([self.codec.encode_pieces([[part]])[0] for part in slices])
+
+    def _with_answers(self, record: Record, pieces: list[Piece], size: int) -> Encoded:
+        spans = answer_spans(record, self.template)
+        ids, answers = self.codec.encode_marked(pieces, spans)
+        texts = [(piece, own) for piece, own in zip(pieces, spans, strict=True) if not isinstance(piece, Marker)]
+        said = [piece[begin:end] for piece, own in texts for begin, end in own]
+        return Encoded(ids, size, answers, answer_bytes=text_bytes(said))
 
 
 class TokenEncoder:

@@ -41,6 +41,16 @@ def check_splits(corpus: Corpus, spec: DataSpec) -> None:
                 f"({split.records} of {sieve.kept} records), a block of {spec.block_size} needs "
                 f"{spec.block_size + 1}; {cures[name]}"
             )
+    _check_targets(corpus, spec)
+
+
+def _check_targets(corpus: Corpus, spec: DataSpec) -> None:
+    for name, split in corpus.splits.items():
+        if split.cover is not None and not split.cover.text_bytes:
+            raise DataError(
+                f"{corpus.name}: no text of the {SIDES.get(name, name)} split is a target ({split.records} records); "
+                f"data.loss_on = {spec.loss_on} covers what assistant turns say: set data.loss_on=all for other records"
+            )
 
 
 def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compact | None) -> dict[str, Any]:
@@ -99,7 +109,15 @@ def _split_facts(split: SplitWriter, block_size: int, compact: Compact | None, u
         "ids_used": used,
         "share_of_ids_used": used / split.vocab_size,
         "unknown_tokens": split.tokens - known,
-    }
+    } | _cover_facts(split)
+
+
+def _cover_facts(split: SplitWriter) -> dict[str, Any]:
+    """Targets and their bytes, where not every token is one."""
+    if split.cover is None:
+        return {}
+    targets = split.cover.targets
+    return {"targets": targets, "bytes_per_target": split.cover.text_bytes / targets}
 
 
 def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple
 
 from stacklab.data.blocks import SplitWriter
+from stacklab.data.cover import CoverWriter
 from stacklab.data.groups import grouped
 from stacklab.data.pipeline.encode import TextEncoder, TokenEncoder
 from stacklab.data.pipeline.splits import R, Rule, Split, length_of, needs_total, rule_of
@@ -124,11 +125,18 @@ def _sifted(sieve: Sieve[Any], spec: DataSpec, sources: Sources, rule: Rule) -> 
 def read_corpus(folder: Path, spec: DataSpec, sources: Sources, codec: Codec) -> Corpus:
     """Write a .bin file per split into `folder`. Raises DataError for a broken record."""
     source = spec.source
-    encoder: TextEncoder | TokenEncoder = TextEncoder(codec, spec.template, spec.is_verbatim)
+    encoder: TextEncoder | TokenEncoder = TextEncoder(codec, spec.template, spec.loss_on, spec.is_verbatim)
     if isinstance(source, TokensSpec):
         encoder = TokenEncoder(codec, source)
     names: list[Split] = ["train", "validation", *(("tuning",) if spec.tuning_fraction else ())]
-    splits = {name: SplitWriter(folder / f"{name}.bin", encoder.vocab_size) for name in names}
+    splits = {
+        name: SplitWriter(
+            folder / f"{name}.bin",
+            encoder.vocab_size,
+            None if spec.covers_all else CoverWriter(folder, name, spec.packing, spec.loss_on, codec.bytes_of),
+        )
+        for name in names
+    }
     corpus = Corpus(sources.train.name, Sieve(), encoder, ProblemCollector(spec.template), splits)
     try:
         for one, records in sifted(corpus.sieve, spec, sources):
@@ -136,7 +144,7 @@ def read_corpus(folder: Path, spec: DataSpec, sources: Sources, codec: Codec) ->
             for group in grouped(records, BATCH):
                 encoded = own.encode([record for _, record in group])
                 for (name, record), item in zip(group, encoded, strict=True):
-                    splits[name].add(item.ids, item.text_bytes)
+                    splits[name].add(item)
                     if isinstance(record, Record) and name != "tuning":
                         corpus.collector.add(record, held_out=name == "validation")
     finally:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from stacklab.data.cover import coverage
 from stacklab.data.spec import DataSpec
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.facts.history import RunFact
@@ -113,11 +114,26 @@ def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
             f"The validation set {chosen}has {blocks:,} blocks ({tokens:,} tokens) and is the same for all seeds, so "
             "the spread that comes from its choice is not measured here."
         )
+    yield from _cover(plan)
     warnings = [str(text) for text in data.get("warnings") or ()]
     yield from (f"{text[:1].upper()}{text[1:]}." for text in warnings)
     compact = isinstance(plan.study.base.data, DataSpec) and plan.study.base.data.vocabulary == "compact"
     if compact and not any("compact" in text for text in warnings):
         yield "The vocabulary is compact: losses are not comparable with those over the tokenizer's full vocabulary."
+
+
+def _cover(plan: Plan) -> Iterator[str]:
+    """What the losses cover, and whether that differs between arms."""
+    base = plan.study.base.data
+    if not isinstance(base, DataSpec):
+        return
+    yield from coverage(base)
+    covers = {coverage(arm.config.data) for arm in plan.arms if isinstance(arm.config.data, DataSpec)}
+    if covers - {coverage(base)}:
+        yield (
+            "Arms differ in data.packing or data.loss_on, so their losses and bits per byte are means over different "
+            "tokens."
+        )
 
 
 def _orders(orders: Sequence[OrderFact]) -> Iterator[str]:

@@ -14,6 +14,9 @@ from stacklab.study.results.references import Subject
 SAME_TEXT = ("source", "template", "validation", "validation_fraction", "split_seed")
 """Settings that decide which text is held out; if they are equal, bits per byte are comparable."""
 
+COVER = ("packing", "loss_on")
+"""Settings that decide which tokens of a text are targets."""
+
 
 class ComparedMetric(Spec):
     """One metric of both sides, a value per seed. difference: left minus right. superiority: share of seeds (paired) or
@@ -86,6 +89,8 @@ def _incomparable(metric: str, left: Subject, right: Subject) -> str:
     moved = [name for name in SAME_TEXT if getattr(left.config.data, name) != getattr(right.config.data, name)]
     if moved:
         return f"the held-out text differs (data.{', data.'.join(moved)})"
+    if moved := [name for name in COVER if getattr(left.config.data, name) != getattr(right.config.data, name)]:
+        return f"the loss covers other tokens (data.{', data.'.join(moved)})"
     if _records(left) != _records(right):
         return "the file behind the data has changed"
     return ""
