@@ -73,7 +73,7 @@ def test_a_run_is_a_study_of_one_arm(file: Path) -> None:
         (
             "model:",
             "claims:",
-            "5: claims: unknown key; the file of a run has name, title, background, limits, seed, data",
+            "5: claims: unknown key; it belongs to a study, which has base and arms",
         ),
         ("d_model: 8", "d_mdoel: 8", "5: model.d_mdoel: unknown key; did you mean d_model?"),
         ("d_model: 8", "d_model: x", "5: model.d_model: Input should be a valid integer"),

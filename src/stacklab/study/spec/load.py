@@ -79,7 +79,7 @@ class RunPlaces(Places):
 
 
 def _in_file(path: Sequence[str | int]) -> Sequence[str | int]:
-    if tuple(path) == ("scales", RUN, "seeds", 0):
+    if tuple(path[:3]) == ("scales", RUN, "seeds"):
         return ("seed",)
     return path[1:] if path[:1] == ("base",) else path
 
@@ -90,6 +90,8 @@ def _as_study(tree: Mapping[str, Any], places: Places, path: Path) -> tuple[dict
         if key not in RUN_KEYS:
             near = difflib.get_close_matches(key, RUN_KEYS, n=1, cutoff=ALIKE)
             hint = f"did you mean {near[0]}?" if near else f"the file of a run has {', '.join(RUN_KEYS)}"
+            if key in StudySpec.model_fields:
+                hint = "it belongs to a study, which has base and arms"
             raise SpecError(f"{places.of((key,))}: {key}: unknown key; {hint}")
     name = tree.get("name", re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or RUN)
     scale = {"description": "one run", "expected_time": "see `stacklab plan`", "seeds": [tree.get("seed", 1)]}
