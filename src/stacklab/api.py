@@ -174,7 +174,7 @@ def register_with_transformers() -> None:
     """
     if find_spec("transformers") is None:
         raise MissingExtraError("transformers is not installed; pip install 'stacklab[hf]'")
-    from stacklab.model.port.register import register
+    from stacklab.model.port.own import register
 
     register()
 
