@@ -122,9 +122,9 @@ class Exported:
 def export_model(name: str, folder: str | Path, *, out: Path, format: str | None = None) -> Exported:
     """Write a model to a new folder. name: a run, an imported model, or a folder in another format.
 
-    format: gpt2, gpt-neo, llama, stacklab or onnx; None takes the most widely supported exact one. Raises PortError
-    for fields that the format cannot express, and when the folder, reopened, computes other logits; MissingExtraError
-    when a format needs a package that is not installed.
+    format: the name of a form (model.port.registry) or onnx; None takes the first exact form. Raises PortError for
+    fields that the format cannot express, and when the folder, reopened, computes other logits; MissingExtraError when
+    a format needs a package that is not installed.
     """
     target = Path(folder).expanduser()
     _check_name(target)
