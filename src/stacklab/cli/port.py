@@ -13,7 +13,7 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A Hugging Face folder (GPT-2, Llama, Qwen2, Mistral and others), a nanoGPT checkpoint, a minGPT JSON or "
+            help="A Hugging Face folder (GPT-2, Llama, Qwen2, Mistral, others), a nanoGPT checkpoint, a minGPT JSON or "
             "folder, or a llama2.c model.bin.",
         ),
     ],

@@ -210,8 +210,10 @@ def portable_run(run: RunPaths) -> Portable:
     spec = read_spec(run)
     origin = {"run": run.run_id, "spec": spec.dump(), "result": read_json(run.result)}
     tensors = read_weights(run.weights)
+    # How the weights began is no part of the model.
+    model = spec.model.model_copy(update={"start_from": None})
     if isinstance(spec.data, TaskData):
-        return Portable(run.run_id, spec.model, tensors, None, None, None, origin)
+        return Portable(run.run_id, model, tensors, None, None, None, origin)
     data = load_prepared(prepared_folder(out_of(run).cache, spec.data_fingerprint))
     if data.manifest["unknown_id"] is not None:
         raise PortError(
@@ -219,7 +221,7 @@ def portable_run(run: RunPaths) -> Portable:
             "file can express; train with data.vocabulary=full to export"
         )
     start_id = data.manifest["tokenizer"]["marker_ids"].get(Marker.END_OF_TEXT.value)
-    return Portable(run.run_id, spec.model, tensors, _tokenizer(data), start_id, data.end_id, origin)
+    return Portable(run.run_id, model, tensors, _tokenizer(data), start_id, data.end_id, origin)
 
 
 def _tokenizer(data: PreparedData) -> TokenizerFile:

@@ -75,7 +75,8 @@ class Fields:
     def size_or_none(self, name: str, default: int | None) -> int | None:
         """A size, or None where the program itself reads null as no such thing."""
         if self._left.get(name, default) is None:
-            return self._left.pop(name, None)
+            self._left.pop(name, None)
+            return None
         return self.size(name, default)
 
     def whole(self, name: str, default: int) -> int:

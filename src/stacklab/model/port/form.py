@@ -16,7 +16,7 @@ SETTINGS = {
     *("vocab_size", "d_model", "num_layers", "num_heads", "num_kv_heads", "d_ff", "feed_forward", "mask", "window"),
     *("layer_drop", "context_length", "position", "activation", "attention_scale", "attention_identity"),
     *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout", "norm", "init"),
-    "parametrisation",
+    *("parametrisation", "start_from"),
 }
 """The fields of ModelSpec that every form writes, refuses by value, or may omit since they act in training only."""
 

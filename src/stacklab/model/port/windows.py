@@ -41,7 +41,7 @@ def read_windows(
 def window_misfits(spec: ModelSpec, kind: Windows = "none") -> list[str]:
     """The misfits of a form with such windows."""
     windows = {layer.window for layer in spec.layers}
-    present = ", ".join(map(str, sorted(windows - {None}, key=int)))
+    present = ", ".join(map(str, sorted(each for each in windows if each is not None)))
     if kind == "none":
         return [f"window is {present}, not none"] if present else []
     if len(windows - {None}) > 1 or (kind == "one" and len(windows) > 1):
