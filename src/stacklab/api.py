@@ -153,8 +153,10 @@ def import_model(
 def export_model(
     name: str, folder: str | Path, *, format: str | None = None, out: str | Path = "stacklab-out"
 ) -> "Exported":
-    """Write a run or an imported model as a folder that other programs open. format: gpt2, gpt-neo, llama, stacklab or
-    onnx; None takes the first class of transformers that is exact. Raises PortError naming what does not fit.
+    """Write a run or an imported model as a folder that other programs open.
+
+    format: a name of the table in docs/neighbours/transformers.md, or onnx; None takes the first class of transformers
+    that is exact. Raises PortError naming what does not fit.
 
     >>> export_model("3f2a", "my-model").difference  # doctest: +SKIP
     1.2e-06
@@ -174,7 +176,7 @@ def register_with_transformers() -> None:
     """
     if find_spec("transformers") is None:
         raise MissingExtraError("transformers is not installed; pip install 'stacklab[hf]'")
-    from stacklab.model.port.register import register
+    from stacklab.model.port.own import register
 
     register()
 

@@ -55,9 +55,12 @@ def append_line(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Parse a JSON file. Raises DataError naming file, line and column, or why it cannot be read."""
+    """Parse a JSON file, without a byte order mark that it may begin with.
+
+    Raises DataError naming file, line and column, or why it cannot be read.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except UnicodeDecodeError as error:

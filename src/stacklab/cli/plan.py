@@ -55,6 +55,8 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {chosen.scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
+    for line in _start_lines(chosen):
+        console.print(line)
     first = (arm_table(chosen, costs, facts), attention, match_table(chosen), memory_table(chosen, costs))
     for table in (*first, contrast_table(chosen)):
         if table is not None:
@@ -133,6 +135,17 @@ def _data_line(chosen: "Plan") -> str:
         f"data: {facts['records']['kept']} records after {facts['records']['duplicates']} duplicates, "
         f"{facts['splits']['train']['tokens_per_epoch']:,} training tokens an epoch"
     )
+
+
+def _start_lines(chosen: "Plan") -> list[str]:
+    """The models from whose weights arms start."""
+    arms: dict[tuple[str, str], list[str]] = {}
+    for arm in chosen.arms:
+        if (weights := arm.config.model.start_from) is not None:
+            change = chosen.study.arms[arm.origin or arm.name].change
+            source = str(change.get("model.start_from", chosen.study.base.model.start_from))
+            arms.setdefault((source, weights), []).append(arm.name)
+    return [f"starts from {source} ({weights}): {', '.join(names)}" for (source, weights), names in arms.items()]
 
 
 def _run_lines(chosen: "Plan") -> list[str]:

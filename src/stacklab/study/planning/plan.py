@@ -15,7 +15,7 @@ from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.multiplicity import look_level
-from stacklab.study.planning.arms import DataCache, ResolvedArm, check_context, resolve_arms, with_data
+from stacklab.study.planning.arms import DataCache, ResolvedArm, Starts, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.contrast import Difference, differences, pairing
 from stacklab.study.planning.match import StepTimes, unmatched
@@ -159,10 +159,11 @@ def make_plan(
     # Step times are measured with the threads of a run of the first look, so that later looks reuse the matches.
     threads = engine.threads(len(names) * len(chosen) // look)
     by_time = step_time_solver(out, data_fingerprint=data.fingerprint, threads=threads)
-    arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
+    starts = Starts(OutPaths(out))
+    arms = resolve_arms(study, names=names, ready=ready, by_time=by_time, starts=starts)
     contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
-    base = with_data(study.base, data)
+    base = starts(with_data(study.base, data))
     return Plan(
         study=study,
         scale=request.scale,
