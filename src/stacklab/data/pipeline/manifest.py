@@ -6,6 +6,7 @@ from stacklab.base.errors import DataError
 from stacklab.data.blocks import SplitWriter
 from stacklab.data.pipeline.encode import TextEncoder
 from stacklab.data.pipeline.reading import Corpus
+from stacklab.data.pipeline.splits import needs_total
 from stacklab.data.spec import BpeTokenizer, DataSpec, FileSpec
 from stacklab.data.tokenizers.codec import Compact
 from stacklab.data.tokenizers.files import TokenizerFile
@@ -25,17 +26,30 @@ def check_splits(corpus: Corpus, spec: DataSpec) -> None:
             "expected at least a block of text per split"
         )
     smaller = "add records, lower data.block_size"
+    by_seed = "" if needs_total(spec) else " or change data.split_seed"
     cures = {
         "train": f"{smaller} or lower data.validation_fraction",
-        "validation": f"{smaller}, raise data.validation_fraction or change data.split_seed",
-        "tuning": f"{smaller}, raise data.tuning_fraction or change data.split_seed",
+        "validation": f"{smaller}, raise data.validation_fraction{by_seed}",
+        "tuning": f"{smaller}, raise data.tuning_fraction{by_seed}",
     }
+    if spec.has_own_validation:
+        cures |= {"train": smaller, "validation": f"{smaller} to the source of data.validation"}
     for name, split in corpus.splits.items():
         if split.tokens <= spec.block_size:
             raise DataError(
                 f"{corpus.name}: the {SIDES.get(name, name)} split has {split.tokens} tokens "
                 f"({split.records} of {sieve.kept} records), a block of {spec.block_size} needs "
                 f"{spec.block_size + 1}; {cures[name]}"
+            )
+    _check_targets(corpus, spec)
+
+
+def _check_targets(corpus: Corpus, spec: DataSpec) -> None:
+    for name, split in corpus.splits.items():
+        if split.cover is not None and not split.cover.text_bytes:
+            raise DataError(
+                f"{corpus.name}: no text of the {SIDES.get(name, name)} split is a target ({split.records} records); "
+                f"data.loss_on = {spec.loss_on} covers what assistant turns say: set data.loss_on=all for other records"
             )
 
 
@@ -58,7 +72,7 @@ def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compa
             "marker_ids": markers,
         },
         "unknown_id": None if compact is None else compact.unknown_id,
-        "records": corpus.sieve.counts(),
+        "records": corpus.sieve.counts(corpus.splits),
         "splits": {name: _split_facts(split, spec.block_size, compact) for name, split in corpus.splits.items()},
         "problems": len(corpus.collector.problems()),
         "shared_questions": corpus.collector.shared_questions,
@@ -85,7 +99,15 @@ def _split_facts(split: SplitWriter, block_size: int, compact: Compact | None) -
         "ids_used": used,
         "share_of_ids_used": used / split.vocab_size,
         "unknown_tokens": split.tokens - known,
-    }
+    } | _cover_facts(split)
+
+
+def _cover_facts(split: SplitWriter) -> dict[str, Any]:
+    """Targets and their bytes, where not every token is one."""
+    if split.cover is None:
+        return {}
+    targets = split.cover.targets
+    return {"targets": targets, "bytes_per_target": split.cover.text_bytes / targets}
 
 
 def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[str]:
@@ -103,6 +125,8 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
         warnings.append(
             f"{shared} validation records ask a question of the training split; they are no held-out problems"
         )
+    if same := corpus.sieve.in_validation:
+        warnings.append(f"{same} records of the source are also in the validation data; training leaves them out")
     if isinstance(corpus.encoder, TextEncoder) and corpus.encoder.spelled:
         cure = "; if it stands between records, give it as source.separator" if _is_unseparated(spec) else ""
         warnings.append(

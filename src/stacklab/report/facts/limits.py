@@ -108,15 +108,31 @@ def _grids(plan: Plan, tuning: Sequence[ArmTuning]) -> Iterator[str]:
 def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
     blocks, tokens = data.get("splits.validation.blocks"), data.get("splits.validation.tokens")
     if blocks is not None and tokens is not None:
+        chosen = f"is {data['held_out']}. It " if "held_out" in data else ""
         yield (
-            f"The validation set has {blocks:,} blocks ({tokens:,} tokens) and is the same for all seeds, so the "
-            "spread that comes from its choice is not measured here."
+            f"The validation set {chosen}has {blocks:,} blocks ({tokens:,} tokens) and is the same for all seeds, so "
+            "the spread that comes from its choice is not measured here."
         )
+    yield from _cover(plan)
     warnings = [str(text) for text in data.get("warnings") or ()]
     yield from (f"{text[:1].upper()}{text[1:]}." for text in warnings)
     compact = isinstance(plan.study.base.data, DataSpec) and plan.study.base.data.vocabulary == "compact"
     if compact and not any("compact" in text for text in warnings):
         yield "The vocabulary is compact: losses are not comparable with those over the tokenizer's full vocabulary."
+
+
+def _cover(plan: Plan) -> Iterator[str]:
+    """What the losses cover, and whether that differs between arms."""
+    base = plan.study.base.data
+    if not isinstance(base, DataSpec):
+        return
+    yield from base.coverage
+    covers = {arm.config.data.coverage for arm in plan.arms if isinstance(arm.config.data, DataSpec)}
+    if covers - {base.coverage}:
+        yield (
+            "Arms differ in data.packing or data.loss_on, so their losses and bits per byte are means over different "
+            "tokens."
+        )
 
 
 def _orders(orders: Sequence[OrderFact]) -> Iterator[str]:
