@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import MissingExtraError
+from stacklab.run.store import Checkpoint
 from stacklab.run.timing.cost import DeviceFacts
 from stacklab.study.execution.live import live
 from stacklab.study.execution.run import (
@@ -151,19 +152,25 @@ def import_model(
 
 
 def export_model(
-    name: str, folder: str | Path, *, format: str | None = None, out: str | Path = "stacklab-out"
+    name: str,
+    folder: str | Path,
+    *,
+    format: str | None = None,
+    checkpoint: Checkpoint = "last",
+    out: str | Path = "stacklab-out",
 ) -> "Exported":
     """Write a run or an imported model as a folder that other programs open.
 
     format: a name of the table in docs/neighbours/transformers.md, or onnx; None takes the first class of transformers
-    that is exact. Raises PortError naming what does not fit.
+    that is exact. checkpoint: which weights of a run, the last or the best ones. Raises PortError naming what does not
+    fit.
 
     >>> export_model("3f2a", "my-model").difference  # doctest: +SKIP
     1.2e-06
     """
     from stacklab.exchange import export
 
-    return export.export_model(name, folder, out=Path(out), format=format)
+    return export.export_model(name, folder, out=Path(out), format=format, checkpoint=checkpoint)
 
 
 def register_with_transformers() -> None:
@@ -190,15 +197,24 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
     seed: int = 0,
+    checkpoint: Checkpoint = "last",
     out: str | Path = "stacklab-out",
 ) -> "list[Generated]":
     """Continue each prompt with a model: a finished run by its id, the start of its id or its folder, an imported
-    model, or a folder of transformers.
+    model, or a folder of transformers. checkpoint: which weights of a run, the last or the best ones.
 
     A result has `text`, `ids` and `stop`, the reason why it ends. Raises UserError for unusable input.
     """
     pieces = stream(
-        model, prompts, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, out=out
+        model,
+        prompts,
+        tokens=tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        checkpoint=checkpoint,
+        out=out,
     )
     wholes = {piece.row: piece.whole for piece in pieces if piece.whole is not None}
     return [wholes[row] for row in sorted(wholes)]
@@ -213,6 +229,7 @@ def stream(
     top_k: int | None = None,
     top_p: float | None = None,
     seed: int = 0,
+    checkpoint: Checkpoint = "last",
     out: str | Path = "stacklab-out",
 ) -> "Iterator[Piece]":
     """As `generate`, but yields pieces as they are made. row: index of the prompt; whole: set in its last piece."""
@@ -223,4 +240,5 @@ def stream(
     check_tokens(tokens)
     sampling = sampling_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     texts = [prompts] if isinstance(prompts, str) else list(prompts)
-    return stream_texts(open_model(str(model), Path(out)), texts, tokens=tokens, sampling=sampling)
+    opened = open_model(str(model), Path(out), checkpoint=checkpoint)
+    return stream_texts(opened, texts, tokens=tokens, sampling=sampling)

@@ -39,6 +39,7 @@ FLIPS: dict[str, Any] = {
     "data.template": "plain",
     "data.vocabulary": "compact",
     "data.block_size": 25,
+    "data.sequences": "windows",
     "data.validation_fraction": 0.4,
     "data.validation": {"kind": "file", "path": str(Path(__file__).parents[2] / "LICENSE"), "format": "txt"},
     "data.packing": "documents",
@@ -89,6 +90,7 @@ FLIPS: dict[str, Any] = {
     "train.schedule.kind": "constant",
     "train.schedule.warmup_steps": 2,
     "train.schedule.final_ratio": 0.9,
+    "train.schedule.decay_steps": 3,
     "train.device": "cuda",
     "train.precision": "bf16",
     "train.residual": "products",
@@ -97,6 +99,7 @@ FLIPS: dict[str, Any] = {
     "train.checkpoint_every": 2,
     "train.diverged_above": 1.0000001,
     "train.stop": {"metric": "validation.loss", "at_least": 0.0, "evaluations": 1},
+    "train.keep_best": True,
     "evaluate.split": "tuning",
     "evaluate.every": 3,
     "evaluate.train_probe_blocks": 3,
@@ -180,7 +183,8 @@ def outcome(tree: dict[str, Any], out: Path, monkeypatch: pytest.MonkeyPatch) ->
     finally:
         monkeypatch.undo()
     names = ("metrics.jsonl", "evals.jsonl", "result.json", "samples.json", "model.safetensors")
-    return [*seen, *((paths.folder / name).read_bytes() for name in names[:-1]), paths.weights.stat().st_size]
+    sizes = [paths.weights.stat().st_size, sorted(paths.bests)]
+    return [*seen, *((paths.folder / name).read_bytes() for name in names[:-1]), *sizes]
 
 
 def _record_tokens(answer: Any, seen: list[Any]) -> Any:

@@ -31,6 +31,14 @@ def test_a_block_that_is_not_there_is_refused() -> None:
             blocks.get(np.array([wrong]))
 
 
+def test_blocks_may_begin_at_every_id() -> None:
+    windows = Blocks(np.arange(9), 4, 1.0, stride=1)
+    assert windows.num_blocks == 5  # the last one needs id 8
+    assert windows.get(np.array([4, 0, 1])).tolist() == [[4, 5, 6, 7, 8], [0, 1, 2, 3, 4], [1, 2, 3, 4, 5]]
+    with pytest.raises(IndexError):
+        windows.get(np.array([5]))
+
+
 def test_a_writer_counts_and_renumbers(tmp_path: Path) -> None:
     writer = SplitWriter(tmp_path / "train.bin", 70_000)
     writer.add(Encoded(np.array([5, 69_999, 5], dtype=np.uint32), 4))

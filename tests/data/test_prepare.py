@@ -51,6 +51,7 @@ def test_the_fingerprint_is_of_contents_not_of_paths(corpus: Path, tmp_path: Pat
     built = (data.folder / "manifest.json").stat().st_mtime_ns
     again = prepare(spec_of(moved), cache=cache)
     assert again.fingerprint == data.fingerprint
+    assert prepare(spec_of(corpus, sequences="windows"), cache=cache).fingerprint == data.fingerprint
     assert (data.folder / "manifest.json").stat().st_mtime_ns == built
     assert str(tmp_path) not in (data.folder / "manifest.json").read_text()
     write_jsonl(moved, [*stories(200), {"text": "one more"}])

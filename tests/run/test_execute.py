@@ -92,7 +92,9 @@ def test_a_finished_run_is_not_touched_again(bench: Bench) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
-def test_a_stop_at_any_step_and_a_resume_change_no_byte(bench: Bench) -> None:
+@pytest.mark.parametrize("sequences", ["blocks", "windows"])
+def test_a_stop_at_any_step_and_a_resume_change_no_byte(bench: Bench, sequences: str) -> None:
+    bench.data = bench.data.model_copy(update={"sequences": sequences})
     paths = bench.folder(bench.spec())
     straight = executed(bench, paths)
     for stop_after in range(1, 10):

@@ -1,4 +1,7 @@
+import math
+
 import pytest
+from pydantic import ValidationError
 
 from stacklab.train.optimizer_spec import AdamWSpec
 from stacklab.train.schedule import learning_rate
@@ -24,3 +27,36 @@ def test_constant_holds_the_peak_after_the_warm_up() -> None:
 
 def test_no_warm_up_starts_at_the_peak() -> None:
     assert learning_rate(TrainSpec(schedule=ScheduleSpec(warmup_steps=0)), 0) == 3e-4
+
+
+def nanogpt_rate(step: int, *, peak: float, lowest: float, warmup: int, decay: int) -> float:
+    """get_lr of nanoGPT's train.py, with the warm-up of its first version."""
+    if step < warmup:
+        return peak * step / warmup
+    if step > decay:
+        return lowest
+    ratio = (step - warmup) / (decay - warmup)
+    return lowest + 0.5 * (1.0 + math.cos(math.pi * ratio)) * (peak - lowest)
+
+
+@pytest.mark.parametrize("decay", [300, 500, 2000])
+def test_a_decay_that_ends_elsewhere_than_training_is_nanogpts(decay: int) -> None:
+    schedule = ScheduleSpec(warmup_steps=100, final_ratio=0.1, decay_steps=decay)
+    spec = TrainSpec(steps=500, schedule=schedule, optimizer=AdamWSpec(learning_rate=1e-3))
+    for step in range(500):
+        expected = nanogpt_rate(step, peak=1e-3, lowest=1e-4, warmup=100, decay=decay)
+        assert learning_rate(spec, step) == pytest.approx(expected, rel=1e-12)
+    assert (learning_rate(spec, 499) == 1e-4) == (decay == 300)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "reason"),
+    [({"kind": "constant", "decay_steps": 9}, "does not decay"), ({"warmup_steps": 9, "decay_steps": 9}, "above")],
+)
+def test_a_decay_that_cannot_be_is_refused(schedule: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        ScheduleSpec.model_validate(schedule)
+
+
+def test_a_schedule_without_decay_steps_keeps_its_fingerprint() -> None:
+    assert "decay_steps" not in TrainSpec().dump()["schedule"]

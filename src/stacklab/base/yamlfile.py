@@ -25,6 +25,10 @@ class Places:
                 return f"{self.file}:{line}"
         return self.file
 
+    def dotted(self, path: Sequence[str | int]) -> str:
+        """`path` as it is written in the file."""
+        return ".".join(map(str, path))
+
 
 def load_yaml(path: Path) -> tuple[dict[str, Any], Places]:
     """The mapping in a YAML file, with interpolations resolved, and the line of each key.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacklab.cli.options import DEFAULT_OUT, Out
+from stacklab.cli.options import DEFAULT_OUT, Checkpoint, Out
 
 if TYPE_CHECKING:
     from stacklab.data.novelty import Novelty
@@ -49,15 +49,25 @@ def generate(
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per text, at the end.")] = False,
+    checkpoint: Checkpoint = "last",
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Continue texts with a model. They are printed as they are made; the last line says why each one stopped."""
     from stacklab.api import stream
     from stacklab.exchange.generate import against_training, training_of
+    from stacklab.run.store import best_text, find_run
 
     prompts = [*(prompt or ()), *(_lines(prompts_file) if prompts_file else ())] or [DEFAULT_PROMPT]
     pieces = stream(
-        model, prompts, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, out=out
+        model,
+        prompts,
+        tokens=tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        checkpoint=checkpoint,
+        out=out,
     )
     training = training_of(model, out) if novelty else None
     by_row = {piece.row: piece.whole for piece in pieces if piece.whole} if as_json else _printed(pieces, prompts)
@@ -69,6 +79,8 @@ def generate(
         for row, one in enumerate(novelties):
             print(f"{_heading(row, len(prompts))}{_novelty_text(one)}")
     ends = [f"{len(text.ids)} tokens, {text.stop}" for text in texts]
+    if checkpoint == "best":
+        ends[0] = f"best checkpoint: {best_text(find_run(model, out))}; {ends[0]}"
     print("; ".join(ends if len(ends) == 1 else (f"{n}: {end}" for n, end in enumerate(ends, 1))), file=sys.stderr)
 
 

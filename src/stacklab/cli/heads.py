@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Out, Scale, results_console
+from stacklab.cli.options import DEFAULT_OUT, DEFAULT_SCALE, Checkpoint, Out, Scale, results_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,6 +34,7 @@ def heads(
         Path | None,
         typer.Option("--maps", help="Also write the scores, and attention maps of the first seed, to this folder."),
     ] = None,
+    checkpoint: Checkpoint = "last",
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Score what the heads of trained models do, beside untrained ones and the model built by hand for the task."""
@@ -44,7 +45,7 @@ def heads(
 
     arm = find_subject(subject, scale=scale, out=out)
     runs = [OutPaths(arm.out).run(row.run_id) for row in arm.rows if row.status == "finished"]
-    report = arm_heads(runs, sequences=sequences, level=level)
+    report = arm_heads(runs, sequences=sequences, level=level, checkpoint=checkpoint)
     console = results_console()
     console.print(_table(report))
     for role, meaning in ROLES.items():
@@ -56,8 +57,11 @@ def heads(
         + (f"; {left_out} runs have not finished and are left out" if left_out else ""),
         highlight=False,
     )
+    if checkpoint == "best":
+        steps = ", ".join(f"{max(run.bests):,}" for run in runs)
+        console.print(f"best checkpoints, after these steps: {steps}", highlight=False)
     if maps is not None:
-        _write(maps, report, runs[0])
+        _write(maps, report, runs[0], checkpoint)
         console.print(f"written: {maps}", soft_wrap=True, highlight=False, markup=False)
 
 
@@ -87,7 +91,7 @@ def _with_interval(result: "Result", value: float) -> str:
     return f"{value:.2f}, {confidence(result.level)} CI [{result.low:.2f}, {result.high:.2f}]"
 
 
-def _write(folder: Path, report: "HeadReport", run: "RunPaths") -> None:
+def _write(folder: Path, report: "HeadReport", run: "RunPaths", checkpoint: Checkpoint) -> None:
     """heads.json, and the maps of one sequence in the first seed's model and in the constructed one."""
     from stacklab.base.files import write_json
     from stacklab.interp.attention_maps import attention_panels
@@ -101,7 +105,7 @@ def _write(folder: Path, report: "HeadReport", run: "RunPaths") -> None:
     task = one_task([spec])
     tokens_T = fresh(task, 1).tokens_BT[0]
     titles = [f"layer {number + 1}" for number in range(spec.model.num_layers)]
-    panels = attention_panels(trained_model(run), tokens_T, task.names, titles=titles, few=EVERY_HEAD)
+    panels = attention_panels(trained_model(run, checkpoint), tokens_T, task.names, titles=titles, few=EVERY_HEAD)
     write_panels(panels, folder / "trained", columns=4)
     if (plan := construction(task)) is not None:
         titles = [f"layer {number}, {layer.operation}" for number, layer in enumerate(plan.layers, start=1)]

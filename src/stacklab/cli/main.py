@@ -19,6 +19,7 @@ COMMANDS = {
     "studies": "studies:studies",
     "plan": "plan:plan",
     "run": "run:run",
+    "train": "run:train",
     "status": "status:status",
     "report": "report:report",
     "diff": "compare:diff",

@@ -1,7 +1,7 @@
 """Arguments and options that commands share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,6 +22,14 @@ Overrides = Annotated[
 Scale = Annotated[str, typer.Option("--scale", "-s", help="Scale of the study; `stacklab studies` lists them.")]
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="The folder for runs, caches and reports.", envvar="STACKLAB_OUT")
+]
+
+Checkpoint = Annotated[
+    Literal["last", "best"],
+    typer.Option(
+        "--checkpoint",
+        help="The weights of a run: the last ones, or those of its best evaluation (needs train.keep_best=true).",
+    ),
 ]
 
 PLAIN_WIDTH = 120

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stacklab.cli.options import DEFAULT_OUT, Out
+from stacklab.cli.options import DEFAULT_OUT, Checkpoint, Out
 
 
 def import_(
@@ -61,12 +61,13 @@ def export(
             "whose code is included) or onnx. Default: the first class of transformers that is exact, else our own.",
         ),
     ] = None,
+    checkpoint: Checkpoint = "last",
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Write a model as a folder that other programs open, and compare its logits there."""
     from stacklab.exchange.export import export_model
 
-    done = export_model(model, folder, out=out, format=format)
+    done = export_model(model, folder, out=out, format=format, checkpoint=checkpoint)
     if done.difference is None:
         needed = "onnxruntime (the extra onnx)" if done.format == "onnx" else "transformers (the extra hf)"
         print(f"not checked: {needed} is not installed")

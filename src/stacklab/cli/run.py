@@ -1,11 +1,11 @@
-"""`stacklab run`"""
+"""`stacklab run` and `stacklab train`"""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacklab.cli.options import results_console
-from stacklab.cli.request import with_request
+from stacklab.cli.options import DEFAULT_OUT, Out, Overrides, results_console
+from stacklab.cli.request import DEVICE_NAMES, OPTIONS, parse_request, with_request
 
 if TYPE_CHECKING:
     from stacklab.study.results.results import StudyResult
@@ -23,9 +23,60 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
 
     Finished runs are skipped, stopped ones resume from their last checkpoint. Ctrl-C stops cleanly.
     """
-    from stacklab.api import requested_study, run_study
     from stacklab.report.pages.terminal import verdict_table
     from stacklab.report.pages.write import write_report
+
+    result = _trained(study, request, more_seeds=more_seeds)
+    paths = write_report(result)
+    console = results_console()
+    console.print(verdict_table(result))
+    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
+    _check_ends(result)
+
+
+def train(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="A .yaml file of one run: data and model; train, evaluate and sample if need be."
+        ),
+    ],
+    overrides: Overrides = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Default: the file's seed, else 1.")] = None,
+    device: Annotated[DEVICE_NAMES, OPTIONS["device"].info] = None,
+    gpus_per_run: Annotated[int, OPTIONS["gpus_per_run"].info] = 1,
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Train one run, without claims, and write its report. A stopped run resumes, a finished one is not repeated."""
+    from stacklab.base.errors import SpecError
+    from stacklab.base.yamlfile import load_yaml
+    from stacklab.report.pages.write import write_report
+    from stacklab.study.spec.load import RUN, find_study, is_run
+
+    path = find_study(file)
+    if not is_run(load_yaml(path)[0]):
+        raise SpecError(f"{path}: is no file of one run, which has data and model; `stacklab run {file}` runs a study")
+    request = parse_request(
+        {
+            "scale": RUN,
+            "overrides": overrides,
+            "seeds": None if seed is None else f"{seed},",
+            "device": device,
+            "gpus_per_run": gpus_per_run,
+            "out": out,
+        }
+    )
+    result = _trained(file, request)
+    paths = write_report(result)
+    console = results_console()
+    console.print(result.summary, highlight=False)
+    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
+    _check_ends(result)
+
+
+def _trained(study: str, request: "StudyRequest", *, more_seeds: int | None = None) -> "StudyResult":
+    """The study with all runs of the request trained, once they fit the machine."""
+    from stacklab.api import requested_study, run_study
     from stacklab.study.planning.device import check_room, device_facts
     from stacklab.study.planning.stages import count_runs
     from stacklab.study.spec.request import requested_engine
@@ -34,12 +85,7 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
     slots = requested_engine(request, plan.study.base.train).slots(count_runs(plan))
     facts = device_facts(plan, request.out)
     check_room(plan, request, facts, workers=slots)
-    result = run_study(plan, request, facts)
-    paths = write_report(result)
-    console = results_console()
-    console.print(verdict_table(result))
-    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
-    _check_ends(result)
+    return run_study(plan, request, facts)
 
 
 def _check_ends(result: "StudyResult") -> None:

@@ -1,4 +1,4 @@
-"""Which blocks a step trains on and which the training probe holds: functions of nothing that an arm may change."""
+"""Which blocks a step trains on and which the training probe holds: functions of nothing that a model may change."""
 
 import functools
 import hashlib
@@ -30,6 +30,15 @@ def epoch_order(seed: int, epoch: int, num_blocks: int) -> NDArray[np.int64]:
     order = numpy_stream(seed, "data", "order", epoch).permutation(num_blocks).astype(np.int64)
     order.flags.writeable = False
     return order
+
+
+def window_indices(seed: int, step: int, *, batch_size: int, num_blocks: int) -> NDArray[np.int64]:
+    """Block indices [batch_size] of step 0, 1, 2, ...: each uniform over all blocks, with repetitions.
+
+    With blocks that begin at every id of the stream this is nanoGPT's get_batch. A step has a random stream of its own,
+    so that a resumed run draws what it would have drawn.
+    """
+    return numpy_stream(seed, "data", "windows", step).integers(num_blocks, size=batch_size)
 
 
 def batch_hash(tokens: np.ndarray) -> str:

@@ -17,17 +17,26 @@ BLOCKS = 1024
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Block k of `stream` [tokens] is stream[k*T : k*T+T+1]: T ids to read and, shifted by one, T ids to predict."""
+    """Block k of `stream` [tokens] is stream[k*S : k*S+T+1]: T ids to read and, shifted by one, T ids to predict.
+
+    T = block_size. S = stride; None: T, so that every id but the first is predicted once.
+    """
 
     stream: np.ndarray
     block_size: int
     bytes_per_token: float
     """UTF-8 bytes of text per target of the whole split."""
     cover: Cover = EVERYTHING
+    stride: int | None = None
+
+    @property
+    def step(self) -> int:
+        """The distance between the beginnings of two blocks."""
+        return self.block_size if self.stride is None else self.stride
 
     @property
     def num_blocks(self) -> int:
-        return (len(self.stream) - 1) // self.block_size
+        return (len(self.stream) - 1 - self.block_size) // self.step + 1
 
     def get(self, indices: np.ndarray) -> NDArray[np.int64]:
         """Tokens [len(indices), block_size + 1]. Raises IndexError outside 0 .. num_blocks - 1."""
@@ -62,7 +71,7 @@ class Blocks:
         indices = np.asarray(indices, dtype=np.int64)
         if indices.size and (indices.min() < 0 or indices.max() >= self.num_blocks):
             raise IndexError(f"blocks {indices.min()} to {indices.max()} requested, there are {self.num_blocks}")
-        return indices[:, None] * self.block_size + np.arange(self.block_size + 1)
+        return indices[:, None] * self.step + np.arange(self.block_size + 1)
 
 
 @dataclass

@@ -74,6 +74,8 @@ def _open(spec: DataSpec) -> Sources:
 def _without_paths(spec: DataSpec, sources: Sources, tokenizer: TokenizerFile | None) -> dict[str, Any]:
     """What determines the tokens: paths are replaced by hashes of their content."""
     plain = spec.dump()
+    # How training draws sequences leaves the files as they are.
+    plain.pop("sequences", None)
     if not spec.tuning_fraction:
         # Keeps the fingerprint, and the probe drawn from it, as before tuning splits were introduced.
         del plain["tuning_fraction"]

@@ -159,6 +159,8 @@ class DataSpec(Spec):
     ones."""
     block_size: int = Field(ge=1)
     """Tokens that a training sequence predicts."""
+    sequences: Literal["blocks", "windows"] = added("blocks")
+    """How training draws sequences: every block once per epoch, or windows that start anywhere in the training text."""
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     """Expected share of records in the validation split; of a running text, of its length."""
     validation: Validation | None = added(None)

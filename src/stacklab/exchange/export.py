@@ -21,7 +21,7 @@ from stacklab.model.port.form import Form
 from stacklab.model.port.registry import config_of, export_tensors, form_for, form_named
 from stacklab.model.spec import ModelSpec
 from stacklab.run.paths import RunPaths, out_of
-from stacklab.run.store import read_spec
+from stacklab.run.store import Checkpoint, best_text, read_spec, weights_of
 from stacklab.tasks.data import TaskData
 from stacklab.train.checkpoint import read_weights
 from stacklab.train.tensor_file import save_tensors
@@ -88,12 +88,13 @@ def _training(origin: dict[str, Any]) -> str:
         f"## Training\n\nRun `{origin['run']}`, seed {spec['seed']}: trained from scratch on {trained_on}, at most "
         f"{train['steps']} steps of {train['batch_size']} sequences; it {origin['result']['status']} at step "
         f"{origin['result']['step']}."
+        + (f" The weights are its best ones: {origin['best']}." if "best" in origin else "")
     )
 
 
 def _numbers(origin: dict[str, Any]) -> str:
     metrics = origin.get("result", {}).get("metrics", {})
-    if not metrics:
+    if not metrics or "best" in origin:  # The metrics are those of the final weights.
         return ""
     rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in metrics.items())
     return f"## Results\n\nLosses are in nats per token.\n\n| metric | value |\n|---|---|\n{rows}"
@@ -119,8 +120,11 @@ class Exported:
     has_tokenizer: bool
 
 
-def export_model(name: str, folder: str | Path, *, out: Path, format: str | None = None) -> Exported:
-    """Write a model to a new folder. name: a run, an imported model, or a folder in another format.
+def export_model(
+    name: str, folder: str | Path, *, out: Path, format: str | None = None, checkpoint: Checkpoint = "last"
+) -> Exported:
+    """Write a model to a new folder. name: a run, an imported model, or a folder in another format. checkpoint: which
+    weights of a run.
 
     format: the name of a form (model.port.registry) or onnx; None takes the first exact form. Raises PortError for
     fields that the format cannot express, and when the folder, reopened, computes other logits; MissingExtraError when
@@ -130,8 +134,8 @@ def export_model(name: str, folder: str | Path, *, out: Path, format: str | None
     _check_name(target)
     if exists(target) and (not target.is_dir() or any(target.iterdir())):
         raise PortError(f"{target}: exists and is not empty; choose another folder or delete it")
-    located = locate(name, out)
-    model = portable_run(located) if isinstance(located, RunPaths) else located
+    located = locate(name, out, checkpoint=checkpoint)
+    model = portable_run(located, checkpoint) if isinstance(located, RunPaths) else located
     form = _form(model, format)
     differences: list[float | None] = []
 
@@ -200,16 +204,18 @@ def _tokenizer_config(model: Portable) -> dict[str, Any]:
     }
 
 
-def portable_run(run: RunPaths) -> Portable:
-    """The model of a finished run. Runs over a synthetic task have no tokenizer.
+def portable_run(run: RunPaths, checkpoint: Checkpoint = "last") -> Portable:
+    """The model of a finished run with its final or its best weights. Runs over a synthetic task have no tokenizer.
 
     Raises DataError for an unfinished run, PortError for a compact vocabulary.
     """
-    if not run.weights.exists() or not run.result.exists():
+    if not run.result.exists():
         raise DataError(f"{run.folder}: has no final weights yet; `stacklab status` shows its progress")
     spec = read_spec(run)
     origin = {"run": run.run_id, "spec": spec.dump(), "result": read_json(run.result)}
-    tensors = read_weights(run.weights)
+    if checkpoint == "best":
+        origin["best"] = best_text(run)
+    tensors = read_weights(weights_of(run, checkpoint))
     # How the weights began is no part of the model.
     model = spec.model.model_copy(update={"start_from": None})
     if isinstance(spec.data, TaskData):

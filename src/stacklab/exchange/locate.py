@@ -10,15 +10,17 @@ from stacklab.exchange.import_ import read_foreign
 from stacklab.exchange.model_folder import RECORD, load_model
 from stacklab.exchange.portable import Portable
 from stacklab.run.paths import OutPaths, RunPaths
-from stacklab.run.store import find_run
+from stacklab.run.store import Checkpoint, find_run
 
 
-def locate(name: str, out: Path) -> RunPaths | Portable:
+def locate(name: str, out: Path, *, checkpoint: Checkpoint = "last") -> RunPaths | Portable:
     """The run, imported model or model folder of that name. A path comes before a name, an imported model before a run.
 
-    Raises DataError when nothing has that name.
+    Raises DataError when nothing has that name, and for the best checkpoint of a model that is no run.
     """
     folder = folder_from_elsewhere(name, out)
+    if folder is not None and checkpoint == "best":
+        raise DataError(f"{folder}: was not trained here and has one set of weights; leave --checkpoint out")
     if folder is None:
         try:
             return find_run(name, out)

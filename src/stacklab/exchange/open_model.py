@@ -14,7 +14,7 @@ from stacklab.exchange.text_codec import decoder, encoder
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 from stacklab.run.paths import RunPaths, out_of
-from stacklab.run.store import read_spec
+from stacklab.run.store import Checkpoint, read_spec, weights_of
 from stacklab.tasks.data import TaskData
 from stacklab.train.checkpoint import load_weights, read_weights
 
@@ -30,18 +30,21 @@ class OpenModel:
     end_id: int | None
 
 
-def open_model(name: str, out: Path) -> OpenModel:
+def open_model(name: str, out: Path, *, checkpoint: Checkpoint = "last") -> OpenModel:
     """A model by name: a finished run (folder, id, start of an id), an imported model (name or folder), or a folder as
-    transformers writes it. Raises CheckpointError, DataError, PortError or TokenizerError.
+    transformers writes it. checkpoint: which weights of a run; the best ones exist while it trains.
+
+    Raises CheckpointError, DataError, PortError or TokenizerError.
     """
-    located = locate(name, out)
-    return open_run(located) if isinstance(located, RunPaths) else open_portable(located, Path(name))
+    located = locate(name, out, checkpoint=checkpoint)
+    if isinstance(located, RunPaths):
+        return open_run(located, checkpoint)
+    return open_portable(located, Path(name))
 
 
-def open_run(run: RunPaths) -> OpenModel:
-    """The final weights of a run over text. Raises CheckpointError or DataError."""
-    if not run.weights.exists():
-        raise DataError(f"{run.folder}: has no final weights yet; `stacklab status` shows its progress")
+def open_run(run: RunPaths, checkpoint: Checkpoint = "last") -> OpenModel:
+    """A run over text with its final or its best weights. Raises CheckpointError or DataError."""
+    weights = weights_of(run, checkpoint)
     spec = read_spec(run)
     if isinstance(spec.data, TaskData):
         raise DataError(
@@ -50,7 +53,7 @@ def open_run(run: RunPaths) -> OpenModel:
         )
     data = load_prepared(prepared_folder(out_of(run).cache, spec.data_fingerprint))
     model = Transformer(spec.model)
-    load_weights(model, read_weights(run.weights), run.weights)
+    load_weights(model, read_weights(weights), weights)
     return OpenModel(run.run_id, model, data.encode, data.decode, data.end_id)
 
 

@@ -19,7 +19,7 @@ from stacklab.run.feeds.feed import open_feed
 from stacklab.run.metrics import describe
 from stacklab.run.paths import RunPaths, out_of
 from stacklab.run.ranks.launch import execute_on_ranks
-from stacklab.run.recorder import FolderRecorder
+from stacklab.run.recorder import BestWeights, FolderRecorder
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import read_spec
 from stacklab.run.verify import HASHES, hashes
@@ -114,6 +114,7 @@ class Execution:
         if self.paths.checkpoint.exists():
             start = load_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id)
         self.recorder = FolderRecorder(self.paths, steps=self.spec.train.steps, start=start)
+        self.best = BestWeights(self.paths, start=start)
         self.recorder.state("preparing", step=start)
         self._write_provenance()
         if start == 0:
@@ -141,10 +142,19 @@ class Execution:
             save_checkpoint=self._save_checkpoint,
             should_stop=lambda: self.world.any(self.stop()),
             is_solved=lambda: solved(self.spec.train.stop, self.recorder.evals),
+            evaluated=self._keep_best,
         )
 
     def _save_checkpoint(self, step: int) -> None:
         save_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id, step=step)
+        self.best.saved(step)
+
+    def _keep_best(self, step: int) -> None:
+        if self.spec.train.keep_best:
+            losses = [row[f"{self.spec.evaluate.split}.loss"] for row in self.recorder.evals]
+            self.best.evaluated(
+                losses, step=step, save=lambda path: save_weights(path, self.model, run_id=self.paths.run_id)
+            )
 
     def _finish(self, outcome: Outcome) -> None:
         accuracy: dict[str, float] = {}
@@ -154,6 +164,7 @@ class Execution:
             after = {"after": self.feed.samples(self.model)}
             write_json(self.paths.samples, read_json(self.paths.samples) | after)
         save_weights(self.paths.weights, self.model, run_id=self.paths.run_id)
+        self.best.saved(outcome.step)
         write_json(self.paths.timing, self._timing())
         result = summarise(outcome, self.paths, accuracy, spec=self.spec)
         write_json(self.paths.result, result | {HASHES: hashes(self.paths, result)})

@@ -13,7 +13,7 @@ from stacklab.model.init import build
 from stacklab.model.transformer import Transformer
 from stacklab.run.paths import RunPaths
 from stacklab.run.spec import RunSpec
-from stacklab.run.store import read_spec
+from stacklab.run.store import Checkpoint, read_spec, weights_of
 from stacklab.tasks.batch import TaskBatch
 from stacklab.tasks.data import TaskData
 from stacklab.tasks.protocol import Split
@@ -24,18 +24,20 @@ UNTRAINED = 10
 """Number of untrained models to compare with."""
 
 
-def arm_heads(runs: Sequence[RunPaths], *, sequences: int = 256, level: float = 0.05) -> HeadReport:
+def arm_heads(
+    runs: Sequence[RunPaths], *, sequences: int = 256, level: float = 0.05, checkpoint: Checkpoint = "last"
+) -> HeadReport:
     """The scores of every head of finished runs that differ in the seed alone, on fresh sequences of their task.
 
     The sequences have symbols held out of training, where the task has such. Raises DataError for runs over text, runs
     without weights, and runs of different models or tasks.
     """
-    specs = [_checked(paths) for paths in runs]
+    specs = [read_spec(paths) for paths in runs]
     task = one_task(specs)
     split: Split = "unseen" if "unseen" in task.splits else "train"
     batch = fresh(task, sequences)
     trained = [
-        score_heads(trained_model(paths), batch, task.layout, seed=spec.seed)
+        score_heads(trained_model(paths, checkpoint), batch, task.layout, seed=spec.seed)
         for paths, spec in zip(runs, specs, strict=True)
     ]
     untrained = [
@@ -79,10 +81,11 @@ def one_task(specs: Sequence[RunSpec]) -> AnyTask:
     return first.data.task
 
 
-def trained_model(paths: RunPaths) -> Transformer:
-    """The model of a run with its final weights. Raises CheckpointError for damaged weights."""
-    model = Transformer(read_spec(paths).model)
-    load_weights(model, read_weights(paths.weights), paths.weights)
+def trained_model(paths: RunPaths, checkpoint: Checkpoint = "last") -> Transformer:
+    """The model of a run with its final or its best weights. Raises CheckpointError for damaged weights, DataError for
+    a run without them."""
+    model, weights = Transformer(read_spec(paths).model), weights_of(paths, checkpoint)
+    load_weights(model, read_weights(weights), weights)
     return model
 
 
@@ -95,12 +98,6 @@ def construction(task: AnyTask) -> Blueprint | None:
         return entry.build(task, sharpness=SHARPNESS, heads=None)
     except SpecError:
         return None
-
-
-def _checked(paths: RunPaths) -> RunSpec:
-    if not paths.weights.exists():
-        raise DataError(f"{paths.folder}: has no final weights yet; `stacklab status` shows its progress")
-    return read_spec(paths)
 
 
 def _constructed(task: AnyTask, batch: TaskBatch) -> tuple[HeadScore, ...]:

@@ -13,6 +13,7 @@
     samples.json                  samples before and after training, and their overlap with the training split
     checkpoint.safetensors        for resuming; deleted at the end
     model.safetensors             the final weights
+    best-<step>.safetensors       with train.keep_best: the weights of the best evaluation, which was after that step
     result.json                   status, final values, hashes of the spec and the logs; present when the run is done
     timing.json                   total seconds, tokens per second, peak memory
     progress.json                 the live state, written about once a second
@@ -67,6 +68,16 @@ class RunPaths:
     @property
     def weights(self) -> Path:
         return self.folder / "model.safetensors"
+
+    def best(self, step: int) -> Path:
+        return self.folder / f"best-{step}.safetensors"
+
+    @property
+    def bests(self) -> dict[int, Path]:
+        """Step -> weights that were the best after it, in order; the last are the best of all. While a run trains there
+        may be two."""
+        paths = {path.stem.removeprefix("best-"): path for path in self.folder.glob("best-*.safetensors")}
+        return {int(step): paths[step] for step in sorted(filter(str.isdecimal, paths), key=int)}
 
     @property
     def result(self) -> Path:

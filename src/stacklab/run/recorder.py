@@ -1,8 +1,10 @@
-"""Writes a run's rows and its live progress; cuts rows back to the checkpoint on resume."""
+"""Writes a run's rows, its live progress and its best weights; cuts all of them back to the checkpoint on resume."""
 
 import json
 import os
 import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from stacklab.base.canon import canonical_json
@@ -56,6 +58,35 @@ class FolderRecorder:
 
     def _progress(self, **values: Any) -> None:
         write_json(self.paths.progress, {"steps": self.steps, "pid": os.getpid(), "time": time.time(), **values})
+
+
+class BestWeights:
+    """The weights of the best evaluation so far, in a file named after its step.
+
+    The file of an earlier evaluation is deleted only once no resume can begin before the new one, so that a run that is
+    killed at any time resumes with the best weights of the evaluations that it has. start: the steps already done.
+    """
+
+    def __init__(self, paths: RunPaths, *, start: int) -> None:
+        self._paths, self._resumes_at = paths, start
+        self._drop(lambda step: step >= start)
+
+    def evaluated(self, losses: Sequence[float], *, step: int, save: Callable[[Path], None]) -> None:
+        """Save the weights if the last loss, that after `step`, is lower than all before it."""
+        if all(losses[-1] < loss for loss in losses[:-1]):
+            save(self._paths.best(step))
+            self._drop(lambda other: self._resumes_at <= other < step)
+
+    def saved(self, step: int) -> None:
+        """A checkpoint after `step` steps was written, or the run has ended there."""
+        self._resumes_at = step
+        last = max(self._paths.bests, default=0)
+        self._drop(lambda other: other < last)
+
+    def _drop(self, which: Callable[[int], bool]) -> None:
+        for step, path in self._paths.bests.items():
+            if which(step):
+                path.unlink(missing_ok=True)
 
 
 def cut_rows(paths: RunPaths, start: int) -> list[dict[str, Any]]:

@@ -1,15 +1,19 @@
 """Creates, reads and finds run folders. No torch here."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
 from stacklab.base.errors import CheckpointError, DataError
-from stacklab.base.files import is_file, read_json, write_json
+from stacklab.base.files import is_file, read_json, read_jsonl, write_json
 from stacklab.base.text import shown
 from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.spec import RunSpec
 from stacklab.train.checkpoint_metadata import check_world_size, read_metadata
+
+Checkpoint = Literal["last", "best"]
+"""Which weights of a run: the final ones, or those of its best evaluation."""
 
 
 def create_run(spec: RunSpec, paths: RunPaths) -> None:
@@ -27,6 +31,26 @@ def read_spec(paths: RunPaths) -> RunSpec:
     if spec.run_id != paths.run_id:
         raise CheckpointError(f"{paths.spec}: is the spec of run {spec.run_id}, not of {paths.run_id}")
     return spec
+
+
+def weights_of(paths: RunPaths, checkpoint: Checkpoint) -> Path:
+    """The file of the final weights, or of those of the best evaluation so far. Raises DataError without one."""
+    if checkpoint == "best":
+        if bests := paths.bests:
+            return bests[max(bests)]
+        raise DataError(f"{paths.folder}: has kept no best weights; runs trained with train.keep_best=true keep them")
+    if not paths.weights.exists():
+        raise DataError(f"{paths.folder}: has no final weights yet; `stacklab status` shows its progress")
+    return paths.weights
+
+
+def best_text(paths: RunPaths) -> str:
+    """Which evaluation the best weights are of: "step 1,500 of 5,000, validation.loss 1.4712". Raises DataError where
+    there are none."""
+    spec, step = read_spec(paths), int(weights_of(paths, "best").stem.removeprefix("best-"))
+    name = f"{spec.evaluate.split}.loss"
+    losses = [row[name] for row in read_jsonl(paths.evals) if row["step"] == step]
+    return f"step {step:,} of {spec.train.steps:,}" + "".join(f", {name} {loss:.4f}" for loss in losses[:1])
 
 
 def check_resumable(paths: RunPaths, *, ranks: int) -> None:

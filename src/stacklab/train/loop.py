@@ -49,7 +49,7 @@ class LoopCallbacks:
 
     get_batch: the batch of a step, counted from 0. evaluate: metrics of the current model. save_checkpoint: called
     with the number of steps done. should_stop: whether to stop after this step, with a checkpoint. is_solved: whether
-    the evaluations so far satisfy the stop rule.
+    the evaluations so far satisfy the stop rule. evaluated: called with the step after each recorded evaluation.
     """
 
     get_batch: Callable[[int], Batch]
@@ -57,6 +57,7 @@ class LoopCallbacks:
     save_checkpoint: Callable[[int], None]
     should_stop: Callable[[], bool]
     is_solved: Callable[[], bool]
+    evaluated: Callable[[int], None] = lambda step: None
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def training_loop(
             yield (evaluation := EvalRequest(step))
             if reason := _record_evaluation(evaluation, recorder):
                 return Outcome("diverged", step, reason)
+            callbacks.evaluated(step)
             if callbacks.is_solved():
                 return Outcome("finished", step)
         began = time.perf_counter()
@@ -164,6 +166,7 @@ def training_loop(
     yield (evaluation := EvalRequest(spec.steps))
     if reason := _record_evaluation(evaluation, recorder):
         return Outcome("diverged", spec.steps, reason)
+    callbacks.evaluated(spec.steps)
     return Outcome("finished", spec.steps)
 
 

@@ -9,13 +9,14 @@ from stacklab.train.spec import StopSpec, TrainSpec
 
 def learning_rate(spec: TrainSpec, step: int) -> float:
     """The rate of step number `step`, counted from 0: warm-up starts at zero and the last step is just above the end
-    of the cosine, as in the source's training log."""
+    of the cosine, as in the source's training log. After `decay_steps` the rate stays at that end."""
     peak, schedule = spec.optimizer.learning_rate, spec.schedule
     if step < schedule.warmup_steps:
         return peak * step / schedule.warmup_steps
     if schedule.kind == "constant":
         return peak
-    progress = (step - schedule.warmup_steps) / max(1, spec.steps - schedule.warmup_steps)
+    last = spec.steps if schedule.decay_steps is None else schedule.decay_steps
+    progress = min(1.0, (step - schedule.warmup_steps) / max(1, last - schedule.warmup_steps))
     cosine = 0.5 * (1.0 + math.cos(math.pi * progress))
     return peak * (schedule.final_ratio + (1.0 - schedule.final_ratio) * cosine)
 

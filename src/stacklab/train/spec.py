@@ -16,11 +16,26 @@ Residual = Literal["fp32", "products"]
 
 
 class ScheduleSpec(Spec):
-    """Linear warm-up from zero, then cosine to `final_ratio` of the peak at the last step, or constant."""
+    """Linear warm-up from zero, then cosine to `final_ratio` of the peak, or constant.
+
+    decay_steps: the step at which the cosine ends, as nanoGPT's `lr_decay_iters`; later steps keep its last rate. None:
+    the last step of training.
+    """
 
     kind: Literal["cosine", "constant"] = "cosine"
     warmup_steps: NonNegativeInt = 50
     final_ratio: float = Field(0.1, ge=0, le=1)
+    decay_steps: PositiveInt | None = added(None)
+
+    @model_validator(mode="after")
+    def _decays_after_warmup(self) -> Self:
+        if self.decay_steps is None:
+            return self
+        if self.kind == "constant":
+            raise ValueError("decay_steps is for kind cosine; a constant rate does not decay")
+        if self.decay_steps <= self.warmup_steps:
+            raise ValueError(f"decay_steps = {self.decay_steps} must be above warmup_steps = {self.warmup_steps}")
+        return self
 
 
 class StopSpec(Spec):
@@ -48,6 +63,7 @@ class TrainSpec(Spec):
     diverged_above: a training loss above this multiple of the first one ends the run as diverged, as does one that is
     not finite.
     stop: None trains for all steps.
+    keep_best: also keep the weights of the evaluation with the lowest loss on `evaluate.split`.
     """
 
     steps: PositiveInt = 500
@@ -65,6 +81,7 @@ class TrainSpec(Spec):
     checkpoint_every: PositiveInt = 100
     diverged_above: float = Field(3.0, gt=1)
     stop: StopSpec | None = None
+    keep_best: bool = added(False)
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:

@@ -104,6 +104,13 @@ def test_for_the_disk_fewer_workers_are_named_before_fewer_seeds(tiny: Path) -> 
     assert "one seed needs" in refusal(plan, free=1000)
 
 
+def test_the_disk_must_hold_the_best_weights_where_they_are_kept(tiny: Path) -> None:
+    plan, keeping = planned(tiny), planned(tiny, "train.keep_best=true")
+    one = 4 * max(arm.total_parameters for arm in plan.arms)
+    all_arms = sum(4 * arm.total_parameters for arm in plan.arms) * len(plan.seeds)
+    assert disk_bytes(keeping, workers=2) - disk_bytes(plan, workers=2) == all_arms + 2 * one
+
+
 def test_the_disk_must_hold_what_stacks_that_fail_leave_at_other_rates(tmp_path: Path) -> None:
     plan, without = (with_retries(tmp_path, **kind) for kind in ({}, {"retry": None}))
     weights = sum(4 * arm.total_parameters for arm in plan.arms)

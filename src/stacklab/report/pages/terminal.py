@@ -111,7 +111,9 @@ def _numbers(claim: ClaimResult) -> tuple[str, str]:
 def _after(result: StudyResult) -> Iterator[str]:
     plan = result.plan
     if not result.claims:
-        yield "this study makes no claim at this scale"
+        if not plan.study.is_plain:
+            yield "this study makes no claim at this scale"
+        return
     seeds = f"{len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
     if plan.looks > 1:
         yield f"look {plan.look} of {plan.looks} declared: judged at 1/{plan.looks} of each claim's level"

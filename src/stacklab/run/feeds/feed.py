@@ -1,5 +1,6 @@
 """The data of a run, for training and evaluation: text or a task."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacklab.base.errors import DataError
-from stacklab.data.batches import batch_hash, batch_indices, probe_indices
+from stacklab.data.batches import batch_hash, batch_indices, probe_indices, window_indices
 from stacklab.data.blocks import Blocks
 from stacklab.data.novelty import novelties
 from stacklab.data.prepared import PreparedData, bits_per_byte, load_prepared, prepared_folder
 from stacklab.data.procedural.corpus import is_correct
+from stacklab.data.spec import DataSpec
 from stacklab.model.generation.decode import generate
 from stacklab.model.generation.sampling_spec import SamplingSpec
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
@@ -30,7 +32,11 @@ class TextFeed:
     """The blocks of a prepared corpus."""
 
     def __init__(self, spec: RunSpec, data: PreparedData) -> None:
+        assert isinstance(spec.data, DataSpec)
         self.spec, self.data = spec, data
+        self.draw, self.train = batch_indices, data.train
+        if spec.data.sequences == "windows":
+            self.draw, self.train = window_indices, replace(data.train, stride=1)
         blocks = data.held_out(spec.evaluate.split)
         probed = probe_indices(data, count=spec.evaluate.train_probe_blocks)
         self.probe, _ = sequences(data.train, probed)
@@ -58,7 +64,7 @@ class TextFeed:
 
     def _check_batches(self) -> None:
         """Raises DataError for a step whose batch will have no target."""
-        has_target = self.data.train.blocks_with_target
+        has_target = self.train.blocks_with_target
         if has_target.all():
             return
         for step in range(self.spec.train.steps):
@@ -67,11 +73,11 @@ class TextFeed:
                 raise DataError(f"step {step}: a batch of {size} has no target; raise train.batch_size")
 
     def _indices(self, step: int) -> NDArray[np.int64]:
-        num_blocks = self.data.train.num_blocks
-        return batch_indices(self.spec.seed, step, batch_size=self.spec.train.batch_size, num_blocks=num_blocks)
+        size = self.spec.train.batch_size
+        return self.draw(self.spec.seed, step, batch_size=size, num_blocks=self.train.num_blocks)
 
     def batch(self, step: int) -> Batch:
-        drawn, tokens_BT = sequences(self.data.train, self._indices(step))
+        drawn, tokens_BT = sequences(self.train, self._indices(step))
         return Batch(drawn.inputs, drawn.targets, batch_hash(tokens_BT), drawn.positions)
 
     def measure(self, model: Transformer) -> dict[str, float]:

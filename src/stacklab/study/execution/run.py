@@ -100,8 +100,11 @@ def declared_looks(saved: Plan | None, requested: int | None) -> int:
 def check_seeds_kept(plan: Plan, request: StudyRequest) -> None:
     """Raises SpecError for other seeds than those under which this study, with the same settings, has been evaluated.
 
-    `--seeds` has a study folder of its own, so the folders of all seeds are compared.
+    `--seeds` has a study folder of its own, so the folders of all seeds are compared. A study without claims has no
+    level to keep.
     """
+    if not plan.study.claims:
+        return
     seeds = request.seeds or plan.study.scales[plan.scale].seeds
     for saved in _same_but_for_seeds(plan, request):
         first = _first_seeds(saved)

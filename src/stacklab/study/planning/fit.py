@@ -12,7 +12,7 @@ from stacklab.run.resolve_data import ResolvedData
 from stacklab.study.planning.arms import resolve_arms
 from stacklab.study.planning.match import Match, TimeSolver, solve
 from stacklab.study.planning.memory import memory_of
-from stacklab.study.planning.plan import Plan
+from stacklab.study.planning.plan import ArmPlan, Plan
 from stacklab.study.planning.stages import MAIN, STAGES
 from stacklab.study.spec.load import assign
 from stacklab.study.spec.study import BaseSpec, MatchSpec, StudySpec
@@ -23,7 +23,7 @@ PROCESS_BYTES = 400 * 2**20
 
 
 def disk_bytes(plan: Plan, *, workers: int) -> int:
-    """Bytes of the final fp32 weights of all runs, and of the checkpoints of those that train at the same time."""
+    """Bytes of the fp32 weights that all runs keep, and of the checkpoints of those that train at the same time."""
     return _rates(plan) + len(plan.seeds) * _weights(plan) + workers * _checkpoint(plan)
 
 
@@ -69,17 +69,25 @@ def _disk_advice(plan: Plan, workers: int, free: int) -> str:
 def _rates(plan: Plan) -> int:
     """Bytes of the final weights of tuning runs, and of retries if every stack failed."""
     runs = [run for stage in STAGES if stage is not MAIN for run in stage.most(plan).runs()]
-    return sum(4 * run.arm.total_parameters for run in runs)
+    return sum(_kept(run.arm) for run in runs)
 
 
 def _weights(plan: Plan) -> int:
     """Bytes of the final weights of one seed of every arm."""
-    return sum(4 * arm.total_parameters for arm in MAIN.most(plan).arms)
+    return sum(_kept(arm) for arm in MAIN.most(plan).arms)
+
+
+def _kept(arm: ArmPlan) -> int:
+    """Bytes of the weights that a finished run keeps."""
+    return 4 * arm.total_parameters * (2 if arm.config.train.keep_best else 1)
 
 
 def _checkpoint(plan: Plan) -> int:
-    """Bytes of the largest checkpoint."""
-    return max(arm.config.train.optimizer.checkpoint_bytes(arm.total_parameters) for arm in plan.arms)
+    """Bytes of the largest checkpoint; while a run trains, it may hold best weights of two evaluations."""
+    return max(
+        arm.config.train.optimizer.checkpoint_bytes(arm.total_parameters) + _kept(arm) - 4 * arm.total_parameters
+        for arm in plan.arms
+    )
 
 
 MICRO_BATCH = "train.micro_batch_size"

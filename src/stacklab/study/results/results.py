@@ -128,6 +128,20 @@ def _conditions(plan: Plan, confirmatory: Sequence[ClaimResult]) -> str:
     )
 
 
+def _run_summary(plan: Plan, rows: Sequence[Row]) -> str:
+    """How a run without anything to compare has ended, with its losses."""
+    ends, split = [], plan.arms[0].config.evaluate.split
+    for row in rows:
+        reason = f" ({row.reason})" if row.reason else ""
+        ends.append(f"Run {row.run_id}, seed {row.seed}: {row.status}{reason} at step {row.step:,}.")
+        if row.status == "finished":
+            loss, best, step = (row.metrics[f"{split}.{name}"] for name in ("loss", "best_loss", "best_step"))
+            ends.append(
+                f"{split.capitalize()} loss {loss:.4f} nats per token, the lowest {best:.4f} after step {step:,.0f}."
+            )
+    return " ".join([*ends, _conditions(plan, ())])
+
+
 @dataclass(frozen=True)
 class StudyResult:
     """The plan with its tuned arms, a row per run, a result per claim. `out` holds the folders of runs and studies."""
@@ -158,6 +172,8 @@ class StudyResult:
     @property
     def summary(self) -> str:
         """The answer in one paragraph."""
+        if self.plan.study.is_plain:
+            return _run_summary(self.plan, self.rows)
         return summarise(self.plan, self.claims, self.cells)
 
     @property

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -41,8 +42,13 @@ def find_study(name: str) -> Path:
 
 
 def load_tree(path: Path) -> tuple[dict[str, Any], Places]:
-    """A study file as plain values, with the arms of its grid written out. Raises SpecError for a bad grid."""
+    """A study file as plain values, with the arms of its grid written out; the file of a run as a study of one arm.
+
+    Raises SpecError for a bad grid, and for a key that the file of a run does not have.
+    """
     tree, places = load_yaml(path)
+    if is_run(tree):
+        return _as_study(tree, places, path)
     if tree.get("grid") is None:
         return tree, places
     try:
@@ -50,6 +56,53 @@ def load_tree(path: Path) -> tuple[dict[str, Any], Places]:
     except ValidationError as error:
         raise SpecError(describe(error, places, within=("grid",))) from error
     return with_arms(tree, grid, places), places
+
+
+RUN = "run"
+"""The name of the one arm and of the one scale of a run's file."""
+RUN_KEYS = ("name", "title", "background", "limits", "seed", *SECTIONS)
+
+
+def is_run(tree: Mapping[str, Any]) -> bool:
+    """Whether a file describes one run: sections of a configuration, and no arms to compare."""
+    return not {"arms", "base"} & tree.keys() and any(section in tree for section in SECTIONS)
+
+
+class RunPlaces(Places):
+    """The lines of a run's file, whose sections are the base of its study."""
+
+    def of(self, path: Sequence[str | int]) -> str:
+        return super().of(_in_file(path))
+
+    def dotted(self, path: Sequence[str | int]) -> str:
+        return super().dotted(_in_file(path))
+
+
+def _in_file(path: Sequence[str | int]) -> Sequence[str | int]:
+    if tuple(path) == ("scales", RUN, "seeds", 0):
+        return ("seed",)
+    return path[1:] if path[:1] == ("base",) else path
+
+
+def _as_study(tree: Mapping[str, Any], places: Places, path: Path) -> tuple[dict[str, Any], Places]:
+    """One run as a study of one arm without claims. Raises SpecError for a key that a run does not have."""
+    for key in tree:
+        if key not in RUN_KEYS:
+            near = difflib.get_close_matches(key, RUN_KEYS, n=1, cutoff=ALIKE)
+            hint = f"did you mean {near[0]}?" if near else f"the file of a run has {', '.join(RUN_KEYS)}"
+            raise SpecError(f"{places.of((key,))}: {key}: unknown key; {hint}")
+    name = tree.get("name", re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or RUN)
+    scale = {"description": "one run", "expected_time": "see `stacklab plan`", "seeds": [tree.get("seed", 1)]}
+    return {
+        "title": str(name),
+        **{key: value for key, value in tree.items() if key not in (*SECTIONS, "seed")},
+        "name": name,
+        "question": "",
+        "knobs": [],
+        "base": {key: tree[key] for key in SECTIONS if key in tree},
+        "arms": {RUN: {"label": str(name)}},
+        "scales": {RUN: scale},
+    }, RunPlaces(places.file, places.lines)
 
 
 def read_study(name: str, *, scale: str, overrides: Sequence[str] = ()) -> StudySpec:
@@ -138,7 +191,7 @@ def describe(error: ValidationError, places: Places, *, within: tuple[str, ...] 
     validated part."""
     first = error.errors(include_url=False)[0]
     path = (*within, *(key for key in first["loc"] if not is_tag(key)))
-    dotted = ".".join(str(key) for key in path) or "study"
+    dotted = places.dotted(path) or "study"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message, names = "unknown key", _field_names()

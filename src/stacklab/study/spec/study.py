@@ -168,7 +168,7 @@ class SourceSpec(Spec):
 
 
 class StudySpec(Spec):
-    """The whole study. knobs: the paths that arms may change; a study of a single question has one.
+    """The whole study. knobs: the paths that arms may change; a study of a single question has one, a plain run none.
 
     control: the arm that the report compares all others with, at one joint level.
     """
@@ -177,7 +177,7 @@ class StudySpec(Spec):
     title: Text
     question: Text
     background: Text = ""
-    knobs: Items[Text] = Field(min_length=1)
+    knobs: Items[Text]
     base: BaseSpec
     arms: dict[Text, ArmSpec] = Field(min_length=1)
     grid: GridSpec | None = None
@@ -188,6 +188,17 @@ class StudySpec(Spec):
     scales: dict[Text, ScaleSpec] = Field(min_length=1)
     source: SourceSpec | None = None
     limits: Items[Text] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one run, with nothing to compare."""
+        return not self.knobs
+
+    @model_validator(mode="after")
+    def _has_knobs(self) -> Self:
+        if self.is_plain and (len(self.arms) > 1 or self.claims or any(arm.change for arm in self.arms.values())):
+            raise ValueError("knobs: name the paths that arms may change; only a single run has none")
+        return self
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

@@ -27,7 +27,10 @@ DUNNETT = (
 )
 
 
-def claims(facts: Facts) -> Section:
+def claims(facts: Facts) -> Section | None:
+    """None for a single arm, which has nothing to be compared with."""
+    if len(facts.arms) == 1 and not facts.contrasts and not facts.not_asked:
+        return None
     return Section(
         name="verdicts",
         title="Verdicts",

@@ -1,0 +1,5 @@
+"""A tiny prepared run."""
+
+from tests.run.conftest import bench
+
+__all__ = ["bench"]
