@@ -24,6 +24,7 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
     Finished runs are skipped, stopped ones resume from their last checkpoint. Ctrl-C stops cleanly.
     """
     from stacklab.api import requested_study, run_study
+    from stacklab.cli.plan_tables import data_warnings
     from stacklab.report.pages.terminal import verdict_table
     from stacklab.report.pages.write import write_report
     from stacklab.study.planning.device import check_room, device_facts
@@ -34,9 +35,11 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
     slots = requested_engine(request, plan.study.base.train).slots(count_runs(plan))
     facts = device_facts(plan, request.out)
     check_room(plan, request, facts, workers=slots)
+    console = results_console()
+    for warning in data_warnings(plan):
+        console.print(warning)
     result = run_study(plan, request, facts)
     paths = write_report(result)
-    console = results_console()
     console.print(verdict_table(result))
     console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
     _check_ends(result)

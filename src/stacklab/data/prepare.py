@@ -21,7 +21,10 @@ from stacklab.data.tokenizers.codec import Codec, Compact
 from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer, read_tokenizer, train_bpe
 
 FORMAT = 1
-"""Increased whenever the same spec and source would lead to other tokens or other files."""
+"""Part of the fingerprint: increased whenever the same spec and source would lead to other tokens."""
+LAYOUT = 2
+"""Increased whenever the same tokens have other files or another manifest: a folder of another layout is built again
+under the same fingerprint."""
 
 
 def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
@@ -35,15 +38,25 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
     described = _without_paths(spec, opened, tokenizer)
     key = fingerprint(described)
     folder = prepared_folder(cache, key)
-    if damage_of(folder, read_contents=True) is not None:
-        head = {"format": FORMAT, "fingerprint": key, "spec": described["spec"], "block_size": spec.block_size}
+    if not _is_ready(folder):
+        head = {
+            "format": FORMAT,
+            "layout": LAYOUT,
+            "fingerprint": key,
+            "spec": described["spec"],
+            "block_size": spec.block_size,
+        }
         try:
             with exclusive(folder.parent / ".locks" / key, what="prepared data", give_up=lambda: False):
-                if damage_of(folder, read_contents=True) is not None:
+                if not _is_ready(folder):
                     write_folder(folder, lambda aside: _build(aside, spec, opened, tokenizer, head), replace=True)
         except OSError as error:
             raise disk_error(folder, error) from error
     return load_prepared(folder)
+
+
+def _is_ready(folder: Path) -> bool:
+    return damage_of(folder, read_contents=True) is None and load_prepared(folder).manifest.get("layout") == LAYOUT
 
 
 def _without_paths(spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None) -> dict[str, Any]:
@@ -86,8 +99,8 @@ def _build(
     write_text(folder / "tokenizer.json", file.text)
     files = {path.name: file_sum(path) for path in sorted(folder.iterdir())}
     source: dict[str, Any] = {"kind": spec.source.kind, "name": opened.name, **opened.identity}
-    if opened.form is not None:
-        source |= {"columns_read": list(opened.form.read), "columns_unread": list(opened.form.unread)}
+    if opened.rows is not None:
+        source |= opened.rows.facts()
     write_manifest(folder, head | {"source": source} | facts | {"files": files})
 
 

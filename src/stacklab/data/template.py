@@ -18,6 +18,8 @@ def render(record: Record, template: Template) -> list[Piece]:
         <|im_start|>role NEWLINE content <|im_end|> NEWLINE, for each turn
     plain:
         Role: NEWLINE content, with a blank line between turns
+
+    The reasoning of a turn precedes its content: see `REASONING`.
     """
     if not record.turns:
         return [record.text, Marker.END_OF_TEXT]
@@ -41,13 +43,24 @@ def text_bytes(pieces: Sequence[Piece]) -> int:
     return sum(len(piece.encode()) for piece in pieces if not isinstance(piece, Marker))
 
 
+def turn_text(turn: Turn, template: Template) -> str:
+    """The content of a turn after its reasoning, which stands between the template's marks."""
+    if not turn.reasoning:
+        return turn.content
+    before, after = REASONING[template]
+    return f"{before}{turn.reasoning}{after}{turn.content}"
+
+
 def _turns(turns: Sequence[Turn], template: Template) -> list[Piece]:
     if template == "plain":
-        return ["\n\n".join(f"{turn.role.capitalize()}:\n{turn.content}" for turn in turns)]
+        return ["\n\n".join(f"{turn.role.capitalize()}:\n{turn_text(turn, template)}" for turn in turns)]
     pieces: list[Piece] = []
     for turn in turns:
-        pieces += [Marker.TURN_START, f"{turn.role}\n{turn.content}", *_CLOSING["chatml"]]
+        pieces += [Marker.TURN_START, f"{turn.role}\n{turn_text(turn, template)}", *_CLOSING["chatml"]]
     return pieces
 
+
+REASONING: dict[Template, tuple[str, str]] = {"chatml": ("<think>\n", "\n</think>\n"), "plain": ("", "\n\n")}
+"""What stands before and after reasoning. `plain` has no marks, a blank line ends it."""
 
 _CLOSING: dict[Template, list[Piece]] = {"chatml": [Marker.TURN_END, "\n"], "plain": []}

@@ -13,7 +13,7 @@ from stacklab.data.groups import grouped
 from stacklab.data.pipeline.encode import TextEncoder, TokenEncoder
 from stacklab.data.problems import ProblemCollector
 from stacklab.data.record import Record, TokenRecord
-from stacklab.data.sources.source import OpenSource
+from stacklab.data.sources.source import OpenSource, RowSource
 from stacklab.data.spec import DataSpec, TokensSpec
 from stacklab.data.tokenizers.codec import Codec
 
@@ -91,6 +91,8 @@ class Corpus:
     collector: ProblemCollector
     splits: dict[Split, SplitWriter]
     """`train`, `validation`, and `tuning` where the spec asks for it."""
+    rows: RowSource | None
+    """The rows that were read, and how many are broken; None for a source without columns."""
 
 
 def sieve_for(spec: DataSpec) -> Sieve[Any]:
@@ -104,7 +106,7 @@ def read_corpus(folder: Path, spec: DataSpec, opened: OpenSource, codec: Codec) 
     encoder = TokenEncoder(codec, source) if isinstance(source, TokensSpec) else TextEncoder(codec, spec.template)
     names: list[Split] = ["train", "validation", *(("tuning",) if spec.tuning_fraction else ())]
     splits = {name: SplitWriter(folder / f"{name}.bin", encoder.vocab_size) for name in names}
-    corpus = Corpus(opened.name, sieve_for(spec), encoder, ProblemCollector(spec.template), splits)
+    corpus = Corpus(opened.name, sieve_for(spec), encoder, ProblemCollector(spec.template), splits, opened.rows)
     try:
         for group in grouped(corpus.sieve.sift(opened.records()), BATCH):
             encoded = encoder.encode([record for _, record in group])
