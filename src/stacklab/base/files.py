@@ -115,6 +115,17 @@ def read_text(path: Path) -> str:
         return _decoded(handle.read(), path)
 
 
+def in_utf8(data: bytes, path: Path) -> bytes:
+    """The bytes of a text without its byte order mark; in UTF-8 where the mark is that of another encoding.
+
+    Bytes that are not UTF-8 remain. Raises DataError for text that is not in the encoding of its mark, and for UTF-16
+    without a mark.
+    """
+    if _encoding(data[:HEAD], path) == "UTF-8":
+        return data.removeprefix(codecs.BOM_UTF8)
+    return _decoded(data, path).encode()
+
+
 def encoded_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """(line number, line in UTF-8 without its end) of a text file as `read_text` reads it.
 
@@ -123,13 +134,10 @@ def encoded_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """
     with unpacked(path) as handle:
         head = handle.read(HEAD)
-        if _encoding(head, path) == "UTF-8":
-            # The rest of the line in which the head ends belongs to its last line.
-            first = io.BytesIO(head.removeprefix(codecs.BOM_UTF8) + handle.readline())
-            lines = itertools.chain(first, handle)
-        else:
-            lines = itertools.chain(io.BytesIO(_decoded(head + handle.read(), path).encode()))
-        for number, line in enumerate(lines, start=1):
+        # The rest of the line in which the head ends belongs to its last line.
+        rest = handle.readline() if _encoding(head, path) == "UTF-8" else handle.read()
+        first = io.BytesIO(in_utf8(head + rest, path))
+        for number, line in enumerate(itertools.chain(first, handle), start=1):
             yield number, line.rstrip(b"\r\n")
 
 
@@ -167,8 +175,8 @@ def _encoding(head: bytes, path: Path) -> str:
     for mark, name in MARKS.items():
         if head.startswith(mark):
             return name
-    for name, zeros in (("UTF-16LE", head[1::2]), ("UTF-16BE", head[::2])):
-        if zeros.count(0) > len(head) / 4:
+    for name, zeros, letters in (("UTF-16LE", head[1::2], head[::2]), ("UTF-16BE", head[::2], head[1::2])):
+        if zeros.count(0) > len(head) / 4 and 0 not in letters:
             raise DataError(
                 f"{path}: looks like {name} without a byte order mark; convert it to UTF-8 (iconv -f {name} -t UTF-8)"
             )
