@@ -35,7 +35,7 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     """
     from stacklab.api import requested_study
     from stacklab.base.units import size
-    from stacklab.cli.plan_tables import arm_table, contrast_table, match_table, memory_table
+    from stacklab.cli.plan_tables import arm_table, contrast_table, data_warnings, match_table, memory_table
     from stacklab.study.planning.device import device_facts
     from stacklab.study.planning.fit import disk_bytes, free_disk
     from stacklab.study.planning.project import calibrate as calibrate_arms
@@ -55,8 +55,10 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {chosen.scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
+    for warning in data_warnings(chosen):
+        console.print(warning)
     for line in _start_lines(chosen):
-        console.print(line)
+        console.print(line, markup=False, highlight=False)
     first = (arm_table(chosen, costs, facts), attention, match_table(chosen), memory_table(chosen, costs))
     for table in (*first, contrast_table(chosen)):
         if table is not None:

@@ -10,6 +10,7 @@ from stacklab.audit.reading.stated import find_stated
 from stacklab.audit.reading.table import parse_header, read_table
 from stacklab.audit.spec import Stated
 from stacklab.base.errors import DataError
+from stacklab.base.files import in_utf8
 
 LARGEST_TEXT = 64 * 2**20
 FORMS = "lines such as 'step 25/500 train 3.1 val 3.2', a CSV with a step column, TensorBoard events"
@@ -59,14 +60,14 @@ def _read_text(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_TEXT:
             raise DataError(f"{path}: larger than {LARGEST_TEXT // 2**20} MiB; pass only the part with the log")
-        data = path.read_bytes()
+        data = in_utf8(path.read_bytes(), path)
     except OSError as error:
         raise DataError(f"{path}: cannot read ({error.strerror})") from error
     if not data.strip():
         raise DataError(f"{path}: empty; expected {FORMS}")
     bad = data.find(b"\0")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError as error:
         bad = error.start if bad < 0 else min(bad, error.start)
     if bad >= 0:

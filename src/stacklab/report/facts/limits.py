@@ -114,8 +114,8 @@ def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
             "the spread that comes from its choice is not measured here."
         )
     yield from _cover(plan)
-    warnings = [str(text) for text in data.get("warnings") or ()]
-    yield from (f"{text[:1].upper()}{text[1:]}." for text in warnings)
+    warnings = plan.data_warnings
+    yield from map(sentence, warnings)
     compact = isinstance(plan.study.base.data, DataSpec) and plan.study.base.data.vocabulary == "compact"
     if compact and not any("compact" in text for text in warnings):
         yield "The vocabulary is compact: losses are not comparable with those over the tokenizer's full vocabulary."
@@ -133,6 +133,11 @@ def _cover(plan: Plan) -> Iterator[str]:
             "Arms differ in data.packing or data.loss_on, so their losses and bits per byte are means over different "
             "tokens."
         )
+
+
+def sentence(text: str) -> str:
+    """A warning of the manifest as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _orders(orders: Sequence[OrderFact]) -> Iterator[str]:

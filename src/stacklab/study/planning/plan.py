@@ -60,6 +60,8 @@ class ArmPlan(Spec):
     """Effective differences from the base: left the base's value, right the arm's."""
     origin: str = ""
     """For an arm at another learning rate: the same arm at the shared rate."""
+    data_warnings: Items[str] = added(())
+    """Those of the arm's own data; empty for an arm on the data of the base."""
 
     @property
     def train_flops(self) -> int:
@@ -109,6 +111,16 @@ class Plan(Spec):
     """Only for a study with a trend."""
     gpus_per_run: int = added(1)
     """Cards that share the batches of each run."""
+
+    @property
+    def data_warnings(self) -> tuple[str, ...]:
+        """What weakens conclusions from the data: the warnings of the base's manifest, and of arms with their own."""
+        of_arms: dict[str, list[str]] = {}
+        for arm in self.arms:
+            for line in () if arm.origin else arm.data_warnings:
+                of_arms.setdefault(line, []).append(arm.label)
+        base = map(str, self.data.get("warnings") or ())
+        return (*base, *(f"{', '.join(labels)}: {line}" for line, labels in of_arms.items()))
 
     def arm(self, name: str) -> ArmPlan:
         return next(arm for arm in self.arms if arm.name == name)
@@ -170,7 +182,9 @@ def make_plan(
         seeds=chosen,
         data_fingerprint=data.fingerprint,
         data=data.facts,
-        arms=tuple(_arm_plan(base, arms, arm, cards=request.gpus_per_run) for arm in arms.values()),
+        arms=tuple(
+            _arm_plan(base, arms, arm, shared=data.fingerprint, cards=request.gpus_per_run) for arm in arms.values()
+        ),
         contrasts=contrasts,
         not_asked=not_asked,
         variant=request.variant,
@@ -243,7 +257,7 @@ def _contrasts(
     return tuple(contrasts), tuple(left_out)
 
 
-def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm, *, cards: int) -> ArmPlan:
+def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm, *, shared: str, cards: int) -> ArmPlan:
     model, train, context = arm.config.model, arm.config.train, arm.config.data.block_size
     parameters = count_parameters(model)
     memory, micro_batch = memory_of(arm.config, cards=cards), train.micro_batch_on(cards)
@@ -252,6 +266,7 @@ def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm, *,
         label=arm.arm.label,
         config=arm.config,
         data_fingerprint=arm.data.fingerprint,
+        data_warnings=tuple(arm.data.facts.get("warnings", ())) if arm.data.fingerprint != shared else (),
         baselines=arm.data.guesses,
         parameters=vars(parameters),
         total_parameters=parameters.total,
