@@ -82,18 +82,33 @@ def _printed(value: Any) -> Any:
 PrintedNumber = Annotated[Printed, BeforeValidator(_printed)]
 
 
+Counted = Literal["all", "without_positions", "without_head", "without_tables", "without_embeddings"]
+"""What a printed count leaves out. Tables: of tokens and positions; embeddings: the tables and an untied head."""
+
+LinearBias = Literal["none", "query_key_value", "all"]
+
+
 class StatedModel(Spec):
-    """The architecture as stated. None means that nothing was stated."""
+    """The architecture as stated. None means that nothing was stated.
+
+    linear_bias: of all linear maps, of none, or of those to queries, keys and values. counted: what the printed counts
+    contain.
+    """
 
     tokenizer: Text | None = None
     vocab_size: PositiveInt | None = None
     d_model: PositiveInt | None = None
     d_ff: PositiveInt | None = None
     num_heads: PositiveInt | None = None
+    num_kv_heads: PositiveInt | None = None
+    feed_forward: Literal["plain", "gated"] | None = None
+    position: Literal["learned", "sinusoidal", "rotary", "none"] | None = None
+    norm: Literal["layer", "rms"] | None = None
     context_length: PositiveInt | None = None
-    linear_bias: bool | None = None
+    linear_bias: bool | Literal["query_key_value"] | None = None
     tie_embeddings: bool | None = None
     final_norm: bool | None = None
+    counted: Counted | None = None
 
 
 class StatedTraining(Spec):
@@ -112,7 +127,7 @@ class StatedArm(Spec):
     """One row of the table of models. file_size: of the saved weights, in bytes; M is 10^6."""
 
     name: Text
-    num_layers: PositiveInt
+    num_layers: PositiveInt | None = None
     parameters: PrintedNumber | None = None
     file_size: PrintedNumber | None = None
 

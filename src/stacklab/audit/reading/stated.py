@@ -65,6 +65,7 @@ MODEL: dict[str, re.Pattern[str]] = {
     "d_model": _pattern(rf"\b(?:d_model|n_embd|hidden_size){IS}{INTEGER}"),
     "d_ff": _pattern(rf"\b(?:d_ff|ffn_dim|intermediate_size){IS}{INTEGER}"),
     "num_heads": _pattern(rf"\b(?:attention heads|num_heads|n_heads?){IS}{INTEGER}|\b{INTEGER} heads\b"),
+    "num_kv_heads": _pattern(rf"\b(?:num_kv_heads|num_key_value_heads|n_kv_heads?){IS}{INTEGER}"),
     "context_length": _pattern(
         r"\b(?:max_len|max_position_embeddings|n_positions|context[_ ]length|context|ctx)(?: \(context\))?"
         rf"{IS}{INTEGER}"
