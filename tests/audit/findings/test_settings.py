@@ -7,7 +7,8 @@ import pytest
 
 from stacklab.audit.findings.control import control_finding
 from stacklab.audit.findings.parameters import parameter_findings, size_findings
-from stacklab.audit.findings.settings import Setting, build, counted_arms, reproductions, stated_settings
+from stacklab.audit.findings.reproduce import counted_arms, reproductions, stated_settings
+from stacklab.audit.findings.settings import Setting, build
 from stacklab.audit.findings.tokens import token_findings
 from stacklab.audit.reading.stated import find_stated, merge, read_stated
 from stacklab.audit.spec import Finding, Kind, Printed, Stated, StatedModel, parse_printed

@@ -1,6 +1,6 @@
 """The width at which the shallowest arm is as large or as costly as the deepest."""
 
-from stacklab.audit.findings.parameters import chosen_setting
+from stacklab.audit.findings.reproduce import chosen_setting
 from stacklab.audit.findings.settings import Setting, build
 from stacklab.audit.spec import Finding, Numbers, Severity, Stated
 from stacklab.base.search import smallest

@@ -3,16 +3,18 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from stacklab.audit.findings.settings import (
-    CONVENTIONS,
+from stacklab.audit.findings.reproduce import (
     Reproduction,
+    chosen_setting,
     counted_arms,
     is_complete,
+    nearest,
+    printed_count,
     reproductions,
     stated_settings,
     variations,
-    with_counts,
 )
+from stacklab.audit.findings.settings import CONVENTIONS
 from stacklab.audit.spec import Finding, Numbers, Printed, Severity, Stated, StatedArm
 from stacklab.base.units import count
 
@@ -23,16 +25,6 @@ CLOSE = 0.005
 NOT_COVERED = (
     "mixtures of experts, head sizes of their own, layers that differ, and tables beside those of tokens and positions"
 )
-
-
-def chosen_setting(stated: Stated) -> Reproduction | None:
-    """The setting that the audit assumes: the most likely one with the printed counts, else the nearest as stated."""
-    arms = counted_arms(stated)
-    if not arms:
-        return None
-    fitting = reproductions(stated, arms, stated_settings(stated))
-    others = [] if fitting else reproductions(stated, arms, variations(stated))
-    return next(iter([*fitting, *others]), None) or _nearest(stated, arms, ())
 
 
 def parameter_findings(stated: Stated) -> list[Finding]:
@@ -73,10 +65,10 @@ def _fits(fitting: Sequence[Reproduction], stated: Stated, arms: Sequence[Stated
 
 def _differs(explained: Sequence[Reproduction], stated: Stated, arms: Sequence[StatedArm]) -> Finding:
     """No setting that fits has the printed counts. explained: those with a departure that have."""
-    nearest, tried = _nearest(stated, arms, explained), len(stated_settings(stated))
+    near, tried = nearest(stated, arms, explained), len(stated_settings(stated))
     sentence = (
-        f"The stated settings ({nearest.setting.words()}) do not reproduce the printed counts: they have "
-        f"{_list(map(count, nearest.counts))} parameters; printed are {_printed_counts(arms)}."
+        f"The stated settings ({near.setting.words()}) do not reproduce the printed counts: they have "
+        f"{_list(map(count, near.counts))} parameters; printed are {_printed_counts(arms)}."
     )
     if not explained:
         sentence += (
@@ -84,7 +76,7 @@ def _differs(explained: Sequence[Reproduction], stated: Stated, arms: Sequence[S
             f"Not covered are {NOT_COVERED}."
         )
     severity: Severity = "contradiction" if explained else "caution" if is_complete(stated.model) else "note"
-    return _stated_finding(sentence, _counts(nearest, arms) | {"tried": tried}, arms, severity)
+    return _stated_finding(sentence, _counts(near, arms) | {"tried": tried}, arms, severity)
 
 
 def _stated_finding(sentence: str, numbers: Numbers, arms: Sequence[StatedArm], severity: Severity) -> Finding:
@@ -94,7 +86,7 @@ def _stated_finding(sentence: str, numbers: Numbers, arms: Sequence[StatedArm], 
         severity=severity,
         subject="parameters",
         sentence=sentence,
-        numbers=numbers | {f"printed_{arm.num_layers}_layers": _printed(arm) for arm in arms},
+        numbers=numbers | {f"printed_{arm.num_layers}_layers": printed_count(arm) for arm in arms},
     )
 
 
@@ -104,18 +96,6 @@ def size_findings(stated: Stated) -> list[Finding]:
     counts = dict(zip((arm.num_layers for arm in counted_arms(stated)), chosen.totals, strict=True)) if chosen else {}
     sized = [arm for arm in stated.arms if arm.file_size is not None and arm.file_size.value]
     return [_size(arm, counts[arm.num_layers]) for arm in sized if arm.num_layers in counts]
-
-
-def _nearest(stated: Stated, arms: Sequence[StatedArm], explained: Sequence[Reproduction]) -> Reproduction:
-    """Of the usual settings that fit what is stated: the most alike to the explanation, then the nearest in counts."""
-    tried = [with_counts(setting, stated, arms) for setting in stated_settings(stated)]
-    usual = min(one.rank for one in tried)
-
-    def distance(one: Reproduction) -> tuple[int, float]:
-        unlike = sum(a != b for a, b in zip(one.setting, explained[0].setting, strict=True)) if explained else 0
-        return unlike, sum(abs(total - _printed(arm)) for total, arm in zip(one.counts, arms, strict=True))
-
-    return min((one for one in tried if one.rank == usual), key=distance)
 
 
 def _reproduced(matches: Sequence[Reproduction], stated: Stated, arms: Sequence[StatedArm]) -> Finding:
@@ -209,11 +189,6 @@ def _totals(match: Reproduction, arms: Sequence[StatedArm]) -> Numbers:
 
 def _printed_counts(arms: Sequence[StatedArm]) -> str:
     return _list(_text(arm.parameters) for arm in arms if arm.parameters is not None)
-
-
-def _printed(arm: StatedArm) -> float:
-    assert arm.parameters is not None, "counted arms have a count"
-    return arm.parameters.value
 
 
 def _text(printed: Printed) -> str:
