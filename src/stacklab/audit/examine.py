@@ -1,8 +1,10 @@
 """Files of logs and stated numbers -> one audit."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from stacklab.audit.arms import File, assign_arms, by_arm
 from stacklab.audit.findings.control import control_finding
 from stacklab.audit.findings.losses import gap_finding, noise_findings, order_finding
 from stacklab.audit.findings.parameters import parameter_findings, size_findings
@@ -15,9 +17,11 @@ from stacklab.audit.reading.source import read_source
 from stacklab.audit.reading.stated import merge, read_stated
 from stacklab.audit.spec import Audit, Finding, Kind, LogSummary, Stated
 from stacklab.base.errors import DataError
+from stacklab.base.yamlfile import load_yaml
 
 REASONS: dict[Kind, str] = {
     "seeds": "there is one run per arm, so nothing is known about other seeds",
+    "seeds-difference": "the arms differ by no more than their seeds",
     "last-gap": "the difference at the last logged point is not that of the points before it",
     "train-against-validation": "training and validation loss disagree on which arm is better",
     "best-validation": "the best validation losses are tied",
@@ -53,9 +57,13 @@ def audit(files: Sequence[Path], *, stated: Path | None = None) -> Audit:
     With more than two arms, each is compared with the first. Raises DataError or SpecError naming file and line,
     MissingExtraError for TensorBoard events without their reader.
     """
+    if twice := [path for path, times in Counter(files).items() if times > 1]:
+        raise DataError(f"{twice[0]}: named more than once; a run counts once")
     from_yaml = [read_stated(stated)] if stated is not None else []
     sources = [read_source(path) for path in files]
-    logs = [log for source in sources for log in source.logs]
+    where = load_yaml(stated)[1].of(("arms",)) if stated is not None else ""
+    each = [File(path, source.logs, source.seeds) for path, source in zip(files, sources, strict=True)]
+    logs = assign_arms(each, from_yaml[0].arms if from_yaml else (), where=where)
     numbers = merge([*from_yaml, *(source.stated for source in sources)])
     result = examine(logs, numbers, files=[path.name for path in files])
     if all(finding.kind == "no-log" for finding in result.findings):
@@ -100,7 +108,7 @@ def _one_log(logs: Sequence[Log]) -> list[Finding]:
 
 def _two_logs(logs: Sequence[Log]) -> list[Finding]:
     """The first log of each other arm against the first log of the first arm."""
-    firsts = list({log.arm: log for log in reversed(logs) if log.series}.values())[::-1]
+    firsts = [runs[0] for runs in by_arm(logs).values()]
     findings = []
     for other in firsts[1:]:
         first = firsts[0]
@@ -127,4 +135,6 @@ def _no_log() -> Finding:
 
 def _summary(log: Log) -> LogSummary:
     points: dict[str, int] = {metric: len(readings) for metric, readings in log.series.items()}
-    return LogSummary(name=log.name, source=log.source, points=points, last_step=log.last_step)
+    return LogSummary(
+        name=log.name, source=log.source, points=points, last_step=log.last_step, arm=log.arm, seed=log.seed
+    )

@@ -31,6 +31,7 @@ Kind = Literal[
     "tokens-per-epoch",
     "steps-per-epoch",
     "seeds",
+    "seeds-difference",
 ]
 
 Group = Literal["log", "size", "training loss", "validation loss", "data", "seeds"]
@@ -124,12 +125,20 @@ class StatedTraining(Spec):
 
 
 class StatedArm(Spec):
-    """One row of the table of models. file_size: of the saved weights, in bytes; M is 10^6."""
+    """One row of the table of models. file_size: of the saved weights, in bytes; M is 10^6. logs: files of its runs."""
 
     name: Text
     num_layers: PositiveInt | None = None
     parameters: PrintedNumber | None = None
     file_size: PrintedNumber | None = None
+    logs: Items[Text] = ()
+
+
+def _arms(value: Any) -> Any:
+    """`{deep: [deep_1.log, deep_2.log]}` as a list of arms with their logs."""
+    if not isinstance(value, dict):
+        return value
+    return [{"name": name, **(rest if isinstance(rest, dict) else {"logs": rest})} for name, rest in value.items()]
 
 
 class Stated(Spec):
@@ -139,7 +148,7 @@ class Stated(Spec):
     claim: Text | None = None
     model: StatedModel = StatedModel()
     training: StatedTraining = StatedTraining()
-    arms: Items[StatedArm] = ()
+    arms: Annotated[Items[StatedArm], BeforeValidator(_arms)] = ()
     control_width: PositiveInt | None = None
 
 
@@ -156,12 +165,14 @@ class Finding(Spec):
 
 
 class LogSummary(Spec):
-    """What was read of one log: logged points by kind of loss, and the last step."""
+    """What was read of one log: logged points by kind of loss, and the last step; its arm, and its seed if known."""
 
     name: Text
     source: Text
     points: dict[str, int]
     last_step: int
+    arm: str = ""
+    seed: str = ""
 
 
 class Audit(Spec):

@@ -1,8 +1,9 @@
 """A file, recognised by its content -> logs and stated numbers. The file is treated as data only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stacklab.audit.arms import seeds_in
 from stacklab.audit.reading.events import event_files, is_event_file, read_events
 from stacklab.audit.reading.lines import read_lines
 from stacklab.audit.reading.log import Log
@@ -17,10 +18,11 @@ FORMS = "lines such as 'step 25/500 train 3.1 val 3.2', a CSV with a step column
 
 @dataclass(frozen=True)
 class Source:
-    """The logs and stated numbers of one file."""
+    """The logs and stated numbers of one file. seeds: the different seeds that its text names."""
 
     logs: tuple[Log, ...]
     stated: Stated
+    seeds: tuple[str, ...] = ()
 
 
 def read_source(path: Path) -> Source:
@@ -37,7 +39,7 @@ def read_source(path: Path) -> Source:
     source = _read_csv(text, path) or _read_prose(text, path)
     if not source.logs and source.stated == Stated():
         raise DataError(f"{path}: no training log and no stated numbers found; expected {FORMS}")
-    return source
+    return replace(source, seeds=seeds_in(text.splitlines()))
 
 
 def _read_csv(text: str, path: Path) -> Source | None:

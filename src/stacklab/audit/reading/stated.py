@@ -31,11 +31,13 @@ def read_stated(path: Path) -> Stated:
 
 
 def merge(sources: Sequence[Stated]) -> Stated:
-    """Each setting from the first source that states it; all arms from the first source that has any."""
+    """Each setting from the first source that states it; all arms from the first source that has any with a depth, else
+    that has any."""
+    with_arms = sorted((source.arms for source in sources if source.arms), key=lambda arms: not arms[0].num_layers)
     return Stated(
         model=_first_of([source.model for source in sources]),
         training=_first_of([source.training for source in sources]),
-        arms=next((source.arms for source in sources if source.arms), ()),
+        arms=next(iter(with_arms), ()),
         claim=next((source.claim for source in sources if source.claim), None),
         control_width=next((source.control_width for source in sources if source.control_width), None),
     )
