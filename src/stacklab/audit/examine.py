@@ -21,7 +21,7 @@ from stacklab.base.yamlfile import load_yaml
 
 REASONS: dict[Kind, str] = {
     "seeds": "there is one run per arm, so nothing is known about other seeds",
-    "seeds-difference": "the arms differ by no more than their seeds",
+    "seeds-difference": "the runs are too few, or the arms too close, to show a difference over seeds",
     "last-gap": "the difference at the last logged point is not that of the points before it",
     "train-against-validation": "training and validation loss disagree on which arm is better",
     "best-validation": "the best validation losses are tied",
