@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.stats.result import Result
@@ -32,9 +32,14 @@ Kind = Literal[
     "steps-per-epoch",
     "seeds",
     "seeds-difference",
+    "loop-noise",
+    "loop-kept",
+    "loop-minimum",
+    "loop-best",
+    "loop-seeds",
 ]
 
-Group = Literal["log", "size", "training loss", "validation loss", "data", "seeds"]
+Group = Literal["log", "size", "training loss", "validation loss", "data", "seeds", "kept changes"]
 
 Severity = Literal["contradiction", "caution", "agreement", "note"]
 
@@ -143,13 +148,15 @@ def _arms(value: Any) -> Any:
 
 class Stated(Spec):
     """All stated numbers. control_width: the d_model proposed for a control as shallow as the first depth and as large
-    as the last. claim: what the text concludes."""
+    as the last. claim: what the text concludes. rerun_noise: the standard deviation of a rerun's loss, in the
+    unit of the table that a loop keeps."""
 
     claim: Text | None = None
     model: StatedModel = StatedModel()
     training: StatedTraining = StatedTraining()
     arms: Annotated[Items[StatedArm], BeforeValidator(_arms)] = ()
     control_width: PositiveInt | None = None
+    rerun_noise: PositiveFloat | None = None
 
 
 class Finding(Spec):

@@ -16,7 +16,8 @@ Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="FILE...",
-        help="Training logs: text with log lines and stated numbers, CSV, TensorBoard events (file or folder).",
+        help="Training logs: text with log lines and stated numbers, CSV, TensorBoard events (file or folder); "
+        "or the table of a research loop (results.tsv).",
     ),
 ]
 StatedFile = Annotated[

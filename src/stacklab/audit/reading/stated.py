@@ -40,6 +40,7 @@ def merge(sources: Sequence[Stated]) -> Stated:
         arms=next(iter(with_arms), ()),
         claim=next((source.claim for source in sources if source.claim), None),
         control_width=next((source.control_width for source in sources if source.control_width), None),
+        rerun_noise=next((source.rerun_noise for source in sources if source.rerun_noise), None),
     )
 
 
