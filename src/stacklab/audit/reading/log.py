@@ -39,7 +39,7 @@ def shown(text: str) -> str:
 
 @dataclass(frozen=True)
 class Log:
-    """Readings are finite and ascend in step. `arm` is shared by runs with different seeds."""
+    """Readings are finite and ascend in step. `arm` is shared by runs with different seeds; `seed` may be empty."""
 
     name: str
     arm: str
@@ -48,6 +48,7 @@ class Log:
     epochs: tuple[tuple[int, int], ...] = ()
     planned_steps: int | None = None
     troubles: tuple[Trouble, ...] = ()
+    seed: str = ""
 
     @property
     def last_step(self) -> int:

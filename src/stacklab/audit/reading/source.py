@@ -1,11 +1,13 @@
 """A file, recognised by its content -> logs and stated numbers. The file is treated as data only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stacklab.audit.arms import seeds_in
 from stacklab.audit.reading.events import event_files, is_event_file, read_events
 from stacklab.audit.reading.lines import read_lines
 from stacklab.audit.reading.log import Log
+from stacklab.audit.reading.results import Loop, parse_results_header, read_results
 from stacklab.audit.reading.stated import find_stated
 from stacklab.audit.reading.table import parse_header, read_table
 from stacklab.audit.spec import Stated
@@ -18,10 +20,12 @@ FORMS = "lines such as 'step 25/500 train 3.1 val 3.2', a CSV with a step column
 
 @dataclass(frozen=True)
 class Source:
-    """The logs and stated numbers of one file."""
+    """The logs and stated numbers of one file. seeds: the different seeds that its text names."""
 
     logs: tuple[Log, ...]
     stated: Stated
+    seeds: tuple[str, ...] = ()
+    loops: tuple[Loop, ...] = ()
 
 
 def read_source(path: Path) -> Source:
@@ -35,10 +39,19 @@ def read_source(path: Path) -> Source:
     if is_event_file(path):
         return Source(tuple(read_events([path], root=path.parent)), Stated())
     text = _read_text(path)
+    loop = _read_loop(text, path)
+    if loop is not None:
+        return Source((), Stated(), loops=(loop,))
     source = _read_csv(text, path) or _read_prose(text, path)
     if not source.logs and source.stated == Stated():
         raise DataError(f"{path}: no training log and no stated numbers found; expected {FORMS}")
-    return source
+    return replace(source, seeds=seeds_in(text.splitlines()))
+
+
+def _read_loop(text: str, path: Path) -> Loop | None:
+    first, *lines = ((number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip())
+    header = parse_results_header(first[1])
+    return None if header is None else read_results(lines, header, source=path.name, stem=path.stem)
 
 
 def _read_csv(text: str, path: Path) -> Source | None:
