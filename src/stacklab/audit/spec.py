@@ -16,6 +16,10 @@ Kind = Literal[
     "log-truncated",
     "log-damaged",
     "log-repeated",
+    "log-unread",
+    "log-aside",
+    "log-carried",
+    "log-units",
     "log-short",
     "no-log",
     "parameters-stated",
@@ -141,12 +145,13 @@ class Finding(Spec):
 
 
 class LogSummary(Spec):
-    """What was read of one log: logged points by kind of loss, and the last step."""
+    """What was read of one log: logged points by kind of loss, and the last step, or where else the log counts."""
 
     name: Text
     source: Text
     points: dict[str, int]
-    last_step: int
+    last_step: int | float
+    unit: Text = "step"
 
 
 class Audit(Spec):
