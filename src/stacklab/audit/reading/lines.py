@@ -45,7 +45,7 @@ def read_lines(lines: Sequence[tuple[int, str]], *, source: str, stem: str, whol
     Lines that name a loss and were not understood are troubles of the log that they stand in; without any log, of one
     without readings.
     """
-    reader = _Reader()
+    reader = _Text()
     rest = []
     for number, line in lines:
         text = COLOUR.sub("", line) if "\x1b" in line else line
@@ -55,6 +55,14 @@ def read_lines(lines: Sequence[tuple[int, str]], *, source: str, stem: str, whol
             reader.prose(number, text)
     cut = None if whole or not lines else lines[-1][0]
     return reader.logs(source, stem, cut=cut), rest
+
+
+def logs_of_rows(rows: Sequence[Row], *, source: str, stem: str) -> list[Log]:
+    """The logs of entries that stand in one list, in its order."""
+    reader = _Text()
+    for row in rows:
+        reader.take(row)
+    return reader.logs(source, stem, cut=None)
 
 
 @dataclass
@@ -98,7 +106,7 @@ class Unread(NamedTuple):
 
 
 @dataclass
-class _Reader:
+class _Text:
     """A log begins where the steps start over, where prose stands before an earlier step, under a heading, and after
     other settings; a text that speaks of resuming continues the log."""
 

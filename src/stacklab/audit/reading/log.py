@@ -112,7 +112,7 @@ class Log:
 
 @dataclass
 class LogBuilder:
-    """Collects the readings of one log. A step that is logged again replaces its reading."""
+    """Collects the readings of one log. A step that is logged again with another value replaces its reading."""
 
     name: str
     source: str
@@ -132,7 +132,7 @@ class LogBuilder:
             self.troubles.append(Trouble("log-not-finite", line, step, f"{name} is {value}"))
             return
         column = self.readings.setdefault(metric, {})
-        if step in column and not within:
+        if column.get(step, value) != value and not within:
             self.troubles.append(Trouble("log-repeated", line, step, f"{name} was logged before"))
         column[step] = value
         if decimals is not None:

@@ -33,7 +33,8 @@ BEFORE = 20
 NATS = ("", "nats", "nat")
 SPACED = re.compile(r" \d{3}(?!\d|[.:,/]\d)")
 LOSS_NAME = re.compile(
-    r"(?:loss(?:es)?|bpb|bpc|bits per (?:byte|char(?:acter)?)|perplexity|\bppl|\bnll|xent)(?![\w/]|[ _]*scale)"
+    r"(?:loss(?:es)?|bpb|bpc|bits per (?:byte|char(?:acter)?)|perplexity|\bppl|cross[ _-]entropy|\bnll|xent)"
+    r"(?![\w/]|[ _]*scale)"
     r"[^|;,\d]{0,16}?[-+]?\.?\d",
     re.IGNORECASE,
 )
@@ -84,13 +85,22 @@ def pairs(line: str) -> Iterator[Pair]:
         yield Pair(" ".join(phrase), None, None, "", joined, len(line))
 
 
+def record_of(line: str) -> dict[str, str]:
+    """The names of a line with their numbers, the first of each; numbers with a unit are left out."""
+    record: dict[str, str] = {}
+    for pair in pairs(line):
+        if pair.phrase and pair.text is not None and not pair.unit:
+            record.setdefault(pair.phrase, pair.text)
+    return record
+
+
 def _is_value(word: str) -> bool:
     return SPECIAL.fullmatch(word) is not None or word.lower() in ABSENT
 
 
 def parse_pairs(line: str) -> Entry | None:
     """The entry of a line that begins with a counter. None for any other line; prose has other words before it."""
-    reader = _Reader(line)
+    reader = _Line(line)
     for pair in pairs(line):
         if not reader.take(pair):
             return None
@@ -106,7 +116,7 @@ def parse_pairs(line: str) -> Entry | None:
     )
 
 
-class _Reader:
+class _Line:
     """early: losses before the first counter. named: a loss is on the line. validation: what a loss without a part
     stands for on this line."""
 

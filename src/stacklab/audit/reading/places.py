@@ -124,11 +124,14 @@ def _per_epoch(rows: Sequence[Row], counter: Counter) -> int | None:
 
 
 def _ratio(rows: Sequence[Row]) -> int | None:
-    """The whole number r for which every line that prints both has step = floor(iter / r)."""
+    """The whole number r for which every line that prints both has step = iter / r, else step = floor(iter / r)."""
     both = [row.entry.counters for row in rows if {"step", "iter"} <= row.entry.counters.keys()]
     if not both:
         return None
     counts = [(counters["iter"].value, counters["step"].value) for counters in both]
+    exact = {iteration / step if step else 0.0 for iteration, step in counts}
+    if len(counts) > 1 and len(exact) == 1 and (ratio := exact.pop()).is_integer():
+        return int(ratio)
     above = max(iteration / (step + 1) for iteration, step in counts)
     high = min((iteration / step for iteration, step in counts if step), default=0.0)
     fits = range(math.floor(above) + 1, min(math.floor(high), math.floor(above) + 2) + 1)

@@ -14,7 +14,10 @@ from stacklab.audit.spec import Stated
 from stacklab.base.errors import DataError
 
 LARGEST_TEXT = 64 * 2**20
-LINES = "lines such as 'step 25/500 train 3.1 val 3.2'"
+LINES = (
+    "lines that begin with a step, such as 'step 25/500 train 3.1 val 3.2' (nanoGPT, nanochat, minGPT, litgpt, "
+    "torchtitan, modded-nanogpt)"
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def read_source(path: Path) -> Source:
 def forms() -> str:
     """What can be read, for messages."""
     programs = ", ".join(each.program for each in load_formats())
-    return f"{LINES}, a CSV with a step column, TensorBoard events{', or the log of ' * bool(programs)}{programs}"
+    return f"{LINES}, a CSV with a step column (Lightning, W&B), TensorBoard events, {programs}"
 
 
 def _read_document(text: str, path: Path) -> Source | None:
