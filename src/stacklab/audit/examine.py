@@ -33,6 +33,7 @@ REASONS: dict[Kind, str] = {
     "best-validation": "the best validation losses are tied",
     "overfitting": "validation was best before the end",
     "data-order": "the logs do not move together, as runs on the same batches do",
+    "log-unread": "lines that name a loss were not understood",
     "log-not-finite": "a log holds values that are not finite",
     "log-truncated": "a log ends in the middle of a line",
     "log-damaged": "a log has damaged lines",
@@ -110,7 +111,8 @@ def _one_log(logs: Sequence[Log]) -> list[Finding]:
     for log in logs:
         for metric in ("train", "batch"):
             findings += noise_findings(log, metric)
-        findings += _some(overfitting_finding(log))
+        for metric in log.series:
+            findings += _some(overfitting_finding(log, metric)) if metric.startswith("validation") else []
     return findings
 
 
@@ -123,7 +125,10 @@ def _two_logs(logs: Sequence[Log]) -> list[Finding]:
         for metric in ("train", "batch"):
             if metric in first.series and metric in other.series:
                 findings += [gap_finding(first, other, metric), order_finding(first, other, metric)]
-        findings += _some(best_finding(first, other)) + _some(apart_finding(first, other))
+        held_out = [metric for metric in first.series if metric.startswith("validation") and metric in other.series]
+        for metric in held_out:
+            findings += _some(best_finding(first, other, metric))
+        findings += _some(apart_finding(first, other))
     return findings
 
 
@@ -151,8 +156,9 @@ def _no_log() -> Finding:
 
 def _summary(log: Log) -> LogSummary:
     points: dict[str, int] = {metric: len(readings) for metric, readings in log.series.items()}
+    last = int(log.last_step) if log.last_step == int(log.last_step) else log.last_step
     return LogSummary(
-        name=log.name, source=log.source, points=points, last_step=log.last_step, arm=log.arm, seed=log.seed
+        name=log.name, source=log.source, points=points, last_step=last, unit=log.unit, arm=log.arm, seed=log.seed
     )
 
 

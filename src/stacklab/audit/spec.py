@@ -16,6 +16,10 @@ Kind = Literal[
     "log-truncated",
     "log-damaged",
     "log-repeated",
+    "log-unread",
+    "log-aside",
+    "log-carried",
+    "log-units",
     "log-short",
     "no-log",
     "parameters-stated",
@@ -172,12 +176,14 @@ class Finding(Spec):
 
 
 class LogSummary(Spec):
-    """What was read of one log: logged points by kind of loss, and the last step; its arm, and its seed if known."""
+    """What was read of one log: logged points by kind of loss, and the last step, or where else the log counts; its arm,
+    and its seed if known."""
 
     name: Text
     source: Text
     points: dict[str, int]
-    last_step: int
+    last_step: int | float
+    unit: Text = "step"
     arm: str = ""
     seed: str = ""
 

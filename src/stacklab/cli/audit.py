@@ -16,7 +16,7 @@ Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="FILE...",
-        help="Training logs: text with log lines and stated numbers, CSV, TensorBoard events (file or folder); "
+        help="Training logs: text with log lines and stated numbers, CSV, JSON, TensorBoard events (file or folder); "
         "or the table of a research loop (results.tsv).",
     ),
 ]
@@ -56,7 +56,7 @@ def audit(files: Files, stated: StatedFile = None, out: OutFile = None) -> None:
 def _logs_line(result: "Audit") -> str:
     logs = [
         f"{log.name} ({', '.join(f'{points} {metric}' for metric, points in log.points.items()) or 'nothing usable'}, "
-        f"to step {log.last_step:,})"
+        f"to {log.unit} {log.last_step:,})"
         for log in result.logs
     ]
     return f"read: {'; '.join(logs) or 'no log'}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from stacklab.audit.reading.log import Log, Trouble, TroubleKind
-from stacklab.audit.spec import Finding, Kind, Numbers
+from stacklab.audit.spec import Finding, Kind, Numbers, Severity
 
 SHOWN = 5
 WORDS: dict[TroubleKind, str] = {
@@ -13,23 +13,29 @@ WORDS: dict[TroubleKind, str] = {
     "log-truncated": "",
     "log-damaged": "lines lack losses that others have",
     "log-repeated": "readings repeat a step already logged; the last one counts",
+    "log-unread": "lines name a loss and were not understood",
+    "log-aside": "other lines name a loss and are no readings of the log",
+    "log-carried": "validation values repeat the last evaluation and are counted once",
+    "log-units": "losses or counters are in another unit",
 }
+NOTES = frozenset({"log-aside", "log-carried", "log-units"})
 
 
 def quality_findings(logs: Sequence[Log], *, stated_steps: int | None) -> list[Finding]:
     """Missing stretches of steps, an early end, and each kind of trouble of the reader."""
     findings = []
     for log in logs:
-        findings += _missing(log)
-        findings += _early(log, stated_steps)
+        unread = any(trouble.kind == "log-unread" for trouble in log.troubles)
+        # What is missing may stand in the lines that were not understood.
+        findings += [] if unread else [*_missing(log), *_early(log, stated_steps)]
         findings += _troubles(log)
     return findings
 
 
 def _missing(log: Log) -> list[Finding]:
     """A step between neighbours of more than 1.5 times the usual one is a gap."""
-    gaps: dict[tuple[int, int], None] = {}
-    usual = 0
+    gaps: dict[tuple[float, float], None] = {}
+    usual = 0.0
     for readings in log.series.values():
         steps = [reading.step for reading in readings]
         spacings = [after - before for before, after in pairwise(steps)]
@@ -39,9 +45,9 @@ def _missing(log: Log) -> list[Finding]:
         gaps |= {(a, b): None for a, b in pairwise(steps) if b - a > 1.5 * usual}
     if not gaps:
         return []
-    shown = ", ".join(f"{a} to {b}" for a, b in list(gaps)[:SHOWN])
+    shown = ", ".join(f"{a:.15g} to {b:.15g}" for a, b in list(gaps)[:SHOWN])
     more = f" and {len(gaps) - SHOWN} more" if len(gaps) > SHOWN else ""
-    sentence = f"No readings between steps {shown}{more}; the usual spacing is {usual}."
+    sentence = f"No readings between {log.unit}s {shown}{more}; the usual spacing is {usual:.15g}."
     numbers: Numbers = {
         "gaps": len(gaps),
         "usual_spacing": usual,
@@ -52,14 +58,14 @@ def _missing(log: Log) -> list[Finding]:
 
 
 def _early(log: Log, stated_steps: int | None) -> list[Finding]:
-    planned = log.planned_steps or stated_steps
+    planned = log.planned_steps or (stated_steps if log.unit == "step" else None)
     if planned is None or not log.series or log.last_step >= planned - _last_spacing(log):
         return []
-    sentence = f"The log ends at step {log.last_step:,} of {planned:,}."
+    sentence = f"The log ends at {log.at(log.last_step)} of {planned:,}."
     return [_finding("log-short", log, sentence, {"last_step": log.last_step, "planned_steps": planned})]
 
 
-def _last_spacing(log: Log) -> int:
+def _last_spacing(log: Log) -> float:
     """Counting from 0 and logging every k steps ends up to k steps before the planned number."""
     ends = [readings[-1].step - readings[-2].step for readings in log.series.values() if len(readings) > 1]
     return min(ends, default=1) if not log.planned_steps else 0
@@ -71,21 +77,22 @@ def _troubles(log: Log) -> list[Finding]:
         troubles = [trouble for trouble in log.troubles if trouble.kind == kind]
         if not troubles:
             continue
-        places = "; ".join(_place(trouble, log) for trouble in troubles[:SHOWN])
-        more = f"; and {len(troubles) - SHOWN} more" if len(troubles) > SHOWN else ""
+        few = SHOWN if kind not in NOTES else 1
+        places = "; ".join(_place(trouble, log) for trouble in troubles[:few])
+        more = f"; and {len(troubles) - few} more" if len(troubles) > few else ""
         sentence = f"{len(troubles)} {words}: {places}{more}." if words else f"The log breaks off: {places}{more}."
         numbers: Numbers = {"count": len(troubles), "first_line": troubles[0].line}
         if troubles[0].step is not None:
             numbers["first_step"] = troubles[0].step
-        findings.append(_finding(kind, log, sentence, numbers))
+        findings.append(_finding(kind, log, sentence, numbers, severity="note" if kind in NOTES else "caution"))
     return findings
 
 
 def _place(trouble: Trouble, log: Log) -> str:
     line = f"{log.source}:{trouble.line}: " if trouble.line else ""
-    step = f" (step {trouble.step:,})" if trouble.step is not None else ""
+    step = f" ({log.at(trouble.step)})" if trouble.step is not None else ""
     return f"{line}{trouble.what}{step}"
 
 
-def _finding(kind: Kind, log: Log, sentence: str, numbers: Numbers) -> Finding:
-    return Finding(kind=kind, group="log", severity="caution", subject=log.name, sentence=sentence, numbers=numbers)
+def _finding(kind: Kind, log: Log, sentence: str, numbers: Numbers, *, severity: Severity = "caution") -> Finding:
+    return Finding(kind=kind, group="log", severity=severity, subject=log.name, sentence=sentence, numbers=numbers)
