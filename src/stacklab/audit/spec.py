@@ -176,8 +176,8 @@ class Finding(Spec):
 
 
 class LogSummary(Spec):
-    """What was read of one log: logged points by kind of loss, and the last step, or where else the log counts; its arm,
-    and its seed if known."""
+    """What was read of one log: logged points by kind of loss, and the last step, or where else the log counts; its
+    arm, and its seed if known."""
 
     name: Text
     source: Text
