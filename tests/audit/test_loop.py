@@ -23,11 +23,11 @@ HEADER = "commit\tval_bpb\tmemory_gb\tstatus\tdescription\n"
 TABLE = HEADER + (
     "a1b2c3d\t0.997900\t44.0\tkeep\tbaseline\n"
     "a1b2c3d\t0.999100\t44.0\trerun\tbaseline again\n"
-    "b2c3d4e\t0.993200\t44.2\tkeep\tincrease LR to 0.04\n"
+    "b2c3d4e\t0.983200\t44.2\tkeep\tincrease LR to 0.04\n"
     "c3d4e5f\t1.005000\t44.0\tdiscard\tswitch to GeLU, the usual one\n"
     "d4e5f6g\t0.000000\t0.0\tcrash\tdouble model width (OOM)\n"
-    'e5f6a7b\t0.992900\t44.0\tkeep\tweight decay "0.1\n'
-    "f6a7b8c\t0.994000\t44.0\tdiscard\trerun of e5f6a7b\n"
+    'e5f6a7b\t0.982900\t44.0\tkeep\tweight decay "0.1\n'
+    "f6a7b8c\t0.984000\t44.0\tdiscard\trerun of e5f6a7b\n"
 )
 
 
@@ -46,7 +46,7 @@ def test_a_table_of_tries_is_read_with_its_crashes_and_reruns(tmp_path: Path, fi
         ("results", {"kept": 3, "other tries": 2, "reruns": 2}),
     ]
     noise = find(result, "loop-noise").numbers
-    pairs = ((0.9979, 0.9991), (0.9929, 0.9940))
+    pairs = ((0.9979, 0.9991), (0.9829, 0.9840))
     assert noise["sigma"] == pytest.approx(math.sqrt(sum((a - b) ** 2 / 2 for a, b in pairs) / 2))
     kept = find(result, "loop-kept").numbers
     assert (kept["kept"], kept["within_noise"], kept["tries"]) == (2, 1, 3)

@@ -58,24 +58,24 @@ class Loop:
         return [one.value for one in self.tries[start:] if one.value is not None]
 
 
-class Header(NamedTuple):
+class ResultsHeader(NamedTuple):
     delimiter: str
     metric: str
     columns: dict[str, int]
 
 
-def parse_results_header(line: str) -> Header | None:
+def parse_results_header(line: str) -> ResultsHeader | None:
     """None unless the line names a status, a loss, and a commit or a description."""
     for delimiter in "\t,":
         cells = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter), [])]
         columns = {cell: index for index, cell in reversed(list(enumerate(cells)))}
         metric = next((name for name in METRICS if name in columns), None)
         if metric and "status" in columns and columns.keys() & {"commit", "description"}:
-            return Header(delimiter, metric, columns)
+            return ResultsHeader(delimiter, metric, columns)
     return None
 
 
-def read_results(lines: Sequence[tuple[int, str]], header: Header, *, source: str, stem: str) -> Loop:
+def read_results(lines: Sequence[tuple[int, str]], header: ResultsHeader, *, source: str, stem: str) -> Loop:
     """The loop of a table. `lines` begin after the header.
 
     A row is a rerun where its description names the commit that it is a rerun of, or where its commit came before and
@@ -105,7 +105,7 @@ def _is_again(row: Try, before: Try, status: Status) -> bool:
     return status == "rerun" or row.description == before.description or AGAIN.search(row.description) is not None
 
 
-def _row(line: str, number: int, header: Header, *, where: str) -> tuple[Try, Status]:
+def _row(line: str, number: int, header: ResultsHeader, *, where: str) -> tuple[Try, Status]:
     # Descriptions hold quotes and commas of their own, so that only tables with commas are read as quoted text.
     quoting = csv.QUOTE_NONE if header.delimiter == "\t" else csv.QUOTE_MINIMAL
     try:
