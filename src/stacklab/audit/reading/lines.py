@@ -169,7 +169,7 @@ class _Text:
             build_log(
                 run.rows,
                 name=_name(run, index, stem, several=len(runs) > 1),
-                arm=run.run or "",
+                arm=run.run or (stem if run.seed else ""),
                 source=source,
                 cut=bool(run.rows) and run.rows[-1].line == cut,
                 troubles=troubles.get(index, ()),
