@@ -200,6 +200,16 @@ def test_what_programs_store_is_read_whole(name: str, tmp_path: Path) -> None:
         assert log.name == "deep"
 
 
+def test_json_lines_of_several_runs_are_several_logs(tmp_path: Path) -> None:
+    rows = [{"seed": seed, "loss": 3 - step / 10, "step": step} for step in (1, 2) for seed in (1, 2)]
+    (tmp_path / "deep.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    logs = read_source(tmp_path / "deep.jsonl").logs
+    assert [(log.name, log.arm, log.last_step) for log in logs] == [
+        ("deep seed 1", "deep", 2),
+        ("deep seed 2", "deep", 2),
+    ]
+
+
 def test_a_trainers_state_has_its_history(tmp_path: Path, find: Callable[..., Finding]) -> None:
     history = [
         {"epoch": epoch, "loss": loss, "grad_norm": 4.1, "learning_rate": 4.2e-05, "step": step}

@@ -256,6 +256,26 @@ def test_lines_of_a_shorter_kind_that_come_again_are_not_damaged() -> None:
     assert logs_of(text)[0].troubles == ()
 
 
+@pytest.mark.parametrize(
+    ("steps", "kinds"),
+    [
+        ("0 10 20 30 40 50 60 70 80 90", set()),
+        ("1 2 3 4 5 6 7 8 9 10 20 30 40 50 60 70 80 90 100", set()),
+        ("10 20 30 40 50 60 70 80 90", {"log-short"}),
+        ("10 20 30 40 50 60 70 80 100", {"log-steps-missing"}),
+    ],
+)
+def test_the_spacing_of_a_log_is_no_gap_and_no_early_end(steps: str, kinds: set[str], tmp_path: Path) -> None:
+    found = audited(tmp_path, "".join(f"step {step}/100: loss 3.0\n" for step in steps.split()))
+    assert {finding.kind for finding in found.findings if finding.group == "log"} == kinds
+
+
+def test_planned_epochs_are_no_planned_steps(tmp_path: Path) -> None:
+    text = "epoch 1/2: loss 3.0\nepoch 2/2: loss 2.0\n"
+    found = audited(tmp_path, text, stated="training: {epochs: 2, batch_size: 2, block_size: 8, corpus_tokens: 9000}")
+    assert "tokens-per-epoch" not in {finding.kind for finding in found.findings}
+
+
 def test_colours_are_no_text() -> None:
     (log,) = logs_of("\x1b[32mstep 0: train loss 4.2\x1b[0m\n\x1b[1;32mstep 250: train loss \x1b[31m2.5\x1b[0m\n")
     assert points(log) == [(0, 4.2), (250, 2.5)]

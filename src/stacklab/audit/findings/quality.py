@@ -8,6 +8,7 @@ from stacklab.audit.reading.log import Log, Trouble, TroubleKind
 from stacklab.audit.spec import Finding, Kind, Numbers, Severity
 
 SHOWN = 5
+MOST_GAPS = 0.25
 WORDS: dict[TroubleKind, str] = {
     "log-not-finite": "values are not finite and are left out",
     "log-truncated": "",
@@ -33,7 +34,7 @@ def quality_findings(logs: Sequence[Log], *, stated_steps: int | None) -> list[F
 
 
 def _missing(log: Log) -> list[Finding]:
-    """A step between neighbours of more than 1.5 times the usual one is a gap."""
+    """A step between neighbours of more than 1.5 times the usual one is a gap. Many are a change of the spacing."""
     gaps: dict[tuple[float, float], None] = {}
     usual = 0.0
     for readings in log.series.values():
@@ -41,8 +42,10 @@ def _missing(log: Log) -> list[Finding]:
         spacings = [after - before for before, after in pairwise(steps)]
         if len(spacings) < 3:
             continue
-        usual = statistics.mode(spacings)
-        gaps |= {(a, b): None for a, b in pairwise(steps) if b - a > 1.5 * usual}
+        wide = [(a, b) for a, b in pairwise(steps) if b - a > 1.5 * statistics.mode(spacings)]
+        if wide and len(wide) <= MOST_GAPS * len(spacings):
+            usual = statistics.mode(spacings)
+            gaps |= dict.fromkeys(wide)
     if not gaps:
         return []
     shown = ", ".join(f"{a:.15g} to {b:.15g}" for a, b in list(gaps)[:SHOWN])
@@ -66,9 +69,11 @@ def _early(log: Log, stated_steps: int | None) -> list[Finding]:
 
 
 def _last_spacing(log: Log) -> float:
-    """Counting from 0 and logging every k steps ends up to k steps before the planned number."""
+    """A log of every k-th step ends up to k steps before the planned number where it counts from 0, and less than k
+    steps before it where it counts from 1 and prints that number."""
     ends = [readings[-1].step - readings[-2].step for readings in log.series.values() if len(readings) > 1]
-    return min(ends, default=1) if not log.planned_steps else 0
+    from_zero = any(readings[0].step == 0 for readings in log.series.values())
+    return min(ends, default=1) - (log.planned_steps is not None and not from_zero)
 
 
 def _troubles(log: Log) -> list[Finding]:

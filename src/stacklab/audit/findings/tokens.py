@@ -14,7 +14,7 @@ def token_findings(stated: Stated, logs: Sequence[Log]) -> list[Finding]:
 
 def stated_steps(stated: Stated, logs: Sequence[Log]) -> int | None:
     """Optimiser steps of a run: as stated, else as planned in a log, else None."""
-    planned = (log.planned_steps for log in logs if log.planned_steps)
+    planned = (log.planned_steps for log in logs if log.planned_steps and log.unit == "step")
     return stated.training.steps or next(planned, None)
 
 

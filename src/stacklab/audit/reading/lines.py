@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from stacklab.audit.reading.build import build_log, skeleton
 from stacklab.audit.reading.entry import Count, Counter, Entry, Row
-from stacklab.audit.reading.log import Log, Trouble, shown
+from stacklab.audit.reading.log import Log, Trouble, TroubleKind, shown
 from stacklab.audit.reading.names import SUMMARY, words_of
 from stacklab.audit.reading.pairs import loss_named, parse_pairs
 from stacklab.audit.reading.programs import load_formats
@@ -84,16 +84,17 @@ class _Run:
                 self.first.setdefault(counter, count.value)
                 self.previous[counter] = count.value
 
-    def falls_to(self, entry: Entry) -> float | None:
-        """The value of the entry's counter where it is lower than before. One that restarts with an epoch is not."""
-        counter = next((each for each in entry.counters if each != "epoch"), None)
+    def falls_to(self, entry: Entry) -> tuple[float, float] | None:
+        """The value of the entry's counter where it is lower than before, and the counter's first one. A counter that
+        restarts with an epoch does not fall."""
+        counter: Counter | None = next((each for each in entry.counters if each != "epoch"), None)
         epoch = entry.counters.get("epoch")
         rises = epoch is not None and epoch.value > self.previous.get("epoch", epoch.value)
         counter = counter or ("epoch" if epoch is not None else None)
         if counter is None or rises or counter not in self.previous:
             return None
         value = entry.counters[counter].value
-        return value if value < self.previous[counter] else None
+        return (value, self.first[counter]) if value < self.previous[counter] else None
 
 
 class Unread(NamedTuple):
@@ -160,7 +161,7 @@ class _Text:
         for each in self.unread:
             again = tally[each.kind] > 1
             if again or self.runs:
-                kind = "log-unread" if again else "log-aside"
+                kind: TroubleKind = "log-unread" if again else "log-aside"
                 troubles.setdefault(max(each.run, 0), []).append(Trouble(kind, each.line, None, repr(shown(each.text))))
         runs = self.runs or ([_Run("", "", "", strong=False)] if self.refused or troubles else [])
         if runs:
@@ -169,7 +170,7 @@ class _Text:
             build_log(
                 run.rows,
                 name=_name(run, index, stem, several=len(runs) > 1),
-                arm=run.run or "",
+                arm=run.run or (stem if run.seed else ""),
                 source=source,
                 cut=bool(run.rows) and run.rows[-1].line == cut,
                 troubles=troubles.get(index, ()),
@@ -180,10 +181,10 @@ class _Text:
     def _begins(self, run: _Run, entry: Entry) -> bool:
         if not self.resumed and (self.changed or self._heading()[1]):
             return True
-        value = run.falls_to(entry)
-        if value is None:
+        falls = run.falls_to(entry)
+        if falls is None:
             return False
-        first = min(run.first.values()) if len(run.first) == 1 else next(iter(run.first.values()))
+        value, first = falls
         return value <= max(first, 1) or (bool(self.above) and not self.resumed)
 
     def _begin(self, key: tuple[str, str]) -> None:

@@ -35,17 +35,16 @@ KINDS: dict[tuple[bool, str], Metric] = {
     (True, "perplexity"): "validation perplexity",
 }
 
+PHRASES: tuple[tuple[Counter, str], ...] = (
+    ("step", "step, steps, global step, optimizer step, optimiser step, update, updates, num updates"),
+    ("iter", "iter, iters, iteration, iterations, it, iter num, num iter"),
+    ("batch", "batch, micro batch, microbatch, mini batch, minibatch, micro step, batch idx"),
+    ("token", "tokens, consumed tokens, tokens seen, total tokens, num tokens"),
+    ("sample", "samples, consumed samples, samples seen, examples"),
+    ("epoch", "epoch, ep"),
+)
 COUNTER_NAMES: dict[frozenset[str], Counter] = {
-    frozenset(names.split()): counter
-    for counter, phrases in (
-        ("step", "step, steps, global step, optimizer step, optimiser step, update, updates, num updates"),
-        ("iter", "iter, iters, iteration, iterations, it, iter num, num iter"),
-        ("batch", "batch, micro batch, microbatch, mini batch, minibatch, micro step, batch idx"),
-        ("token", "tokens, consumed tokens, tokens seen, total tokens, num tokens"),
-        ("sample", "samples, consumed samples, samples seen, examples"),
-        ("epoch", "epoch, ep"),
-    )
-    for names in phrases.split(", ")
+    frozenset(names.split()): counter for counter, phrases in PHRASES for names in phrases.split(", ")
 }
 LEADS = frozenset(["info", "debug", "warning", "warn", "root", "main", "utc", "am", "pm", "t", "z"])
 """Words of a logger before a counter."""

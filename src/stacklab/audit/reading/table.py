@@ -20,7 +20,7 @@ class Losses(NamedTuple):
     metric: Metric
 
 
-class Header(NamedTuple):
+class TableHeader(NamedTuple):
     """apart: names of columns of losses that another column stands for."""
 
     delimiter: str
@@ -32,7 +32,7 @@ class Header(NamedTuple):
     apart: tuple[str, ...]
 
 
-def parse_header(line: str) -> Header | None:
+def parse_header(line: str) -> TableHeader | None:
     """None unless the line names a counter and at least one loss."""
     for delimiter in DELIMITERS:
         cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
@@ -54,11 +54,11 @@ def parse_header(line: str) -> Header | None:
             run_column = next((lower.index(name) for name in RUN_NAMES if name in lower), None)
             seed = lower.index("seed") if "seed" in lower else None
             named = tuple(sorted(Losses(index, run, metric) for (run, metric), index in losses.items()))
-            return Header(delimiter, len(cells), counters, named, run_column, seed, tuple(apart))
+            return TableHeader(delimiter, len(cells), counters, named, run_column, seed, tuple(apart))
     return None
 
 
-def read_table(lines: Sequence[tuple[int, str]], header: Header, *, source: str, stem: str) -> list[Log]:
+def read_table(lines: Sequence[tuple[int, str]], header: TableHeader, *, source: str, stem: str) -> list[Log]:
     """One log per run. `lines` begin after the header. A short last row is a truncated one.
 
     Raises DataError naming file, line and column for a cell that is no number and for a row of the wrong width.
@@ -88,14 +88,14 @@ def read_table(lines: Sequence[tuple[int, str]], header: Header, *, source: str,
     ]
 
 
-def _cells(line: str, header: Header, *, where: str) -> list[str]:
+def _cells(line: str, header: TableHeader, *, where: str) -> list[str]:
     try:
         return [cell.strip() for cell in next(csv.reader([line], delimiter=header.delimiter))]
     except csv.Error as error:
         raise DataError(f"{where}: not a row of delimited text ({error})") from error
 
 
-def _entries(cells: Sequence[str], header: Header, *, where: str) -> dict[tuple[str, str], Entry]:
+def _entries(cells: Sequence[str], header: TableHeader, *, where: str) -> dict[tuple[str, str], Entry]:
     """The entry of each run in a row, by arm and seed."""
     counters: dict[Counter, Count] = {}
     for counter, column in header.counters.items():
@@ -117,7 +117,7 @@ def _entries(cells: Sequence[str], header: Header, *, where: str) -> dict[tuple[
     return {(run, seed): Entry(counters=counters, losses=values) for run, values in losses.items()}
 
 
-def _number(cell: str, header: Header, *, where: str) -> Number | None:
+def _number(cell: str, header: TableHeader, *, where: str) -> Number | None:
     """None for an empty cell. Raises DataError for text, and for a number that can be read in two ways."""
     if cell.lower() in ABSENT:
         return None
