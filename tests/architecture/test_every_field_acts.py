@@ -116,6 +116,7 @@ ELSEWHERE = {"train.compile", "train.deterministic"}
 """What tests/train/test_compile.py and, on a GPU, tests/run/test_gpu.py show to act."""
 
 REFUSED = {
+    "data.loss_on": "no answer reaches into the two blocks of the probe",
     "model.mask": "the run has texts to write",
     "model.token_table": "the head is tied",
     "model.norm.kind": "its norms have a bias",

@@ -11,8 +11,6 @@ from stacklab.data.sources.token_file import token_dtype
 from stacklab.data.tokenizers.codec import Compact
 
 CHUNK = 2**20
-BLOCKS = 1024
-"""Blocks that are searched at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,17 +48,6 @@ class Blocks:
     def targets(self, indices: np.ndarray) -> NDArray[np.bool_] | None:
         """Which ids [len(indices), block_size] are to be predicted; None for all."""
         return self.cover.targets(self._places(indices)[:, 1:])
-
-    @property
-    def blocks_with_target(self) -> NDArray[np.bool_]:
-        """Which blocks [num_blocks] have a target."""
-        has_target = np.ones(self.num_blocks, dtype=np.bool_)
-        for start in range(0, self.num_blocks, BLOCKS):
-            indices = np.arange(start, min(start + BLOCKS, self.num_blocks))
-            if (kept := self.targets(indices)) is None:
-                break
-            has_target[indices] = kept.any(1)
-        return has_target
 
     def target_ids(self, begin: int, end: int) -> np.ndarray:
         """The ids of the stream from `begin` to `end` that are targets."""

@@ -30,13 +30,13 @@ def mean_loss(model: Transformer, fixed: Sequences, *, chunk_rows: int) -> float
     device = model.token_embedding.weight.device
     # On the device, so that no batch waits for the one before it.
     total = torch.zeros((), dtype=torch.float64, device=device)
-    for part in _parts(fixed):
-        inputs_BT, targets_BT, positions_BT = (None if each is None else each.to(device) for each in part)
-        hidden_BTD = model(inputs_BT, positions_BT=positions_BT)
+    for inputs_BT, targets_BT, positions_BT in _parts(fixed):
+        positions_BT = None if positions_BT is None else positions_BT.to(device)
+        hidden_BTD = model(inputs_BT.to(device), positions_BT=positions_BT)
         loss_N = linear_cross_entropy_rows(
             hidden_BTD.flatten(0, 1),
             model.head_weight_VD,
-            targets_BT.flatten(),
+            targets_BT.flatten().to(device),
             chunk_rows=chunk_rows,
             dtype=model.computation.product_dtype,
         )
@@ -65,7 +65,8 @@ def _parts(fixed: Sequences) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """Some sequences at a time, as tensors on the CPU."""
     for start in range(0, len(fixed.inputs), EVALUATION_BATCH):
         rows = slice(start, start + EVALUATION_BATCH)
-        yield Sequences(*(None if each is None else each[rows] for each in fixed)).tensors
+        positions = None if fixed.positions is None else fixed.positions[rows]
+        yield Sequences(fixed.inputs[rows], fixed.targets[rows], positions).tensors
 
 
 def _count(fixed: Sequences) -> float:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from stacklab.base.streams import stream_seed
 from stacklab.data.record import Record, TokenRecord
@@ -76,7 +76,7 @@ def length_of(record: Record | TokenRecord) -> int:
     return len(record.ids) if isinstance(record, TokenRecord) else len(record.text)
 
 
-def _part(record: R, where: slice) -> R:
+def _part(record: Any, where: slice) -> Any:
     if where == slice(0, length_of(record)):
         return record
     if isinstance(record, TokenRecord):

@@ -100,7 +100,7 @@ class Codec:
         text = str(self._tokenizer.decode([number]))
         if "\ufffd" not in text:
             return len(text.encode())
-        token = self._tokenizer.id_to_token(number)
+        token = self._tokenizer.id_to_token(number) or ""
         return 1 if token.startswith("<0x") else len(token)  # a byte fallback; else a character stands for each byte
 
     def encode(self, text: str) -> list[int]:

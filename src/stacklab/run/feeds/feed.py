@@ -63,13 +63,13 @@ class TextFeed:
         return self.probe.positions
 
     def _check_batches(self) -> None:
-        """Raises DataError for a step whose batch will have no target."""
-        has_target = self.train.blocks_with_target
-        if has_target.all():
+        """Raises DataError for a step whose batch will have no target, before any is trained on."""
+        blocks, size = self.train, self.spec.train.batch_size
+        if blocks.cover.answers is None:
             return
         for step in range(self.spec.train.steps):
-            if not has_target[self._indices(step)].any():
-                size = self.spec.train.batch_size
+            kept = blocks.targets(self._indices(step))
+            if kept is not None and not kept.any():
                 raise DataError(f"step {step}: a batch of {size} has no target; raise train.batch_size")
 
     def _indices(self, step: int) -> NDArray[np.int64]:
