@@ -23,7 +23,7 @@ def test_every_command_gives_a_source_that_fits(command: str) -> None:
 
 def test_every_tokenizer_of_the_table_is_one() -> None:
     rows = re.findall(r"^\| `(\{kind: .*?\})` \|", PAGE.split("## Templates")[0], re.MULTILINE)
-    assert len(rows) == 4
+    assert len(rows) == 5
     for row in rows:
         tokenizer = parse_overrides([f"tokenizer={row}"])
         DataSpec.model_validate({"source": {"kind": "file", "path": "a.txt"}, "block_size": 8} | tokenizer)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stacklab.data.spec import LossOn, Packing
+from stacklab.data.spec import DataSpec, LossOn, Packing
 from stacklab.data.tokenizers.codec import Ids
 
 
@@ -62,6 +62,22 @@ class Cover(NamedTuple):
 
 EVERYTHING = Cover()
 """One stream, of which every id is a target."""
+
+
+def coverage(data: DataSpec) -> tuple[str, str]:
+    """What a position sees, and which tokens are targets; a sentence each."""
+    seen = {
+        "stream": "A position sees everything before it in its block, other records included.",
+        "documents": "A position sees only what comes before it in its own record and block; positions begin "
+        "at 0 with each record.",
+    }
+    targets = {
+        ("all", "stream"): "Every token is a target: those of system and user turns, and markers, too.",
+        ("all", "documents"): "Every token is a target but the first of each record: those of system and user "
+        "turns, and markers, too.",
+    }
+    answers = "Targets are what assistant turns say and the marker that ends each; prompts are read and not predicted."
+    return seen[data.packing], targets.get((data.loss_on, data.packing), answers)
 
 
 def load_cover(folder: Path, split: str) -> Cover:

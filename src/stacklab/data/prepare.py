@@ -21,6 +21,7 @@ from stacklab.data.spec import (
     BpeTokenizer,
     ByHash,
     BytesTokenizer,
+    CharacterTokenizer,
     DataSpec,
     FileTokenizer,
     HubTokenizer,
@@ -31,7 +32,13 @@ from stacklab.data.spec import (
 )
 from stacklab.data.template import render
 from stacklab.data.tokenizers.codec import Codec, Compact
-from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer, read_tokenizer, train_bpe
+from stacklab.data.tokenizers.files import (
+    TokenizerFile,
+    bytes_tokenizer,
+    character_tokenizer,
+    read_tokenizer,
+    train_bpe,
+)
 
 FORMAT = 1
 """Part of the fingerprint: increased whenever the same spec and source would lead to other tokens."""
@@ -106,7 +113,7 @@ def _without_paths(spec: DataSpec, sources: Sources, tokenizer: TokenizerFile | 
 
 def _existing_tokenizer(spec: DataSpec) -> TokenizerFile | None:
     """The tokenizer, or None when it is still to be trained. Raises TokenizerError."""
-    if isinstance(spec.tokenizer, BpeTokenizer):
+    if isinstance(spec.tokenizer, BpeTokenizer | CharacterTokenizer):
         return None
     if isinstance(spec.tokenizer, BytesTokenizer):
         return bytes_tokenizer()
@@ -145,19 +152,26 @@ def _source_facts(source: Source, opened: OpenSource) -> dict[str, Any]:
 
 def _train_tokenizer(spec: DataSpec, sources: Sources) -> TokenizerFile:
     """Trained on the training split alone: validation text must not influence the ids it is evaluated with."""
-    assert isinstance(spec.tokenizer, BpeTokenizer)
-    texts = (
-        piece
+    pieces = (
+        (split, piece)
         for one in sifted(Sieve(), spec, sources)
         for split, record in one.records
-        if split == "train"
-        for piece in render(record, spec.template)
-        if not isinstance(piece, Marker)
+        for piece in ([record.text] if spec.is_verbatim else render(record, spec.template))
     )
-    return train_bpe(texts, spec.tokenizer.vocab_size)
+    if isinstance(spec.tokenizer, BpeTokenizer):
+        texts = (piece for split, piece in pieces if split == "train" and not isinstance(piece, Marker))
+        return train_bpe(texts, spec.tokenizer.vocab_size)
+    training, others, markers = set[str](), set[str](), set[Marker]()
+    for split, piece in pieces:
+        if isinstance(piece, Marker):
+            markers.add(piece)
+        else:
+            (training if split == "train" else others).update(piece)
+    return character_tokenizer(training, more=not others <= training, markers=markers)
 
 
 def _compact(corpus: Corpus) -> Compact:
     used = corpus.splits["train"].counts > 0
-    used[corpus.encoder.end_id] = True
+    if corpus.encoder.end_id is not None:
+        used[corpus.encoder.end_id] = True
     return Compact(np.flatnonzero(used).astype(np.uint32))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stacklab.base.errors import DataError, DiskError
 from stacklab.base.files import read_json, write_json
+from stacklab.base.text import shown
 from stacklab.data.blocks import Blocks
 from stacklab.data.cover import load_cover
 from stacklab.data.integrity import damage_of
@@ -44,9 +45,10 @@ class PreparedData:
         return int(self.manifest["block_size"])
 
     @property
-    def end_id(self) -> int:
-        """The id that ends a generated text: the end of an assistant turn, or of a record."""
-        return int(self.manifest["end_id"])
+    def end_id(self) -> int | None:
+        """The id that ends a generated text: the end of an assistant turn, or of a record. None if nothing does."""
+        end = self.manifest["end_id"]
+        return None if end is None else int(end)
 
     @cached_property
     def train(self) -> Blocks:
@@ -63,7 +65,16 @@ class PreparedData:
             return tuple(Problem(**json.loads(line)) for line in lines)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text in which markers are written out, such as a problem's prompt."""
+        """Ids of a text in which markers are written out, such as a problem's prompt.
+
+        Raises DataError for a character that has no id, in a vocabulary of characters.
+        """
+        letters = self.manifest["tokenizer"]["kind"] == "characters"
+        if letters and (letter := self._codec.first_unknown(text)) is not None:
+            raise DataError(
+                f"prompt {shown(text)}: the character {letter!r} has no id, since it occurs nowhere in the training "
+                "text; leave it out"
+            )
         return self._codec.encode(text)
 
     def decode(self, ids: Iterable[int]) -> str:

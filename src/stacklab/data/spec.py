@@ -173,6 +173,13 @@ class BytesTokenizer(Spec):
     kind: Literal["bytes"] = "bytes"
 
 
+class CharacterTokenizer(Spec):
+    """One id per character of the training split, and one more for all others if held-out text has others. A running
+    text is read as it stands, with its blank lines and without a marker at its end."""
+
+    kind: Literal["characters"] = "characters"
+
+
 class ByHash(Spec):
     """The records whose hash of content falls into the share; adding records moves no other."""
 
@@ -188,7 +195,9 @@ class Stretch(Spec):
 
 
 Source = Annotated[ProceduralSpec | StoriesSpec | HubSpec | FileSpec | TokensSpec, Field(discriminator="kind")]
-Tokenizer = Annotated[HubTokenizer | FileTokenizer | BpeTokenizer | BytesTokenizer, Field(discriminator="kind")]
+Tokenizer = Annotated[
+    HubTokenizer | FileTokenizer | BpeTokenizer | BytesTokenizer | CharacterTokenizer, Field(discriminator="kind")
+]
 
 ValidationSource = HubSpec | FileSpec | TokensSpec
 Validation = Annotated[ByHash | Stretch | ValidationSource, Field(discriminator="kind")]
@@ -280,6 +289,24 @@ class DataSpec(Spec):
             )
         return self
 
+    @model_validator(mode="after")
+    def _characters_fit(self) -> Self:
+        if isinstance(self.tokenizer, CharacterTokenizer) and self.vocabulary == "compact":
+            raise ValueError("vocabulary = compact: characters are those of the training split already; use full")
+        own = self.settled.validation
+        fits = isinstance(own, Stretch) or (isinstance(own, FileSpec) and own.is_running)
+        if self.is_verbatim and not (fits and self.record_stride == 1):
+            raise ValueError(
+                "tokenizer.kind = characters reads a running text as one record: it has no record_stride, and "
+                "validation is a stretch or another running txt file"
+            )
+        return self
+
+    @property
+    def is_verbatim(self) -> bool:
+        """Whether the source is read as it stands, with no marker at its end."""
+        return isinstance(self.tokenizer, CharacterTokenizer) and self.is_running
+
     @property
     def is_running(self) -> bool:
         """Whether the source is one running text rather than records."""
@@ -294,24 +321,6 @@ class DataSpec(Spec):
     def covers_all(self) -> bool:
         """Whether `packing` and `loss_on` are the usual ones: one stream, of which every token is a target."""
         return self.packing == "stream" and self.loss_on == "all"
-
-    @property
-    def coverage(self) -> tuple[str, str]:
-        """What a position sees, and which tokens are targets; a sentence each."""
-        seen = {
-            "stream": "A position sees everything before it in its block, other records included.",
-            "documents": "A position sees only what comes before it in its own record and block; positions begin "
-            "at 0 with each record.",
-        }
-        targets = {
-            ("all", "stream"): "Every token is a target: those of system and user turns, and markers, too.",
-            ("all", "documents"): "Every token is a target but the first of each record: those of system and user "
-            "turns, and markers, too.",
-        }
-        answers = (
-            "Targets are what assistant turns say and the marker that ends each; prompts are read and not predicted."
-        )
-        return seen[self.packing], targets.get((self.loss_on, self.packing), answers)
 
     @property
     def settled(self) -> Self:

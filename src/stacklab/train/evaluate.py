@@ -121,7 +121,7 @@ class Question:
 
 
 def answer_accuracy(
-    model: Transformer, questions: Sequence[Question], *, end_id: int, max_tokens: int
+    model: Transformer, questions: Sequence[Question], *, end_id: int | None, max_tokens: int
 ) -> dict[str, float]:
     """Share of problems whose greedy continuation ends in the exact answer: over all and per number of hops.
 

@@ -11,16 +11,23 @@ from stacklab.data.record import Record, TokenRecord
 from stacklab.data.sources.token_file import check_ids
 from stacklab.data.spec import LossOn, Marker, Source, TokensSpec
 from stacklab.data.template import Piece, Template, answer_spans, end_marker, render, text_bytes
-from stacklab.data.tokenizers.codec import Codec
+from stacklab.data.tokenizers.codec import Codec, Ids
+
+SLICE = 4096
+"""Characters of a text that is encoded in slices."""
 
 
 @dataclass
 class TextEncoder:
-    """`spelled` counts records whose text spells a marker; such text is encoded as plain text."""
+    """`spelled` counts records whose text spells a marker; such text is encoded as plain text.
+
+    verbatim: see DataSpec.is_verbatim.
+    """
 
     codec: Codec
     template: Template
     loss_on: LossOn = "all"
+    verbatim: bool = False
     conversations: int = 0
     spelled: int = 0
 
@@ -29,11 +36,15 @@ class TextEncoder:
         return self.codec.full_size
 
     @property
-    def end_id(self) -> int:
-        """The id that ends a generated text or answer; known once every record is encoded."""
+    def end_id(self) -> int | None:
+        """The id that ends a generated text or answer, None if nothing does; known once every record is encoded."""
+        if self.verbatim:
+            return None
         return self.codec.full_id(end_marker(self.template, conversations=self.conversations > 0))
 
     def encode(self, records: Sequence[Record]) -> list[Encoded]:
+        if self.verbatim:
+            return [Encoded(self._whole(record.text), len(record.text.encode())) for record in records]
         rendered = [render(record, self.template) for record in records]
         for record, pieces in zip(records, rendered, strict=True):
             self.conversations += bool(record.turns)
@@ -46,6 +57,11 @@ class TextEncoder:
                 for record, pieces, size in zip(records, rendered, sizes, strict=True)
             ]
         return [Encoded(ids, size) for ids, size in zip(self.codec.encode_pieces(rendered), sizes, strict=True)]
+
+    def _whole(self, text: str) -> Ids:
+        """The ids of a text of which every character is an id: slice by slice, to bound the memory."""
+        slices = (text[start : start + SLICE] for start in range(0, len(text), SLICE))
+        return np.concatenate([self.codec.encode_pieces([[part]])[0] for part in slices])
 
     def _with_answers(self, record: Record, pieces: list[Piece], size: int) -> Encoded:
         spans = answer_spans(record, self.template)

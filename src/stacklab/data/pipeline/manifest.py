@@ -10,7 +10,7 @@ from stacklab.data.pipeline.reading import Corpus
 from stacklab.data.pipeline.splits import needs_total
 from stacklab.data.sources.records import Counts, reasons
 from stacklab.data.sources.source import RowSource
-from stacklab.data.spec import BpeTokenizer, DataSpec, FileSpec
+from stacklab.data.spec import BpeTokenizer, CharacterTokenizer, DataSpec, FileSpec
 from stacklab.data.tokenizers.codec import Compact
 from stacklab.data.tokenizers.files import TokenizerFile
 
@@ -63,12 +63,13 @@ def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compa
     """The part of the manifest that the pass determines. Call it before ids are renumbered on disk."""
     encoder = corpus.encoder
     vocab_size = encoder.vocab_size if compact is None else compact.unknown_id + 1
+    end_id, unknown = encoder.end_id, _unknown_character(corpus, spec)
     markers = {marker.value: _number(encoder.codec.full_id(marker), compact) for marker in file.markers}
     if compact is not None:
         markers = {marker: number for marker, number in markers.items() if number != compact.unknown_id}
     return {
         "vocab_size": vocab_size,
-        "end_id": _number(encoder.end_id, compact),
+        "end_id": None if end_id is None else _number(end_id, compact),
         "tokenizer": {
             "kind": spec.tokenizer.kind,
             "name": file.name,
@@ -79,7 +80,9 @@ def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compa
         },
         "unknown_id": None if compact is None else compact.unknown_id,
         "records": corpus.sieve.counts(corpus.splits) | {"skipped": _skipped(corpus)},
-        "splits": {name: _split_facts(split, spec.block_size, compact) for name, split in corpus.splits.items()},
+        "splits": {
+            name: _split_facts(split, spec.block_size, compact, unknown) for name, split in corpus.splits.items()
+        },
         "problems": len(corpus.collector.problems()),
         "shared_questions": corpus.collector.shared_questions,
         "warnings": _warnings(corpus, spec, compact),
@@ -90,11 +93,18 @@ def _number(full: int, compact: Compact | None) -> int:
     return full if compact is None else compact.number(full)
 
 
-def _split_facts(split: SplitWriter, block_size: int, compact: Compact | None) -> dict[str, Any]:
+def _unknown_character(corpus: Corpus, spec: DataSpec) -> int | None:
+    """The id of the characters that training lacks, if there is one."""
+    number = corpus.encoder.codec.unknown_character if isinstance(spec.tokenizer, CharacterTokenizer) else None
+    return None if number is None or corpus.splits["train"].counts[number] else number
+
+
+def _split_facts(split: SplitWriter, block_size: int, compact: Compact | None, unknown: int | None) -> dict[str, Any]:
     """`tokens_per_epoch` are those that training predicts, full blocks only; shares are of the tokenizer's ids."""
     blocks = (split.tokens - 1) // block_size
     used = int((split.counts > 0).sum())
     known = split.tokens if compact is None else int(split.counts[compact.kept].sum())
+    known -= 0 if unknown is None else int(split.counts[unknown])
     return {
         "records": split.records,
         "tokens": split.tokens,
@@ -142,6 +152,12 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
         warnings.append(
             f"the training split gave {corpus.encoder.vocab_size} of the {spec.tokenizer.vocab_size} ids asked for in "
             "data.tokenizer.vocab_size"
+        )
+    if (unknown := _unknown_character(corpus, spec)) is not None:
+        count = sum(int(split.counts[unknown]) for split in corpus.splits.values())
+        warnings.append(
+            f"{count} characters of held-out text occur nowhere in the training text; they share the id {unknown}, "
+            "which no training step makes likelier"
         )
     if compact is not None:
         warnings.append("the vocabulary is compact: losses are not comparable with those over the full vocabulary")

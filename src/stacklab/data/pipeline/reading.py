@@ -127,7 +127,7 @@ def _sifted(sieve: Sieve[Any], spec: DataSpec, sources: Sources, rule: Rule) -> 
 def read_corpus(folder: Path, spec: DataSpec, sources: Sources, codec: Codec) -> Corpus:
     """Write a .bin file per split into `folder`. Raises DataError for a broken record."""
     source = spec.source
-    encoder: TextEncoder | TokenEncoder = TextEncoder(codec, spec.template, spec.loss_on)
+    encoder: TextEncoder | TokenEncoder = TextEncoder(codec, spec.template, spec.loss_on, spec.is_verbatim)
     if isinstance(source, TokensSpec):
         encoder = TokenEncoder(codec, source)
     names: list[Split] = ["train", "validation", *(("tuning",) if spec.tuning_fraction else ())]

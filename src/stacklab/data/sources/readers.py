@@ -32,6 +32,11 @@ def rows_of(spec: FileSpec) -> Iterator[PlacedRow]:
     return _csv(path, delimiter_of(spec, path)) if name in ("csv", "tsv") else READERS[name](path)
 
 
+def whole_text(path: Path) -> str:
+    """All of a text file, with every line ended by a line feed. Raises DataError naming the line of bad UTF-8."""
+    return "".join(f"{line}\n" for _, line in _lines(path))
+
+
 def format_of(spec: FileSpec, path: Path) -> str:
     """The format of the spec, else that of the file's ending. Raises DataError for an unknown ending."""
     name, known = spec.named_format, (*READERS, "csv", "tsv", "txt")

@@ -14,7 +14,7 @@ from stacklab.data.procedural.spec import ProceduralSpec
 from stacklab.data.record import PlacedRow, Record, TokenRecord
 from stacklab.data.sources.form import Form, choose_form, is_of_first_row, unread_text
 from stacklab.data.sources.hub import hub_rows
-from stacklab.data.sources.readers import delimiter_of, existing_file, format_of, rows_of
+from stacklab.data.sources.readers import delimiter_of, existing_file, format_of, rows_of, whole_text
 from stacklab.data.sources.records import Counts, records_of
 from stacklab.data.sources.survey import Survey, survey
 from stacklab.data.sources.token_file import token_records
@@ -81,7 +81,7 @@ def open_source(spec: DataSpec) -> OpenSource:
         path = existing_file(source.path, what="source")
         return OpenSource(path.name, {"hash": _file_hash(path)}, lambda: token_records(path, source))
     if isinstance(source, FileSpec):
-        return _open_file(source)
+        return _open_file(source, verbatim=spec.is_verbatim)
     if isinstance(source, HubSpec):
         return _of_rows(source.id, _with_form(partial(hub_rows, source), source))
     if isinstance(source, StoriesSpec):
@@ -92,9 +92,11 @@ def open_source(spec: DataSpec) -> OpenSource:
     return _of_rows(source.kind, RowSource(lambda: rows, found, choose_form(found, Columns())))
 
 
-def _open_file(source: FileSpec) -> OpenSource:
+def _open_file(source: FileSpec, *, verbatim: bool) -> OpenSource:
     path = existing_file(source.path, what="source")
     identity = {"hash": _file_hash(path), "format": format_of(source, path)}
+    if verbatim:
+        return OpenSource(path.name, identity, lambda: iter([Record(text=whole_text(path))]))
     if identity["format"] == "csv" and (delimiter := delimiter_of(source, path)) != ",":
         identity["delimiter"] = delimiter
     rows = _with_form(partial(rows_of, source), source)

@@ -11,7 +11,7 @@ from tokenizers import Encoding, processors
 from stacklab.base.errors import TokenizerError
 from stacklab.data.spec import Marker
 from stacklab.data.template import Piece
-from stacklab.data.tokenizers.files import TokenizerFile
+from stacklab.data.tokenizers.files import UNKNOWN_CHARACTER, TokenizerFile
 
 Ids = NDArray[np.uint32]
 
@@ -51,7 +51,11 @@ class Codec:
         vocabulary = self._tokenizer.get_vocab()
         self._full_ids = {marker: vocabulary[token] for marker, token in file.markers.items()}
         self._by_token = {token: marker for marker, token in file.markers.items()}
-        self._split = re.compile("(" + "|".join(re.escape(token) for token in self._by_token) + ")")
+        # Without markers, a pattern that nothing matches.
+        self._split = re.compile("(" + ("|".join(re.escape(token) for token in self._by_token) or "(?!)") + ")")
+        self.unknown_character: int | None = vocabulary.get(UNKNOWN_CHARACTER)
+        """The id of the characters that training lacks, or of U+FFFD itself, in a vocabulary of characters."""
+        self._vocabulary = vocabulary
         self.full_size: int = max(vocabulary.values()) + 1
         """The number of the tokenizer's ids, including added tokens and gaps."""
 
@@ -120,6 +124,13 @@ class Codec:
             else:
                 runs.append([])
         return "\ufffd".join(self._tokenizer.decode(run, skip_special_tokens=False) for run in runs)
+
+    def first_unknown(self, text: str) -> str | None:
+        """The first character of a text without an id, in a vocabulary of characters."""
+        if self.unknown_character is not None:
+            return None
+        parts = (part for part in self._split.split(text) if part not in self._by_token)
+        return next((letter for part in parts for letter in part if letter not in self._vocabulary), None)
 
     @property
     def marker_tokens(self) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
-"""Tokenizers from a file, from the hub, trained on texts, or of bytes. Each is one tokenizer.json."""
+"""Tokenizers from a file, from the hub, trained on texts, of bytes or of characters. Each is one tokenizer.json."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from stacklab.base.errors import DataError, TokenizerError
 from stacklab.base.files import read_json, read_text
@@ -15,6 +15,7 @@ from stacklab.data.sources.hub import hub_tokenizer_file
 from stacklab.data.sources.readers import existing_file
 from stacklab.data.spec import FileTokenizer, HubTokenizer, Marker
 
+UNKNOWN_CHARACTER = "\ufffd"
 KNOWN_ENDS = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "</s>", "<eos>")
 
 
@@ -70,6 +71,20 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> TokenizerFile:
     )
     tokenizer.train_from_iterator(grouped(texts, 1000), trainer=trainer)
     return TokenizerFile(f"bpe-{vocab_size}", tokenizer.to_str())
+
+
+def character_tokenizer(letters: Collection[str], *, more: bool, markers: Collection[Marker]) -> TokenizerFile:
+    """An id for each of the `letters` in the order of Unicode, then one for all other characters if there are `more`,
+    then the markers. Without `more`, other characters have no id."""
+    vocabulary = {letter: index for index, letter in enumerate(sorted(letters))}
+    if more:
+        vocabulary.setdefault(UNKNOWN_CHARACTER, len(vocabulary))
+    tokenizer = Tokenizer(models.WordLevel(vocab=vocabulary, unk_token=UNKNOWN_CHARACTER))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    ordered = [marker for marker in Marker if marker in markers]
+    tokenizer.add_special_tokens([marker.value for marker in ordered])
+    return TokenizerFile("characters", tokenizer.to_str(), {marker: marker.value for marker in ordered})
 
 
 def known_end(tokenizer: Tokenizer, candidates: Sequence[str] = KNOWN_ENDS) -> str | None:

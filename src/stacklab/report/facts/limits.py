@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from stacklab.data.cover import coverage
 from stacklab.data.spec import DataSpec
 from stacklab.report.facts.contrasts import ContrastFact
 from stacklab.report.facts.history import RunFact
@@ -126,9 +127,9 @@ def _cover(plan: Plan) -> Iterator[str]:
     base = plan.study.base.data
     if not isinstance(base, DataSpec):
         return
-    yield from base.coverage
-    covers = {arm.config.data.coverage for arm in plan.arms if isinstance(arm.config.data, DataSpec)}
-    if covers - {base.coverage}:
+    yield from coverage(base)
+    covers = {coverage(arm.config.data) for arm in plan.arms if isinstance(arm.config.data, DataSpec)}
+    if covers - {coverage(base)}:
         yield (
             "Arms differ in data.packing or data.loss_on, so their losses and bits per byte are means over different "
             "tokens."

@@ -112,7 +112,7 @@ def _data_text(plan: Plan) -> str:
     if not isinstance(plan.arms[0].config.data, DataSpec):
         return f"the task {plan.data['source']['name']}"
     kept = plan.data.get("records", {}).get("kept")
-    return "text" if kept is None else f"{kept:,} records of text"
+    return "text" if kept in (None, 1) else f"{kept:,} records of text"
 
 
 def _conditions(plan: Plan, confirmatory: Sequence[ClaimResult]) -> str:
