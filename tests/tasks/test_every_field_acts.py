@@ -40,6 +40,25 @@ FLIPS: dict[str, dict[str, Any]] = {
     "group-word": {"group": "Z6", "word_length": 7, "ask": "last"},
     "parity": {"bits": 7},
     "lego": {"symbols": 25, "chains": 1, "clauses": 3, "order": "forward"},
+    "in-context-recall": {"keys": 7, "values": 7, "pairs": 63, "loss_on": "answers"},
+    "noisy-recall": {
+        "keys": 7,
+        "values": 7,
+        "pairs": 63,
+        "loss_on": "answers",
+        "noise_symbols": 15,
+        "noise_share": 0.3,
+    },
+    "fuzzy-recall": {
+        "keys": 8,
+        "values": 7,
+        "key_length": 2,
+        "value_length": 2,
+        "sequence_length": 127,
+        "loss_on": "answers",
+    },
+    "selective-copying": {"symbols": 13, "copied": 15, "sequence_length": 255},
+    "memorisation": {"keys": 127, "values": 129, "pairs": 15, "table_seed": 1},
 }
 
 
