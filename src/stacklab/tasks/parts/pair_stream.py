@@ -101,7 +101,8 @@ class PairStream(Spec):
         shown_BK = np.zeros((len(key_BP), self.keys + 1), dtype=np.bool_)
         np.put_along_axis(shown_BK, np.where(noise_BP, self.keys, key_BP)[:, :-1], True, axis=1)
         score_BK = np.where(shown_BK[:, : self.keys], rng.random((len(key_BP), self.keys)), -1.0)
-        return score_BK.argmax(axis=1)
+        chosen_B: Ids = score_BK.argmax(axis=1)
+        return chosen_B
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         targets_BT = no_targets(tokens_BT)

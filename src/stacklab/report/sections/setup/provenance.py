@@ -16,6 +16,8 @@ DATA_TITLES = {
     "records.duplicates": "exact duplicates dropped",
     "records.train": "records for training",
     "records.validation": "records for validation",
+    "splits.train.sequences": "training sequences",
+    "splits.validation.sequences": "validation sequences",
     "splits.train.tokens": "tokens for training",
     "splits.validation.tokens": "tokens for validation",
     "splits.train.blocks": "training blocks",
