@@ -10,6 +10,9 @@ from stacklab.cli.options import results_console
 from stacklab.cli.request import with_request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from rich.table import Table
 
     from stacklab.run.timing.cost import DeviceFacts, RunCost
@@ -132,7 +135,7 @@ def _data_line(chosen: "Plan") -> str:
     facts = chosen.data
     if "task" in facts:
         own = "" if len({arm.data_fingerprint for arm in chosen.arms}) == 1 else " and the arms' own"
-        return f"data: the task {facts['source']['name']}{own}, fresh sequences at every step"
+        return f"data: the task {facts['source']['name']}{own}, {_training(facts)}"
     return (
         f"data: {facts['records']['kept']} records after {facts['records']['duplicates']} duplicates, "
         f"{facts['splits']['train']['tokens_per_epoch']:,} training tokens an epoch"
@@ -148,6 +151,15 @@ def _start_lines(chosen: "Plan") -> list[str]:
             source = str(change.get("model.start_from", chosen.study.base.model.start_from))
             arms.setdefault((source, weights), []).append(arm.name)
     return [f"starts from {source} ({weights}): {', '.join(names)}" for (source, weights), names in arms.items()]
+
+
+def _training(facts: "Mapping[str, Any]") -> str:
+    """What a task's runs train on."""
+    if "splits" not in facts:
+        return "fresh sequences at every step"
+    seen = facts["validation_seen_in_training"]
+    again = f"; {seen:.1%} of the validation sequences are among them" if seen else ""
+    return f"{facts['splits']['train']['sequences']:,} fixed sequences{again}"
 
 
 def _run_lines(chosen: "Plan") -> list[str]:

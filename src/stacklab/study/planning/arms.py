@@ -21,6 +21,7 @@ from stacklab.study.planning.contrast import check_declared, unlike
 from stacklab.study.planning.match import Match, TimeSolver, solve
 from stacklab.study.spec.load import assign, describe
 from stacklab.study.spec.study import ArmSpec, BaseSpec, MatchSpec, StudySpec
+from stacklab.tasks.arrays import Arrays
 from stacklab.tasks.data import TaskData
 
 if TYPE_CHECKING:
@@ -160,7 +161,9 @@ def _with_steps(config: BaseSpec, data: ResolvedData) -> BaseSpec:
     if train.epochs is None:
         return config
     if "splits" not in data.facts:
-        raise SpecError("train.epochs: a task draws fresh sequences and has no epochs; set train.steps")
+        raise SpecError(
+            "train.epochs: fresh sequences have no epochs; set train.steps, or data.train_sequences for a fixed set"
+        )
     tokens = data.facts["splits"]["train"]["tokens_per_epoch"]
     steps = math.ceil(train.epochs * tokens / (train.batch_size * config.data.block_size))
     return config.model_validate(config.dump() | {"train": train.dump() | {"steps": steps}})
@@ -208,6 +211,11 @@ def _check_mask(name: str, config: BaseSpec) -> None:
         raise SpecError(
             f"arm {name}: model.mask = {config.model.mask} shows each position the next token, which it is trained to "
             "predict; use causal"
+        )
+    task = config.data.task if isinstance(config.data, TaskData) else None
+    if not MASKS[config.model.mask].causal and isinstance(task, Arrays) and task.mixed_lengths:
+        raise SpecError(
+            f"arm {name}: model.mask = {config.model.mask} would see what fills up shorter sequences; use causal"
         )
 
 
