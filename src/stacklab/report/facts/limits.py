@@ -75,8 +75,8 @@ def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
     family = [contrast for contrast in contrasts if contrast.confirmatory]
     if len(family) > 1:
         yield (
-            f"{len(family)} confirmatory comparisons share one error level (Holm): a false verdict in any of them has "
-            'a probability of at most that level, a false "smaller than what matters" once more as much.'
+            f"{len(family)} confirmatory comparisons share one error level (Holm): a false verdict of any kind in any "
+            "of them has a probability of at most that level."
         )
     if exploratory := len(contrasts) - len(family):
         yield (
