@@ -12,6 +12,7 @@ from stacklab.base.version import VERSION
 if TYPE_CHECKING:
     from stacklab.api import (
         Study,
+        evaluate,
         export_model,
         generate,
         import_model,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = VERSION
 __all__ = [
     "Study",
+    "evaluate",
     "export_model",
     "generate",
     "import_model",

@@ -29,12 +29,14 @@ from stacklab.study.spec.request import StudyRequest, make_request, requested_en
 from stacklab.study.spec.study import StudySpec
 
 if TYPE_CHECKING:
+    from stacklab.exchange.evaluate import Evaluation
     from stacklab.exchange.export import Exported
     from stacklab.exchange.generate import Generated, Piece
     from stacklab.exchange.import_ import Imported
 
 __all__ = [
     "Study",
+    "evaluate",
     "export_model",
     "generate",
     "import_model",
@@ -159,9 +161,11 @@ def export_model(
     checkpoint: Checkpoint = "last",
     out: str | Path = "stacklab-out",
 ) -> "Exported":
-    """Write a run or an imported model as a folder that other programs open. format: gpt2, gpt-neo, llama, stacklab or
-    onnx; None takes the first class of transformers that is exact. checkpoint: which weights of a run, the last or the
-    best ones. Raises PortError naming what does not fit.
+    """Write a run or an imported model as a folder that other programs open.
+
+    format: a name of the table in docs/neighbours/transformers.md, or onnx; None takes the first class of transformers
+    that is exact. checkpoint: which weights of a run, the last or the best ones. Raises PortError naming what does not
+    fit.
 
     >>> export_model("3f2a", "my-model").difference  # doctest: +SKIP
     1.2e-06
@@ -169,6 +173,17 @@ def export_model(
     from stacklab.exchange import export
 
     return export.export_model(name, folder, out=Path(out), format=format, checkpoint=checkpoint)
+
+
+def evaluate(model: str | Path, file: str | Path, *, out: str | Path = "stacklab-out") -> "Evaluation":
+    """The scores of a model on a file: loss, and accuracy on sequences with targets or bits per byte on text.
+
+    `model` is as in `generate`, but may also be a run over a task. Raises DataError for a file that cannot be used.
+    """
+    apply_defaults()
+    from stacklab.exchange.evaluate import evaluate_file
+
+    return evaluate_file(str(model), Path(file), out=Path(out))
 
 
 def register_with_transformers() -> None:
@@ -181,7 +196,7 @@ def register_with_transformers() -> None:
     """
     if find_spec("transformers") is None:
         raise MissingExtraError("transformers is not installed; pip install 'stacklab[hf]'")
-    from stacklab.model.port.register import register
+    from stacklab.model.port.own import register
 
     register()
 

@@ -77,6 +77,7 @@ FLIPS: dict[str, Any] = {
     "model.init.token_std": 0.2,
     "model.init.position_std": 0.2,
     "model.init.residual": "depth_scaled",
+    "model.start_from": "weights-0123456789abcdef",
     "model.parametrisation": {"kind": "mup", "base_d_model": 4},
     "train.steps": 3,
     "train.batch_size": 2,
@@ -115,9 +116,11 @@ ELSEWHERE = {"train.compile", "train.deterministic"}
 """What tests/train/test_compile.py and, on a GPU, tests/run/test_gpu.py show to act."""
 
 REFUSED = {
+    "data.loss_on": "no answer reaches into the two blocks of the probe",
     "model.mask": "the run has texts to write",
     "model.token_table": "the head is tied",
     "model.norm.kind": "its norms have a bias",
+    "model.start_from": "no weights of this name are kept; tests/train/test_start.py shows that it acts",
     "train.device": "this machine has no GPU",
     "train.tf32": "a CPU has no TF32",
     "train.residual": "products are in fp32",

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from stacklab.audit.reading.log import Log, LogBuilder
+from stacklab.audit.reading.number import Number
 from stacklab.audit.spec import Audit, Finding
 
 FIRST, SECOND = "000_2e7ded0a1a856fd3.txt", "001_34931cc8c1a8b236.txt"
@@ -36,7 +37,7 @@ def log_of() -> Callable[..., Log]:
         builder = LogBuilder(name=name, source="log")
         for metric, values in losses.items():
             for step, value in zip(steps, values, strict=True):
-                builder.add(metric, step, value, line=0)  # type: ignore[arg-type]
+                builder.add(metric, step, Number(float(value)), line=0)  # type: ignore[arg-type]
         return builder.build()
 
     return build

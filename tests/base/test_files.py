@@ -1,13 +1,17 @@
+import codecs
 import errno
+import gzip
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
 import pytest
 
 from stacklab.base.errors import DataError, DiskError
-from stacklab.base.files import append_line, iterate_lines, read_json, read_jsonl, write_json, write_text
+from stacklab.base.files import append_line, encoded_lines, read_json, read_jsonl, read_text, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +64,62 @@ def test_a_torn_last_line_is_dropped_and_a_broken_one_is_not(tmp_path: Path) -> 
         read_jsonl(path)
 
 
-def test_bad_utf8_names_its_line(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"good\nb\xffd\n")
-    with pytest.raises(DataError, match=r"a\.txt:2: not UTF-8 at byte 1"):
-        list(iterate_lines(tmp_path / "a.txt"))
+TEXT = "erste é\r\n\nletzte" + " länger als der Kopf" * 9
+ENCODED = {
+    "plain": TEXT.encode(),
+    "utf-8 with a mark": TEXT.encode("utf-8-sig"),
+    "utf-16": TEXT.encode("utf-16"),
+    "utf-16 of the other order": codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"),
+    "utf-32": TEXT.encode("utf-32"),
+}
+
+
+@pytest.mark.parametrize("data", ENCODED.values(), ids=ENCODED)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda data: pyarrow.compress(data, "zstd", asbytes=True)])
+def test_marks_are_no_content_and_packed_files_are_unpacked(
+    tmp_path: Path, data: bytes, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(pack(data))
+    assert read_text(path) == TEXT
+    assert [(number, line.decode()) for number, line in encoded_lines(path)] == [
+        (number, line.removesuffix("\r")) for number, line in enumerate(TEXT.split("\n"), start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"good\nb\xffd\n", r"a: not UTF-8 at byte 6; save it as UTF-8"),
+        ("ab".encode("utf-16") + b"\0\xd8a\0", r"a: not UTF-16 at byte 6"),
+        ("no mark".encode("utf-16-le"), r"a: looks like UTF-16LE without a byte order mark; convert it .*iconv"),
+        ("no mark".encode("utf-16-be"), r"a: looks like UTF-16BE without"),
+        (gzip.compress(b"word " * 99)[:20], r"a: not a whole gzip file"),
+        (pyarrow.compress(b"word " * 99, "zstd", asbytes=True)[:20], r"a: not a whole zstd file"),
+    ],
+)
+def test_what_is_no_text_is_named(tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(DataError, match=message) as caught:
+        read_text(tmp_path / "a")
+    assert "\n" not in str(caught.value)
+    if b"\xff" not in data[1:]:
+        with pytest.raises(DataError, match=message):
+            list(encoded_lines(tmp_path / "a"))
+
+
+def test_a_line_that_is_not_utf8_does_not_end_the_lines(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"good\nb\xffd\ngood\n")
+    assert list(encoded_lines(tmp_path / "a")) == [(1, b"good"), (2, b"b\xffd"), (3, b"good")]
+
+
+def test_half_of_a_surrogate_pair_is_written_as_its_escape(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"text": "owl \ud83d"})
+    assert read_json(tmp_path / "a.json") == {"text": "owl \ud83d"}
+    append_line(tmp_path / "rows.jsonl", '{"text": "\udc00"}')
+    assert read_jsonl(tmp_path / "rows.jsonl") == [{"text": "\udc00"}]
+
+
+def test_json_with_a_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(codecs.BOM_UTF8 + b'{"a": 1}')
+    assert read_json(tmp_path / "a.json") == {"a": 1}

@@ -17,7 +17,14 @@ def test_a_dump_loads_back_equal() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"name": True}, {"name": "a", "size": []}, {"name": "a", "sizes": ["1"]}, {"name": "a", "rate": "1"}]
+    "bad",
+    [
+        {"name": True},
+        {"name": "half \ud83d"},
+        {"name": "a", "size": []},
+        {"name": "a", "sizes": ["1"]},
+        {"name": "a", "rate": "1"},
+    ],
 )
 def test_unknown_keys_and_wrong_types_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

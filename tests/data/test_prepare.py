@@ -10,6 +10,7 @@ from tests.data.corpora import spec_of, stories, write_jsonl
 from stacklab.base.errors import DataError, DiskError, TokenizerError
 from stacklab.base.files import read_json
 from stacklab.data.batches import probe_indices
+from stacklab.data.integrity import write_manifest
 from stacklab.data.prepare import prepare
 from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
 from stacklab.data.spec import DataSpec
@@ -220,6 +221,100 @@ def test_the_probe_belongs_to_the_data(corpus: Path, tmp_path: Path) -> None:
     assert (np.diff(probe) > 0).all()
     assert probe.tolist() != probe_indices(other, count=50).tolist()
     assert probe_indices(data, count=10**6).tolist() == list(range(data.train.num_blocks))
+
+
+FIELD = [
+    {"instruction": "Name the fox.", "output": "The fox."},
+    *(
+        {"instruction": f"Sum up {number}.", "input": "Long ago over the hill. " * 2, "output": f"owl {number}"}
+        for number in range(30)
+    ),
+]
+
+
+def test_exchanged_rows_lead_to_the_same_tokens(tmp_path: Path) -> None:
+    swapped = [FIELD[1], FIELD[0], *FIELD[2:]]
+    made = [
+        prepare(spec_of(write_jsonl(tmp_path / "a.jsonl", rows), validation_fraction=0.4), cache=tmp_path / "cache")
+        for rows in (FIELD, swapped)
+    ]
+    for split in ("train", "validation"):
+        assert sorted(texts_of(made[0], split)) == sorted(texts_of(made[1], split))
+    assert "Long ago" in texts_of(made[0], "train")[-1]
+    assert made[0].manifest["source"]["columns"]["input"] == {"rows": 30, "used": 30, "characters": 30 * 48}
+
+
+def test_rows_that_are_read_otherwise_than_before_have_another_fingerprint(tmp_path: Path) -> None:
+    """The fingerprints are those of format 1, which the first row alone decided: only where the data are the same may
+    its runs be resumed."""
+    both = {"question": "How many?", "answer": "One, as far as I can see from here."}
+    known = {
+        "alike": ([both | {"answer": f"{both['answer']} {number}"} for number in range(40)], "0b69ed2652739048"),
+        "reasoning": (
+            [both | {"question": f"How many, {number}?", "reasoning": f"I count {number}."} for number in range(40)],
+            "63323ea47539dfd0",
+        ),
+        "first": (FIELD, "1495e639e9bff09f"),
+        "swapped": (FIELD[::-1], "e297a2f7858c0f76"),
+    }
+    same = {
+        name: prepare(
+            spec_of(write_jsonl(tmp_path / "a.jsonl", rows), validation_fraction=0.4), cache=tmp_path / "cache"
+        ).fingerprint
+        == fingerprint
+        for name, (rows, fingerprint) in known.items()
+    }
+    assert same == {"alike": True, "reasoning": False, "first": False, "swapped": True}
+
+
+def test_a_folder_of_an_older_layout_is_built_again_under_its_fingerprint(corpus: Path, tmp_path: Path) -> None:
+    data = prepare(spec_of(corpus), cache=tmp_path / "cache")
+    older = {key: value for key, value in data.manifest.items() if key not in ("layout", "sum")}
+    write_manifest(data.folder, older)
+    again = prepare(spec_of(corpus), cache=tmp_path / "cache")
+    assert (again.folder, again.manifest) == (data.folder, data.manifest)
+
+
+def test_reasoning_stands_between_the_marks_of_the_template(tmp_path: Path) -> None:
+    rows = [{"question": f"How many, {number}?", "reasoning": "I count.", "answer": "1"} for number in range(40)]
+    path = write_jsonl(tmp_path / "a.jsonl", rows)
+    for template, text in {
+        "chatml": "<|im_start|>assistant\n<think>\nI count.\n</think>\n1<|im_end|>",
+        "plain": "Assistant:\nI count.\n\n1",
+    }.items():
+        data = prepare(spec_of(path, template=template), cache=tmp_path / "cache")
+        assert text in texts_of(data, "train")[0]
+        assert data.manifest["source"]["columns_unread"] == []
+
+
+def test_text_that_is_not_read_is_a_warning_with_its_share(tmp_path: Path) -> None:
+    rows = [{"text": story["text"], "title": "ten chars."} | {f"n{k}": "a" for k in range(6)} for story in stories(90)]
+    data = prepare(spec_of(write_jsonl(tmp_path / "a.jsonl", rows)), cache=tmp_path / "cache")
+    columns = data.manifest["source"]["columns"]
+    share = 900 / sum(column["characters"] for column in columns.values())
+    assert data.manifest["warnings"][0].startswith(
+        f"columns with text that are not read, with their share of all characters: title ({share:.0%}), n0 (2%)"
+    )
+    assert " and 2 more; data.source.columns names" in data.manifest["warnings"][0]
+    assert (columns["title"]["rows"], columns["title"]["used"]) == (90, 0)
+
+
+def test_skipped_rows_and_replaced_halves_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    write_jsonl(path, stories(90))
+    with path.open("ab") as handle:
+        handle.write(b'{"text": null}\n{"te\n{"text": "an owl \\ud83d and a fox"}\n')
+    with pytest.raises(DataError, match=r"a\.jsonl:91: text is null, expected text; 3 of 93 rows are broken"):
+        prepare(spec_of(path), cache=tmp_path / "cache")
+    source = {"kind": "file", "path": str(path), "skip": "broken", "surrogates": "replace"}
+    for tokenizer in ({"kind": "bytes"}, {"kind": "bpe", "vocab_size": 300}):
+        manifest = prepare(spec_of("", source=source, tokenizer=tokenizer), cache=tmp_path / "cache").manifest
+        assert (manifest["records"]["read"], manifest["records"]["skipped"]) == (91, 2)
+        assert manifest["source"]["skipped"] == {"text is null": 1, "not JSON": 1}
+        assert manifest["warnings"][:2] == [
+            "2 of 93 rows left out as broken (source.skip): not JSON in 1, text is null in 1",
+            "U+FFFD stands for 1 half of a surrogate pair (source.surrogates)",
+        ]
 
 
 def test_warnings_name_a_small_validation_split_a_small_vocabulary_and_spelled_markers(tmp_path: Path) -> None:

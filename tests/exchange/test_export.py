@@ -11,6 +11,7 @@ from tests.model.port.conftest import (
     GPT_NEO_STACK,
     LLAMA_STACK,
     OWN_STACKS,
+    RELATIVES,
     filled,
     logits,
     stack,
@@ -39,14 +40,21 @@ pytest.importorskip("transformers", reason="the extra `hf` is not installed")
 STACKS = {"gpt2": GPT2_STACK, "gpt-neo": GPT_NEO_STACK, "llama": LLAMA_STACK} | OWN_STACKS
 
 
-@pytest.mark.parametrize("fields", STACKS.values(), ids=STACKS)
-def test_a_folder_has_the_same_logits_and_comes_back_bit_for_bit(fields: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fields", "format"),
+    [*((fields, None) for fields in STACKS.values()), *((fields, name) for name, fields in RELATIVES.items())],
+    ids=[*STACKS, *RELATIVES],
+)
+def test_a_folder_has_the_same_logits_and_comes_back_bit_for_bit(
+    fields: dict[str, Any], format: str | None, tmp_path: Path
+) -> None:
     from transformers import AutoModelForCausalLM
 
     model = filled(stack(fields))
     save_model(Portable("m", model.spec, tensors_of(model), None, None, None), tmp_path / "out" / "models" / "m")
-    done = export_model("m", tmp_path / "hf", out=tmp_path / "out")
+    done = export_model("m", tmp_path / "hf", out=tmp_path / "out", format=format)
     assert done.difference is not None and done.difference < 1e-5
+    assert format in (None, done.format)
     peer = AutoModelForCausalLM.from_pretrained(done.folder).eval()
     ids_BT = torch.arange(32).reshape(2, 16) * 7 % 31
     with torch.no_grad():

@@ -20,6 +20,8 @@ from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer
 from stacklab.exchange.hf_folder import read_folder
 from stacklab.exchange.import_ import import_model, read_tokenizer_file
 from stacklab.exchange.open_model import open_model
+from stacklab.model.port.fields import HARMLESS, HARMLESS_BY_REASON
+from stacklab.model.port.registry import form_of
 
 transformers: Any = pytest.importorskip("transformers", reason="the extra `hf` is not installed")
 
@@ -43,6 +45,19 @@ def llama(**others: Any) -> Any:
     config = {"vocab_size": 31, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4} | MARKS
     config |= {"num_key_value_heads": 2, "intermediate_size": 20, "max_position_embeddings": 16}
     return transformers.LlamaForCausalLM(transformers.LlamaConfig(**config | others))
+
+
+ROTARY = {"vocab_size": 31, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4} | MARKS
+ROTARY |= {"num_key_value_heads": 2, "intermediate_size": 20, "max_position_embeddings": 16, "pad_token_id": 0}
+LEARNED = {"vocab_size": 31, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 16} | MARKS
+OPT = {"vocab_size": 31, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3, "ffn_dim": 20} | MARKS
+OPT |= {"max_position_embeddings": 16, "word_embed_proj_dim": 12}
+
+
+def peer_of(model_type: str, **config: Any) -> Callable[[], Any]:
+    return lambda: transformers.AutoModelForCausalLM.from_config(
+        transformers.AutoConfig.for_model(model_type, **config)
+    )
 
 
 def tiny_tokenizer() -> str:
@@ -82,6 +97,21 @@ PEERS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
         ),
         {},
     ),
+    "qwen2": (peer_of("qwen2", **ROTARY, tie_word_embeddings=True), {}),
+    "qwen2, windows above the first layer": (
+        peer_of("qwen2", **ROTARY, use_sliding_window=True, sliding_window=3, max_window_layers=1),
+        {},
+    ),
+    "mistral": (peer_of("mistral", **ROTARY, sliding_window=None), {}),
+    "mistral, window": (peer_of("mistral", **ROTARY, sliding_window=3), {}),
+    "phi3, window": (peer_of("phi3", **ROTARY, sliding_window=3), {}),
+    "starcoder2": (peer_of("starcoder2", **ROTARY), {}),
+    "starcoder2, window, no biases": (peer_of("starcoder2", **ROTARY, sliding_window=3, use_bias=False), {}),
+    "stablelm, whole heads turn": (peer_of("stablelm", **ROTARY, partial_rotary_factor=1.0, use_qkv_bias=True), {}),
+    "openai-gpt": (peer_of("openai-gpt", **LEARNED), {}),
+    "gpt-bigcode": (peer_of("gpt_bigcode", **LEARNED, n_inner=20), {}),
+    "opt": (peer_of("opt", **OPT), {}),
+    "opt, no biases": (peer_of("opt", **OPT, enable_bias=False, tie_word_embeddings=False), {}),
 }
 
 
@@ -328,7 +358,11 @@ def test_a_bad_folder_is_refused_with_the_reason(name: str, tmp_path: Path) -> N
     ("changed", "message"),
     [
         ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}, "rope_parameters"),
-        ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rope_scaling"),
+        (
+            {"rope_scaling": {"type": "dynamic", "factor": 2.0}},
+            'rope_scaling is .*expected the type "default", which is exact: "dynamic" scales beyond max_position_embed',
+        ),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor is 0.5, expected 1, the whole of each head"),
         ({"head_dim": 8}, "head_dim is 8, expected None or 4"),
         ({"pretraining_tp": 2}, "pretraining_tp"),
         ({"sliding_window": 4}, "sliding_window"),
@@ -347,6 +381,70 @@ def test_a_llama_folder_of_another_trainer_comes_in(tmp_path: Path) -> None:
     llama().save_pretrained(tmp_path)
     config(tmp_path, is_llama_config=True, rope_interleaved=False)
     assert read_folder(tmp_path).spec.position.kind == "rotary"
+
+
+KEYS_OF_DISTILGPT2 = {"_num_labels": 1, "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}
+KEYS_OF_GPT2_MEDIUM = {"n_special": 0, "predict_special_tokens": True, "output_past": True}
+
+
+def test_keys_that_change_no_logit_are_ignored(tmp_path: Path) -> None:
+    gpt2().save_pretrained(tmp_path)
+    plain = read_folder(tmp_path).spec
+    config(tmp_path, **KEYS_OF_DISTILGPT2 | KEYS_OF_GPT2_MEDIUM)
+    assert read_folder(tmp_path).spec == plain
+    assert all(reason and keys for reason, keys in HARMLESS_BY_REASON.items())
+    assert len(HARMLESS) == sum(len(keys) for keys in HARMLESS_BY_REASON.values())
+
+
+@pytest.mark.parametrize("name", ["config.json", "generation_config.json", "tokenizer.json"])
+def test_a_byte_order_mark_is_no_content(name: str, tmp_path: Path) -> None:
+    """Editors of Windows write one before UTF-8."""
+    gpt2().save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(tiny_tokenizer())
+    plain = read_folder(tmp_path)
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + (tmp_path / name).read_bytes())
+    marked = read_folder(tmp_path)
+    assert (marked.spec, marked.tokenizer, marked.end_id) == (plain.spec, plain.tokenizer, plain.end_id)
+    assert read_tokenizer_file(tmp_path).load().get_vocab_size() == 30
+
+
+@pytest.mark.parametrize(
+    ("model_type", "changed", "message"),
+    [
+        ("qwen2", {"layer_types": ["sliding_attention"] * 2}, "layer_types.*needs use_sliding_window = true"),
+        ("qwen2", {"layer_types": ["full_attention"]}, "layer_types is .*full_attention for each of 2 layers"),
+        ("qwen2", {"use_mrope": True}, "use_mrope is True, expected False"),
+        ("qwen2", {"max_window_layers": -1}, "max_window_layers is -1, expected a whole number"),
+        ("mistral", {"head_dim": 8}, "head_dim is 8, expected None or 4"),
+        ("mistral", {"layer_types": ["full_attention"] * 2}, "layer_types = .*is not a known key of a Mistral model"),
+        ("phi3", {"auto_map": {"AutoConfig": "x.Y"}}, "auto_map is .* if it computes what the Phi-3 class .* remove"),
+        ("stablelm", {"use_parallel_residual": True}, "use_parallel_residual is True, expected False"),
+        ("gpt_bigcode", {"multi_query": False}, "multi_query is False, expected True"),
+        ("opt", {"do_layer_norm_before": False}, "do_layer_norm_before is False, expected True"),
+        ("opt", {"word_embed_proj_dim": 8}, "word_embed_proj_dim is 8, expected None or 12"),
+    ],
+)
+def test_what_no_stack_of_a_relative_can_do_is_refused(
+    model_type: str, changed: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    sizes = OPT if model_type == "opt" else LEARNED if model_type == "gpt_bigcode" else ROTARY
+    stated = transformers.AutoConfig.for_model(model_type, **sizes).to_dict() | {"partial_rotary_factor": 1.0}
+    with pytest.raises(PortError, match=message):
+        form_of(stated).read(stated | changed)
+
+
+def test_a_quarter_of_a_head_turns_in_stablelm_unless_its_config_says_otherwise() -> None:
+    with pytest.raises(PortError, match=r"partial_rotary_factor is 0\.25, expected 1"):
+        form_of({"model_type": "stablelm"}).read({"model_type": "stablelm"})
+
+
+def test_a_window_as_long_as_the_context_is_none() -> None:
+    """Qwen2.5's configs state windows that are not used, Mistral's some that hide nothing."""
+    for config in (
+        {"model_type": "qwen2", "use_sliding_window": False, "sliding_window": 4, "max_window_layers": 1},
+        {"model_type": "mistral", "sliding_window": 4096, "max_position_embeddings": 4096},
+    ):
+        assert form_of(config).read(config).window is None
 
 
 @pytest.mark.parametrize("value", ["1", True, 2.0, [True], [2, "3"], {"id": 2}])

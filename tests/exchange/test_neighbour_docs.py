@@ -11,6 +11,7 @@ from stacklab.exchange.export import write_files
 from stacklab.exchange.import_ import read_file, read_tokenizer_file
 from stacklab.exchange.portable import Portable
 from stacklab.model.port.gpt2 import GPT2
+from stacklab.model.port.registry import FORMS
 
 PAGES = Path(__file__).parents[2] / "docs" / "neighbours"
 
@@ -20,6 +21,11 @@ def block(page: str, mark: str) -> str:
     blocks = re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), flags=re.DOTALL)
     (one,) = [code for code in blocks if mark in code]
     return one
+
+
+def test_the_page_lists_the_forms_in_the_order_in_which_they_are_tried() -> None:
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| `(\w+)` \|", (PAGES / "transformers.md").read_text(), flags=re.MULTILINE)
+    assert rows == [(form.name, form.architecture) for form in FORMS]
 
 
 def test_a_gpt2_folder_becomes_a_checkpoint_of_nanogpt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

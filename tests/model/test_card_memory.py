@@ -22,8 +22,11 @@ BODY: dict[str, Any] = {
 LLAMA = {"norm": {"kind": "rms"}, "feed_forward": "gated", "activation": "silu", "linear_bias": False}
 
 
-def kept_bytes(spec: ModelSpec, dtype: torch.dtype | None, micro_batch: int) -> int:
-    """Bytes of all tensors that autograd keeps in a forward pass up to the hidden states, but for the parameters."""
+def kept_bytes(spec: ModelSpec, dtype: torch.dtype | None, micro_batch: int, *, packed: bool = False) -> int:
+    """Bytes of all tensors that autograd keeps in a forward pass up to the hidden states, but for the parameters.
+
+    packed: whether the sequences are packed records.
+    """
     model = build(spec, seed=0)
     model.compute_with(Computation(product_dtype=dtype, uses_generator=True))
     own = {each.data_ptr() for each in model.parameters()}
@@ -36,8 +39,9 @@ def kept_bytes(spec: ModelSpec, dtype: torch.dtype | None, micro_batch: int) -> 
         return tensor
 
     ids_BT = torch.zeros(micro_batch, spec.context_length, dtype=torch.long)
+    positions_BT = torch.arange(spec.context_length).expand_as(ids_BT) % 50 if packed else None
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        hidden_BTD = model(ids_BT, 0 if spec.dropout else None)
+        hidden_BTD = model(ids_BT, 0 if spec.dropout else None, positions_BT=positions_BT)
     assert hidden_BTD.requires_grad
     return sum(kept.values())
 
@@ -62,3 +66,21 @@ def test_activations_are_what_autograd_keeps(change: Any, dtype: torch.dtype | N
     parameters = sum(each.numel() for each in build(spec, seed=0).parameters())
     copies = memory.weights - 4 * parameters
     assert kept_bytes(spec, dtype, 16) == pytest.approx(memory.activations + copies, rel=0.05)
+
+
+@pytest.mark.parametrize(("dtype", "product_bytes"), [(torch.bfloat16, 2), (None, 4)])
+def test_packed_records_keep_a_mask_for_every_sequence_and_layer(dtype: torch.dtype | None, product_bytes: int) -> None:
+    spec = ModelSpec.model_validate(BODY)
+    settings: dict[str, Any] = {
+        "micro_batch": 16,
+        "context": spec.context_length,
+        "loss_chunk_rows": 512,
+        "optimizer_tensors": 2,
+        "product_bytes": product_bytes,
+        "dropout": False,
+    }
+    stream, packed = (estimate_card_memory(spec, **settings, masks=masks) for masks in (0, 16))
+    more = kept_bytes(spec, dtype, 16, packed=True) - kept_bytes(spec, dtype, 16)
+    transient = 2 * 16 * spec.context_length**2
+    assert packed.scores - transient == pytest.approx(more, rel=0.05)
+    assert packed.total - packed.scores == stream.total

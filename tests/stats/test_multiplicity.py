@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from stacklab.base.errors import SpecError
 from stacklab.stats.comparison import COMPARISONS
-from stacklab.stats.multiplicity import Method, adjust, look_level
+from stacklab.stats.multiplicity import Method, adjust, holm, look_level
 from stacklab.stats.verdict import Rule, verdicts
 
 
@@ -38,6 +39,22 @@ def test_both_against_their_definitions() -> None:
         hochberg = [min(min(1.0, q * 7 / (k + 1)) for k, q in enumerate(sorted(row)) if k >= rank) for rank in ranks]
         assert adjust(row, method="holm") == pytest.approx(holm)
         assert adjust(row, method="benjamini-hochberg") == pytest.approx(hochberg)
+
+
+def test_second_conclusions_against_closed_testing_by_hand() -> None:
+    """A null hypothesis is rejected if Bonferroni rejects every intersection with it, of at most one null per claim."""
+    claims, rng = 4, np.random.default_rng(2)
+    for first, second in rng.random((60, 2, claims)) ** rng.choice([1, 4], size=(60, 2, claims)):
+        expected = [first[number] for number in range(claims)]
+        for chosen in itertools.product((None, first, second), repeat=claims):
+            ps = [one[number] for number, one in enumerate(chosen) if one is not None]
+            for number in range(claims):
+                if chosen[number] is first:
+                    expected[number] = max(expected[number], min(1.0, len(ps) * min(ps)))
+        assert holm(first[None], np.maximum(first, second)[None])[0] == pytest.approx(expected)
+        assert adjust(first.tolist(), method="holm", leaving=np.maximum(first, second).tolist()) == pytest.approx(
+            expected
+        )
 
 
 @pytest.mark.parametrize("bad", [float("nan"), -0.1, 1.1])

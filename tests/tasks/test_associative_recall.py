@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,27 @@ from stacklab.tasks.associative_recall import AssociativeRecall
 
 
 @settings(deadline=None)
-@given(pairs=st.integers(2, 5), pool=st.integers(5, 7), spare=st.integers(0, 9), exponent=st.floats(0.01, 1))
-def test_any_size(pairs: int, pool: int, spare: int, exponent: float) -> None:
-    length = 3 * pairs + spare
-    check_task(AssociativeRecall(keys=pool, values=pool, pairs=pairs, sequence_length=length, gap_exponent=exponent))
+@given(
+    pairs=st.integers(2, 5),
+    pool=st.integers(5, 7),
+    spare=st.integers(0, 9),
+    exponent=st.floats(0.01, 1),
+    law=st.sampled_from(["differences", "density"]),
+    stride=st.integers(1, 3),
+    filler=st.sampled_from(["blank", "random"]),
+)
+def test_any_size(pairs: int, pool: int, spare: int, exponent: float, law: Any, stride: int, filler: Any) -> None:
+    task = AssociativeRecall(
+        keys=pool,
+        values=pool,
+        pairs=pairs,
+        sequence_length=2 * pairs + stride * pairs + spare,
+        gap_exponent=exponent,
+        gap_law=law,
+        query_stride=stride,
+        filler=filler,
+    )
+    check_task(task)
 
 
 def test_every_pair_is_asked_once_and_values_differ() -> None:
@@ -21,15 +40,58 @@ def test_every_pair_is_asked_once_and_values_differ() -> None:
         assert sorted(target for target in targets if target >= 0) == sorted(tokens[1:16:2]) == list(range(8, 16))
 
 
+WEIGHTS = {
+    "differences": lambda exponent: np.diff(np.arange(4.0) ** exponent),
+    "density": lambda exponent: np.arange(1.0, 4.0) ** (exponent - 1),
+}
+
+
+@pytest.mark.parametrize("law", WEIGHTS)
 @pytest.mark.parametrize("exponent", [0.2, 1.0])
-def test_places_are_taken_by_their_weight(exponent: float) -> None:
+def test_places_are_taken_by_their_weight(exponent: float, law: Any) -> None:
     """Two of three places, drawn one by one: each place's share is known exactly."""
-    weight = np.diff(np.arange(4.0) ** exponent)
+    weight = WEIGHTS[law](exponent)
     weight /= weight.sum()
     first, then = weight, [sum(weight[j] * weight[i] / (1 - weight[j]) for j in range(3) if j != i) for i in range(3)]
-    task = AssociativeRecall(pairs=2, sequence_length=7, gap_exponent=exponent)
+    task = AssociativeRecall(pairs=2, sequence_length=7, gap_exponent=exponent, gap_law=law)
     taken = task.draw(stream(), 20_000).scored_BT[:, 4:].mean(axis=0)
     np.testing.assert_allclose(taken, first + np.array(then), atol=0.015)
+
+
+def test_settings_added_later_are_left_out_of_dumps_at_their_defaults() -> None:
+    """The fingerprints of runs over this task stay."""
+    assert AssociativeRecall().dump() == {
+        "kind": "associative-recall",
+        "keys": 64,
+        "values": 64,
+        "pairs": 4,
+        "sequence_length": 64,
+        "gap_exponent": 0.01,
+    }
+
+
+@pytest.mark.parametrize(("pairs", "length", "share"), [(4, 64, 0.73), (8, 128, 0.90), (16, 256, 0.98)])
+def test_the_distribution_is_that_of_zoology(pairs: int, length: int, share: float) -> None:
+    """Its generator with power_a 0.01: share of sequences that are asked directly after the pairs, and parities."""
+    sizes: dict[str, Any] = {"keys": 64, "values": 64, "pairs": pairs, "sequence_length": length}
+    task = AssociativeRecall(**sizes, gap_law="density", query_stride=2, filler="random")
+    scored_BT = task.draw(stream(), 4000).scored_BT
+    assert scored_BT[:, 2 * pairs].mean() == pytest.approx(share, abs=0.02)
+    assert not scored_BT[:, 2 * pairs + 1 :: 2].any()
+
+
+def test_random_fillers_are_all_values_and_all_other_keys() -> None:
+    task = AssociativeRecall(keys=6, values=5, pairs=3, filler="random")
+    batch = task.draw(stream(), 2000)
+    shares = np.zeros(task.vocab_size)
+    for tokens, scored in zip(batch.tokens_BT, batch.scored_BT, strict=True):
+        fillers = tokens[6:][~scored[6:]]
+        assert not set(fillers) & set(tokens[0:6:2])
+        shares += np.bincount(fillers, minlength=task.vocab_size)
+    shares /= shares.sum()
+    np.testing.assert_allclose(shares[:6], 1 / 16, atol=0.004)  # half of the sequences can hold it, 8 ids each
+    np.testing.assert_allclose(shares[6:11], 1 / 8, atol=0.004)
+    assert shares[11] == 0
 
 
 def test_which_pair_is_asked_first_is_left_to_chance() -> None:
@@ -57,6 +119,10 @@ def test_the_baseline_is_one_of_the_pairs() -> None:
         ({"keys": 3}, "4 pairs need 4 different keys; keys is 3"),
         ({"values": 3}, "4 pairs need 4 different values; values is 3"),
         ({"sequence_length": 11}, "4 pairs take 8 places and their queries 4 more; sequence_length is 11"),
+        (
+            {"sequence_length": 16, "query_stride": 3},
+            "4 queries on one place in 3 need 4 of the 3 places after the pairs; lower query_stride or raise",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(change: dict[str, int], message: str) -> None:

@@ -71,6 +71,8 @@ def test_no_single_token_tells_the_answer(task: SyntheticTask) -> None:
     fit, judge = task.draw(stream(1), 4000), task.draw(stream(2), 4000)
     if task.kind == "sequence-classification":
         judge = fit  # its training set is all there is, and so is its baseline's
+    if task.kind == "memorisation":
+        return  # a table from one token to the answer is the task
     for back in range(task.length):
         assert _table_accuracy(task, fit, judge, back) < best + 0.03, back
 

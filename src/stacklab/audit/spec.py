@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.stats.result import Result
@@ -16,6 +16,10 @@ Kind = Literal[
     "log-truncated",
     "log-damaged",
     "log-repeated",
+    "log-unread",
+    "log-aside",
+    "log-carried",
+    "log-units",
     "log-short",
     "no-log",
     "parameters-stated",
@@ -31,9 +35,15 @@ Kind = Literal[
     "tokens-per-epoch",
     "steps-per-epoch",
     "seeds",
+    "seeds-difference",
+    "loop-noise",
+    "loop-kept",
+    "loop-minimum",
+    "loop-best",
+    "loop-seeds",
 ]
 
-Group = Literal["log", "size", "training loss", "validation loss", "data", "seeds"]
+Group = Literal["log", "size", "training loss", "validation loss", "data", "seeds", "kept changes"]
 
 Severity = Literal["contradiction", "caution", "agreement", "note"]
 
@@ -82,18 +92,33 @@ def _printed(value: Any) -> Any:
 PrintedNumber = Annotated[Printed, BeforeValidator(_printed)]
 
 
+Counted = Literal["all", "without_positions", "without_head", "without_tables", "without_embeddings"]
+"""What a printed count leaves out. Tables: of tokens and positions; embeddings: the tables and an untied head."""
+
+LinearBias = Literal["none", "query_key_value", "all"]
+
+
 class StatedModel(Spec):
-    """The architecture as stated. None means that nothing was stated."""
+    """The architecture as stated. None means that nothing was stated.
+
+    linear_bias: of all linear maps, of none, or of those to queries, keys and values. counted: what the printed counts
+    contain.
+    """
 
     tokenizer: Text | None = None
     vocab_size: PositiveInt | None = None
     d_model: PositiveInt | None = None
     d_ff: PositiveInt | None = None
     num_heads: PositiveInt | None = None
+    num_kv_heads: PositiveInt | None = None
+    feed_forward: Literal["plain", "gated"] | None = None
+    position: Literal["learned", "sinusoidal", "rotary", "none"] | None = None
+    norm: Literal["layer", "rms"] | None = None
     context_length: PositiveInt | None = None
-    linear_bias: bool | None = None
+    linear_bias: bool | Literal["query_key_value"] | None = None
     tie_embeddings: bool | None = None
     final_norm: bool | None = None
+    counted: Counted | None = None
 
 
 class StatedTraining(Spec):
@@ -109,23 +134,33 @@ class StatedTraining(Spec):
 
 
 class StatedArm(Spec):
-    """One row of the table of models. file_size: of the saved weights, in bytes; M is 10^6."""
+    """One row of the table of models. file_size: of the saved weights, in bytes; M is 10^6. logs: files of its runs."""
 
     name: Text
-    num_layers: PositiveInt
+    num_layers: PositiveInt | None = None
     parameters: PrintedNumber | None = None
     file_size: PrintedNumber | None = None
+    logs: Items[Text] = ()
+
+
+def _arms(value: Any) -> Any:
+    """`{deep: [deep_1.log, deep_2.log]}` as a list of arms with their logs."""
+    if not isinstance(value, dict):
+        return value
+    return [{"name": name, **(rest if isinstance(rest, dict) else {"logs": rest})} for name, rest in value.items()]
 
 
 class Stated(Spec):
     """All stated numbers. control_width: the d_model proposed for a control as shallow as the first depth and as large
-    as the last. claim: what the text concludes."""
+    as the last. claim: what the text concludes. rerun_noise: the standard deviation of a rerun's loss, in the
+    unit of the table that a loop keeps."""
 
     claim: Text | None = None
     model: StatedModel = StatedModel()
     training: StatedTraining = StatedTraining()
-    arms: Items[StatedArm] = ()
+    arms: Annotated[Items[StatedArm], BeforeValidator(_arms)] = ()
     control_width: PositiveInt | None = None
+    rerun_noise: PositiveFloat | None = None
 
 
 class Finding(Spec):
@@ -141,12 +176,16 @@ class Finding(Spec):
 
 
 class LogSummary(Spec):
-    """What was read of one log: logged points by kind of loss, and the last step."""
+    """What was read of one log: logged points by kind of loss, and the last step, or where else the log counts; its
+    arm, and its seed if known."""
 
     name: Text
     source: Text
     points: dict[str, int]
-    last_step: int
+    last_step: int | float
+    unit: Text = "step"
+    arm: str = ""
+    seed: str = ""
 
 
 class Audit(Spec):

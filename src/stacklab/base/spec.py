@@ -8,14 +8,21 @@ from stacklab.base.canon import fingerprint
 from stacklab.base.text import LONGEST, cut
 
 
-def _refuse_bool(value: Any) -> Any:
+def _refuse_no_text(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError(f"got the boolean {value}; YAML reads on, off, yes and no as booleans, so quote the text")
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"half of a surrogate pair at character {error.start + 1}; write the text in UTF-8"
+            ) from None
     return value
 
 
-Text = Annotated[str, BeforeValidator(_refuse_bool)]
-"""A string that YAML cannot have made from `on` or `no`."""
+Text = Annotated[str, BeforeValidator(_refuse_no_text)]
+"""A string that YAML cannot have made from `on` or `no`, and that UTF-8 can write."""
 
 T = TypeVar("T")
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stacklab.base.errors import SpecError
+from stacklab.base.errors import DataError, SpecError
+from stacklab.base.files import read_text
 
 PathKey = tuple[str | int, ...]
 
@@ -40,13 +41,13 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], Places]:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         loaded = OmegaConf.to_container(OmegaConf.create(text), resolve=True) if text.strip() else {}
     except OSError as error:
         raise SpecError(f"{path}: cannot read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from error
+    except DataError as error:
+        raise SpecError(str(error)) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}" if mark else str(path)

@@ -16,7 +16,8 @@ Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="FILE...",
-        help="Training logs: text with log lines and stated numbers, CSV, TensorBoard events (file or folder).",
+        help="Training logs: text with log lines and stated numbers, CSV, JSON, TensorBoard events (file or folder); "
+        "or the table of a research loop (results.tsv).",
     ),
 ]
 StatedFile = Annotated[
@@ -44,6 +45,8 @@ def audit(files: Files, stated: StatedFile = None, out: OutFile = None) -> None:
     console = results_console()
     console.print(result.conclusion, style="bold", highlight=False, markup=False)
     console.print(_logs_line(result), highlight=False, markup=False)
+    if arms := _arms_line(result):
+        console.print(arms, highlight=False, markup=False)
     console.print(_table(result.findings))
     if out is not None:
         write_json(out, result.dump())
@@ -53,10 +56,20 @@ def audit(files: Files, stated: StatedFile = None, out: OutFile = None) -> None:
 def _logs_line(result: "Audit") -> str:
     logs = [
         f"{log.name} ({', '.join(f'{points} {metric}' for metric, points in log.points.items()) or 'nothing usable'}, "
-        f"to step {log.last_step:,})"
+        f"to {log.unit} {log.last_step:,})"
         for log in result.logs
     ]
     return f"read: {'; '.join(logs) or 'no log'}"
+
+
+def _arms_line(result: "Audit") -> str:
+    """The arms and their runs, where an arm has several; else empty."""
+    arms: dict[str, list[str]] = {}
+    for log in result.logs:
+        arms.setdefault(log.arm, []).append(f"seed {log.seed}" if log.seed else log.name)
+    if len(arms) == len(result.logs):
+        return ""
+    return "arms: " + "; ".join(f"{arm} ({', '.join(runs)})" for arm, runs in arms.items())
 
 
 def _table(findings: "Sequence[Finding]") -> "Table":

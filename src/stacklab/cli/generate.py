@@ -87,11 +87,12 @@ def generate(
 def _lines(path: Path) -> list[str]:
     """The lines of a file that are not blank. Raises DataError where there are none."""
     from stacklab.base.errors import DataError
+    from stacklab.base.files import read_text
 
     try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"--prompts-file {path}: cannot be read as UTF-8 text ({error})") from error
+        lines = [line for line in read_text(path).splitlines() if line.strip()]
+    except (OSError, DataError) as error:
+        raise DataError(f"--prompts-file {path}: cannot be read as text ({error})") from error
     if not lines:
         raise DataError(f"--prompts-file {path}: has no prompt; write one on every line")
     return lines

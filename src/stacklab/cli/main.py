@@ -25,6 +25,7 @@ COMMANDS = {
     "diff": "compare:diff",
     "compare": "compare:compare",
     "generate": "generate:generate",
+    "evaluate": "evaluate:evaluate",
     "import": "port:import_",
     "export": "port:export",
     "construct": "construct:construct",

@@ -10,6 +10,9 @@ from stacklab.cli.options import results_console
 from stacklab.cli.request import with_request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from rich.table import Table
 
     from stacklab.run.timing.cost import DeviceFacts, RunCost
@@ -35,7 +38,7 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     """
     from stacklab.api import requested_study
     from stacklab.base.units import size
-    from stacklab.cli.plan_tables import arm_table, contrast_table, match_table, memory_table
+    from stacklab.cli.plan_tables import arm_table, contrast_table, data_warnings, match_table, memory_table
     from stacklab.study.planning.device import device_facts
     from stacklab.study.planning.fit import disk_bytes, free_disk
     from stacklab.study.planning.project import calibrate as calibrate_arms
@@ -55,6 +58,10 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     console = results_console()
     console.print(f"[bold]{chosen.study.title}[/bold], scale {chosen.scale}: {chosen.study.question}")
     console.print(_data_line(chosen))
+    for warning in data_warnings(chosen):
+        console.print(warning)
+    for line in _start_lines(chosen):
+        console.print(line, markup=False, highlight=False)
     first = (arm_table(chosen, costs, facts), attention, match_table(chosen), memory_table(chosen, costs))
     for table in (*first, contrast_table(chosen)):
         if table is not None:
@@ -128,11 +135,31 @@ def _data_line(chosen: "Plan") -> str:
     facts = chosen.data
     if "task" in facts:
         own = "" if len({arm.data_fingerprint for arm in chosen.arms}) == 1 else " and the arms' own"
-        return f"data: the task {facts['source']['name']}{own}, fresh sequences at every step"
+        return f"data: the task {facts['source']['name']}{own}, {_training(facts)}"
     return (
         f"data: {facts['records']['kept']} records after {facts['records']['duplicates']} duplicates, "
         f"{facts['splits']['train']['tokens_per_epoch']:,} training tokens an epoch"
     )
+
+
+def _start_lines(chosen: "Plan") -> list[str]:
+    """The models from whose weights arms start."""
+    arms: dict[tuple[str, str], list[str]] = {}
+    for arm in chosen.arms:
+        if (weights := arm.config.model.start_from) is not None:
+            change = chosen.study.arms[arm.origin or arm.name].change
+            source = str(change.get("model.start_from", chosen.study.base.model.start_from))
+            arms.setdefault((source, weights), []).append(arm.name)
+    return [f"starts from {source} ({weights}): {', '.join(names)}" for (source, weights), names in arms.items()]
+
+
+def _training(facts: "Mapping[str, Any]") -> str:
+    """What a task's runs train on."""
+    if "splits" not in facts:
+        return "fresh sequences at every step"
+    seen = facts["validation_seen_in_training"]
+    again = f"; {seen:.1%} of the validation sequences are among them" if seen else ""
+    return f"{facts['splits']['train']['sequences']:,} fixed sequences{again}"
 
 
 def _run_lines(chosen: "Plan") -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from rich.table import Table
+from rich.text import Text
 
 from stacklab.base.search import smallest
 from stacklab.base.units import count, duration
@@ -15,6 +16,11 @@ from stacklab.study.planning.device import utilisation
 from stacklab.study.planning.fit import PROCESS_BYTES
 from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.spec.claim import ClaimSpec, confirmatory
+
+
+def data_warnings(plan: Plan) -> Iterator[Text]:
+    """What of the data weakens conclusions, a line each."""
+    yield from (Text(f"data: {line}", style="yellow") for line in plan.data_warnings)
 
 
 def arm_table(plan: Plan, costs: Mapping[str, RunCost], facts: Mapping[str, DeviceFacts]) -> Table:

@@ -13,7 +13,7 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A Hugging Face folder of GPT-2, GPT-Neo, Llama or stacklab, a nanoGPT checkpoint, a minGPT JSON or "
+            help="A Hugging Face folder (GPT-2, Llama, Qwen2, Mistral, others), a nanoGPT checkpoint, a minGPT JSON or "
             "folder, or a llama2.c model.bin.",
         ),
     ],
@@ -57,8 +57,8 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="gpt2, gpt-neo, llama, stacklab (our own class, whose code is included) or onnx. Default: the first "
-            "class of transformers that is exact, else our own.",
+            help="gpt2, llama, qwen2, mistral and others (docs/neighbours/transformers.md), stacklab (our own class, "
+            "whose code is included) or onnx. Default: the first class of transformers that is exact, else our own.",
         ),
     ] = None,
     checkpoint: Checkpoint = "last",

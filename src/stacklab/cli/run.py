@@ -77,6 +77,7 @@ def train(
 def _trained(study: str, request: "StudyRequest", *, more_seeds: int | None = None) -> "StudyResult":
     """The study with all runs of the request trained, once they fit the machine."""
     from stacklab.api import requested_study, run_study
+    from stacklab.cli.plan_tables import data_warnings
     from stacklab.study.planning.device import check_room, device_facts
     from stacklab.study.planning.stages import count_runs
     from stacklab.study.spec.request import requested_engine
@@ -85,6 +86,8 @@ def _trained(study: str, request: "StudyRequest", *, more_seeds: int | None = No
     slots = requested_engine(request, plan.study.base.train).slots(count_runs(plan))
     facts = device_facts(plan, request.out)
     check_room(plan, request, facts, workers=slots)
+    for warning in data_warnings(plan):
+        results_console().print(warning)
     return run_study(plan, request, facts)
 
 

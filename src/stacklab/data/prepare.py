@@ -41,7 +41,10 @@ from stacklab.data.tokenizers.files import (
 )
 
 FORMAT = 1
-"""Increased whenever the same spec and source would lead to other tokens or other files."""
+"""Part of the fingerprint: increased whenever the same spec and source would lead to other tokens."""
+LAYOUT = 2
+"""Increased whenever the same tokens have other files or another manifest: a folder of another layout is built again
+under the same fingerprint."""
 
 
 def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
@@ -61,15 +64,25 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
     described = _without_paths(spec, sources, tokenizer)
     key = fingerprint(described)
     folder = prepared_folder(cache, key)
-    if damage_of(folder, read_contents=True) is not None:
-        head = {"format": FORMAT, "fingerprint": key, "spec": described["spec"], "block_size": spec.block_size}
+    if not _is_ready(folder):
+        head = {
+            "format": FORMAT,
+            "layout": LAYOUT,
+            "fingerprint": key,
+            "spec": described["spec"],
+            "block_size": spec.block_size,
+        }
         try:
             with exclusive(folder.parent / ".locks" / key, what="prepared data", give_up=lambda: False):
-                if damage_of(folder, read_contents=True) is not None:
+                if not _is_ready(folder):
                     write_folder(folder, lambda aside: _build(aside, spec, sources, tokenizer, head), replace=True)
         except OSError as error:
             raise disk_error(folder, error) from error
     return load_prepared(folder)
+
+
+def _is_ready(folder: Path) -> bool:
+    return damage_of(folder, read_contents=True) is None and load_prepared(folder).manifest.get("layout") == LAYOUT
 
 
 def _open(spec: DataSpec) -> Sources:
@@ -134,9 +147,7 @@ def _build(
 
 def _source_facts(source: Source, opened: OpenSource) -> dict[str, Any]:
     facts: dict[str, Any] = {"kind": source.kind, "name": opened.name, **opened.identity}
-    if opened.form is not None:
-        facts |= {"columns_read": list(opened.form.read), "columns_unread": list(opened.form.unread)}
-    return facts
+    return facts if opened.rows is None else facts | opened.rows.facts()
 
 
 def _train_tokenizer(spec: DataSpec, sources: Sources) -> TokenizerFile:

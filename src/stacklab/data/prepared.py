@@ -3,7 +3,7 @@
 import contextlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,8 @@ from stacklab.data.integrity import damage_of
 from stacklab.data.problems import Problem
 from stacklab.data.sources.token_file import token_dtype
 from stacklab.data.spec import HeldOut, Marker
-from stacklab.data.tokenizers.codec import Codec, Compact
+from stacklab.data.template import Piece
+from stacklab.data.tokenizers.codec import Codec, Compact, Ids
 from stacklab.data.tokenizers.files import TokenizerFile
 
 
@@ -76,6 +77,10 @@ class PreparedData:
                 "text; leave it out"
             )
         return self._codec.encode(text)
+
+    def encode_pieces(self, records: Sequence[Sequence[Piece]]) -> list[Ids]:
+        """Ids [T] of each record, as training has them: text that spells a marker stays text."""
+        return [self._codec.own(ids) for ids in self._codec.encode_pieces(records)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids, markers written out."""

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stacklab.data.record import Record
-from stacklab.data.template import Template, prompt_pieces
+from stacklab.data.template import Template, prompt_pieces, turn_text
 
 
 @dataclass(frozen=True)
@@ -53,4 +53,4 @@ class ProblemCollector:
 
     def _problem(self, record: Record, answer: str) -> Problem:
         prompt = "".join(prompt_pieces(record, self.template))
-        return Problem(prompt, record.turns[-1].content, answer, record.hops, record.family)
+        return Problem(prompt, turn_text(record.turns[-1], self.template), answer, record.hops, record.family)

@@ -5,16 +5,43 @@ import json
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+
+from stacklab.base.errors import DataError
 
 ROLES = ("system", "user", "assistant", "tool")
 
 
+Row = dict[str, Any]
+
+
+class RowError(DataError):
+    """One row cannot be read, others may be. `reason` is the same for all rows of one kind; the message has the
+    place."""
+
+    def __init__(self, place: str, reason: str, message: str) -> None:
+        super().__init__(f"{place}: {message}")
+        self.reason = reason
+
+
+PlacedRow = tuple[str, Row | RowError]
+"""Where a row stands, and the row, or why it cannot be read."""
+
+
 @dataclass(frozen=True)
 class Turn:
+    """What one side says; `reasoning` is what it thinks before, which the template puts between its marks."""
+
     role: str
     content: str
+    reasoning: str = ""
+
+    @property
+    def parts(self) -> list[str]:
+        """Role and content, and the reasoning if there is one: what makes two turns equal."""
+        return [self.role, self.content, *([self.reasoning] if self.reasoning else [])]
 
 
 @dataclass(frozen=True)
@@ -35,7 +62,7 @@ class Record:
     @cached_property
     def digest(self) -> str:
         """32 hex digits of the normalised content; equal exactly for duplicates."""
-        return _digest([[turn.role, normalise(turn.content)] for turn in self.turns] or normalise(self.text))
+        return _digest([_normalised(turn) for turn in self.turns] or normalise(self.text))
 
     @cached_property
     def prompt_digest(self) -> str | None:
@@ -45,7 +72,7 @@ class Record:
         """
         if not self.turns or self.turns[-1].role != "assistant":
             return None
-        return _digest([[turn.role, normalise(turn.content)] for turn in self.turns[:-1] if turn.role != "system"])
+        return _digest([_normalised(turn) for turn in self.turns[:-1] if turn.role != "system"])
 
     @property
     def split_key(self) -> str:
@@ -54,7 +81,7 @@ class Record:
 
     @property
     def is_empty(self) -> bool:
-        return not self.text.strip() and not any(turn.content.strip() for turn in self.turns)
+        return not self.text.strip() and not any(f"{turn.content}{turn.reasoning}".strip() for turn in self.turns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +107,10 @@ def normalise(text: str) -> str:
     """The text in NFC with uniform line ends, without trailing blanks: invisible differences are removed."""
     lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(line.rstrip() for line in lines).strip()
+
+
+def _normalised(turn: Turn) -> list[str]:
+    return [normalise(part) for part in turn.parts]
 
 
 def _digest(content: object) -> str:

@@ -19,6 +19,8 @@ def render(record: Record, template: Template) -> list[Piece]:
         <|im_start|>role NEWLINE content <|im_end|> NEWLINE, for each turn
     plain:
         Role: NEWLINE content, with a blank line between turns
+
+    The reasoning of a turn precedes its content: see `REASONING`.
     """
     if not record.turns:
         return [record.text, Marker.END_OF_TEXT]
@@ -26,18 +28,18 @@ def render(record: Record, template: Template) -> list[Piece]:
 
 
 def answer_spans(record: Record, template: Template) -> list[list[tuple[int, int]]]:
-    """For each piece of `render`, the ranges of its characters that are answers: what assistant turns say, and the
-    marker that ends one. A marker is whole or not at all.
+    """For each piece of `render`, the ranges of its characters that are answers: what assistant turns say, with their
+    reasoning, and the marker that ends one. A marker is whole or not at all.
     """
     if template == "chatml":
         spans = [span for turn in record.turns for span in _chatml_spans(turn)]
         return [*spans, []] if record.turns else [[], []]
     ranges, begin = [], 0
     for turn in record.turns:
-        header = len(_header(turn.role))
+        header, said = len(_header(turn.role)), len(turn_text(turn, template))
         if turn.role == "assistant":
-            ranges.append((begin + header, begin + header + len(turn.content)))
-        begin += header + len(turn.content) + len(_BETWEEN)
+            ranges.append((begin + header, begin + header + said))
+        begin += header + said + len(_BETWEEN)
     closing = bool(record.turns) and record.turns[-1].role == "assistant"
     return [ranges, [_WHOLE] if closing else []]
 
@@ -46,7 +48,7 @@ def _chatml_spans(turn: Turn) -> list[list[tuple[int, int]]]:
     if turn.role != "assistant":
         return [[], [], [], []]
     header = len(f"{turn.role}\n")
-    return [[], [(header, header + len(turn.content))], [_WHOLE], []]
+    return [[], [(header, header + len(turn_text(turn, "chatml")))], [_WHOLE], []]
 
 
 def prompt_pieces(record: Record, template: Template) -> list[Piece]:
@@ -66,12 +68,20 @@ def text_bytes(pieces: Sequence[Piece]) -> int:
     return sum(len(piece.encode()) for piece in pieces if not isinstance(piece, Marker))
 
 
+def turn_text(turn: Turn, template: Template) -> str:
+    """The content of a turn after its reasoning, which stands between the template's marks."""
+    if not turn.reasoning:
+        return turn.content
+    before, after = REASONING[template]
+    return f"{before}{turn.reasoning}{after}{turn.content}"
+
+
 def _turns(turns: Sequence[Turn], template: Template) -> list[Piece]:
     if template == "plain":
-        return [_BETWEEN.join(_header(turn.role) + turn.content for turn in turns)]
+        return [_BETWEEN.join(_header(turn.role) + turn_text(turn, template) for turn in turns)]
     pieces: list[Piece] = []
     for turn in turns:
-        pieces += [Marker.TURN_START, f"{turn.role}\n{turn.content}", *_CLOSING["chatml"]]
+        pieces += [Marker.TURN_START, f"{turn.role}\n{turn_text(turn, template)}", *_CLOSING["chatml"]]
     return pieces
 
 
@@ -82,4 +92,7 @@ def _header(role: str) -> str:
 
 _BETWEEN = "\n\n"
 _WHOLE = (0, sys.maxsize)
+REASONING: dict[Template, tuple[str, str]] = {"chatml": ("<think>\n", "\n</think>\n"), "plain": ("", "\n\n")}
+"""What stands before and after reasoning. `plain` has no marks, a blank line ends it."""
+
 _CLOSING: dict[Template, list[Piece]] = {"chatml": [Marker.TURN_END, "\n"], "plain": []}

@@ -12,7 +12,7 @@ import torch
 from stacklab.base.errors import PortError
 from stacklab.exchange.portable import Portable
 from stacklab.exchange.text_codec import encoder
-from stacklab.model.port.register import register
+from stacklab.model.port.own import register
 
 TOLERANCE = 1e-4
 """Largest difference of two logits, in units of the largest logit (at least 1). float32 orders its sums differently."""

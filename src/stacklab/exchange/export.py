@@ -126,9 +126,9 @@ def export_model(
     """Write a model to a new folder. name: a run, an imported model, or a folder in another format. checkpoint: which
     weights of a run.
 
-    format: gpt2, gpt-neo, llama, stacklab or onnx; None takes the most widely supported exact one. Raises PortError
-    for fields that the format cannot express, and when the folder, reopened, computes other logits; MissingExtraError
-    when a format needs a package that is not installed.
+    format: the name of a form (model.port.registry) or onnx; None takes the first exact form. Raises PortError for
+    fields that the format cannot express, and when the folder, reopened, computes other logits; MissingExtraError when
+    a format needs a package that is not installed.
     """
     target = Path(folder).expanduser()
     _check_name(target)
@@ -216,8 +216,10 @@ def portable_run(run: RunPaths, checkpoint: Checkpoint = "last") -> Portable:
     if checkpoint == "best":
         origin["best"] = best_text(run)
     tensors = read_weights(weights_of(run, checkpoint))
+    # How the weights began is no part of the model.
+    model = spec.model.model_copy(update={"start_from": None})
     if isinstance(spec.data, TaskData):
-        return Portable(run.run_id, spec.model, tensors, None, None, None, origin)
+        return Portable(run.run_id, model, tensors, None, None, None, origin)
     data = load_prepared(prepared_folder(out_of(run).cache, spec.data_fingerprint))
     if data.manifest["unknown_id"] is not None:
         raise PortError(
@@ -225,7 +227,7 @@ def portable_run(run: RunPaths, checkpoint: Checkpoint = "last") -> Portable:
             "file can express; train with data.vocabulary=full to export"
         )
     start_id = data.manifest["tokenizer"]["marker_ids"].get(Marker.END_OF_TEXT.value)
-    return Portable(run.run_id, spec.model, tensors, _tokenizer(data), start_id, data.end_id, origin)
+    return Portable(run.run_id, model, tensors, _tokenizer(data), start_id, data.end_id, origin)
 
 
 def _tokenizer(data: PreparedData) -> TokenizerFile:

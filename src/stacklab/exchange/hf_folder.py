@@ -158,7 +158,7 @@ def read_tokenizer(folder: Path) -> TokenizerFile | None:
         return None
     path = inside(folder, TOKENIZER)
     try:
-        return TokenizerFile(str(path), path.read_text(encoding="utf-8"), {})
+        return TokenizerFile(str(path), path.read_text(encoding="utf-8-sig"), {})
     except UnicodeDecodeError as error:
         raise TokenizerError(f"{path}: not a tokenizer file (not UTF-8 at byte {error.start})") from error
 

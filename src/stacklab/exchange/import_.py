@@ -232,7 +232,7 @@ def read_tokenizer_file(path: Path) -> TokenizerFile:
         file = file / TOKENIZER if file.is_dir() else file
         if file.suffix == ".bin":
             return read_llama2c_tokenizer(file)
-        tokenizer = TokenizerFile(str(file), file.read_text(encoding="utf-8"), {})
+        tokenizer = TokenizerFile(str(file), file.read_text(encoding="utf-8-sig"), {})
     except (OSError, UnicodeDecodeError) as error:
         raise TokenizerError(f"{file}: cannot be read ({error}); expected a tokenizer.json") from error
     tokenizer.load()

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from stacklab.base.errors import DataError
 from stacklab.data.prepared import load_prepared, prepared_folder
 from stacklab.exchange.locate import locate
 from stacklab.exchange.portable import Portable
 from stacklab.exchange.text_codec import decoder, encoder
+from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 from stacklab.run.paths import RunPaths, out_of
 from stacklab.run.store import Checkpoint, read_spec, weights_of
@@ -52,6 +55,39 @@ def open_run(run: RunPaths, checkpoint: Checkpoint = "last") -> OpenModel:
     model = Transformer(spec.model)
     load_weights(model, read_weights(weights), weights)
     return OpenModel(run.run_id, model, data.encode, data.decode, data.end_id)
+
+
+@dataclass(frozen=True)
+class StartModel:
+    """A model from whose weights a run can start. encode: from text to ids; None for a model without a tokenizer.
+
+    compact: the fingerprint of the data whose compact vocabulary it has, else None.
+    """
+
+    spec: ModelSpec
+    tensors: dict[str, Tensor]
+    encode: Callable[[str], list[int]] | None
+    compact: str | None = None
+
+
+def start_model(name: str, out: Path) -> StartModel:
+    """A model by name, as for `open_model`; also a run over a task, which has no text.
+
+    Raises CheckpointError, DataError, PortError or TokenizerError.
+    """
+    located = locate(name, out)
+    if not isinstance(located, RunPaths):
+        tokenizer = None if located.tokenizer is None else located.tokenizer.load()
+        encode = None if tokenizer is None else lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids)
+        return StartModel(located.spec, located.tensors, encode)
+    if not located.weights.exists():
+        raise DataError(f"{located.folder}: has no final weights yet; `stacklab status` shows its progress")
+    spec, tensors = read_spec(located), read_weights(located.weights)
+    if isinstance(spec.data, TaskData):
+        return StartModel(spec.model, tensors, None)
+    data = load_prepared(prepared_folder(out_of(located).cache, spec.data_fingerprint))
+    compact = None if data.manifest["unknown_id"] is None else spec.data_fingerprint
+    return StartModel(spec.model, tensors, data.encode, compact)
 
 
 def open_portable(model: Portable, where: Path) -> OpenModel:

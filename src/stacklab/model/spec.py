@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
-from stacklab.base.spec import Items, Spec
+from stacklab.base.spec import Items, Spec, Text, added
 from stacklab.model.masks import Mask
 from stacklab.model.positions.kinds import LearnedPositions, Position
 from stacklab.model.residual import PLACEMENTS, PlacementName
@@ -163,6 +163,8 @@ class ModelSpec(Spec):
     token_table: frozen never trains the token embeddings; the head must then be untied.
     layer_drop: probability that training skips the layer for a batch (stochastic depth, Huang et al. 2016, with the
     kept branch scaled by 1 / (1 - p)).
+    start_from: the model whose weights are the first ones, in place of random ones: in a study a run, an imported model
+    or a model folder; in a run the name of kept weights (train.start).
     dropout: after the embeddings and after each sub-layer. attention_dropout: on the attention probabilities.
     """
 
@@ -189,6 +191,7 @@ class ModelSpec(Spec):
     norm: NormSpec = NormSpec()
     init: InitSpec = InitSpec()
     parametrisation: Parametrisation = StandardSpec()
+    start_from: Text | None = added(None)
 
     @model_validator(mode="before")
     @classmethod

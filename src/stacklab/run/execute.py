@@ -29,6 +29,7 @@ from stacklab.train.distributed import ALONE, World
 from stacklab.train.evaluate import perplexity
 from stacklab.train.loop import LoopCallbacks, Outcome, Recorder, train
 from stacklab.train.schedule import solved, solved_at
+from stacklab.train.start import load_start
 from stacklab.train.step import Trainer
 
 
@@ -81,6 +82,8 @@ class Execution:
         prepare_device(spec.train)
         self.feed = open_feed(spec, cache=out_of(paths).cache)
         self.model = build(spec.model, seed=spec.seed, device=str(pick_device(spec.train.device)))
+        if spec.model.start_from is not None and not paths.checkpoint.exists():
+            load_start(self.model, spec.model.start_from, out_of(paths).start)
         train = spec.train.model_copy(update={"compile": "off"}) if stacked else spec.train
         self.trainer = Trainer(self.model, train, spec.seed, world)
 

@@ -2,6 +2,7 @@
 
 <out>/cache/data/<fingerprint>/   prepared data (see stacklab.data)
 <out>/cache/matches/<hash>.json   controls matched by measured time (see stacklab.study.planning.match_step_time)
+<out>/cache/start/<name>.safetensors  weights from which runs start (see stacklab.train.start)
 <out>/cache/attention/<hash>.json  attention layers measured alone (see stacklab.study.planning.attention_cost)
 <out>/runs/<run id>/              one run, shared by all studies that contain it
     spec.json                     the RunSpec; its fingerprint is the folder's name
@@ -108,6 +109,10 @@ class OutPaths:
     @property
     def matches(self) -> Path:
         return self.cache / "matches"
+
+    @property
+    def start(self) -> Path:
+        return self.cache / "start"
 
     @property
     def attention(self) -> Path:

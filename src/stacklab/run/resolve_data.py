@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stacklab.base.canon import fingerprint
-from stacklab.base.errors import SpecError
+from stacklab.base.errors import DataError, SpecError
 from stacklab.base.streams import numpy_stream
 from stacklab.data.prepare import prepare
 from stacklab.data.spec import DataSpec
+from stacklab.tasks.arrays import Arrays
 from stacklab.tasks.batch import TaskBatch
 from stacklab.tasks.data import TaskData
 from stacklab.tasks.protocol import Split
@@ -16,6 +19,8 @@ from stacklab.tasks.protocol import Split
 BASELINE_SEQUENCES = 4096
 ROOT = 0
 """Root seed of the fixed sets. It is not the run's seed: fixed sets belong to the task."""
+DRAWN_AT_ONCE = 4096
+"""Sequences of a fixed training set that are drawn from one stream, so that a smaller set begins a larger one."""
 TASK_FORMAT = 1
 """Raised whenever the same task would draw other sequences."""
 
@@ -53,15 +58,20 @@ def resolve_data(data: DataSpec | TaskData, *, cache: Path, ask: bool) -> Resolv
 
 
 def task_facts(data: TaskData) -> dict[str, Any]:
-    """A task's data in numbers; `baselines` are accuracies of guessing without solving it, on fresh sequences.
+    """A task's data in numbers; `baselines` are accuracies of guessing without solving it, on fresh sequences or those
+    of the files.
 
     `slice_baselines`: the best baseline of each slice, over guesses that know the slice.
     """
     task = data.task
-    drawn = task.draw(numpy_stream(0, "task", "baselines", task.fingerprint), BASELINE_SEQUENCES)
+    if isinstance(task, Arrays):
+        drawn = task.part("validation")
+    else:
+        drawn = task.draw(numpy_stream(0, "task", "baselines", task.fingerprint), BASELINE_SEQUENCES)
     parts = {name: drawn.of_slice(number) for number, name in task.slices().items() if number in drawn.slice_BT}
+    training = training_set(data)
     return {
-        "fingerprint": fingerprint([TASK_FORMAT, data.dump()]),
+        "fingerprint": task_fingerprint(data),
         "source": {"kind": "task", "name": task.kind},
         "task": task.dump(),
         "vocab_size": task.vocab_size,
@@ -69,7 +79,52 @@ def task_facts(data: TaskData) -> dict[str, Any]:
         "splits_of_symbols": list(task.splits),
         "baselines": task.baselines(drawn),
         "slice_baselines": {name: max(task.baselines(part).values()) for name, part in parts.items()},
+        **({} if training is None else _training_facts(training, fixed_set(data, "validation"))),
     }
+
+
+def task_fingerprint(data: TaskData) -> str:
+    """Of the settings, and of the content of the files of a task of kind `arrays`."""
+    content = [data.task.content] if isinstance(data.task, Arrays) else []
+    return fingerprint([TASK_FORMAT, data.dump(), *content])
+
+
+def _training_facts(training: TaskBatch, validation: TaskBatch) -> dict[str, Any]:
+    """The size of an epoch, and the share of the validation sequences that training shows as well."""
+    shown = {row.tobytes() for row in training.tokens_BT}
+    seen = sum(row.tobytes() in shown for row in validation.tokens_BT) / len(validation.tokens_BT)
+    warning = f"{seen:.1%} of the validation sequences are among the training sequences"
+    return {
+        "splits": {
+            "train": {"sequences": len(training.tokens_BT), "tokens_per_epoch": training.tokens_BT.size},
+            "validation": {"sequences": len(validation.tokens_BT)},
+        },
+        "validation_seen_in_training": seen,
+        "warnings": [warning] if seen else [],
+    }
+
+
+def training_set(data: TaskData) -> TaskBatch | None:
+    """The fixed training set, the same for every run over the data; None where every step draws fresh sequences.
+
+    Raises DataError when the files of a task of kind `arrays` hold fewer sequences than stated.
+    """
+    count = data.train_sequences
+    if isinstance(data.task, Arrays):
+        whole = data.task.part("train")
+        present = len(whole.tokens_BT)
+        if count is not None and count > present:
+            raise DataError(f"data.train_sequences = {count}: {', '.join(data.task.train)} hold {present}; lower it")
+        order = numpy_stream(ROOT, "task", "training set", data.task.fingerprint).permutation(present)
+        return whole if count is None else TaskBatch(*(array[np.sort(order[:count])] for array in whole))
+    if count is None:
+        return None
+    drawn = [
+        # With a step, tasks draw what training predicts.
+        data.task.draw(numpy_stream(ROOT, "task", "training set", data.task.fingerprint, number), DRAWN_AT_ONCE, step=0)
+        for number in range(-(-count // DRAWN_AT_ONCE))
+    ]
+    return TaskBatch(*(np.concatenate(arrays)[:count] for arrays in zip(*drawn, strict=True)))
 
 
 def fixed_set(data: TaskData, name: str) -> TaskBatch:
@@ -77,8 +132,18 @@ def fixed_set(data: TaskData, name: str) -> TaskBatch:
 
     Raises SpecError when none of their positions is scored.
     """
+    training = training_set(data) if name == "train_probe" else None
+    if training is not None:
+        order = numpy_stream(ROOT, "task", name, data.task.fingerprint).permutation(len(training.tokens_BT))
+        return _scored(data, name, TaskBatch(*(array[np.sort(order[: data.probe])] for array in training)))
+    if isinstance(data.task, Arrays):
+        return data.task.part(name)
     split: Split = "unseen" if name != "train_probe" and "unseen" in data.task.splits else "train"
     drawn = data.task.draw(numpy_stream(ROOT, "task", name, data.task.fingerprint), data.probe, split=split)
+    return _scored(data, name, drawn)
+
+
+def _scored(data: TaskData, name: str, drawn: TaskBatch) -> TaskBatch:
     if not drawn.scored_BT.any():
         raise SpecError(f"data.probe = {data.probe}: no position of these sequences of {name} is scored; increase it")
     return drawn

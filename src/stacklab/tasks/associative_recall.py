@@ -1,11 +1,11 @@
-"""Multi-query associative recall (after Zoology's)."""
+"""Multi-query associative recall (MQAR; Arora et al., arXiv 2312.04927, and its code, HazyResearch/zoology)."""
 
 from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from stacklab.base.spec import Spec
+from stacklab.base.spec import Spec, added
 from stacklab.tasks.batch import Ids, TaskBatch, no_targets
 from stacklab.tasks.parts.fields import MOST
 from stacklab.tasks.parts.guessing import most_frequent, one_of
@@ -15,7 +15,7 @@ from stacklab.tasks.protocol import TRAIN_ONLY, Layout, Split, periodic, require
 
 
 class AssociativeRecall(Spec):
-    """Pairs of key and value first; then every key once more, at gaps filled with `-`: what was its value?
+    """Pairs of key and value first; then every key once more, among fillers: what was its value?
 
     >>> from stacklab.tasks.parts.show import answered
     >>> task = AssociativeRecall(keys=4, values=4, pairs=2, sequence_length=9, gap_exponent=0.5)
@@ -23,9 +23,15 @@ class AssociativeRecall(Spec):
     tokens  k3 v1 k0 v2 - k0 - - k3
     targets  .  .  .  . . v2 . . v1
 
-    Keys are distinct within a sequence, values too. A position at distance d after the pairs is drawn with a weight
-    of d^gap_exponent - (d - 1)^gap_exponent: the smaller the exponent, the sooner the queries. Slices: the distance of
-    a query from its key, in octaves.
+    Keys are distinct within a sequence, values too. The places after the pairs, or with `query_stride` every so many of
+    them, are numbered n = 1, 2, ... A query takes place n with a weight of
+
+    - n^gap_exponent - (n - 1)^gap_exponent under `gap_law: differences`, of which the first place has most;
+    - n^(gap_exponent - 1) under `gap_law: density`, which is `power_a` of zoology.
+
+    Both are uniform for an exponent of 1. `filler: random` writes, where nothing is asked, any value or any key that is
+    no key of the pairs; zoology draws from the whole vocabulary, keys of the pairs included, so that the tokens do not
+    show which places are asked. Slices: the distance of a query from its key, in octaves.
     """
 
     kind: Literal["associative-recall"] = "associative-recall"
@@ -34,6 +40,9 @@ class AssociativeRecall(Spec):
     pairs: int = Field(default=4, ge=2, le=MOST)
     sequence_length: int = Field(default=64, gt=0, le=MOST)
     gap_exponent: float = Field(default=0.01, ge=0.001, le=1)
+    gap_law: Literal["differences", "density"] = added("differences")
+    query_stride: int = added(1, gt=0, le=MOST)
+    filler: Literal["blank", "random"] = added("blank")
 
     @model_validator(mode="after")
     def _enough_room(self) -> "AssociativeRecall":
@@ -45,6 +54,11 @@ class AssociativeRecall(Spec):
                 f"{self.pairs} pairs take {2 * self.pairs} places and their queries {self.pairs} more; "
                 f"sequence_length is {self.sequence_length}"
             )
+        if self.pairs > self._query_places:
+            raise ValueError(
+                f"{self.pairs} queries on one place in {self.query_stride} need {self.pairs} of the "
+                f"{self._query_places} places after the pairs; lower query_stride or raise sequence_length"
+            )
         return self
 
     @property
@@ -54,6 +68,11 @@ class AssociativeRecall(Spec):
     @property
     def _filler(self) -> int:
         return self.keys + self.values
+
+    @property
+    def _query_places(self) -> int:
+        """The number of places that a query can take."""
+        return -(-(self.sequence_length - 2 * self.pairs) // self.query_stride)
 
     @property
     def length(self) -> int:
@@ -90,7 +109,7 @@ class AssociativeRecall(Spec):
         key_BP = distinct(rng, size, count=self.pairs, pool=self.keys)
         value_BP = distinct(rng, size, count=self.pairs, pool=self.values) + self.keys
         place_BP = self._places(rng, size)
-        tokens_BT = np.full((size, self.length), self._filler, dtype=np.int64)
+        tokens_BT = self._fillers(rng, key_BP)
         tokens_BT[:, 0 : 2 * self.pairs : 2] = key_BP
         tokens_BT[:, 1 : 2 * self.pairs : 2] = value_BP
         np.put_along_axis(tokens_BT, place_BP, key_BP, axis=1)
@@ -105,21 +124,32 @@ class AssociativeRecall(Spec):
 
         The largest of log weight plus Gumbel noise are such a draw (Gumbel top-k).
         """
-        room = self.length - 2 * self.pairs
-        distance = np.arange(room + 1)
-        score_BR = np.log(np.diff(distance**self.gap_exponent)) + rng.gumbel(size=(size, room))
+        number = np.arange(self._query_places + 1)
+        if self.gap_law == "density":
+            log_weight_R = (self.gap_exponent - 1) * np.log(number[1:])
+        else:
+            log_weight_R = np.log(np.diff(number**self.gap_exponent))
+        score_BR = log_weight_R + rng.gumbel(size=(size, self._query_places))
         first_BP = np.argsort(-score_BR, axis=1)[:, : self.pairs]
-        return rng.permuted(first_BP, axis=1) + 2 * self.pairs
+        return rng.permuted(first_BP, axis=1) * self.query_stride + 2 * self.pairs
+
+    def _fillers(self, rng: np.random.Generator, key_BP: Ids) -> Ids:
+        """[B, T] what stands where there is neither a pair nor a query."""
+        shape = (len(key_BP), self.length)
+        if self.filler == "blank":
+            return np.full(shape, self._filler, dtype=np.int64)
+        tokens_BT = rng.integers(self._filler - self.pairs, size=shape)
+        for key_B in np.sort(key_BP, axis=1).T:  # each key of the pairs, from the smallest on, is left out
+            tokens_BT += tokens_BT >= key_B[:, None]
+        return tokens_BT
 
     def oracle(self, tokens_BT: Ids) -> Ids:
         targets_BT = no_targets(tokens_BT)
         for row, tokens in enumerate(tokens_BT.tolist()):
-            value: dict[int, int] = {}
-            for place, token in enumerate(tokens):
+            value = dict(zip(tokens[0 : 2 * self.pairs : 2], tokens[1 : 2 * self.pairs : 2], strict=False))
+            for place, token in enumerate(tokens[2 * self.pairs :], start=2 * self.pairs):
                 if token in value:
                     targets_BT[row, place] = value[token]
-                elif token < self.keys:
-                    value[token] = tokens[place + 1]
         return targets_BT
 
     def baselines(self, batch: TaskBatch) -> dict[str, float]:

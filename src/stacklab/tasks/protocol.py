@@ -57,6 +57,10 @@ class Exercise(Protocol):
     @property
     def layout(self) -> Layout: ...
 
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits of the settings."""
+
     def dump(self) -> dict[str, Any]:
         """The settings, as plain values."""
 

@@ -10,6 +10,7 @@
 | `distributed` | `World`: the processes that train one run on several cards |
 | `replicas`, `stacked_adamw` | the step of several runs over stacked parameters |
 | `evaluate` | losses and accuracies |
+| `start` | weights from which training starts, kept by content |
 | `checkpoint`, `checkpoint_metadata`, `tensor_file` | weights and optimiser state on disk, written atomically |
 
 Door: `loop.train`, `step.Trainer` and `spec.TrainSpec`. This floor imports `model`, `data.spec` and `base`;

@@ -1,6 +1,7 @@
 """Noise, gaps and the order of the data, on logs whose truth is known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,3 +133,41 @@ def test_validation_that_ends_at_its_best_or_within_its_noise_is_no_overfitting(
 def test_logs_without_validation_have_no_such_findings(log_of: LogOf) -> None:
     first, second = log_of("a", STEPS, train=CURVE), log_of("b", STEPS, train=CURVE, validation=CURVE)
     assert overfitting_finding(first) is best_finding(first, second) is apart_finding(first, second) is None
+
+
+def test_printed_digits_limit_what_a_difference_says(log_of: LogOf) -> None:
+    curve = [3.4, 3.1, 2.9, 2.7, 2.6, 2.5, 2.5, 2.4, 2.4, *[2.3] * 11]
+    first, second = (
+        replace(
+            log_of(name, range(0, 2000, 100), train=curve, validation=curve), decimals={"train": 1, "validation": 1}
+        )
+        for name in "ab"
+    )
+    gap = gap_finding(first, second, "train")
+    assert isinstance(gap.result, Estimate)
+    assert gap.result.low <= -0.1
+    assert gap.result.high >= 0.1
+    assert gap.severity == "note"
+    assert "±0.1" in gap.sentence
+    assert isinstance(order_finding(first, second, "train").result, Undefined), "equal rounding is no shared batch"
+    assert "hides its noise" in noise_findings(first, "train")[0].sentence
+    best, apart = best_finding(first, second), apart_finding(first, second)
+    assert best is not None
+    assert best.numbers["tied_within"] >= 0.1
+    assert "show no difference" in best.sentence
+    assert apart is not None
+    assert apart.severity == "note"
+
+
+def test_a_rise_of_one_printed_digit_is_no_overfitting(log_of: LogOf) -> None:
+    log = replace(log_of("a", (1, 2, 3), validation=(2.5, 2.4, 2.5)), decimals={"validation": 1})
+    found = overfitting_finding(log)
+    assert found is not None
+    assert found.severity == "note"
+
+
+def test_logs_in_different_units_are_not_compared(log_of: LogOf) -> None:
+    first = log_of("a", STEPS, train=CURVE)
+    found = gap_finding(first, replace(first, unit="epoch"), "train").result
+    assert isinstance(found, Undefined)
+    assert "one log counts steps and the other epochs" in found.reason

@@ -7,10 +7,11 @@ import pytest
 
 from stacklab.audit.findings.control import control_finding
 from stacklab.audit.findings.parameters import parameter_findings, size_findings
-from stacklab.audit.findings.settings import Setting, build, counted_arms, reproductions
+from stacklab.audit.findings.reproduce import counted_arms, reproductions, stated_settings
+from stacklab.audit.findings.settings import Setting, build
 from stacklab.audit.findings.tokens import token_findings
 from stacklab.audit.reading.stated import find_stated, merge, read_stated
-from stacklab.audit.spec import Kind, Printed, Stated, StatedModel, parse_printed
+from stacklab.audit.spec import Finding, Kind, Printed, Stated, StatedModel, parse_printed
 from stacklab.base.errors import SpecError
 from stacklab.model.count import count_parameters
 
@@ -21,7 +22,7 @@ arms:
   - {name: small, num_layers: 1, parameters: PARAMETERS, file_size: 13.13 MB}
 control_width: 80
 """
-PADDED = Setting(vocab_size=50_304, positions=128, linear_bias=True, norm_bias=True, tied=True, final_norm=True)
+PADDED = Setting(vocab_size=50_304, positions=128, linear_bias="all", norm_bias=True, tied=True, final_norm=True)
 
 
 def stated(tmp_path: Path, parameters: str) -> Stated:
@@ -44,13 +45,14 @@ def test_other_texts_are_no_printed_numbers(text: str) -> None:
 
 
 def test_a_count_to_the_last_digit_is_traced_to_a_padded_vocabulary_with_biases(tmp_path: Path) -> None:
-    exact = count_parameters(build(PADDED, stated(tmp_path, "1"), 1)).total
+    exact = count_parameters(build(PADDED, stated(tmp_path, "1").model, 1)).total
     given = stated(tmp_path, str(exact))
-    (best, *others) = reproductions(given, counted_arms(given))
+    (best, *others) = reproductions(given, counted_arms(given), stated_settings(given))
     assert best.setting == PADDED
-    assert others == []
-    as_stated, found = parameter_findings(given)
-    assert as_stated.severity == "contradiction"
+    assert [other.setting.counted for other in others] == ["without_head"]
+    (found,) = parameter_findings(given)
+    assert found.severity == "note", "a padded table is usual, and contradicts no vocabulary"
+    assert "vocabulary 50,304" in found.sentence
     assert found.numbers["count_1_layers"] == exact
     (size,) = size_findings(given)
     assert size.severity == "agreement"
@@ -58,7 +60,7 @@ def test_a_count_to_the_last_digit_is_traced_to_a_padded_vocabulary_with_biases(
 
 def test_stated_settings_that_agree_end_the_search(tmp_path: Path) -> None:
     right = PADDED._replace(vocab_size=50_257)
-    given = stated(tmp_path, str(count_parameters(build(right, stated(tmp_path, "1"), 1)).total))
+    given = stated(tmp_path, str(count_parameters(build(right, stated(tmp_path, "1").model, 1)).total))
     (found,) = parameter_findings(given)
     assert found.severity == "agreement"
 
@@ -70,6 +72,84 @@ def test_counts_that_nothing_gives_are_said_so(tmp_path: Path) -> None:
     (size,) = size_findings(given)
     assert size.numbers["parameters"] != 9_990_000, "sizes are held against what the settings make"
     assert control_finding(given) is None, "one depth has no equal control"
+
+
+def counted(model: str, layers: int, parameters: str, tmp_path: Path) -> Finding:
+    """The first finding about a stated model and its printed count."""
+    path = tmp_path / "stated.yaml"
+    arm = f"{{name: model, num_layers: {layers}, parameters: {parameters!r}}}"
+    path.write_text(f"model: {{{model}}}\narms:\n  - {arm}\n")
+    return parameter_findings(read_stated(path))[0]
+
+
+LLAMA2C = "vocab_size: 32000, d_model: 288, d_ff: 768, num_heads: 6, context_length: 256, linear_bias: false"
+NANOGPT = "vocab_size: 65, d_model: 384, d_ff: 1536, num_heads: 6, context_length: 256, linear_bias: false"
+TINY_LLAMA = "vocab_size: 32000, d_model: 2048, d_ff: 5632, num_heads: 32, num_kv_heads: 4, tie_embeddings: false"
+QWEN = "vocab_size: 151936, d_model: 896, d_ff: 4864, num_heads: 14, num_kv_heads: 2, context_length: 32768"
+PYTHIA = "vocab_size: 50304, d_model: 512, num_heads: 8, context_length: 2048, tie_embeddings: false, position: rotary"
+MINGPT = "vocab_size: 50257, d_model: 768, num_heads: 12, context_length: 1024, tie_embeddings: false"
+MIXTRAL = "vocab_size: 32000, d_model: 4096, d_ff: 14336, num_heads: 32, num_kv_heads: 8, context_length: 32768"
+COMPLETE = "feed_forward: gated, position: rotary, norm: rms, final_norm: true"
+
+
+@pytest.mark.parametrize(
+    ("model", "layers", "parameters"),
+    [
+        pytest.param(f"{LLAMA2C}, tie_embeddings: true", 6, "15.19 M", id="stories15M"),
+        pytest.param(f"{LLAMA2C}, tie_embeddings: true, {COMPLETE}", 6, "15,191,712", id="stories15M, stated"),
+        pytest.param(TINY_LLAMA, 22, "1,100,048,384", id="TinyLlama"),
+        pytest.param(QWEN, 24, "494,032,768", id="Qwen2.5-0.5B"),
+        pytest.param(f"{QWEN}, linear_bias: query_key_value, {COMPLETE}", 24, "494,032,768", id="Qwen2.5, stated"),
+        pytest.param(PYTHIA, 6, "70,426,624", id="Pythia-70M"),
+        pytest.param(f"{PYTHIA}, counted: without_embeddings", 6, "18,915,328", id="Pythia-70M, as its authors count"),
+        pytest.param("tokenizer: GPT-2, d_model: 768, context_length: 1024", 12, "124,439,808", id="GPT-2"),
+    ],
+)
+def test_published_counts_of_usual_stacks_agree(model: str, layers: int, parameters: str, tmp_path: Path) -> None:
+    found = counted(model, layers, parameters, tmp_path)
+    assert (found.kind, found.severity) == ("parameters-stated", "agreement"), found.sentence
+
+
+@pytest.mark.parametrize(
+    ("model", "layers", "parameters", "words"),
+    [
+        (NANOGPT, 6, "10.65 M", "without the table of positions, as nanoGPT prints it; all parameters are 10.75 M"),
+        (MINGPT, 12, "124.44M", "without the head, as minGPT prints it"),
+        (PYTHIA, 6, "18,915,328", "without tables and head, as Kaplan et al. (2020) count"),
+        (f"{QWEN.replace(', num_kv_heads: 2', '')}", 24, "494,032,768", "2 heads of keys and values"),
+        ("vocab_size: 50257, d_model: 768, context_length: 1024", 12, "124,475,904", "vocabulary 50,304"),
+    ],
+)
+def test_a_known_way_of_counting_and_open_choices_are_notes(
+    model: str, layers: int, parameters: str, words: str, tmp_path: Path
+) -> None:
+    found = counted(model, layers, parameters, tmp_path)
+    assert found.severity == "note", found.sentence
+    assert words in found.sentence
+
+
+def test_a_stack_that_is_not_covered_contradicts_nothing(tmp_path: Path) -> None:
+    found = counted(MIXTRAL, 32, "46,702,792,704", tmp_path)
+    assert found.severity == "note"
+    assert "Not covered are mixtures of experts" in found.sentence
+    whole = f"{MIXTRAL}, linear_bias: false, tie_embeddings: false, {COMPLETE}"
+    assert counted(whole, 32, "46,702,792,704", tmp_path).severity == "caution"
+
+
+def test_a_stated_number_that_another_explains_contradicts(tmp_path: Path) -> None:
+    biased = LLAMA2C.replace("linear_bias: false", "linear_bias: true")
+    found = counted(f"{biased}, tie_embeddings: true, {COMPLETE}", 6, "15,191,712", tmp_path)
+    assert found.severity == "contradiction"
+
+
+def test_an_equal_control_with_shared_keys_and_values_has_whole_heads(tmp_path: Path) -> None:
+    path = tmp_path / "stated.yaml"
+    arms = "[{name: a, num_layers: 2, parameters: 1}, {name: b, num_layers: 6, parameters: 2}]"
+    path.write_text(f"model: {{{QWEN}}}\narms: {arms}\ncontrol_width: 1001\n")
+    found = control_finding(read_stated(path))
+    assert found is not None
+    assert int(found.numbers["d_model_by_total_parameters"]) % 14 == 0
+    assert "1,001 is no multiple of the 14 heads" in found.sentence
 
 
 def test_tokens_of_an_epoch_that_agree(tmp_path: Path) -> None:

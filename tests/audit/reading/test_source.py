@@ -42,6 +42,12 @@ def test_nanogpt_lines_keep_single_batches_apart_from_evaluations(tmp_path: Path
     assert log.troubles == ()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_says_the_encoding(tmp_path: Path, encoding: str) -> None:
+    marked = read_source(write(tmp_path, NANO.encode(encoding))).logs
+    assert marked == read_source(write(tmp_path, NANO)).logs
+
+
 def test_a_log_begins_where_the_steps_start_over(tmp_path: Path) -> None:
     logs = read_source(write(tmp_path, NANO + NANO)).logs
     assert [len(log.series["batch"]) for log in logs] == [3, 3]
@@ -62,7 +68,7 @@ def test_prose_with_steps_is_no_log(tmp_path: Path) -> None:
     (log,) = read_source(write(tmp_path, text)).logs
     assert log.last_step == 3
     assert log.planned_steps == 3
-    assert log.troubles == ()
+    assert [trouble.kind for trouble in log.troubles] == ["log-aside"]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -88,6 +94,7 @@ BROKEN = [
     (b"", r"log\.txt: empty"),
     (b" \n\n", r"log\.txt: empty"),
     (b"step 1 train 2\n\x00\x01\x02", r"log\.txt:2: not text"),
+    (NANO.encode("utf-16-le"), r"log\.txt: looks like UTF-16LE without a byte order mark"),
     (b"\x89PNG\r\n\x1a\n\xff", r"log\.txt:1: not text"),
     (b"Once upon a time there was a loss.\n", r"log\.txt: no training log and no stated numbers"),
     (b"step,train_loss\n1,2.0\n2,abc\n3,1.0\n", r"log\.txt:3: column 2: expected a number, got 'abc'"),

@@ -1,18 +1,25 @@
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 
 from stacklab.base.errors import DataError
+from stacklab.data.record import RowError
 from stacklab.data.sources.readers import rows_of
 from stacklab.data.spec import FileSpec
 
 
 def read(path: Path, **settings: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Rows with the line or row number that ends their place."""
-    rows = rows_of(FileSpec(path=str(path), **settings))
-    return [(place.removeprefix(str(path)), row) for place, row in rows]
+    """Rows with the line or row number that ends their place. Raises the RowError of the first broken one."""
+    rows = []
+    for place, row in rows_of(FileSpec(path=str(path), **settings)):
+        if isinstance(row, RowError):
+            raise row
+        rows.append((place.removeprefix(str(path)), row))
+    return rows
 
 
 def test_jsonl_keeps_line_numbers_over_blank_lines_and_reads_a_byte_order_mark(tmp_path: Path) -> None:
@@ -59,7 +66,7 @@ def test_txt_is_cut_at_blank_lines_or_at_a_separator(tmp_path: Path) -> None:
         ("a.csv", b"q,q\n1,2\n", r"a\.csv:1: the column 'q' occurs twice"),
         ("a.csv", b'q,a\n1,"2\n', r"a\.csv:2: not CSV .*is a quote left open"),
         ("a.parquet", b"PAR1 no", r"a\.parquet: not a readable parquet file"),
-        ("a.doc", b"x", r"a\.doc: unknown format .* jsonl, json, csv, parquet, txt"),
+        ("a.doc", b"x", r"a\.doc: unknown format .* jsonl, ndjson, json, parquet, csv, tsv, txt"),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -68,6 +75,77 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, name: str, content
     with pytest.raises(DataError, match=message) as caught:
         read(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json", "a.csv", "a.tsv", "a.txt"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+def test_every_format_is_read_in_every_marked_encoding_and_packed(
+    tmp_path: Path, name: str, encoding: str, ending: str
+) -> None:
+    rows = [{"text": "eins é", "url": "u"}, {"text": "zwei", "url": "v"}]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    contents = {
+        "a.jsonl": "\n".join(lines),
+        "a.ndjson": "\n".join(lines),
+        "a.json": f"[{', '.join(lines)}]",
+        "a.csv": "text,url\neins é,u\nzwei,v\n",
+        "a.tsv": "text\turl\neins é\tu\nzwei\tv\n",
+        "a.txt": "eins é\n\nzwei\n",
+    }
+    pack = {"": bytes, ".gz": gzip.compress, ".zst": lambda data: pyarrow.compress(data, "zstd", asbytes=True)}[ending]
+    (tmp_path / f"{name}{ending}").write_bytes(pack(contents[name].encode(encoding)))
+    wanted = [{"text": row["text"]} for row in rows] if name == "a.txt" else rows
+    assert [row for _, row in read(tmp_path / f"{name}{ending}")] == wanted
+
+
+def test_a_packed_parquet_file_is_read(tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["one"]}), tmp_path / "a.parquet")
+    (tmp_path / "a.parquet.gz").write_bytes(gzip.compress((tmp_path / "a.parquet").read_bytes()))
+    assert read(tmp_path / "a.parquet.gz") == [(": row 1", {"text": "one"})]
+
+
+@pytest.mark.parametrize(
+    ("header", "settings", "names"),
+    [
+        ("q;a", {}, ["q", "a"]),
+        ("q|a", {}, ["q", "a"]),
+        ("q\ta", {}, ["q", "a"]),
+        ("q,a;b", {}, ["q", "a;b"]),
+        ('"q,x";a', {}, ["q,x", "a"]),
+        ("q,a;b", {"delimiter": ";"}, ["q,a", "b"]),
+        ("text", {}, ["text"]),
+    ],
+)
+def test_the_delimiter_is_recognised_from_the_header_or_set(
+    tmp_path: Path, header: str, settings: dict[str, str], names: list[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    delimiter = settings.get("delimiter") or next((one for one in ",;\t|" if one in header.split('"')[-1]), ",")
+    path.write_text(header + "\n" + delimiter.join("x" for _ in names) + "\n", encoding="utf-8")
+    ((place, row),) = read(path, **settings)
+    assert (place, list(row)) == (":2", names)
+
+
+def test_fields_beside_a_header_of_one_column_name_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text\na,b\n")
+    with pytest.raises(DataError, match=r"a\.csv:2: found 2 fields, the header has 1; .* set source\.delimiter"):
+        read(tmp_path / "a.csv")
+
+
+def test_broken_rows_do_not_end_the_reading(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "x"}\n{"te\n[1]\n\xff\n{"n": ' + b"1" * 5000 + b'}\n{"text": "y"}\n')
+    rows = [row for _, row in rows_of(FileSpec(path=str(tmp_path / "a.jsonl")))]
+    assert [row.reason if isinstance(row, RowError) else row["text"] for row in rows] == [
+        "x",
+        "not JSON",
+        "not an object",
+        "not UTF-8",
+        "not JSON",
+        "y",
+    ]
 
 
 def test_a_missing_path_and_a_folder_are_told_apart(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ def test_a_file_and_its_folder_are_one_tokenizer(tmp_path: Path) -> None:
     by_file = read_tokenizer(FileTokenizer(path=str(tmp_path / "tokenizer.json")))
     assert by_folder.hash == by_file.hash == bytes_tokenizer().hash
     assert by_folder.markers == {marker: marker.value for marker in Marker}
+    (tmp_path / "tokenizer.json").write_text(bytes_tokenizer().text, encoding="utf-16")
+    assert read_tokenizer(FileTokenizer(path=str(tmp_path))).hash == by_file.hash
 
 
 def test_the_end_of_text_is_a_usual_name_or_what_the_config_says(tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_the_end_of_text_is_a_usual_name_or_what_the_config_says(tmp_path: Path)
     [
         (b"{}", "not a tokenizer file"),
         (b'{"text": "a story"}\n', "not a tokenizer file"),
-        (b"\xff\xfe\x00", r"not a tokenizer file \(not UTF-8 at byte 0"),
+        (b"{\xff}", r"not UTF-8 at byte 1; .* expected a tokenizer\.json"),
         (b"", "not a tokenizer file"),
     ],
 )

@@ -64,6 +64,25 @@ LLAMA_STACK: dict[str, Any] = {
     "tie_embeddings": False,
     "init": {"std": 0.4},
 }
+MISTRAL_STACK = LLAMA_STACK | {"window": 5}
+STARCODER2_STACK = MISTRAL_STACK | {
+    "feed_forward": "plain",
+    "activation": "gelu_tanh",
+    "linear_bias": True,
+    "norm": {"kind": "layer"},
+    "tie_embeddings": True,
+}
+RELATIVES: dict[str, dict[str, Any]] = {
+    "qwen2": LLAMA_STACK | {"linear_bias": {"query_key_value": True}, "window": [None, 5]},
+    "mistral": MISTRAL_STACK,
+    "phi3": MISTRAL_STACK,
+    "starcoder2": STARCODER2_STACK,
+    "stablelm": LLAMA_STACK | {"linear_bias": {"query_key_value": True}, "norm": {"kind": "layer"}},
+    "openai-gpt": GPT2_STACK | {"norm": {"placement": "post"}, "d_ff": 48},
+    "gpt-bigcode": GPT2_STACK | {"num_kv_heads": 1},
+    "opt": GPT2_STACK,
+}
+"""A stack of each form that is like GPT-2 or Llama."""
 OWN_STACKS: dict[str, dict[str, Any]] = {
     "per-layer": GPT2_STACK | {"num_heads": [6, 3], "d_ff": [20, 7], "window": [3, None], "attention_scale": "none"},
     "post-norm, identity": GPT2_STACK

@@ -83,7 +83,7 @@ def test_the_code_of_the_card_opens_model_and_tokenizer_without_asking(tmp_path:
 def test_generation_with_a_cache_and_padding_goes_on_as_ours_does(name: str, tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
-    from stacklab.model.port.register import register
+    from stacklab.model.port.own import register
 
     register()
     model, folder = exported(tmp_path, name)

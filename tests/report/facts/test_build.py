@@ -1,6 +1,7 @@
 """Every number of the report is one of the run folders; what is missing says so."""
 
 import json
+from dataclasses import replace
 from statistics import mean
 
 import pytest
@@ -132,6 +133,23 @@ def test_limits_say_what_the_loss_covers(make_study: MakeStudy) -> None:
     limits = build_facts(make_study(tree=tree)).limits
     assert any(limit.startswith("A position sees only what comes before it in its own record") for limit in limits)
     assert any(limit.startswith("Targets are what assistant turns say") for limit in limits)
+
+
+def test_what_the_data_warn_of_is_a_fact_of_its_own_with_the_arms_that_have_their_own_data(
+    make_study: MakeStudy,
+) -> None:
+    result = make_study()
+    arms = [
+        arm.model_copy(update={"data_warnings": ("few blocks",) if arm.name != "layers-1" else ()})
+        for arm in result.plan.arms
+    ]
+    plan = result.plan.model_copy(update={"arms": tuple(arms)})
+    labels = ", ".join(arm.label for arm in arms if arm.data_warnings)
+    assert build_facts(replace(result, plan=plan)).data_warnings == (
+        "3 records spell a marker such as <|endoftext|>; it is encoded as text.",
+        f"{labels}: few blocks.",
+    )
+    assert "data_warnings" not in result.plan.arms[0].dump(), "plans of earlier versions have the same dump"
 
 
 def test_limits_say_which_claims_are_exploratory(make_study: MakeStudy) -> None:

@@ -22,7 +22,7 @@ from stacklab.report.sections.registry import sections
 from stacklab.report.sections.setup.provenance import orders_sentence
 from stacklab.run.paths import OutPaths
 from stacklab.study.results.results import StudyResult, open_results
-from tests.report.conftest import MakeStudy, gridded_tree, study_tree
+from tests.report.conftest import MANIFEST, MakeStudy, gridded_tree, study_tree
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'`|${{7*7}} http://evil.example"
 LOADING = {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "background", "formaction"}
@@ -98,6 +98,14 @@ def test_the_page_asks_for_nothing_outside_itself(make_study: MakeStudy) -> None
     style = (files("stacklab.report.pages") / "templates" / "style.css").read_text()
     assert "url(" not in style
     assert "@import" not in style
+
+
+def test_what_the_data_warn_of_stands_before_the_first_section(make_study: MakeStudy) -> None:
+    result = make_study()
+    head = html_of(result).split("<section")[0]
+    assert "<li>3 records spell a marker such as &lt;|endoftext|&gt;; it is encoded as text.</li>" in head
+    assert "3 records spell a marker" in markdown_of(result).split("\n## ")[0]
+    assert "<b>The data:</b>" not in html_of(make_study(manifest=MANIFEST | {"warnings": []}))
 
 
 def test_every_link_of_the_contents_leads_somewhere(make_study: MakeStudy) -> None:

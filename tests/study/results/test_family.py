@@ -60,6 +60,24 @@ def test_a_negligible_difference_takes_an_equal_share_of_the_level() -> None:
         assert verdicts(*rows)[0] == verdict
 
 
+def test_a_claim_with_two_conclusions_leaves_the_family_with_both() -> None:
+    """Only a difference that is also smaller than what matters makes it easier for the others."""
+    other = claim(), decision("supported", 0.03)
+    for matters, one, verdict in (
+        (0.1, decision("supported", 1e-9), "suggestive"),
+        (None, decision("supported", 1e-9), "supported"),
+        (0.1, decision("negligible", 0.9, 1e-9), "suggestive"),
+        (0.1, decision("negligible", 1e-9, 1e-9), "supported"),
+    ):
+        assert verdicts((claim(matters=matters), one), other)[1] == verdict
+    assert verdicts(
+        (claim(matters=0.1), decision("negligible", 0.9, 0.03)), (claim(), decision("supported", 0.01))
+    ) == [
+        "negligible",
+        "supported",
+    ]
+
+
 def test_the_level_is_that_of_the_claim() -> None:
     """As at a look, which has a share of it."""
     assert verdicts((claim(level=0.025), decision("supported", 0.03))) == ["suggestive"]

@@ -4,7 +4,7 @@ may have seen the same batches in the same order."""
 import math
 from collections.abc import Sequence
 
-from stacklab.audit.findings.trend import DEGREE, START, Noise, detrend, spread_range
+from stacklab.audit.findings.trend import DEGREE, START, Noise, detrend, hidden, spread_range
 from stacklab.audit.reading.log import Common, Log, Metric, Reading, at_common_steps
 from stacklab.audit.spec import Finding, Kind, Numbers, Severity
 from stacklab.base.units import confidence
@@ -12,6 +12,7 @@ from stacklab.stats.result import Estimate, Result, Undefined
 
 LEVEL = 0.05
 WINDOWS = (1, 3, 5, 7, 10, 20)
+SILENT, FUZZ = 1e-12, 1e-9
 
 
 def noise_findings(log: Log, metric: Metric) -> list[Finding]:
@@ -24,14 +25,22 @@ def noise_findings(log: Log, metric: Metric) -> list[Finding]:
         sentence = f"The noise of the {metric} loss cannot be estimated: {noise.reason}."
         return [_finding("noise", log.name, sentence, {"points": len(readings)}, severity="note", result=noise)]
     low, high = spread_range(*_columns(readings))
-    sentence = (
-        f"The logged {metric} loss scatters by {noise.spread:.2g} nats around its trend "
-        f"({low:.2g} to {high:.2g} by other trends); a single logged value is no more precise."
-    )
+    half = log.half(metric)
+    if hidden(noise, half):
+        sentence = (
+            f"The {metric} loss is printed to within {half:.2g} nats, which hides its noise; a single logged value is "
+            "no more precise."
+        )
+    else:
+        sentence = (
+            f"The logged {metric} loss scatters by {noise.spread:.2g} nats around its trend "
+            f"({low:.2g} to {high:.2g} by other trends); a single logged value is no more precise."
+        )
     numbers: Numbers = {
         "spread": noise.spread,
         "spread_low": low,
         "spread_high": high,
+        "half_digit": half,
         "points": len(noise.residuals),
         "trend_degree": DEGREE,
         "from_share": START,
@@ -49,25 +58,31 @@ def gap_finding(first: Log, second: Log, metric: Metric) -> Finding:
     common = at_common_steps(first, second, metric)
     subject = f"{second.name} - {first.name}"
     if not common.steps:
-        missing = Undefined(reason=f"the logs have no step of {metric} loss in common")
+        missing = Undefined(reason=_nothing_common(first, second, metric))
         return _finding("last-gap", subject, f"{_upper(missing.reason)}.", {}, severity="note", result=missing)
     gaps = [b - a for a, b in zip(common.first, common.second, strict=True)]
     window = max(1, len(gaps) // 3)
     smooth = sum(gaps[-window:]) / window
     numbers: Numbers = {"last_gap": gaps[-1], "last_step": common.steps[-1], "window": window}
+    numbers["half_digit"] = common.half
     numbers |= {f"mean_gap_last_{k}": sum(gaps[-k:]) / k for k in sorted({*WINDOWS, window}) if k <= len(gaps)}
     words = (
-        f"At step {common.steps[-1]:,} the {metric} losses differ by {nats(gaps[-1])} nats; the mean difference over "
-        f"the last {window} logged points is {nats(smooth)}."
+        f"At {first.at(common.steps[-1])} the {metric} losses differ by {nats(gaps[-1])} nats; the mean difference "
+        f"over the last {window} logged points is {nats(smooth)}."
     )
+    if abs(gaps[-1]) <= common.half * (1 + FUZZ):
+        words += f" The printed digits leave a difference open by ±{common.half:.2g}."
     noise = detrend(common.steps, gaps)
     if isinstance(noise, Undefined):
         return _finding(
             "last-gap", subject, f"{words} Their noise: {noise.reason}.", numbers, severity="note", result=noise
         )
-    last, mean = _interval(gaps[-1], noise, 1), _interval(smooth, noise, window)
+    last = _interval(gaps[-1], noise, 1, half=common.half)
+    mean = _interval(smooth, noise, window, half=common.half)
     numbers |= {"gap_spread": noise.spread, "mean_gap_low": mean.low, "mean_gap_high": mean.high}
     apart = abs(gaps[-1]) > 1.25 * abs(smooth) or last.low <= 0 <= last.high
+    if max(abs(gaps[-1]), abs(smooth)) <= common.half * (1 + FUZZ):
+        return _finding("last-gap", subject, words, numbers, severity="note", result=last)
     sentence = (
         f"{words} Single differences scatter by {noise.spread:.2g}: the {confidence(last.level)} interval of the last "
         f"one is [{nats(last.low)}, {nats(last.high)}], that of the mean [{nats(mean.low)}, {nats(mean.high)}]."
@@ -84,13 +99,20 @@ def nats(value: float) -> str:
     return f"{value:+.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:+.2g}"
 
 
-def _interval(value: float, noise: Noise, points: int) -> Estimate:
-    """Student's t interval of a mean of `points` gaps. Residuals that follow each other count as fewer points."""
+def _nothing_common(first: Log, second: Log, metric: Metric) -> str:
+    if first.unit != second.unit:
+        return f"one log counts {first.unit}s and the other {second.unit}s"
+    return f"the logs have no {first.unit} of {metric} loss in common"
+
+
+def _interval(value: float, noise: Noise, points: int, *, half: float) -> Estimate:
+    """Student's t interval of a mean of `points` gaps, wider by what the printed digits leave open (`half`). Residuals
+    that follow each other count as fewer points."""
     from scipy import stats
 
     kept = max(0.0, min(noise.neighbours, 0.95))
     effective = max(1.0, points * (1 - kept) / (1 + kept))
-    half = float(stats.t.ppf(1 - LEVEL / 2, noise.freedom)) * noise.spread / math.sqrt(effective)
+    half = float(stats.t.ppf(1 - LEVEL / 2, noise.freedom)) * noise.spread / math.sqrt(effective) + half
     return Estimate(
         value=value,
         low=value - half,
@@ -101,7 +123,7 @@ def _interval(value: float, noise: Noise, points: int) -> Estimate:
     )
 
 
-def _columns(readings: Sequence[Reading]) -> tuple[list[int], list[float]]:
+def _columns(readings: Sequence[Reading]) -> tuple[list[float], list[float]]:
     return [reading.step for reading in readings], [reading.value for reading in readings]
 
 
@@ -123,9 +145,6 @@ def _finding(
     )
 
 
-SILENT = 1e-12
-
-
 def order_finding(first: Log, second: Log, metric: Metric) -> Finding:
     """Correlation of the two logs' residuals at equal steps.
 
@@ -133,7 +152,7 @@ def order_finding(first: Log, second: Log, metric: Metric) -> Finding:
     in common, if both are equally noisy. A bump that both curves have for another reason correlates as well.
     """
     common = at_common_steps(first, second, metric)
-    correlation = _correlation(common)
+    correlation = _correlation(common, first.half(metric), second.half(metric))
     severity, words = _reading(correlation)
     shown = "" if isinstance(correlation, Undefined) else _shown(correlation, metric)
     return Finding(
@@ -165,7 +184,7 @@ def _shown(correlation: Estimate, metric: Metric) -> str:
     )
 
 
-def _correlation(common: Common) -> Result:
+def _correlation(common: Common, half: float, other_half: float) -> Result:
     """Fisher's z interval (Fisher 1924). The trend's coefficients come off the number of points, and points that follow
     their neighbours in both logs count as fewer (Bartlett 1935)."""
     if not common.steps:
@@ -176,6 +195,8 @@ def _correlation(common: Common) -> Result:
     assert isinstance(right, Noise), "both have the same steps"
     if left.spread < SILENT or right.spread < SILENT:
         return Undefined(reason="a log has no noise around its trend")
+    if hidden(left, half) or hidden(right, other_half):
+        return Undefined(reason="the printed digits hide the noise of a log")
     import numpy as np
     from scipy import stats
 

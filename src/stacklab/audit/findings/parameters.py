@@ -3,75 +3,108 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from stacklab.audit.findings.settings import (
+from stacklab.audit.findings.reproduce import (
     Reproduction,
-    admits,
+    chosen_setting,
     counted_arms,
+    is_complete,
+    nearest,
+    printed_count,
     reproductions,
     stated_settings,
     variations,
-    with_counts,
 )
-from stacklab.audit.spec import Finding, Numbers, Printed, Stated, StatedArm
+from stacklab.audit.findings.settings import CONVENTIONS
+from stacklab.audit.spec import Finding, Numbers, Printed, Severity, Stated, StatedArm
 from stacklab.base.units import count
 
 SHOWN = 3
 WIDTHS = (1, 2, 4, 8, 12, 16)
 """Bytes per parameter: 8, 16 and 32-bit weights, 64-bit ones, 32-bit weights with two moments, and with gradients."""
 CLOSE = 0.005
-
-
-def chosen_setting(stated: Stated) -> Reproduction | None:
-    """The setting that the audit assumes: one that reproduces the printed counts, else the nearest as stated."""
-    arms = counted_arms(stated)
-    if not arms:
-        return None
-    as_stated = _as_stated(stated, arms)
-    return as_stated if admits(as_stated, arms) else next(iter(reproductions(stated, arms)), as_stated)
+NOT_COVERED = (
+    "mixtures of experts, head sizes of their own, layers that differ, and tables beside those of tokens and positions"
+)
 
 
 def parameter_findings(stated: Stated) -> list[Finding]:
-    """Whether the stated settings reproduce the printed counts, and if not, which variations do."""
+    """Whether settings that fit what is stated have the printed counts, and if none does, which variations do.
+
+    A contradiction only where a departure from what is stated explains the counts: a stack may have parts that are not
+    covered here.
+    """
     arms = counted_arms(stated)
     if not arms:
         return []
-    as_stated = _as_stated(stated, arms)
-    agrees = admits(as_stated, arms)
-    verb = "reproduce the printed counts" if agrees else "do not reproduce the printed counts"
-    printed = _list(_text(arm.parameters) for arm in arms if arm.parameters is not None)
-    finding = Finding(
+    fitting = reproductions(stated, arms, stated_settings(stated))
+    if fitting:
+        return [_fits(fitting, stated, arms)]
+    departing = reproductions(stated, arms, variations(stated))
+    return [_differs(departing, stated, arms), _reproduced(departing, stated, arms)]
+
+
+def _fits(fitting: Sequence[Reproduction], stated: Stated, arms: Sequence[StatedArm]) -> Finding:
+    """An agreement where nothing unusual is assumed and the count is that of all parameters, else a note."""
+    best, convention = fitting[0], fitting[0].setting.counted
+    by_convention = convention != "all" and stated.model.counted is None
+    open_choices = bool(best.assumed or best.padded)
+    words = best.setting.words()
+    start = f"What is stated leaves choices open; {words}" if open_choices else f"The stated settings ({words})"
+    sentence = (
+        f"{start} reproduce the printed counts: they have {_list(map(count, best.counts))} parameters; printed are "
+        f"{_printed_counts(arms)}."
+    )
+    if convention != "all":
+        sentence += f" That is the count {CONVENTIONS[convention][0]}; all parameters are "
+        sentence += f"{_list(map(count, best.totals))}."
+    numbers = _counts(best, arms) | _totals(best, arms) | {"vocab_size": best.setting.vocab_size}
+    numbers |= {"positions": best.setting.positions, "counted": convention, "matches": len(fitting)}
+    severity: Severity = "note" if by_convention or open_choices else "agreement"
+    return _stated_finding(sentence, numbers, arms, severity)
+
+
+def _differs(explained: Sequence[Reproduction], stated: Stated, arms: Sequence[StatedArm]) -> Finding:
+    """No setting that fits has the printed counts. explained: those with a departure that have."""
+    near, tried = nearest(stated, arms, explained), len(stated_settings(stated))
+    sentence = (
+        f"The stated settings ({near.setting.words()}) do not reproduce the printed counts: they have "
+        f"{_list(map(count, near.counts))} parameters; printed are {_printed_counts(arms)}."
+    )
+    if not explained:
+        sentence += (
+            f" Nor do the other {tried - 1:,} stacks and ways of counting that fit what is stated. "
+            f"Not covered are {NOT_COVERED}."
+        )
+    severity: Severity = "contradiction" if explained else "caution" if is_complete(stated.model) else "note"
+    return _stated_finding(sentence, _counts(near, arms) | {"tried": tried}, arms, severity)
+
+
+def _stated_finding(sentence: str, numbers: Numbers, arms: Sequence[StatedArm], severity: Severity) -> Finding:
+    return Finding(
         kind="parameters-stated",
         group="size",
-        severity="agreement" if agrees else "contradiction",
+        severity=severity,
         subject="parameters",
-        sentence=f"The stated settings ({as_stated.setting.words()}) {verb}: they have "
-        f"{_list(map(count, as_stated.counts))} parameters; printed are {printed}.",
-        numbers=_counts(as_stated, arms) | {f"printed_{arm.num_layers}_layers": _printed(arm) for arm in arms},
+        sentence=sentence,
+        numbers=numbers | {f"printed_{arm.num_layers}_layers": printed_count(arm) for arm in arms},
     )
-    return [finding] if agrees else [finding, _reproduced(stated, arms)]
 
 
 def size_findings(stated: Stated) -> list[Finding]:
     """Bytes of the saved weights against the parameters, arm by arm."""
     chosen = chosen_setting(stated)
-    counts = dict(zip((arm.num_layers for arm in counted_arms(stated)), chosen.counts, strict=True)) if chosen else {}
+    counts = dict(zip((arm.num_layers for arm in counted_arms(stated)), chosen.totals, strict=True)) if chosen else {}
     sized = [arm for arm in stated.arms if arm.file_size is not None and arm.file_size.value]
     return [_size(arm, counts[arm.num_layers]) for arm in sized if arm.num_layers in counts]
 
 
-def _as_stated(stated: Stated, arms: Sequence[StatedArm]) -> Reproduction:
-    """Where the text leaves a choice open, the one nearer to the printed counts."""
-    tried = [with_counts(setting, stated, arms) for setting in stated_settings(stated)]
-    return min(tried, key=lambda one: sum(abs(a - _printed(b)) for a, b in zip(one.counts, arms, strict=True)))
-
-
-def _reproduced(stated: Stated, arms: Sequence[StatedArm]) -> Finding:
-    matches, tried = reproductions(stated, arms), len(variations(stated))
+def _reproduced(matches: Sequence[Reproduction], stated: Stated, arms: Sequence[StatedArm]) -> Finding:
+    tried = len(variations(stated))
     if not matches:
         return Finding(
             kind="parameters-reproduced",
             group="size",
-            severity="caution",
+            severity="note",
             subject="parameters",
             sentence=f"None of {tried} variations (tokenizer lengths, padding, positions, biases, tying, norms) "
             "reproduces the printed counts.",
@@ -84,7 +117,7 @@ def _reproduced(stated: Stated, arms: Sequence[StatedArm]) -> Finding:
         f"{best.setting.words().capitalize()} reproduce every printed count: "
         f"{_list(f'{total:,}' for total in best.counts)}."
     )
-    if best.setting.tied:
+    if best.setting.tied and best.setting.counted == "all":
         low, high = _rows(best, stated, arms)
         numbers |= {"rows_low": low, "rows_high": high}
         sentence += f" Any two tables with {low:,} to {high:,} rows in total would too."
@@ -150,9 +183,12 @@ def _counts(match: Reproduction, arms: Sequence[StatedArm]) -> Numbers:
     return {f"count_{arm.num_layers}_layers": total for total, arm in zip(match.counts, arms, strict=True)}
 
 
-def _printed(arm: StatedArm) -> float:
-    assert arm.parameters is not None, "counted arms have a count"
-    return arm.parameters.value
+def _totals(match: Reproduction, arms: Sequence[StatedArm]) -> Numbers:
+    return {f"all_{arm.num_layers}_layers": total for total, arm in zip(match.totals, arms, strict=True)}
+
+
+def _printed_counts(arms: Sequence[StatedArm]) -> str:
+    return _list(_text(arm.parameters) for arm in arms if arm.parameters is not None)
 
 
 def _text(printed: Printed) -> str:

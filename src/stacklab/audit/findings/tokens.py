@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stacklab.audit.reading.log import Log
+from stacklab.audit.reading.log import Epoch, Log
 from stacklab.audit.spec import Finding, Numbers, Severity, Stated
 
 
@@ -14,7 +14,7 @@ def token_findings(stated: Stated, logs: Sequence[Log]) -> list[Finding]:
 
 def stated_steps(stated: Stated, logs: Sequence[Log]) -> int | None:
     """Optimiser steps of a run: as stated, else as planned in a log, else None."""
-    planned = (log.planned_steps for log in logs if log.planned_steps)
+    planned = (log.planned_steps for log in logs if log.planned_steps and log.unit == "step")
     return stated.training.steps or next(planned, None)
 
 
@@ -47,6 +47,25 @@ def _tokens(stated: Stated, logs: Sequence[Log]) -> Finding | None:
     )
 
 
+def _steps_per_epoch(epochs: Sequence[Epoch]) -> tuple[float, float] | None:
+    """The limits of n. Whole epochs counted from 1 are ceil(step / n), from 0 floor(step / n) with steps counted from 0
+    or 1; those with decimals are step / n, rounded or cut. None with fewer than two epochs."""
+    pairs = [(each.step, each.value) for each in epochs]
+    if len(pairs) < 2 or pairs[-1][1] - min(1, pairs[0][1]) < 1:
+        return None
+    decimals = max(each.decimals for each in epochs)
+    if decimals > 0:
+        unit = 10.0**-decimals
+        low = max(step / (epoch + unit) for step, epoch in pairs)
+        return low, min((step / (epoch - unit) for step, epoch in pairs if epoch > unit), default=low)
+    if pairs[0][1] < 1:
+        low = max((step - 1) / (epoch + 1) for step, epoch in pairs)
+        return low, min(step / epoch for step, epoch in pairs if epoch)
+    pairs = [(step, epoch) for step, epoch in pairs if step >= 1]
+    low = max(step / epoch for step, epoch in pairs)
+    return low, min((step / (epoch - 1) for step, epoch in pairs if epoch > 1), default=pairs[-1][0])
+
+
 def _others(stated: Stated, epoch: float, block: int) -> dict[str, float]:
     """Tokens per epoch under other readings of the stated numbers."""
     others = {}
@@ -64,17 +83,16 @@ def _explain(numbers: Numbers) -> str:
 
 
 def _epochs(log: Log, stated: Stated) -> Finding | None:
-    """Steps per epoch that agree with every logged pair of step and epoch, counted from 1: epoch = ceil(step / n)."""
-    pairs = [(step, epoch) for step, epoch in log.epochs if epoch >= 1 and step >= 1]
-    if len(pairs) < 2 or pairs[-1][1] < 2:
+    """Steps per epoch that agree with every logged pair of step and epoch."""
+    between = _steps_per_epoch(log.epochs)
+    if between is None:
         return None
-    low = max(step / epoch for step, epoch in pairs)
-    high = min((step / (epoch - 1) for step, epoch in pairs if epoch > 1), default=float(pairs[-1][0]))
+    low, high = between
     if low >= high:
         return None
     training = stated.training
     expected = training.steps / training.epochs if training.steps and training.epochs else None
-    agrees = expected is None or low <= expected < high
+    agrees = expected is None or low <= expected <= high
     words = f"The logged epochs imply {low:.4g} to {high:.4g} steps per epoch"
     if expected is not None:
         words += f"; the stated numbers imply {expected:.4g}"

@@ -20,7 +20,7 @@ class Noise(NamedTuple):
     freedom: degrees of freedom of the spread. neighbours: correlation of each residual with the next.
     """
 
-    steps: tuple[int, ...]
+    steps: tuple[float, ...]
     residuals: "np.ndarray"
     spread: float
     freedom: int
@@ -28,7 +28,7 @@ class Noise(NamedTuple):
 
 
 def detrend(
-    steps: Sequence[int], values: Sequence[float], *, start: float = START, degree: int = DEGREE
+    steps: Sequence[float], values: Sequence[float], *, start: float = START, degree: int = DEGREE
 ) -> Noise | Undefined:
     """Residuals around a least-squares polynomial in the step, over the steps past the share `start` of the last.
 
@@ -49,7 +49,13 @@ def detrend(
     return Noise(tuple(steps[index] for index in kept), residuals, (total / freedom) ** 0.5, freedom, neighbours)
 
 
-def spread_range(steps: Sequence[int], values: Sequence[float]) -> tuple[float, float]:
+def hidden(noise: Noise, half: float) -> bool:
+    """Whether a log's noise is no more than the unit of its last printed digit, 2 x `half`: what is left around the
+    trend is then mostly rounding, and equal in logs that round alike."""
+    return half > 0 and noise.spread <= 2 * half
+
+
+def spread_range(steps: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
     """Smallest and largest spread over other starts and degrees of the trend."""
     tried = [detrend(steps, values, start=start, degree=degree) for start in OTHER_STARTS for degree in OTHER_DEGREES]
     spreads = [noise.spread for noise in tried if isinstance(noise, Noise)]

@@ -1,5 +1,6 @@
-"""Files -> logs and stated numbers, one file per log format: lines (text), table (CSV), events (TensorBoard).
+"""Files -> logs and stated numbers; results is the table of a research loop.
 
-Door: `source.read_source`, and `stated` for numbers from YAML and running text. log: a log in memory. names: names of
-columns and tags. May import: the specs of audit, and base.
+Door: `source.read_source`, and `stated` for numbers from YAML and running text. lines (text), table (CSV) and events
+(TensorBoard) read files; formats holds what single programs print, one file each. A line becomes an entry (entry,
+pairs, names, number), the entries of a run become a log (build, places, log). May import: the specs of audit, and base.
 """

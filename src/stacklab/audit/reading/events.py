@@ -7,6 +7,7 @@ from typing import Any
 
 from stacklab.audit.reading.log import Log, LogBuilder, Trouble
 from stacklab.audit.reading.names import metric_of
+from stacklab.audit.reading.number import Number
 from stacklab.base.errors import DataError, MissingExtraError
 
 MARK = b"brain.Event:"
@@ -48,7 +49,7 @@ def read_events(paths: Sequence[Path], *, root: Path) -> list[Log]:
             for tag, step, value in _points(loader.EventFileLoader(str(path)).Load()):
                 metric = metric_of(tag)
                 if metric is not None:
-                    builder.add(metric, step, value, line=0)
+                    builder.add(metric, step, Number(value), line=0)
         except (import_module("google.protobuf.message").DecodeError, ValueError, TypeError) as error:
             raise DataError(f"{path}: a record of the events cannot be read ({error})") from error
         if not _whole(path):

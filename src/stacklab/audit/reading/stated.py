@@ -31,13 +31,16 @@ def read_stated(path: Path) -> Stated:
 
 
 def merge(sources: Sequence[Stated]) -> Stated:
-    """Each setting from the first source that states it; all arms from the first source that has any."""
+    """Each setting from the first source that states it; all arms from the first source that has any with a depth, else
+    that has any."""
+    with_arms = sorted((source.arms for source in sources if source.arms), key=lambda arms: not arms[0].num_layers)
     return Stated(
         model=_first_of([source.model for source in sources]),
         training=_first_of([source.training for source in sources]),
-        arms=next((source.arms for source in sources if source.arms), ()),
+        arms=next(iter(with_arms), ()),
         claim=next((source.claim for source in sources if source.claim), None),
         control_width=next((source.control_width for source in sources if source.control_width), None),
+        rerun_noise=next((source.rerun_noise for source in sources if source.rerun_noise), None),
     )
 
 
@@ -65,6 +68,7 @@ MODEL: dict[str, re.Pattern[str]] = {
     "d_model": _pattern(rf"\b(?:d_model|n_embd|hidden_size){IS}{INTEGER}"),
     "d_ff": _pattern(rf"\b(?:d_ff|ffn_dim|intermediate_size){IS}{INTEGER}"),
     "num_heads": _pattern(rf"\b(?:attention heads|num_heads|n_heads?){IS}{INTEGER}|\b{INTEGER} heads\b"),
+    "num_kv_heads": _pattern(rf"\b(?:num_kv_heads|num_key_value_heads|n_kv_heads?){IS}{INTEGER}"),
     "context_length": _pattern(
         r"\b(?:max_len|max_position_embeddings|n_positions|context[_ ]length|context|ctx)(?: \(context\))?"
         rf"{IS}{INTEGER}"

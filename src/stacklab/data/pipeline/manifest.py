@@ -1,5 +1,6 @@
 """The manifest of prepared data: counts and warnings; and the refusal of data that cannot be trained on."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from stacklab.base.errors import DataError
@@ -7,12 +8,16 @@ from stacklab.data.blocks import SplitWriter
 from stacklab.data.pipeline.encode import TextEncoder
 from stacklab.data.pipeline.reading import Corpus
 from stacklab.data.pipeline.splits import needs_total
+from stacklab.data.sources.records import Counts, reasons
+from stacklab.data.sources.source import RowSource
 from stacklab.data.spec import BpeTokenizer, CharacterTokenizer, DataSpec, FileSpec
 from stacklab.data.tokenizers.codec import Compact
 from stacklab.data.tokenizers.files import TokenizerFile
 
 FEW_BLOCKS = 8
 SMALL_SHARE = 0.01
+MOST_COLUMNS = 5
+"""Columns that a warning lists by name; the manifest has all."""
 SIDES = {"train": "training"}
 """The name of a split in a sentence, where it differs from its key."""
 
@@ -21,9 +26,10 @@ def check_splits(corpus: Corpus, spec: DataSpec) -> None:
     """Raises DataError when there are no records, or a split has no full block."""
     sieve = corpus.sieve
     if not sieve.kept:
+        skipped = f", {broken} broken rows left out" if (broken := _skipped(corpus)) else ""
         raise DataError(
-            f"{corpus.name}: the corpus is empty ({sieve.read} records read, {sieve.empty} of them without text); "
-            "expected at least a block of text per split"
+            f"{corpus.name}: the corpus is empty ({sieve.read} records read, {sieve.empty} of them without text"
+            f"{skipped}); expected at least a block of text per split"
         )
     smaller = "add records, lower data.block_size"
     by_seed = "" if needs_total(spec) else " or change data.split_seed"
@@ -73,7 +79,7 @@ def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compa
             "marker_ids": markers,
         },
         "unknown_id": None if compact is None else compact.unknown_id,
-        "records": corpus.sieve.counts(corpus.splits),
+        "records": corpus.sieve.counts(corpus.splits) | {"skipped": _skipped(corpus)},
         "splits": {
             name: _split_facts(split, spec.block_size, compact, unknown) for name, split in corpus.splits.items()
         },
@@ -126,9 +132,9 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
     blocks = (validation.tokens - 1) // spec.block_size
     share = validation.tokens / (train.tokens + validation.tokens)
     shared = corpus.collector.shared_questions
-    warnings = []
+    warnings = [warning for rows in corpus.rows for warning in _of_rows(rows, rows.counts)]
     if blocks < FEW_BLOCKS:
-        warnings.append(f"the validation split has only {blocks} blocks; its loss is noisy")
+        warnings.append(f"the validation split has only {blocks} block{'s' if blocks > 1 else ''}; its loss is noisy")
     if share < SMALL_SHARE:
         warnings.append(f"the validation split has {share:.2%} of the tokens, less than {SMALL_SHARE:.0%}")
     if shared:
@@ -158,7 +164,31 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
     return warnings
 
 
+def _skipped(corpus: Corpus) -> int:
+    return sum(rows.counts.skipped.total() for rows in corpus.rows)
+
+
+def _of_rows(rows: RowSource, counts: Counts) -> Iterator[str]:
+    """What of the rows is not trained on, or not as it stands there."""
+    if unread := rows.unread:
+        listed = [f"{name} ({_share(share)})" for name, share in list(unread.items())[:MOST_COLUMNS]]
+        more = f" and {len(unread) - MOST_COLUMNS} more" if len(unread) > MOST_COLUMNS else ""
+        yield (
+            f"columns with text that are not read, with their share of all characters: {', '.join(listed)}{more}; "
+            "data.source.columns names the columns that are read"
+        )
+    if broken := counts.skipped.total():
+        yield f"{broken} of {counts.rows} rows left out as broken (source.skip): {reasons(counts.skipped)}"
+    if counts.replaced:
+        halves = "half of a surrogate pair" if counts.replaced == 1 else "halves of surrogate pairs"
+        yield f"U+FFFD stands for {counts.replaced} {halves} (source.surrogates)"
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= SMALL_SHARE else f"under {SMALL_SHARE:.0%}"
+
+
 def _is_unseparated(spec: DataSpec) -> bool:
     """Whether records are divided by blank lines only because no separator was named."""
     source = spec.source
-    return isinstance(source, FileSpec) and source.separator is None and "txt" in (source.format, source.path[-3:])
+    return isinstance(source, FileSpec) and source.separator is None and source.named_format == "txt"

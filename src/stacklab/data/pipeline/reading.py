@@ -14,7 +14,7 @@ from stacklab.data.pipeline.encode import TextEncoder, TokenEncoder
 from stacklab.data.pipeline.splits import R, Rule, Split, length_of, needs_total, rule_of
 from stacklab.data.problems import ProblemCollector
 from stacklab.data.record import Record
-from stacklab.data.sources.source import OpenSource
+from stacklab.data.sources.source import OpenSource, RowSource
 from stacklab.data.spec import DataSpec, Source, TokensSpec, ValidationSource
 from stacklab.data.tokenizers.codec import Codec
 
@@ -83,6 +83,8 @@ class Corpus:
     collector: ProblemCollector
     splits: dict[Split, SplitWriter]
     """`train`, `validation`, and `tuning` where the spec asks for it."""
+    rows: tuple[RowSource, ...]
+    """The rows that were read, and how many are broken, of each source with columns."""
 
 
 class Sources(NamedTuple):
@@ -137,7 +139,8 @@ def read_corpus(folder: Path, spec: DataSpec, sources: Sources, codec: Codec) ->
         )
         for name in names
     }
-    corpus = Corpus(sources.train.name, Sieve(), encoder, ProblemCollector(spec.template), splits)
+    rows = tuple(one.rows for one in sources if one is not None and one.rows is not None)
+    corpus = Corpus(sources.train.name, Sieve(), encoder, ProblemCollector(spec.template), splits, rows)
     try:
         for one, records in sifted(corpus.sieve, spec, sources):
             own = encoder.of(one) if isinstance(encoder, TokenEncoder) else encoder

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import DataError, TokenizerError
-from stacklab.data.sources.readers import PlacedRow
+from stacklab.data.record import PlacedRow
 from stacklab.data.spec import HubSpec
 
 PROBE_SECONDS = 1.0

@@ -1,29 +1,35 @@
 """Local files as rows, each with its place (`file:line`) for error messages."""
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import DataError
-from stacklab.base.files import iterate_lines, read_json
-from stacklab.data.spec import FileSpec
-
-Row = dict[str, Any]
-PlacedRow = tuple[str, Row]
+from stacklab.base.files import encoded_lines, read_json, unpacked
+from stacklab.data.record import PlacedRow, Row, RowError
+from stacklab.data.spec import PACKED, FileSpec
 
 CSV_FIELD_LIMIT = 2**31 - 1  # the module's own default refuses a field of 128 KiB, which a long story exceeds
+DELIMITERS = (",", ";", "\t", "|")
+"""Those that are recognised, the first of them that the header holds."""
+TAB = "\t"
 
 
 def rows_of(spec: FileSpec) -> Iterator[PlacedRow]:
     """(place, row) of a file in order; a txt file yields rows with the one key `text`.
 
-    Raises DataError naming file and line: unknown format, bad UTF-8, broken JSON, a CSV row of the wrong length.
+    A row that is broken by itself is yielded as the RowError: a line that is not UTF-8 or not JSON, a CSV row of the
+    wrong length. Raises DataError naming file and line for what ends the reading: an unknown format, a file that is
+    damaged or not UTF-8 as a whole, a quote left open.
     """
     path = existing_file(spec.path, what="source")
     name = format_of(spec, path)
-    return _txt(path, spec.separator) if name == "txt" else READERS[name](path)
+    if name == "txt":
+        return _txt(path, spec.separator)
+    return _csv(path, delimiter_of(spec, path)) if name in ("csv", "tsv") else READERS[name](path)
 
 
 def whole_text(path: Path) -> str:
@@ -33,13 +39,25 @@ def whole_text(path: Path) -> str:
 
 def format_of(spec: FileSpec, path: Path) -> str:
     """The format of the spec, else that of the file's ending. Raises DataError for an unknown ending."""
-    name = spec.format or path.suffix.lower().lstrip(".")
-    if name != "txt" and name not in READERS:
+    name, known = spec.named_format, (*READERS, "csv", "tsv", "txt")
+    if name not in known:
         raise DataError(
-            f"{path}: unknown format for the ending {path.suffix!r}; "
-            f"set source.format to one of {', '.join((*READERS, 'txt'))}"
+            f"{path}: unknown format for the ending {'.' + name if name else ''!r}; set source.format to one of "
+            f"{', '.join(known)} (also packed, with .gz or .zst after it)"
         )
     return name
+
+
+def delimiter_of(spec: FileSpec, path: Path) -> str:
+    """The character between two fields: the spec's, that of tsv, or the first known one in the header outside quotes;
+    a comma for a header of one column."""
+    if spec.delimiter is not None:
+        return spec.delimiter
+    if format_of(spec, path) == "tsv":
+        return TAB
+    header = next((line for _, line in _lines(path)), "")
+    outside = "".join(header.split('"')[::2])
+    return next((delimiter for delimiter in DELIMITERS if delimiter in outside), ",")
 
 
 def existing_file(text: str, *, what: str) -> Path:
@@ -54,21 +72,39 @@ def existing_file(text: str, *, what: str) -> Path:
     return path
 
 
+def _decoded(line: bytes, place: str) -> str:
+    """Raises RowError for bytes that are not UTF-8."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise RowError(
+            place, "not UTF-8", f"not UTF-8 at byte {error.start} of the line; save the file as UTF-8"
+        ) from error
+
+
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    for number, line in iterate_lines(path):
-        yield number, line.removeprefix("\ufeff") if number == 1 else line
+    for number, line in encoded_lines(path):
+        yield number, _decoded(line, f"{path}:{number}")
 
 
 def _jsonl(path: Path) -> Iterator[PlacedRow]:
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        place = f"{path}:{number}"
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{place}:{error.colno}: not JSON ({error.msg}); expected one object per line") from error
-        yield place, _object(row, place)
+    for number, line in encoded_lines(path):
+        if line.strip():
+            place = f"{path}:{number}"
+            try:
+                yield place, _object(_parsed(_decoded(line, place), place), place)
+            except RowError as error:
+                yield place, error
+
+
+def _parsed(line: str, place: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        message = f"not JSON ({error.msg}); expected one object per line"
+        raise RowError(f"{place}:{error.colno}", "not JSON", message) from error
+    except (ValueError, RecursionError) as error:
+        raise RowError(place, "not JSON", f"not JSON that can be read ({error})") from error
 
 
 def _json(path: Path) -> Iterator[PlacedRow]:
@@ -77,12 +113,15 @@ def _json(path: Path) -> Iterator[PlacedRow]:
         raise DataError(f"{path}: expected a list of objects, found {_kind(rows)}; one object per line is format jsonl")
     for index, row in enumerate(rows):
         place = f"{path}: record {index + 1}"
-        yield place, _object(row, place)
+        try:
+            yield place, _object(row, place)
+        except RowError as error:
+            yield place, error
 
 
-def _csv(path: Path) -> Iterator[PlacedRow]:
+def _csv(path: Path, delimiter: str) -> Iterator[PlacedRow]:
     csv.field_size_limit(CSV_FIELD_LIMIT)
-    reader = csv.reader((line + "\n" for _, line in _lines(path)), strict=True)
+    reader = csv.reader((line + "\n" for _, line in _lines(path)), strict=True, delimiter=delimiter)
     try:
         header = next(reader, [])
         for name in header:
@@ -90,13 +129,20 @@ def _csv(path: Path) -> Iterator[PlacedRow]:
                 raise DataError(f"{path}:1: the column {name!r} occurs twice in the header; rename one")
         start = reader.line_num + 1
         for fields in reader:
-            if fields and len(fields) != len(header):
-                raise DataError(f"{path}:{start}: found {len(fields)} fields, the header has {len(header)}")
+            place = f"{path}:{start}"
             if fields:
-                yield f"{path}:{start}", dict(zip(header, fields, strict=True))
+                fits = len(fields) == len(header)
+                yield place, dict(zip(header, fields, strict=True)) if fits else _misfit(place, fields, header)
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: not CSV ({error}); is a quote left open?") from error
+
+
+def _misfit(place: str, fields: list[str], header: list[str]) -> RowError:
+    message = f"found {len(fields)} fields, the header has {len(header)}"
+    if len(header) == 1:
+        message += "; if another character separates the fields, set source.delimiter"
+    return RowError(place, "wrong number of fields", message)
 
 
 def _parquet(path: Path) -> Iterator[PlacedRow]:
@@ -104,14 +150,21 @@ def _parquet(path: Path) -> Iterator[PlacedRow]:
     from pyarrow.lib import ArrowException
 
     try:
-        file = pyarrow.parquet.ParquetFile(path)
         number = 0
-        for batch in file.iter_batches(batch_size=1024):
+        for batch in pyarrow.parquet.ParquetFile(_seekable(path)).iter_batches(batch_size=1024):
             for row in batch.to_pylist():
                 number += 1
                 yield f"{path}: row {number}", row
     except (ArrowException, OSError) as error:
         raise DataError(f"{path}: not a readable parquet file ({' '.join(str(error).split())})") from error
+
+
+def _seekable(path: Path) -> Path | io.BytesIO:
+    """A packed file in memory, since a parquet file is read from its end."""
+    if path.suffix.lower() not in PACKED:
+        return path
+    with unpacked(path) as handle:
+        return io.BytesIO(handle.read())
 
 
 def _txt(path: Path, separator: str | None) -> Iterator[PlacedRow]:
@@ -144,7 +197,7 @@ def _separated(path: Path, separator: str) -> Iterator[PlacedRow]:
 
 def _object(row: Any, place: str) -> Row:
     if not isinstance(row, dict):
-        raise DataError(f"{place}: expected an object with named columns, found {_kind(row)}")
+        raise RowError(place, "not an object", f"expected an object with named columns, found {_kind(row)}")
     return row
 
 
@@ -154,7 +207,7 @@ def _kind(value: Any) -> str:
 
 READERS: dict[str, Callable[[Path], Iterator[PlacedRow]]] = {
     "jsonl": _jsonl,
+    "ndjson": _jsonl,
     "json": _json,
-    "csv": _csv,
     "parquet": _parquet,
 }

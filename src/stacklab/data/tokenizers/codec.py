@@ -110,8 +110,11 @@ class Codec:
     def encode(self, text: str) -> list[int]:
         """Ids of a text in which markers are written out, such as a prompt."""
         pieces = [self._by_token.get(part, part) for part in self._split.split(text) if part]
-        ids = self.encode_pieces([pieces])[0]
-        return [int(token) for token in (ids if self._compact is None else self._compact.from_full(ids))]
+        return [int(token) for token in self.own(self.encode_pieces([pieces])[0])]
+
+    def own(self, ids: Ids) -> Ids:
+        """The ids that a model has for the tokenizer's own [T]."""
+        return ids if self._compact is None else self._compact.from_full(ids)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text with its markers written out; an unknown id is U+FFFD."""

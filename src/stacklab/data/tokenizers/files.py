@@ -9,7 +9,7 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from stacklab.base.errors import DataError, TokenizerError
-from stacklab.base.files import read_json
+from stacklab.base.files import read_json, read_text
 from stacklab.data.groups import grouped
 from stacklab.data.sources.hub import hub_tokenizer_file
 from stacklab.data.sources.readers import existing_file
@@ -39,9 +39,9 @@ def read_tokenizer(spec: HubTokenizer | FileTokenizer) -> TokenizerFile:
     """The tokenizer of a spec. Raises TokenizerError when it is missing, unreachable, or not a tokenizer."""
     path, name = _locate(spec)
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise TokenizerError(f"{path}: not a tokenizer file (not UTF-8 at byte {error.start})") from error
+        text = read_text(path)
+    except DataError as error:
+        raise TokenizerError(f"{error}; expected a tokenizer.json") from error
     tokenizer = _parse(text, str(path))
     if tokenizer.get_vocab_size() < 2:
         raise TokenizerError(f"{path}: the tokenizer has {tokenizer.get_vocab_size()} tokens; expected a trained one")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Collection, Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -17,33 +18,42 @@ MOST_LAYERS = 10_000
 LARGEST = 2**24
 """Largest size: above those of all known models, and small enough that products of two fit into 64 bits."""
 
-HARMLESS = frozenset(
-    {
-        # Metadata of the program, and how weights are stored.
-        *(
-            "_name_or_path",
-            "model_type",
-            "architectures",
-            "transformers_version",
-            "dtype",
-            "torch_dtype",
-            "_commit_hash",
-        ),
-        # How the model was initialised, called and run: not what it computes.
-        *("initializer_range", "use_cache", "return_dict", "output_attentions", "output_hidden_states", "torchscript"),
-        *("bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id"),
-        *("attn_implementation", "_attn_implementation", "gradient_checkpointing", "keys_to_ignore_at_inference"),
-        # Heads for other tasks than predicting the next token.
-        *("id2label", "label2id", "num_labels", "problem_type", "task_specific_params", "finetuning_task"),
-        *("classifier_dropout", "prefix", "tokenizer_class"),
-        # Settings of generation, kept in configs by older versions of transformers.
+DEFAULT_BASE = 10_000.0
+ROPE = {"rope_theta", "partial_rotary_factor", "type"}
+"""What unscaled rotary positions may state beside their type."""
+
+HARMLESS_BY_REASON: Mapping[str, tuple[str, ...]] = {
+    "names the model, or the program and the version that wrote it": (
+        *("_name_or_path", "name_or_path", "_commit_hash", "model_type", "architectures", "tokenizer_class"),
+        *("transformers_version", "transformers.js_config", "unsloth_version", "unsloth_fixed"),
+    ),
+    "says how numbers are stored; all models are read into float32": ("dtype", "torch_dtype"),
+    "says how the first weights were drawn": ("initializer_range",),
+    "says what a call returns, or how it runs": (
+        *("return_dict", "use_return_dict", "output_attentions", "output_hidden_states", "output_past", "use_cache"),
+        *("attn_implementation", "_attn_implementation", "_attn_implementation_autoset", "_flash_attn_2_enabled"),
+        *("keys_to_ignore_at_inference", "torchscript", "xla_device", "gradient_checkpointing"),
+    ),
+    "names a token's id, which the model does not compute with": (
+        *("bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "mask_token_id"),
+        "decoder_start_token_id",
+    ),
+    "belongs to a head for another task than predicting the next token": (
+        *("id2label", "label2id", "num_labels", "_num_labels", "problem_type", "task_specific_params"),
+        *("finetuning_task", "classifier_dropout", "prefix", "predict_special_tokens"),
+    ),
+    "chooses the loss of a program, which the logits do not depend on": ("loss_type", "tf_legacy_loss"),
+    "sets the width of cross-attention, which is refused": ("cross_attention_hidden_size",),
+    "is a setting of generation, kept in configs by older versions of transformers": (
         *("max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "temperature"),
         *("top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size"),
         *("encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "output_scores"),
         *("return_dict_in_generate", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values"),
         *("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "diversity_penalty"),
-    }
-)
+    ),
+}
+"""Why a key changes no logit -> the keys. Any other key is used by a form or refused."""
+HARMLESS = frozenset(chain.from_iterable(HARMLESS_BY_REASON.values()))
 
 
 class Fields:
@@ -60,6 +70,20 @@ class Fields:
             raise self.wrong(name, value, "a whole number above 0")
         if value > most:
             raise self.wrong(name, value, f"at most {most}")
+        return value
+
+    def size_or_none(self, name: str, default: int | None) -> int | None:
+        """A size, or None where the program itself reads null as no such thing."""
+        if self._left.get(name, default) is None:
+            self._left.pop(name, None)
+            return None
+        return self.size(name, default)
+
+    def whole(self, name: str, default: int) -> int:
+        """A whole number from 0."""
+        value = self._take(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise self.wrong(name, value, "a whole number")
         return value
 
     def depth(self, name: str, default: int | None = None) -> int:
@@ -107,17 +131,48 @@ class Fields:
         """Any value; None when absent."""
         return self._left.pop(name, None)
 
+    def rotary_base(self, rotated: float) -> float:
+        """The base of rotary positions, from the keys of any version of transformers.
+
+        rotated: the share of a head that turns where no key says it. Raises PortError for scaled positions, and for
+        heads of which a part does not turn.
+        """
+        base = older = self.optional("rope_theta")
+        share = self.optional("partial_rotary_factor")
+        for name in ("rope_scaling", "rope_parameters"):
+            match value := self.optional(name):
+                case None:
+                    continue
+                case {"rope_type": "default", **others} | {"type": "default", **others} if others.keys() <= ROPE:
+                    base, share = others.get("rope_theta", base), others.get("partial_rotary_factor", share)
+                case {"rope_type": "dynamic"} | {"type": "dynamic"}:
+                    exact = 'the type "default", which is exact: "dynamic" scales beyond max_position_embeddings only'
+                    raise self.wrong(name, value, exact)
+                case _:
+                    raise self.wrong(name, value, '{"rope_type": "default", "rope_theta": base}')
+        if older not in (None, base):
+            raise self.wrong("rope_theta", older, f"{shown(base)}, as rope_parameters says")
+        if (share := rotated if share is None else share) != 1:
+            raise self.wrong("partial_rotary_factor", share, "1, the whole of each head")
+        return DEFAULT_BASE if base is None else self.finite("rope_theta", base)
+
     def finish(self, harmless: Collection[str] = ()) -> None:
         """Refuse all other keys. Keys that any folder may have, but must not use, are checked here."""
         for name in ("is_encoder_decoder", "add_cross_attention", "tie_encoder_decoder", "use_bfloat16"):
             self.must(name, False)
-        for name in ("pruned_heads", "per_layer_config", "quantization_config", "auto_map", "chunk_size_feed_forward"):
+        if code := self.optional("auto_map"):
+            raise PortError(
+                f"config: auto_map is {shown(code)}, so the folder has its own code, which is not run; if it computes "
+                f"what the {self._form} class of transformers does, remove the key"
+            )
+        for name in ("pruned_heads", "per_layer_config", "quantization_config", "chunk_size_feed_forward"):
             self.must(name, None, {}, 0)
         if left := sorted(self._left.keys() - set(harmless) - {"is_decoder"}):
             raise PortError(
                 f"config: {cut(left[0])} = {shown(self._left[left[0]])} is not a known key of a {self._form} model"
                 + (f" (nor {cut(', '.join(left[1:]))})" if left[1:] else "")
-                + "; it may change what the model computes, so the folder is not read"
+                + "; it may change what the model computes, so the folder is not read; where it does not, remove it "
+                "from config.json"
             )
 
     def wrong(self, name: str, value: object, wanted: str) -> PortError:

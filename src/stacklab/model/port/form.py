@@ -7,6 +7,7 @@ from typing import Any
 
 from stacklab.base.errors import PortError
 from stacklab.model.port.links import Link
+from stacklab.model.residual import PLACEMENTS, PlacementName
 from stacklab.model.spec import ModelSpec
 
 Config = Mapping[str, Any]
@@ -15,7 +16,7 @@ SETTINGS = {
     *("vocab_size", "d_model", "num_layers", "num_heads", "num_kv_heads", "d_ff", "feed_forward", "mask", "window"),
     *("layer_drop", "context_length", "position", "activation", "attention_scale", "attention_identity"),
     *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout", "norm", "init"),
-    "parametrisation",
+    *("parametrisation", "start_from"),
 }
 """The fields of ModelSpec that every form writes, refuses by value, or may omit since they act in training only."""
 
@@ -49,8 +50,8 @@ class Form:
             raise PortError(f"the {self.name} form cannot express this model: {'; '.join(faults)}")
 
 
-def common_misfits(spec: ModelSpec) -> list[str]:
-    """The misfits that all stock classes share."""
+def common_misfits(spec: ModelSpec, *, placement: PlacementName = "pre") -> list[str]:
+    """The misfits that all stock classes share. placement: that of their norms; a final one comes with pre."""
     faults = unknown_settings(spec)
     for name, values in (
         ("num_heads", {layer.num_heads for layer in spec.layers}),
@@ -67,7 +68,7 @@ def common_misfits(spec: ModelSpec) -> list[str]:
         faults.append(f"mask is {spec.mask}")
     if spec.attention_identity is not None:
         faults.append("attention_identity is set")
-    if spec.norm.placement != "pre" or not spec.norm.has_final:
+    if spec.norm.placement != placement or spec.norm.has_final != PLACEMENTS[placement].final_norm:
         faults.append(f"norm.placement is {spec.norm.placement} with final norm {spec.norm.has_final}")
     if spec.parametrisation.kind != "standard":
         faults.append(f"parametrisation is {spec.parametrisation.kind}, which multiplies scores, branches and logits")

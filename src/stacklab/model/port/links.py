@@ -21,7 +21,7 @@ class Link:
     """One of our tensors and those of the other form that make it up, stacked by rows.
 
     shape: shape of our tensor. rows: number of rows of each of theirs, when there are several.
-    turned: theirs are transposed (inputs by outputs).
+    turned: theirs are transposed (inputs by outputs). unused: rows before theirs that no position uses.
     """
 
     ours: str
@@ -29,21 +29,24 @@ class Link:
     shape: tuple[int, ...]
     rows: tuple[int, ...] = ()
     turned: bool = False
+    unused: int = 0
 
     @property
     def parts(self) -> list[tuple[str, tuple[int, ...]]]:
         """(name, shape) of each of theirs."""
         rows = self.rows or self.shape[:1]
-        shapes = [(count, *self.shape[1:]) for count in rows]
+        shapes = [(self.unused + count, *self.shape[1:]) for count in rows]
         return [(name, shape[::-1] if self.turned else shape) for name, shape in zip(self.theirs, shapes, strict=True)]
 
     def join(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Ours, from theirs."""
         parts = [tensors[name].t() if self.turned else tensors[name] for name in self.theirs]
-        return torch.cat(parts).contiguous() if len(parts) > 1 else parts[0].contiguous()
+        return torch.cat(parts).contiguous() if len(parts) > 1 else parts[0][self.unused :].contiguous()
 
     def split(self, ours: Tensor) -> dict[str, Tensor]:
-        """Theirs, from ours."""
+        """Theirs, from ours; unused rows are zeros."""
+        if self.unused:
+            ours = torch.cat((ours.new_zeros(self.unused, *self.shape[1:]), ours))
         parts = torch.split(ours, list(self.rows)) if self.rows else (ours,)
         return {
             name: (part.t() if self.turned else part).contiguous()

@@ -1,6 +1,6 @@
 """Our own form, for stacks that no stock class can express: per-layer heads and widths, other norms, biases.
 
-Its folder contains the two files that transformers needs to open it (`auto_map`); register.py registers the same class
+Its folder contains the two files that transformers needs to open it (`auto_map`); `register` registers the same class
 in a process that has stacklab.
 """
 
@@ -115,3 +115,17 @@ OWN = Form(
     links=links,
     files=FILES,
 )
+
+
+def register() -> None:
+    """Register configuration and model with transformers' Auto classes; repeating it changes nothing.
+
+    It imports transformers and torch. Raises ImportError where transformers is not installed.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from stacklab.model.port.configuration_stacklab import StacklabConfig
+    from stacklab.model.port.modeling_stacklab import StacklabForCausalLM
+
+    AutoConfig.register(StacklabConfig.model_type, StacklabConfig, exist_ok=True)
+    AutoModelForCausalLM.register(StacklabConfig, StacklabForCausalLM, exist_ok=True)

@@ -8,15 +8,16 @@ from torch import Tensor
 from stacklab.base.errors import PortError
 from stacklab.base.text import shown
 from stacklab.model.port.form import Config, Form
-from stacklab.model.port.gpt2 import GPT2
-from stacklab.model.port.gpt_neo import GPT_NEO
+from stacklab.model.port.gpt2 import BIGCODE, GPT, GPT2
+from stacklab.model.port.gpt_neo import GPT_NEO, OPT
 from stacklab.model.port.links import to_ours, to_theirs
-from stacklab.model.port.llama import LLAMA
+from stacklab.model.port.llama import LLAMA, MISTRAL, PHI3, QWEN2, STABLELM, STARCODER2
 from stacklab.model.port.own import OWN
 from stacklab.model.spec import ModelSpec
 
-FORMS: tuple[Form, ...] = (GPT_NEO, GPT2, LLAMA, OWN)
-"""Most widely supported first: where several are exact, the first is written."""
+FORMS: tuple[Form, ...] = (GPT_NEO, GPT2, QWEN2, LLAMA, MISTRAL, PHI3, STARCODER2, STABLELM, GPT, BIGCODE, OPT, OWN)
+"""Where several are exact, the first is written: the most widely supported one, unless a stack lacks what that always
+has."""
 
 HEAD, TABLE = "lm_head.weight", "token_embedding.weight"
 

@@ -13,7 +13,7 @@ from stacklab.report.facts.contrasts import ContrastFact, contrast_fact
 from stacklab.report.facts.estimates import LEVEL
 from stacklab.report.facts.history import RunFact, run_fact
 from stacklab.report.facts.ledger import LedgerFact, ledger_facts
-from stacklab.report.facts.limits import limits
+from stacklab.report.facts.limits import limits, sentence
 from stacklab.report.facts.provenance import (
     DataFact,
     OrderFact,
@@ -89,6 +89,8 @@ class Facts(Spec):
     """Training tokens of a run as a multiple of the tokens of one epoch."""
     provenance: Items[ProvenanceFact]
     orders: Items[OrderFact]
+    data_warnings: Items[str]
+    """What of the data weakens conclusions, such as a column with text that is not read."""
     limits: Items[str]
     ledger: Items[LedgerFact]
     remarks: Items[Remark]
@@ -156,6 +158,7 @@ def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
         epochs=_epochs(plan, data),
         provenance=provenance,
         orders=orders,
+        data_warnings=tuple(map(sentence, plan.data_warnings)),
         limits=limits(
             plan,
             runs=runs,

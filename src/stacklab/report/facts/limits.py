@@ -75,8 +75,8 @@ def _claims(contrasts: Sequence[ContrastFact]) -> Iterator[str]:
     family = [contrast for contrast in contrasts if contrast.confirmatory]
     if len(family) > 1:
         yield (
-            f"{len(family)} confirmatory comparisons share one error level (Holm): a false verdict in any of them has "
-            'a probability of at most that level, a false "smaller than what matters" once more as much.'
+            f"{len(family)} confirmatory comparisons share one error level (Holm): a false verdict of any kind in any "
+            "of them has a probability of at most that level."
         )
     if exploratory := len(contrasts) - len(family):
         yield (
@@ -115,8 +115,8 @@ def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
             "the spread that comes from its choice is not measured here."
         )
     yield from _cover(plan)
-    warnings = [str(text) for text in data.get("warnings") or ()]
-    yield from (f"{text[:1].upper()}{text[1:]}." for text in warnings)
+    warnings = plan.data_warnings
+    yield from map(sentence, warnings)
     compact = isinstance(plan.study.base.data, DataSpec) and plan.study.base.data.vocabulary == "compact"
     if compact and not any("compact" in text for text in warnings):
         yield "The vocabulary is compact: losses are not comparable with those over the tokenizer's full vocabulary."
@@ -134,6 +134,11 @@ def _cover(plan: Plan) -> Iterator[str]:
             "Arms differ in data.packing or data.loss_on, so their losses and bits per byte are means over different "
             "tokens."
         )
+
+
+def sentence(text: str) -> str:
+    """A warning of the manifest as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _orders(orders: Sequence[OrderFact]) -> Iterator[str]:

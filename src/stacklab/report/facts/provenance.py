@@ -75,12 +75,17 @@ def data_facts(plan: Plan) -> tuple[DataFact, ...]:
     by_fingerprint: dict[str, DataFact] = {}
     for arm in plan.arms:
         data = arm.config.data
-        settings = flatten(data.task.dump() if isinstance(data, TaskData) else data.complete())
+        settings = flatten(_task_settings(data) if isinstance(data, TaskData) else data.complete())
         name = data.task.kind if isinstance(data, TaskData) else data.source.kind
         new = DataFact(data_fingerprint=arm.data_fingerprint, name=name, settings=settings, arms=())
         known = by_fingerprint.get(arm.data_fingerprint, new)
         by_fingerprint[arm.data_fingerprint] = known.model_copy(update={"arms": (*known.arms, arm.label)})
     return tuple(by_fingerprint.values())
+
+
+def _task_settings(data: TaskData) -> dict[str, Any]:
+    fixed = {} if data.train_sequences is None else {"train_sequences": data.train_sequences}
+    return data.task.dump() | fixed
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -73,8 +73,8 @@ class TextFeed:
                 raise DataError(f"step {step}: a batch of {size} has no target; raise train.batch_size")
 
     def _indices(self, step: int) -> NDArray[np.int64]:
-        num_blocks = self.train.num_blocks
-        return self.draw(self.spec.seed, step, batch_size=self.spec.train.batch_size, num_blocks=num_blocks)
+        size = self.spec.train.batch_size
+        return self.draw(self.spec.seed, step, batch_size=size, num_blocks=self.train.num_blocks)
 
     def batch(self, step: int) -> Batch:
         drawn, tokens_BT = sequences(self.train, self._indices(step))

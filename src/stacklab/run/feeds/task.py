@@ -1,4 +1,4 @@
-"""The feed of a synthetic task: fresh sequences at every step, and fixed sets for losses and accuracies."""
+"""The feed of a task: fresh sequences or epochs over a fixed set, and the sets for losses and accuracies."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from stacklab.base.errors import DataError
 from stacklab.base.streams import numpy_stream
-from stacklab.data.batches import batch_hash
+from stacklab.data.batches import batch_hash, batch_indices
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
 from stacklab.model.transformer import Transformer
-from stacklab.run.resolve_data import fixed_set, slices_of, task_facts
+from stacklab.run.resolve_data import fixed_set, slices_of, task_facts, task_fingerprint, training_set
 from stacklab.run.spec import RunSpec
+from stacklab.tasks.arrays import Arrays
+from stacklab.tasks.batch import TaskBatch
 from stacklab.tasks.data import TaskData
 from stacklab.train.evaluate import Scores, stacked_scores, target_scores
 from stacklab.train.loop import Batch
@@ -24,6 +26,12 @@ class TaskFeed:
 
     def __init__(self, spec: RunSpec, data: TaskData) -> None:
         self.spec, self.task, self.data = spec, data.task, data
+        if isinstance(data.task, Arrays) and task_fingerprint(data) != spec.data_fingerprint:
+            raise DataError(
+                f"{', '.join(data.task.train)}: the sequences are not those that the run was planned with; bring the "
+                "files back, or run the study again"
+            )
+        self.training = training_set(data)
         self.sets = {name: fixed_set(data, name) for name in ("train_probe", spec.evaluate.split)}
 
     @property
@@ -39,13 +47,19 @@ class TaskFeed:
         return None
 
     def batch(self, step: int) -> Batch:
-        rng = numpy_stream(self.spec.seed, "task", "train", step)
-        drawn = self.task.draw(rng, self.spec.train.batch_size, step=step)
+        drawn = self._drawn(step)
         target_mask_BT = drawn.target_mask_BT
         if not target_mask_BT.any():
             raise DataError(f"step {step}: a batch of {len(drawn.tokens_BT)} has no target; raise train.batch_size")
         both = np.stack((drawn.tokens_BT, drawn.targets_BT))
         return Batch(drawn.tokens_BT, np.where(target_mask_BT, drawn.targets_BT, IGNORE_INDEX), batch_hash(both))
+
+    def _drawn(self, step: int) -> TaskBatch:
+        seed, size = self.spec.seed, self.spec.train.batch_size
+        if self.training is None:
+            return self.task.draw(numpy_stream(seed, "task", "train", step), size, step=step)
+        chosen_B = batch_indices(seed, step, batch_size=size, num_blocks=len(self.training.tokens_BT))
+        return TaskBatch(*(array[chosen_B] for array in self.training))
 
     def measure(self, model: Transformer) -> dict[str, float]:
         return self._summary(

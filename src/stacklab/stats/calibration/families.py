@@ -1,6 +1,7 @@
 """Studies with many claims: how often one errs, with and without Holm's correction, and what the correction costs.
 
-Claims are paired with normal noise of standard deviation 1. Correlated claims share a normal part at each seed.
+Claims are paired with normal noise, of standard deviation 1 but in mixtures. Correlated claims share a normal part at
+each seed.
 """
 
 from functools import cache
@@ -12,7 +13,9 @@ from stacklab.base.streams import numpy_stream
 from stacklab.stats.calibration.noise import CORRELATION, Bools, Floats, normal
 from stacklab.stats.calibration.table import LEVEL, Column, Row, Table
 from stacklab.stats.comparison import COMPARISONS, Pairing
-from stacklab.stats.verdict import difference_p_values
+from stacklab.stats.multiplicity import holm
+from stacklab.stats.verdict import Rule, difference_p_values, verdicts
+from stacklab.stats.verdict import p_values as p_values_of
 
 
 class Family(NamedTuple):
@@ -29,17 +32,6 @@ NULL_SEEDS = (3, 5)
 POWERS = (Family(3), Family(12), Family(21))
 POWER_SEEDS = (3, 5, 8)
 EFFECTS = (2.0, 3.0)
-
-
-def holm(p_RK: Floats) -> Floats:
-    """Adjusted p values of the K claims of each of R studies (Holm 1979), as `stats.multiplicity.adjust` has them for
-    one."""
-    count = p_RK.shape[1]
-    order_RK = np.argsort(p_RK, axis=1)
-    scaled_RK = np.take_along_axis(p_RK, order_RK, axis=1) * np.arange(count, 0, -1)
-    adjusted_RK = np.empty_like(p_RK)
-    np.put_along_axis(adjusted_RK, order_RK, np.maximum.accumulate(scaled_RK, axis=1), axis=1)
-    return np.minimum(adjusted_RK, 1.0)
 
 
 def draw(family: Family, rng: np.random.Generator, repeats: int, seeds: int) -> Floats:
@@ -67,7 +59,7 @@ def nulls(repeats: int, seed: int) -> Table:
             raw, lower = p_values(gaps), gaps.mean(axis=2) < 0
             values = [
                 float(np.mean(np.any(shown, axis=1)))
-                for p in (raw, holm(raw))
+                for p in (raw, holm(raw, raw))
                 for shown in ((p <= LEVEL) & lower, p <= LEVEL)
             ]
             rows.append(Row(keys=(family.name, str(seeds)), values=tuple(values)))
@@ -85,26 +77,118 @@ def nulls(repeats: int, seed: int) -> Table:
 
 
 def power(repeats: int, seed: int) -> Table:
-    """The power for one true claim among others that are not."""
+    """The power for one true claim among others that are not, and where all are true."""
     rows = []
     for family in POWERS:
-        for effect in EFFECTS:
-            values = []
-            for seeds in POWER_SEEDS:
-                rng = numpy_stream(seed, "calibrate", "family power", family.claims, seeds)
-                gaps = draw(family, rng, repeats, seeds)
-                gaps[:, 0] -= effect
-                raw = p_values(gaps)
-                values += [float(np.mean(p[:, 0] <= LEVEL)) for p in (holm(raw), raw)]
-            rows.append(Row(keys=(str(family.claims), f"{effect:g} sd"), values=tuple(values)))
-    columns = [Column(heading=f"{seeds} seeds, {how}", digits=2) for seeds in POWER_SEEDS for how in ("Holm", "alone")]
+        for true, name in ((1, f"{family.claims}"), (family.claims, f"{family.claims}, all true")):
+            for effect in EFFECTS:
+                values = []
+                for seeds in POWER_SEEDS:
+                    rng = numpy_stream(seed, "calibrate", "family power", family.claims, seeds)
+                    gaps = draw(family, rng, repeats, seeds)
+                    gaps[:, :true] -= effect
+                    raw = p_values(gaps)
+                    corrected = holm(raw, raw), holm(raw, np.ones_like(raw)), raw
+                    values += [float(np.mean(p[:, :true] <= LEVEL)) for p in corrected]
+                rows.append(Row(keys=(name, f"{effect:g} sd"), values=tuple(values)))
+    hows = "Holm", "matters", "alone"
     return Table(
         name="family power",
-        title=f"Power for one true claim among independent others: {repeats:,} studies a row",
-        caption="Holm: the rule; alone: suggestive or better",
+        title=f"Power for true claims, one among independent others or all: {repeats:,} studies a row",
+        caption="share of true claims shown. Holm: by the rule, where no claim says what matters; matters: where all "
+        "do, and are beyond it; alone: suggestive or better",
         repeats=repeats,
         keys=("claims", "effect"),
-        columns=tuple(columns),
+        columns=tuple(Column(heading=f"{seeds} seeds, {how}", digits=2) for seeds in POWER_SEEDS for how in hows),
+        rows=tuple(rows),
+    )
+
+
+class Mixture(NamedTuple):
+    """Claims that say what matters, in units of which effects are.
+
+    without: how many of the claims have no effect. The others have one of `effect`, in turn in either direction.
+    noise: what matters, in standard errors of the mean difference, for claims without an effect and for the others.
+    """
+
+    without: int
+    effect: float
+    noise: tuple[float, float]
+
+    def effects(self, claims: int) -> Floats:
+        number = np.arange(claims)
+        return np.where(number < self.without, 0.0, self.effect * (-1.0) ** number)
+
+    def draw(self, family: Family, rng: np.random.Generator, repeats: int, seeds: int) -> Floats:
+        """Differences, [repeats, claims, seeds]."""
+        unit_K = np.where(np.arange(family.claims) < self.without, *self.noise) / np.sqrt(seeds)
+        return self.effects(family.claims)[:, None] + draw(family, rng, repeats, seeds) / unit_K[:, None]
+
+
+ALL = 1_000
+LITTLE, SOME, MUCH = 30.0, 4.0, 1.0
+"""Noise: with little, a difference of what matters is always shown, with much almost never."""
+MIXTURES = {
+    "no effects": Mixture(ALL, 0.0, (MUCH, MUCH)),
+    "no effects, some noise": Mixture(ALL, 0.0, (SOME, SOME)),
+    "effects of what matters": Mixture(0, 1.0, (LITTLE, LITTLE)),
+    "the same, some noise": Mixture(0, 1.0, (SOME, SOME)),
+    "the same, but one without": Mixture(1, 1.0, (MUCH, LITTLE)),
+    "effects of half of it, but one without": Mixture(1, 0.5, (MUCH, LITTLE)),
+    "the same, some noise in these": Mixture(1, 0.5, (MUCH, SOME)),
+}
+MIXED = (Family(3), Family(6, 0.5), Family(12))
+MIXED_SEEDS = (3, 5, 10, 20)
+
+
+def conclusions(gaps_RKN: Floats, matters: float, *, together: bool) -> tuple[Bools, Bools]:
+    """Which claims show a difference, and which one smaller than `matters`, each [repeats, claims].
+
+    together: by the rule; else differences by Holm's correction and what is smaller by Bonferroni's, each at the level.
+    """
+    repeats, claims, seeds = gaps_RKN.shape
+    rows = gaps_RKN.reshape(-1, seeds), np.zeros((repeats * claims, seeds))
+    by, p_RK = COMPARISONS["paired"], p_values(gaps_RKN)
+    less_C = p_values_of(*rows, by=by, rule=Rule("equivalent", matters))
+    is_less_C = verdicts(*rows, by=by, rule=Rule("lower", matters=matters, level=LEVEL)) == "negligible"
+    less_RK, is_less_RK = (row_C.reshape(repeats, claims) for row_C in (np.where(is_less_C, less_C, 1.0), is_less_C))
+    leaving_RK = np.maximum(p_RK, less_RK)
+    if together:
+        p_RK, less_RK = holm(p_RK, leaving_RK), holm(less_RK, leaving_RK)
+    else:
+        p_RK, less_RK = holm(p_RK, p_RK), claims * less_RK
+    return ~is_less_RK & (p_RK <= LEVEL), is_less_RK & (less_RK <= LEVEL)
+
+
+def wrong(gaps_RKN: Floats, effect_K: Floats, *, together: bool) -> float:
+    """The share of studies with any false conclusion: a difference that is none or has the other sign, or one that is
+    said to be smaller than what matters, 1, and is not."""
+    shown_RK, less_RK = conclusions(gaps_RKN, 1.0, together=together)
+    false_RK = shown_RK & (np.sign(gaps_RKN.mean(axis=2)) != np.sign(effect_K)) | less_RK & (np.abs(effect_K) >= 1)
+    return float(np.mean(np.any(false_RK, axis=1)))
+
+
+def mixed(repeats: int, seed: int) -> Table:
+    """Studies in which some claims differ, some by what matters, and some do not: by the rule, and without it."""
+    rows = []
+    for family in MIXED:
+        for name, mixture in MIXTURES.items():
+            values = []
+            for seeds in MIXED_SEEDS:
+                rng = numpy_stream(seed, "calibrate", "mixed", family.name, seeds)
+                gaps, effects = mixture.draw(family, rng, repeats, seeds), mixture.effects(family.claims)
+                values += [wrong(gaps, effects, together=together) for together in (True, False)]
+            rows.append(Row(keys=(family.name, name), values=(*values[::2], *values[1::2])))
+    return Table(
+        name="mixed families",
+        title=f"Families of claims that say what matters: {repeats:,} studies a row",
+        caption="share of studies with any false conclusion; apart: differences by Holm's correction, and smaller than "
+        "what matters by Bonferroni's, each at the level",
+        repeats=repeats,
+        keys=("claims", "effects"),
+        columns=tuple(
+            Column(heading=f"{how}{seeds} seeds", most=LEVEL) for how in ("", "apart, ") for seeds in MIXED_SEEDS
+        ),
         rows=tuple(rows),
     )
 
@@ -155,7 +239,8 @@ def holm_shown(runs_RAN: Floats, pairing: Pairing) -> Bools:
     """Whether the rule shows a difference, [repeats, arms]; the last arm is the control."""
     by, arms = COMPARISONS[pairing], runs_RAN.shape[1] - 1
     p = [difference_p_values(runs_RAN[:, arm], runs_RAN[:, -1], by=by, bounded=False) for arm in range(arms)]
-    shown_RA: Bools = holm(np.column_stack(p)) <= LEVEL
+    p_RA = np.column_stack(p)
+    shown_RA: Bools = holm(p_RA, p_RA) <= LEVEL
     return shown_RA
 
 

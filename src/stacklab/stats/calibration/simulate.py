@@ -24,6 +24,7 @@ TABLES: tuple[Simulation, ...] = (
     exact.accuracies,
     families.nulls,
     families.power,
+    families.mixed,
     families.many_arms,
     exact.constants,
 )

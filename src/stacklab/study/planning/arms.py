@@ -3,23 +3,32 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
 from stacklab.base.errors import MatchError, SpecError
 from stacklab.base.yamlfile import Places
+from stacklab.data.prepared import load_prepared, prepared_folder
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import measure
 from stacklab.model.masks import MASKS
 from stacklab.model.spec import ModelSpec
 from stacklab.run.metrics import at_evaluations
+from stacklab.run.paths import OutPaths
 from stacklab.run.resolve_data import ResolvedData, resolve_data
-from stacklab.study.planning.contrast import check_declared
+from stacklab.study.planning.contrast import check_declared, unlike
 from stacklab.study.planning.match import Match, TimeSolver, solve
 from stacklab.study.spec.load import assign, describe
 from stacklab.study.spec.study import ArmSpec, BaseSpec, MatchSpec, StudySpec
+from stacklab.tasks.arrays import Arrays
 from stacklab.tasks.data import TaskData
+
+if TYPE_CHECKING:
+    from stacklab.exchange.open_model import StartModel
+
+SAMPLE = "Once upon a time, there were 3 words; naïve ones.\n\n    def f(x): return {'a': x}  # 42\n"
+"""A text that two tokenizers hardly split alike unless they are the same."""
 
 
 class ResolvedArm(NamedTuple):
@@ -43,17 +52,75 @@ class DataCache:
         return self._resolved[key]
 
 
+class Starts:
+    """The models from whose weights arms start, each read once."""
+
+    def __init__(self, out: OutPaths) -> None:
+        self._out, self._read = out, dict[str, "tuple[str, StartModel]"]()
+
+    def __call__(self, config: BaseSpec) -> BaseSpec:
+        """The configuration with the fingerprint of the weights in place of the model's name; they are kept.
+
+        Raises DataError, PortError, CheckpointError or TokenizerError for a model that cannot be read.
+        """
+        source = config.model.start_from
+        if source is None:
+            return config
+        name, _ = self._open(source)
+        return config.with_model(config.model.model_copy(update={"start_from": name}))
+
+    def check(self, who: str, source: str | None, config: BaseSpec, data: ResolvedData) -> None:
+        """Raises SpecError for a model of another stack or vocabulary than the configuration's."""
+        if source is None:
+            return
+        _, model = self._open(source)
+        if row := unlike(config, model.spec):
+            raise SpecError(
+                f"{who}: model.start_from: {source} has {row.path} = {row.left!r}, here it is {row.right!r}; set "
+                f"{row.path} to {row.left!r}, or start from another model"
+            )
+        if isinstance(config.data, DataSpec) and model.encode is not None:
+            self._check_text(f"{who}: model.start_from: {source}", model, data)
+
+    def _check_text(self, what: str, model: "StartModel", data: ResolvedData) -> None:
+        prepared = load_prepared(prepared_folder(self._out.cache, data.fingerprint))
+        if model.compact not in (None, data.fingerprint):
+            raise SpecError(f"{what} has the compact vocabulary of other data, whose ids mean other tokens")
+        assert model.encode is not None
+        theirs, ours = model.encode(SAMPLE), prepared.encode(SAMPLE)
+        if theirs != ours:
+            raise SpecError(
+                f"{what} has another tokenizer than the data: ids {theirs[:4]}... there and {ours[:4]}... here for the "
+                f"same text; set data.tokenizer to that of the model"
+            )
+
+    def _open(self, source: str) -> "tuple[str, StartModel]":
+        if source not in self._read:
+            from stacklab.exchange.open_model import start_model
+            from stacklab.train.start import keep_weights
+
+            model = start_model(source, self._out.root)
+            self._read[source] = keep_weights(model.tensors, self._out.start), model
+        return self._read[source]
+
+
 def resolve_arms(
-    study: StudySpec, *, names: tuple[str, ...], ready: Callable[[BaseSpec], ResolvedData], by_time: TimeSolver
+    study: StudySpec,
+    *,
+    names: tuple[str, ...],
+    ready: Callable[[BaseSpec], ResolvedData],
+    by_time: TimeSolver,
+    starts: Starts | None = None,
 ) -> dict[str, ResolvedArm]:
     """The named arms, in the study's order, as complete configurations with their data.
 
-    `by_time` solves matches of step times.
+    `by_time` solves matches of step times. starts: reads the models from which arms start; None leaves their names.
 
     Raises SpecError when a change does not make a valid configuration, ContrastError when an arm moves something it
     does not declare, MatchError when a control has no solution.
     """
     base = with_data(study.base, ready(study.base))
+    base = starts(base) if starts else base
     resolved: dict[str, ResolvedArm] = {}
     for name in _targets_first(study, names):
         arm = study.arms[name]
@@ -66,6 +133,9 @@ def resolve_arms(
         if arm.match is not None:
             match = _solve(name, arm.match, config, resolved[arm.match.to].config, by_time)
             config = config.with_model(match.model)
+        if starts:
+            starts.check(f"arm {name}", config.model.start_from, config, data)
+            config = starts(config)
         check_declared(name, arm, base, config, study.knobs)
         _check_mask(name, config)
         resolved[name] = ResolvedArm(name, arm, config, data, match)
@@ -91,7 +161,9 @@ def _with_steps(config: BaseSpec, data: ResolvedData) -> BaseSpec:
     if train.epochs is None:
         return config
     if "splits" not in data.facts:
-        raise SpecError("train.epochs: a task draws fresh sequences and has no epochs; set train.steps")
+        raise SpecError(
+            "train.epochs: fresh sequences have no epochs; set train.steps, or data.train_sequences for a fixed set"
+        )
     tokens = data.facts["splits"]["train"]["tokens_per_epoch"]
     steps = math.ceil(train.epochs * tokens / (train.batch_size * config.data.block_size))
     return config.model_validate(config.dump() | {"train": train.dump() | {"steps": steps}})
@@ -139,6 +211,11 @@ def _check_mask(name: str, config: BaseSpec) -> None:
         raise SpecError(
             f"arm {name}: model.mask = {config.model.mask} shows each position the next token, which it is trained to "
             "predict; use causal"
+        )
+    task = config.data.task if isinstance(config.data, TaskData) else None
+    if not MASKS[config.model.mask].causal and isinstance(task, Arrays) and task.mixed_lengths:
+        raise SpecError(
+            f"arm {name}: model.mask = {config.model.mask} would see what fills up shorter sequences; use causal"
         )
 
 

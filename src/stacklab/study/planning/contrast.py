@@ -59,6 +59,19 @@ def check_declared(name: str, arm: ArmSpec, base: BaseSpec, resolved: BaseSpec, 
             )
 
 
+TRAINED = ("init", "dropout", "attention_dropout", "layer_drop", "token_table", "start_from")
+"""Settings of a stack that say how it is trained, not what it computes."""
+
+
+def unlike(config: BaseSpec, model: ModelSpec) -> Difference | None:
+    """The first setting by which another stack computes something else: left its value, right the configuration's."""
+    paths = tuple(f"model.{name}" for name in TRAINED)
+    for row in differences(config.model_copy(update={"model": model}), config):
+        if row.path not in paths and not row.path.startswith("model.init."):
+            return row
+    return None
+
+
 def _per_layer(model: ModelSpec) -> dict[str, Any]:
     columns = {}
     for name in LayerSpec._fields:

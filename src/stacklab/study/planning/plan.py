@@ -15,7 +15,7 @@ from stacklab.run.paths import OutPaths
 from stacklab.run.spec import RunSpec
 from stacklab.stats.comparison import Pairing
 from stacklab.stats.multiplicity import look_level
-from stacklab.study.planning.arms import DataCache, ResolvedArm, check_context, resolve_arms, with_data
+from stacklab.study.planning.arms import DataCache, ResolvedArm, Starts, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.contrast import Difference, differences, pairing
 from stacklab.study.planning.match import StepTimes, unmatched
@@ -60,6 +60,8 @@ class ArmPlan(Spec):
     """Effective differences from the base: left the base's value, right the arm's."""
     origin: str = ""
     """For an arm at another learning rate: the same arm at the shared rate."""
+    data_warnings: Items[str] = added(())
+    """Those of the arm's own data; empty for an arm on the data of the base."""
 
     @property
     def train_flops(self) -> int:
@@ -110,6 +112,16 @@ class Plan(Spec):
     gpus_per_run: int = added(1)
     """Cards that share the batches of each run."""
 
+    @property
+    def data_warnings(self) -> tuple[str, ...]:
+        """What weakens conclusions from the data: the warnings of the base's manifest, and of arms with their own."""
+        of_arms: dict[str, list[str]] = {}
+        for arm in self.arms:
+            for line in () if arm.origin else arm.data_warnings:
+                of_arms.setdefault(line, []).append(arm.label)
+        base = map(str, self.data.get("warnings") or ())
+        return (*base, *(f"{', '.join(labels)}: {line}" for line, labels in of_arms.items()))
+
     def arm(self, name: str) -> ArmPlan:
         return next(arm for arm in self.arms if arm.name == name)
 
@@ -159,17 +171,20 @@ def make_plan(
     # Step times are measured with the threads of a run of the first look, so that later looks reuse the matches.
     threads = engine.threads(len(names) * len(chosen) // look)
     by_time = step_time_solver(out, data_fingerprint=data.fingerprint, threads=threads)
-    arms = resolve_arms(study, names=names, ready=ready, by_time=by_time)
+    starts = Starts(OutPaths(out))
+    arms = resolve_arms(study, names=names, ready=ready, by_time=by_time, starts=starts)
     contrasts, not_asked = _contrasts(study, settings.claims, arms)
     contrasts = tuple(_at_look(contrast, look, looks) for contrast in contrasts)
-    base = with_data(study.base, data)
+    base = starts(with_data(study.base, data))
     return Plan(
         study=study,
         scale=request.scale,
         seeds=chosen,
         data_fingerprint=data.fingerprint,
         data=data.facts,
-        arms=tuple(_arm_plan(base, arms, arm, cards=request.gpus_per_run) for arm in arms.values()),
+        arms=tuple(
+            _arm_plan(base, arms, arm, shared=data.fingerprint, cards=request.gpus_per_run) for arm in arms.values()
+        ),
         contrasts=contrasts,
         not_asked=not_asked,
         variant=request.variant,
@@ -242,7 +257,7 @@ def _contrasts(
     return tuple(contrasts), tuple(left_out)
 
 
-def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm, *, cards: int) -> ArmPlan:
+def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm, *, shared: str, cards: int) -> ArmPlan:
     model, train, context = arm.config.model, arm.config.train, arm.config.data.block_size
     parameters = count_parameters(model)
     memory, micro_batch = memory_of(arm.config, cards=cards), train.micro_batch_on(cards)
@@ -251,6 +266,7 @@ def _arm_plan(base: BaseSpec, arms: dict[str, ResolvedArm], arm: ResolvedArm, *,
         label=arm.arm.label,
         config=arm.config,
         data_fingerprint=arm.data.fingerprint,
+        data_warnings=tuple(arm.data.facts.get("warnings", ())) if arm.data.fingerprint != shared else (),
         baselines=arm.data.guesses,
         parameters=vars(parameters),
         total_parameters=parameters.total,

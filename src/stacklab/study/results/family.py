@@ -35,35 +35,44 @@ def correct(claims: Sequence[ClaimSpec], decisions: Sequence[Decision]) -> list[
     """The verdicts of all claims of a study, after Holm's correction over the confirmatory ones (Holm 1979).
 
     Where a study has primary claims, the others are exploratory; without any, all are confirmatory. A clear verdict
-    that does not hold after the correction, or is exploratory, is suggestive. That a difference is smaller than what
-    matters must hold at an equal share of the level (Bonferroni).
+    that does not hold after the correction, or is exploratory, is suggestive. A claim that says what matters may have
+    two conclusions, which are corrected together: see `stats.multiplicity.holm`.
     """
     family = [number for number, is_one in enumerate(confirmatory(claims)) if is_one]
-    holm = dict(zip(family, adjusted([decisions[number].test for number in family], "holm"), strict=True))
+    tests = [decisions[number].test for number in family]
+    leaving = [_leaving(claims[number], decisions[number]) for number in family]
+    holm = adjusted(tests, "holm", leaving)
+    within = adjust([decisions[number].within for number in family], method="holm", leaving=leaving)
+    corrected = dict(zip(family, zip(holm, within, strict=True), strict=True))
     everywhere = adjusted([decision.test for decision in decisions], "benjamini-hochberg")
-    exploratory = Undefined(reason="exploratory: not in the family of confirmatory claims")
-    return [
-        Corrected(
-            confirmatory=number in holm,
-            verdict=_corrected(claim, decision, holm.get(number, exploratory), len(family)),
-            holm=holm.get(number, exploratory),
-            benjamini_hochberg=everywhere[number],
-        )
-        for number, (claim, decision) in enumerate(zip(claims, decisions, strict=True))
-    ]
+    exploratory = Undefined(reason="exploratory: not in the family of confirmatory claims"), None
+    outcomes = []
+    for number, (claim, decision) in enumerate(zip(claims, decisions, strict=True)):
+        tested, less = corrected.get(number, exploratory)
+        verdict = _corrected(claim, decision, tested, less)
+        outcomes.append(Corrected(number in corrected, verdict, tested, everywhere[number]))
+    return outcomes
 
 
-def _corrected(claim: ClaimSpec, decision: Decision, holm: Tested, family: int) -> Verdict:
+def _leaving(claim: ClaimSpec, decision: Decision) -> float | None:
+    """The p value with which all conclusions of the claim are drawn; None where it has none."""
+    if not isinstance(decision.test, PValue):
+        return None
+    return decision.test.p if claim.matters is None else max(decision.test.p, decision.within)
+
+
+def _corrected(claim: ClaimSpec, decision: Decision, holm: Tested, within: float | None) -> Verdict:
+    """within: the corrected p value of a difference within what matters."""
     if decision.verdict == "inconclusive":
         return "inconclusive"
     if isinstance(holm, Undefined):
         return "suggestive"
-    p = family * decision.within if decision.verdict == "negligible" else holm.p
-    return decision.verdict if p <= claim.level else "suggestive"
+    p = within if decision.verdict == "negligible" else holm.p
+    return decision.verdict if p is not None and p <= claim.level else "suggestive"
 
 
-def adjusted(tests: Sequence[Tested], method: Method) -> list[Tested]:
-    """Each test, adjusted for all of them.
+def adjusted(tests: Sequence[Tested], method: Method, leaving: Sequence[float | None] | None = None) -> list[Tested]:
+    """Each test, adjusted for all of them; leaving: see `stats.multiplicity.adjust`.
 
     A claim without a p value counts as p = 1, so that it does not weaken the correction of the others.
     """
@@ -72,5 +81,5 @@ def adjusted(tests: Sequence[Tested], method: Method) -> list[Tested]:
         PValue(p=p, n=test.n, method=f"{test.method}, {method} over {len(tests)}")
         if isinstance(test, PValue) and p is not None
         else test
-        for test, p in zip(tests, adjust(raw, method=method), strict=True)
+        for test, p in zip(tests, adjust(raw, method=method, leaving=leaving), strict=True)
     ]

@@ -17,7 +17,7 @@ from stacklab.study.results.cells import Threshold, read_cells, thresholds, to_r
 from stacklab.study.results.collect import Row, collect, table
 from stacklab.study.results.ledger.entry import Entry, read_ledger
 from stacklab.study.results.ledger.remark import Remark
-from stacklab.study.results.ledger.remarks import other_settings, remarks
+from stacklab.study.results.ledger.remarks import other_folders, other_settings, remarks
 from stacklab.study.results.short import too_short
 from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
 from stacklab.study.spec.grid import GridSpec
@@ -190,7 +190,7 @@ def read_results(plan: Plan, out: Path) -> StudyResult:
     retried = collect(to_retry(plan, out), out)
     tried = collect(tuning_plan(saved), out)
     noted = remarks(saved, ledger, rows=(*rows, *retried, *tried), claims=claims)
-    noted += other_settings(saved, out)
+    noted += (*other_settings(saved, out), *other_folders(saved, out))
     return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried, ledger, noted)
 
 

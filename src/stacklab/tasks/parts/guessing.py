@@ -16,6 +16,22 @@ def hit_rate(batch: TaskBatch, guess_BT: Ids) -> float:
     return float((guess_BT == batch.targets_BT)[batch.scored_BT].mean())
 
 
+def commonest_so_far(batch: TaskBatch, readout: Ids) -> float:
+    """Accuracy of the answer id that the sequence has shown most often so far, ties broken at random.
+
+    readout: ids that follow each other, as the tasks have them.
+    """
+    first, rows_B = int(readout[0]), np.arange(len(batch.tokens_BT))
+    seen_BV = np.zeros((len(rows_B), readout.size), dtype=np.int64)
+    right = 0.0
+    for token_B, target_B, scored_B in zip(batch.tokens_BT.T, batch.targets_BT.T, batch.scored_BT.T, strict=True):
+        shown_B = (token_B >= first) & (token_B < first + readout.size)
+        seen_BV[rows_B[shown_B], token_B[shown_B] - first] += 1
+        if scored_B.any():
+            right += float(scored_B.sum()) * heaviest(target_B[scored_B] - first, seen_BV[scored_B])
+    return right / float(batch.scored_BT.sum())
+
+
 def one_of(answers_N: Ids, candidates_NC: Ids) -> float:
     """Accuracy of picking one of the row's distinct candidates at random; negative candidates do not count.
 

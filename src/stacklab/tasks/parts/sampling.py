@@ -36,6 +36,21 @@ def interleaved(rng: np.random.Generator, size: int, *, chains: int, links: int,
     return np.argsort(when_BCL.reshape(size, chains * links), axis=1).astype(np.int64)
 
 
+def previous_place(codes_BN: Ids) -> Ids:
+    """[B, N] the last place before with the same code in the row, -1 where there is none.
+
+    >>> previous_place(np.array([[5, 2, 5, 5, 2]])).tolist()
+    [[-1, -1, 0, 2, 1]]
+    """
+    order_BN = np.argsort(codes_BN, axis=1, kind="stable")
+    sorted_BN = np.take_along_axis(codes_BN, order_BN, axis=1)
+    before_BN = np.full_like(order_BN, -1)
+    before_BN[:, 1:] = np.where(sorted_BN[:, 1:] == sorted_BN[:, :-1], order_BN[:, :-1], -1)
+    previous_BN = np.empty_like(order_BN)
+    np.put_along_axis(previous_BN, order_BN, before_BN, axis=1)
+    return previous_BN
+
+
 def pick(values_BN: Ids, index_B: Ids) -> Ids:
     """values_BN[b, index_B[b]] for each row."""
     return np.take_along_axis(values_BN, index_B[:, None], axis=1)[:, 0]

@@ -236,15 +236,42 @@ def test_20_the_study_renamed(file: Path, seen: StudyResult) -> None:
     assert "claim made on" in shown(run(file))
 
 
-def test_21_another_folder_begins_a_ledger_of_its_own(file: Path, seen: StudyResult) -> None:
-    """Nothing on this machine says that the runs were made before; the report says how far its ledger reaches."""
+def test_21_another_folder_beside_the_first(file: Path, seen: StudyResult) -> None:
+    edit(file, (LOWER, HIGHER), ("name: heads", "name: others"))
+    other = run(file, out=file.parent / "elsewhere")
+    assert other.verdicts == {"more:two": "supported"}
+    said = "more:two: the same two configurations were also compared in"
+    assert f"{said} out (heads-smoke), as more:two: refuted, difference +0.3, 95% CI [" in shown(other)
+    assert f"{said} elsewhere ({other.folder.name}), as more:two: supported" in shown(open_results(seen.folder))
+
+
+def test_21_other_seeds_in_another_folder(file: Path, seen: StudyResult) -> None:
+    text = shown(run(file, out=file.parent / "elsewhere", seeds=(4, 5, 6)))
+    assert "also compared in out (heads-smoke), as more:two: refuted" in text
+
+
+def test_21_a_comparison_of_others_beside_it_is_not_listed(file: Path, seen: StudyResult) -> None:
+    edit(file, ("d_model: 16", "d_model: 24"))
+    assert run(file, out=file.parent / "elsewhere").remarks == ()
+
+
+def test_21_a_damaged_ledger_beside_it_is_named(file: Path, seen: StudyResult) -> None:
+    ledger = file.parent / "elsewhere" / "studies" / "heads-smoke" / FILE
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text("{}\n")
+    assert "the ledger beside it in elsewhere (heads-smoke): " in shown(open_results(seen.folder))
+
+
+def test_21_a_folder_that_is_not_beside_it_is_out_of_reach_and_the_report_says_so(
+    file: Path, seen: StudyResult
+) -> None:
     from stacklab.report.facts.build import build_facts
     from stacklab.report.sections.ledger import ledger
 
     edit(file, (LOWER, HIGHER))
-    result = run(file, out=file.parent / "elsewhere")
+    result = run(file, out=file.parent / "far" / "away")
     assert result.remarks == ()
-    assert "The ledger knows this output folder alone." in ledger(build_facts(result)).lead
+    assert "The ledger knows this output folder and those beside it." in ledger(build_facts(result)).lead
 
 
 def test_22_stopped_before_a_run_finished(file: Path) -> None:
@@ -392,7 +419,7 @@ def test_other_seeds_are_free_before_any_result_and_elsewhere(file: Path) -> Non
     run(file, ends=lambda folder: None)
     edit(file, ("seeds: [1, 2, 3]", "seeds: [1, 2]"))
     assert run(file).remarks == ()
-    assert run(file, seeds=(4, 5, 6), out=file.parent / "elsewhere").remarks == ()
+    assert run(file, seeds=(4, 5, 6), out=file.parent / "far" / "away").remarks == ()
     other = run(file, overrides=("train.steps=9",), seeds=(4, 5, 6))
     assert other.claims[0].afterthought == "", "a study of other settings"
     with pytest.raises(SpecError, match="results with seeds 4, 5, 6 exist"):

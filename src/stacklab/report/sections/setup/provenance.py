@@ -17,6 +17,8 @@ DATA_TITLES = {
     "records.train": "records for training",
     "records.validation": "records for validation",
     "held_out": "validation is",
+    "splits.train.sequences": "training sequences",
+    "splits.validation.sequences": "validation sequences",
     "splits.train.tokens": "tokens for training",
     "splits.validation.tokens": "tokens for validation",
     "splits.train.blocks": "training blocks",

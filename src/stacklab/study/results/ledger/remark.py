@@ -15,6 +15,7 @@ Kind = Literal[
     "opposed",
     "reworded",
     "other settings",
+    "other folder",
     "not recorded",
 ]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
+from stacklab.base.errors import UserError
 from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.results.analyse import ClaimResult
 from stacklab.study.results.collect import Row
@@ -48,6 +49,34 @@ def other_settings(plan: Plan, out: Path) -> tuple[Remark, ...]:
             text = f"this study was also run with other settings, in {folder.name}: {counted}"
             noted.append(Remark(kind="other settings", about="", text=text))
     return tuple(noted)
+
+
+def other_folders(plan: Plan, out: Path) -> tuple[Remark, ...]:
+    """Verdicts on the same two configurations in output folders beside this one, whatever study, seeds or direction
+    they have: runs repeat exactly, so their outcome was known once it was seen there."""
+    root, noted = out.resolve(), []
+    own = {_identities(record(plan, contrast)): contrast.id for contrast in entered_contrasts(plan)}
+    for path in sorted(root.parent.glob(f"*/studies/*/{FILE}")):
+        if path.parents[2] == root:
+            continue
+        where = f"{path.parents[2].name} ({path.parent.name})"
+        try:
+            entries = read_ledger(path.parent)
+        except UserError as error:
+            noted.append(Remark(kind="not recorded", about="", text=f"the ledger beside it in {where}: {error}"))
+            continue
+        last = {entry.id: entry.decided for entry in entries if entry.decided}
+        same = {entry.id: own[key] for entry in entries if (key := _identities(entry)) in own}
+        for id, about in same.items():
+            if id in last:
+                text = f"the same two configurations were also compared in {where}, as {id}: {verdict_text(last[id])}"
+                noted.append(Remark(kind="other folder", about=about, text=text))
+    return tuple(noted)
+
+
+def _identities(of: Record) -> frozenset[str]:
+    """Both configurations; empty for an entry of an earlier version, which recorded none."""
+    return frozenset((of.experiment.arm.identity, of.experiment.against.identity)) if of.experiment else frozenset()
 
 
 def _altered(plan: Plan, rows: Sequence[Row]) -> Iterator[Remark]:
