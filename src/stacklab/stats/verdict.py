@@ -32,17 +32,36 @@ def with_worst_seed(higher_RN: "Floats", lower_RN: "Floats") -> Iterator[tuple["
         yield np.column_stack([higher_RN, high_R]), np.column_stack([lower_RN, low_R])
 
 
-def unseen(way_R: "Floats", *, seeds: int) -> "Floats":
-    """The probability that `seeds` seeds show no failure, where failures are just frequent enough to move the mean by
-    `way_R`: (1 - way)^seeds, for differences of values in [0, 1]; 1 for a way below 0.
+def unseen(way_R: "Floats", *, seeds: int, seen_R: "Floats | float" = 0.0) -> "Floats":
+    """The probability that `seeds` seeds show at most `seen_R` failures, where a share `way_R` of all seeds fails.
+
+    With none seen, (1 - way)^seeds; a failure seen in part counts in part (Clopper and Pearson 1934, interpolated); 1
+    for a way of 0 or less.
 
     >>> import numpy as np
     >>> unseen(np.array([0.05]), seeds=59).round(3), unseen(np.array([0.05]), seeds=3).round(3)
     (array([0.048]), array([0.857]))
+    >>> unseen(np.array([0.05]), seeds=59, seen_R=1).round(3)
+    array([0.199])
+    """
+    import numpy as np
+    from scipy import special
+
+    p_R: Floats = special.betainc(seeds - seen_R, seen_R + 1.0, 1.0 - np.clip(way_R, 0.0, 1.0))
+    return p_R
+
+
+def missed(values_RN: "Floats", least_R: "Floats") -> "Floats":
+    """The probability of as few failures as `values_RN` show, where failures pull their mean down to `least_R`.
+
+    A seed fails at 0, and else has the best value of its row; one between them has failed in part.
     """
     import numpy as np
 
-    return (1.0 - np.clip(way_R, 0.0, 1.0)) ** seeds
+    best_R = values_RN.max(axis=1)
+    can_R, unit_R = best_R > 0, np.where(best_R > 0, best_R, 1.0)
+    seen_R = np.where(can_R, (best_R[:, None] - values_RN).sum(axis=1) / unit_R, 0.0)
+    return np.where(can_R, unseen(1.0 - least_R / unit_R, seeds=values_RN.shape[1], seen_R=seen_R), 0.0)
 
 
 Direction = Literal["lower", "higher", "equivalent"]
@@ -185,7 +204,8 @@ def _within_p_values(arm_RN: "Floats", against_RN: "Floats", by: Comparison, mar
 def _above(higher_RN: "Floats", lower_RN: "Floats", by: Comparison, shift: float, bounded: bool) -> "Floats":
     """One-sided p values of the difference, higher minus lower, above `shift`.
 
-    Of bounded values the largest with one more seed at a worst end, and at least `unseen` of the way to the shift.
+    Of bounded values the largest with one more seed at a worst end, and at least the probability that the seeds miss
+    as many failures as would undo it: `unseen`, of the way to the shift with none seen, and `missed` of either arm.
     """
     import numpy as np
 
@@ -195,8 +215,9 @@ def _above(higher_RN: "Floats", lower_RN: "Floats", by: Comparison, shift: float
         p_R = np.where(by.flat(higher_RN, lower_RN), 0.0, p_R)
         for worst in with_worst_seed(higher_RN, lower_RN):
             p_R = np.maximum(p_R, by.p_above(*worst, shift))
-        way_R = higher_RN.mean(axis=1) - lower_RN.mean(axis=1) - shift
-        p_R = np.maximum(p_R, unseen(way_R, seeds=higher_RN.shape[1]))
+        least_R, most_R = lower_RN.mean(axis=1) + shift, higher_RN.mean(axis=1) - shift
+        p_R = np.maximum(p_R, unseen(higher_RN.mean(axis=1) - least_R, seeds=higher_RN.shape[1]))
+        p_R = np.maximum(p_R, np.maximum(missed(higher_RN, least_R), missed(1.0 - lower_RN, 1.0 - most_R)))
     return p_R
 
 
