@@ -11,7 +11,7 @@ import pytest
 from stacklab.audit.examine import audit
 from stacklab.audit.findings.loop import loop_findings
 from stacklab.audit.findings.rerun import EXACT, Spread, chance_leads, expected_rerun, largest_of, noise_of
-from stacklab.audit.reading.results import Loop, Try
+from stacklab.audit.reading.results import Loop, Try, parse_results_header
 from stacklab.audit.spec import Audit, Finding
 from stacklab.base.errors import DataError
 from stacklab.base.streams import numpy_stream
@@ -94,6 +94,11 @@ def test_a_table_without_a_kept_row_is_refused(tmp_path: Path) -> None:
         read(tmp_path, f"{HEADER}a\t1.0\t4\tdiscard\tbaseline\n")
     with pytest.raises(DataError, match=r"results\.tsv: no row is kept"):
         read(tmp_path, HEADER)
+
+
+def test_a_long_first_line_is_no_header() -> None:
+    assert parse_results_header("status\t" * 100_000) is None
+    assert parse_results_header("x" * 200_000) is None
 
 
 class Simulated(NamedTuple):

@@ -20,6 +20,7 @@ STATUSES: dict[str, Status] = {
 METRICS = ("val_bpb", "val_loss", "validation_loss", "eval_loss", "bpb", "loss")
 """Columns that are better when lower, in the order of preference."""
 ABSENT = frozenset({"", "-", "na", "n/a", "nan", "none", "null", "inf"})
+LONGEST_HEADER = 2_000
 AGAIN = re.compile(
     r"\b(?:re-?runs?|again|repeat\w*|replicat\w*|verif\w*|re-?eval\w*|seeds?|noise|same)\b", re.IGNORECASE
 )
@@ -66,6 +67,8 @@ class ResultsHeader(NamedTuple):
 
 def parse_results_header(line: str) -> ResultsHeader | None:
     """None unless the line names a status, a loss, and a commit or a description."""
+    if len(line) > LONGEST_HEADER:
+        return None
     for delimiter in "\t,":
         cells = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter), [])]
         columns = {cell: index for index, cell in reversed(list(enumerate(cells)))}
