@@ -37,6 +37,7 @@ def test_counts(text: str, count: int | None) -> None:
         ("1.234,5", 1234.5, 1),
         ("1,234,567", 1234567, 0),
         ("inf", float("inf"), 0),
+        ("0e999", 0, -300),
     ],
 )
 def test_values_and_their_decimals(text: str, value: float, decimals: int) -> None:

@@ -103,6 +103,7 @@ BROKEN = [
     (b"step,train_loss\nnan,2.0\n", r"log\.txt:2: step: expected a whole number"),
     (b"step,train_loss\n1,2.0\n2,3,4\n3,1.0\n", r"log\.txt:3: 3 cells, expected 2"),
     (b"step,train_loss\n", r"log\.txt: no training log"),
+    (b"x" * 200_000, r"log\.txt: no training log"),
 ]
 
 

@@ -9,6 +9,8 @@ GROUPING = ",_'’\u00a0\u202f\u2009"
 NUMERAL = rf"[-+]?\.?\d(?:\d|[.{GROUPING}](?=\d))*(?:e[-+]?\d+)?"
 """A run of digits with everything that belongs to it; whether it is a number is decided by the functions below."""
 
+MOST_DIGITS = 300
+
 COUNT = re.compile(rf"\d{{1,15}}|\d{{1,3}}(?:([{GROUPING}])\d{{3}})(?:\1\d{{3}}){{0,4}}")
 VALUE = re.compile(r"[-+]?(?:(\d{1,40})(?:\.(\d{0,40}))?|\.(\d{1,40}))(?:e([-+]?\d{1,3}))?", re.IGNORECASE)
 SPECIAL = re.compile(r"[-+]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
@@ -43,7 +45,7 @@ def read_value(text: str, *, comma: bool = False) -> Number | None:
     """
     if match := VALUE.fullmatch(text):
         decimals = len(match[2] or match[3] or "") - int(match[4] or 0)
-        return Number(float(text), decimals)
+        return Number(float(text), max(-MOST_DIGITS, min(decimals, MOST_DIGITS)))
     if SPECIAL.fullmatch(text):
         return Number(float(text), 0)
     if match := DOTTED.fullmatch(text):

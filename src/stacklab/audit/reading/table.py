@@ -12,6 +12,7 @@ from stacklab.audit.reading.number import Number, read_value
 from stacklab.base.errors import DataError
 
 DELIMITERS = ",;\t"
+LONGEST_HEADER = 100_000
 
 
 class Losses(NamedTuple):
@@ -33,7 +34,9 @@ class TableHeader(NamedTuple):
 
 
 def parse_header(line: str) -> TableHeader | None:
-    """None unless the line names a counter and at least one loss."""
+    """None unless the line names a counter and at least one loss. A header is not longer than LONGEST_HEADER."""
+    if len(line) > LONGEST_HEADER:
+        return None
     for delimiter in DELIMITERS:
         cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
         lower = [cell.lower() for cell in cells]
