@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacklab.data.blocks import Blocks, SplitWriter
+from stacklab.data.cover import Encoded
 from stacklab.data.prepared import bits_per_byte
 from stacklab.data.tokenizers.codec import Compact
 
@@ -32,8 +33,8 @@ def test_a_block_that_is_not_there_is_refused() -> None:
 
 def test_a_writer_counts_and_renumbers(tmp_path: Path) -> None:
     writer = SplitWriter(tmp_path / "train.bin", 70_000)
-    writer.add(np.array([5, 69_999, 5], dtype=np.uint32), 4)
-    writer.add(np.array([7], dtype=np.uint32), 1)
+    writer.add(Encoded(np.array([5, 69_999, 5], dtype=np.uint32), 4))
+    writer.add(Encoded(np.array([7], dtype=np.uint32), 1))
     writer.close()
     assert np.fromfile(tmp_path / "train.bin", dtype="<u4").tolist() == [5, 69_999, 5, 7]
     assert (writer.records, writer.tokens, writer.text_bytes) == (2, 4, 5)

@@ -22,11 +22,21 @@ def test_every_command_gives_a_source_that_fits(command: str) -> None:
 
 
 def test_every_tokenizer_of_the_table_is_one() -> None:
-    rows = re.findall(r"^\| `(\{kind: .*?\})` \|", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `(\{kind: .*?\})` \|", PAGE.split("## Templates")[0], re.MULTILINE)
     assert len(rows) == 4
     for row in rows:
         tokenizer = parse_overrides([f"tokenizer={row}"])
         DataSpec.model_validate({"source": {"kind": "file", "path": "a.txt"}, "block_size": 8} | tokenizer)
+
+
+def test_every_validation_of_the_table_is_one() -> None:
+    rows = re.findall(r"^\| `(\{kind: .*?\})` \|", PAGE.split("## Split")[1], re.MULTILINE)
+    assert len(rows) == 3
+    for row in rows:
+        DataSpec.model_validate(
+            {"source": {"kind": "file", "path": "a.txt"}, "tokenizer": {"kind": "bytes"}, "block_size": 8}
+            | parse_overrides([f"validation={row}"])
+        )
 
 
 def test_the_manifest_and_the_files_are_told_whole(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_settings_that_were_added_leave_the_dump_as_it_was() -> None:
 def test_the_format_is_that_of_the_ending_before_packing(path: str) -> None:
     spec = DataSpec.model_validate(BASE | {"source": FILE | {"path": path, "separator": "--"}})
     assert isinstance(spec.source, FileSpec)
-    assert spec.source.named_format == "txt"
+    assert spec.source.ending == "txt"
 
 
 def test_preparing_and_loading_never_imports_torch_or_datasets() -> None:

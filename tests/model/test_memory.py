@@ -38,7 +38,7 @@ from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
 from stacklab.train.evaluate import mean_loss
 from stacklab.train.spec import TrainSpec
-from stacklab.train.step import Trainer
+from stacklab.train.step import Sequences, Trainer
 
 torch.set_num_threads(1)
 
@@ -48,7 +48,7 @@ def work(model):
     tokens = torch.zeros(1, spec.context_length + 1, dtype=torch.long)
     for step in range(2):
         trainer.step(step, tokens[:, :-1], tokens[:, 1:])
-    mean_loss(trainer.model, tokens.numpy(), chunk_rows=512)
+    mean_loss(trainer.model, Sequences.of_blocks(tokens.numpy()), chunk_rows=512)
 
 def peak(model):
     # A child's peak starts at what it was born with.

@@ -8,6 +8,7 @@ from tests.train.trainers import MODEL
 from stacklab.model.init import build
 from stacklab.model.spec import InitSpec, ModelSpec
 from stacklab.train.evaluate import Question, answer_accuracy, mean_loss, perplexity
+from stacklab.train.step import Sequences
 
 BLOCKS = np.arange(21 * 9).reshape(21, 9) * 5 % 29
 
@@ -18,7 +19,7 @@ def test_the_mean_loss_equals_a_float64_reference_over_uneven_batches() -> None:
     tokens = torch.from_numpy(BLOCKS)
     logits = slow.logits(slow(tokens[:, :-1]))
     wanted = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten()).item()
-    assert mean_loss(model, BLOCKS, chunk_rows=7) == pytest.approx(wanted, rel=1e-6)
+    assert mean_loss(model, Sequences.of_blocks(BLOCKS), chunk_rows=7) == pytest.approx(wanted, rel=1e-6)
 
 
 def test_accuracy_is_split_by_hops_and_counts_every_problem() -> None:

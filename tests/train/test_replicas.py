@@ -14,7 +14,7 @@ from stacklab.model.spec import ModelSpec
 from stacklab.train.evaluate import mean_loss, stacked_mean_loss
 from stacklab.train.replicas import Replicas
 from stacklab.train.spec import TrainSpec
-from stacklab.train.step import Trainer
+from stacklab.train.step import Sequences, Trainer
 
 STEPS = 4
 DROPOUT: dict[str, Any] = {"dropout": 0.2, "attention_dropout": 0.2}
@@ -95,8 +95,8 @@ def test_masks_change_with_the_step_and_not_with_the_order_of_steps() -> None:
 def test_the_mean_loss_of_a_stack_is_that_of_each_model(model: dict[str, Any], precision: str) -> None:
     blocks = torch.cat(list(batches((4, 5, 6), 0))).numpy()
     own = trainers((1, 2), model | {"dropout": 0.5}, precision=precision)
-    losses = stacked_mean_loss(Replicas(own), blocks, chunk_rows=7)
-    expected = [mean_loss(one.model, blocks, chunk_rows=7) for one in own]
+    losses = stacked_mean_loss(Replicas(own), Sequences.of_blocks(blocks), chunk_rows=7)
+    expected = [mean_loss(one.model, Sequences.of_blocks(blocks), chunk_rows=7) for one in own]
     assert losses == pytest.approx(expected, rel=1e-6 if precision == "fp32" else 5e-3)
 
 

@@ -4,6 +4,8 @@ Door: `spec.DataSpec` (what to read), `prepare.prepare` (build it in the cache, 
 `prepared.PreparedData` (the result) and `batches` (which blocks a step trains on). `novelty` compares generated
 text with the training split; `unigram` is the loss of a model of word frequencies.
 
+`cover` is what the loss covers: where records begin and which tokens are targets.
+
 sources       files, the hub and token files -> records
 tokenizers    tokenizer files, training a tokenizer, encoding and decoding
 pipeline      one pass: drop duplicates, split, encode, count

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stacklab.data.cover import EVERYTHING, Cover, CoverWriter, Encoded
 from stacklab.data.sources.token_file import token_dtype
-from stacklab.data.tokenizers.codec import Compact, Ids
+from stacklab.data.tokenizers.codec import Compact
 
 CHUNK = 2**20
 
@@ -19,7 +20,8 @@ class Blocks:
     stream: np.ndarray
     block_size: int
     bytes_per_token: float
-    """UTF-8 bytes of text per id of the whole split."""
+    """UTF-8 bytes of text per target of the whole split."""
+    cover: Cover = EVERYTHING
 
     @property
     def num_blocks(self) -> int:
@@ -27,11 +29,27 @@ class Blocks:
 
     def get(self, indices: np.ndarray) -> NDArray[np.int64]:
         """Tokens [len(indices), block_size + 1]. Raises IndexError outside 0 .. num_blocks - 1."""
+        return np.asarray(self.stream[self._places(indices)], dtype=np.int64)
+
+    def positions(self, indices: np.ndarray) -> NDArray[np.int64] | None:
+        """Positions [len(indices), block_size] of the ids to read, in records that do not see each other; None in one
+        stream."""
+        return self.cover.positions(self._places(indices)[:, :-1])
+
+    def targets(self, indices: np.ndarray) -> NDArray[np.bool_] | None:
+        """Which ids [len(indices), block_size] are to be predicted; None for all."""
+        return self.cover.targets(self._places(indices)[:, 1:])
+
+    def target_ids(self, begin: int, end: int) -> np.ndarray:
+        """The ids of the stream from `begin` to `end` that are targets."""
+        kept = self.cover.targets(np.arange(begin, end)[None])
+        return self.stream[begin:end] if kept is None else self.stream[begin:end][kept[0]]
+
+    def _places(self, indices: np.ndarray) -> NDArray[np.int64]:
         indices = np.asarray(indices, dtype=np.int64)
         if indices.size and (indices.min() < 0 or indices.max() >= self.num_blocks):
             raise IndexError(f"blocks {indices.min()} to {indices.max()} requested, there are {self.num_blocks}")
-        places = indices[:, None] * self.block_size + np.arange(self.block_size + 1)
-        return np.asarray(self.stream[places], dtype=np.int64)
+        return indices[:, None] * self.block_size + np.arange(self.block_size + 1)
 
 
 @dataclass
@@ -40,6 +58,8 @@ class SplitWriter:
 
     path: Path
     vocab_size: int
+    cover: CoverWriter | None = None
+    """What the loss covers, where that is not all of the stream."""
     records: int = 0
     tokens: int = 0
     text_bytes: int = 0
@@ -50,14 +70,19 @@ class SplitWriter:
         self.counts = np.zeros(self.vocab_size, dtype=np.int64)
         self._handle = self.path.open("wb")
 
-    def add(self, ids: Ids, text_bytes: int) -> None:
+    def add(self, item: Encoded) -> None:
+        ids = item.ids
+        if self.cover is not None:
+            self.cover.add(item, start=self.tokens)
         np.add.at(self.counts, ids, 1)
         self._handle.write(ids.astype(token_dtype(self.vocab_size)).tobytes())
         self.records += 1
         self.tokens += len(ids)
-        self.text_bytes += text_bytes
+        self.text_bytes += item.text_bytes
 
     def close(self) -> None:
+        if self.cover is not None:
+            self.cover.close()
         self._handle.close()
 
     def renumber(self, compact: Compact) -> None:

@@ -7,15 +7,28 @@ from typing import Any
 import numpy as np
 
 from stacklab.base.canon import fingerprint
+from stacklab.base.errors import DataError
 from stacklab.base.files import disk_error, write_text
 from stacklab.base.folders import write_folder
 from stacklab.base.locks import exclusive
 from stacklab.data.integrity import damage_of, file_sum, write_manifest
 from stacklab.data.pipeline.manifest import check_splits, facts_of
-from stacklab.data.pipeline.reading import Corpus, read_corpus, sieve_for
+from stacklab.data.pipeline.reading import Corpus, Sieve, Sources, read_corpus, sifted
+from stacklab.data.pipeline.splits import held_out
 from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
 from stacklab.data.sources.source import OpenSource, open_source
-from stacklab.data.spec import BpeTokenizer, BytesTokenizer, DataSpec, FileTokenizer, HubTokenizer, Marker
+from stacklab.data.spec import (
+    BpeTokenizer,
+    ByHash,
+    BytesTokenizer,
+    DataSpec,
+    FileTokenizer,
+    HubTokenizer,
+    Marker,
+    Source,
+    Stretch,
+    ValidationSource,
+)
 from stacklab.data.template import render
 from stacklab.data.tokenizers.codec import Codec, Compact
 from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer, read_tokenizer, train_bpe
@@ -33,9 +46,15 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
     Of two processes that need it at once, one builds and the other waits. Raises DataError and TokenizerError for what
     cannot be used, DiskError when the cache cannot be written.
     """
-    opened = open_source(spec)
+    spec = spec.settled
+    if isinstance(spec.validation, Stretch) and spec.split_seed:
+        raise DataError(
+            f"data.split_seed = {spec.split_seed}: a running text holds out a stretch, which no seed moves; set "
+            "data.validation={kind: stretch, place: start} for another, or data.validation={kind: hash}"
+        )
+    sources = _open(spec)
     tokenizer = _existing_tokenizer(spec)
-    described = _without_paths(spec, opened, tokenizer)
+    described = _without_paths(spec, sources, tokenizer)
     key = fingerprint(described)
     folder = prepared_folder(cache, key)
     if not _is_ready(folder):
@@ -49,7 +68,7 @@ def prepare(spec: DataSpec, *, cache: Path) -> PreparedData:
         try:
             with exclusive(folder.parent / ".locks" / key, what="prepared data", give_up=lambda: False):
                 if not _is_ready(folder):
-                    write_folder(folder, lambda aside: _build(aside, spec, opened, tokenizer, head), replace=True)
+                    write_folder(folder, lambda aside: _build(aside, spec, sources, tokenizer, head), replace=True)
         except OSError as error:
             raise disk_error(folder, error) from error
     return load_prepared(folder)
@@ -59,13 +78,24 @@ def _is_ready(folder: Path) -> bool:
     return damage_of(folder, read_contents=True) is None and load_prepared(folder).manifest.get("layout") == LAYOUT
 
 
-def _without_paths(spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None) -> dict[str, Any]:
+def _open(spec: DataSpec) -> Sources:
+    own = spec.validation
+    held_out = open_source(spec.model_copy(update={"source": own})) if isinstance(own, ValidationSource) else None
+    return Sources(open_source(spec), held_out)
+
+
+def _without_paths(spec: DataSpec, sources: Sources, tokenizer: TokenizerFile | None) -> dict[str, Any]:
     """What determines the tokens: paths are replaced by hashes of their content."""
     plain = spec.dump()
     if not spec.tuning_fraction:
         # Keeps the fingerprint, and the probe drawn from it, as before tuning splits were introduced.
         del plain["tuning_fraction"]
-    plain["source"] = {key: value for key, value in plain["source"].items() if key != "path"} | opened.identity
+    plain["source"] = {key: value for key, value in plain["source"].items() if key != "path"} | sources.train.identity
+    if isinstance(spec.validation, ByHash):
+        del plain["validation"]  # the rule of records where none is stated
+    elif sources.validation is not None:
+        plain["validation"] = {key: value for key, value in plain["validation"].items() if key != "path"}
+        plain["validation"] |= sources.validation.identity
     if isinstance(spec.tokenizer, HubTokenizer | FileTokenizer):
         assert tokenizer is not None
         plain["tokenizer"] = {"hash": tokenizer.hash}
@@ -82,11 +112,11 @@ def _existing_tokenizer(spec: DataSpec) -> TokenizerFile | None:
 
 
 def _build(
-    folder: Path, spec: DataSpec, opened: OpenSource, tokenizer: TokenizerFile | None, head: dict[str, Any]
+    folder: Path, spec: DataSpec, sources: Sources, tokenizer: TokenizerFile | None, head: dict[str, Any]
 ) -> None:
     """Fill `folder`; its manifest begins with `head` and is written last. Raises DataError and TokenizerError."""
-    file = tokenizer or _train_tokenizer(spec, opened)
-    corpus = read_corpus(folder, spec, opened, Codec(file))
+    file = tokenizer or _train_tokenizer(spec, sources)
+    corpus = read_corpus(folder, spec, sources, Codec(file))
     check_splits(corpus, spec)
     compact = _compact(corpus) if spec.vocabulary == "compact" else None
     facts = facts_of(corpus, spec, file, compact)
@@ -98,18 +128,26 @@ def _build(
     write_text(folder / "problems.jsonl", "".join(problems))
     write_text(folder / "tokenizer.json", file.text)
     files = {path.name: file_sum(path) for path in sorted(folder.iterdir())}
-    source: dict[str, Any] = {"kind": spec.source.kind, "name": opened.name, **opened.identity}
-    if opened.rows is not None:
-        source |= opened.rows.facts()
-    write_manifest(folder, head | {"source": source} | facts | {"files": files})
+    source, name = _source_facts(spec.source, sources.train), None
+    if sources.validation is not None and isinstance(spec.validation, ValidationSource):
+        source["validation"] = _source_facts(spec.validation, sources.validation)
+        name = sources.validation.name
+    described = {"source": source, "held_out": held_out(spec, name)}
+    write_manifest(folder, head | described | facts | {"files": files})
 
 
-def _train_tokenizer(spec: DataSpec, opened: OpenSource) -> TokenizerFile:
+def _source_facts(source: Source, opened: OpenSource) -> dict[str, Any]:
+    facts: dict[str, Any] = {"kind": source.kind, "name": opened.name, **opened.identity}
+    return facts if opened.rows is None else facts | opened.rows.facts()
+
+
+def _train_tokenizer(spec: DataSpec, sources: Sources) -> TokenizerFile:
     """Trained on the training split alone: validation text must not influence the ids it is evaluated with."""
     assert isinstance(spec.tokenizer, BpeTokenizer)
     texts = (
         piece
-        for split, record in sieve_for(spec).sift(opened.records())
+        for one in sifted(Sieve(), spec, sources)
+        for split, record in one.records
         if split == "train"
         for piece in render(record, spec.template)
         if not isinstance(piece, Marker)

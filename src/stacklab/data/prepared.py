@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stacklab.base.errors import DataError, DiskError
 from stacklab.base.files import read_json, write_json
 from stacklab.data.blocks import Blocks
+from stacklab.data.cover import load_cover
 from stacklab.data.integrity import damage_of
 from stacklab.data.problems import Problem
 from stacklab.data.sources.token_file import token_dtype
@@ -81,11 +82,13 @@ class PreparedData:
 
     def _blocks(self, name: str) -> Blocks:
         stream = np.memmap(self.folder / f"{name}.bin", dtype=token_dtype(self.vocab_size), mode="r")
-        return Blocks(stream, self.block_size, float(self.manifest["splits"][name]["bytes_per_token"]))
+        facts = self.manifest["splits"][name]
+        bytes_per_target = float(facts.get("bytes_per_target", facts["bytes_per_token"]))
+        return Blocks(stream, self.block_size, bytes_per_target, load_cover(self.folder, name))
 
 
 def bits_per_byte(loss_nats: float, bytes_per_token: float) -> float:
-    """A loss in nats per token as bits per UTF-8 byte of text, which is comparable across tokenizers."""
+    """A loss in nats per target as bits per UTF-8 byte of the targets' text, which is comparable across tokenizers."""
     return loss_nats / math.log(2) / bytes_per_token
 
 
@@ -121,8 +124,9 @@ def unigram_loss(data: PreparedData) -> float:
     with contextlib.suppress(DataError, KeyError, TypeError, ValueError):
         return float(read_json(path)["validation_loss"])
     held_out = data.held_out("validation")
-    predicted = held_out.stream[1 : held_out.num_blocks * held_out.block_size + 1]
-    loss = cross_entropy(token_counts(data.train.stream, data.vocab_size), token_counts(predicted, data.vocab_size))
+    end = held_out.num_blocks * held_out.block_size + 1
+    known, predicted = data.train.target_ids(0, len(data.train.stream)), held_out.target_ids(1, end)
+    loss = cross_entropy(token_counts(known, data.vocab_size), token_counts(predicted, data.vocab_size))
     with contextlib.suppress(DiskError):
         write_json(path, {"validation_loss": loss})
     return loss

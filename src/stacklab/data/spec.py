@@ -1,7 +1,7 @@
 """Settings of data: a source of records, a tokenizer, how records become text, how they are split and packed."""
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -19,6 +19,8 @@ class Marker(StrEnum):
 
 
 HeldOut = Literal["validation", "tuning"]
+Packing = Literal["stream", "documents"]
+LossOn = Literal["all", "answers"]
 
 PACKED = (".gz", ".zst")
 """Endings of packed files."""
@@ -98,7 +100,7 @@ class FileSpec(_Rows):
     """The character between two fields of a csv or tsv file. None: recognised from the header."""
 
     @property
-    def named_format(self) -> str:
+    def ending(self) -> str:
         """`format`, else the file's ending in lower case, before that of a packed file; it may be no format at all."""
         name = self.path.rsplit("/", 1)[-1].lower()
         for ending in PACKED:
@@ -111,14 +113,19 @@ class FileSpec(_Rows):
             ("separator", self.separator, ("txt",)),
             ("delimiter", self.delimiter, ("csv", "tsv")),
         ):
-            if value is not None and self.named_format not in formats:
+            if value is not None and self.ending not in formats:
                 raise ValueError(
-                    f"source.{name} is for {' and '.join(formats)} files, found format {self.named_format!r}; "
+                    f"source.{name} is for {' and '.join(formats)} files, found format {self.ending!r}; "
                     f"remove it or set format: {formats[0]}"
                 )
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ValueError(f"source.delimiter is one character, neither quote nor line end; found {self.delimiter!r}")
         return self
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the file is one text, whose pieces are no records of their own."""
+        return self.ending == "txt" and self.separator is None
 
 
 class TokensSpec(Spec):
@@ -131,6 +138,11 @@ class TokensSpec(Spec):
     """None: the tokenizer's. A larger one is allowed (padded vocabularies)."""
     end_id: int | None = Field(default=None, ge=0)
     """The id that ends every record. None: the file is cut into pieces of equal length."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the file is one text, whose pieces are no records of their own."""
+        return self.end_id is None
 
 
 class HubTokenizer(Spec):
@@ -161,8 +173,25 @@ class BytesTokenizer(Spec):
     kind: Literal["bytes"] = "bytes"
 
 
+class ByHash(Spec):
+    """The records whose hash of content falls into the share; adding records moves no other."""
+
+    kind: Literal["hash"] = "hash"
+
+
+class Stretch(Spec):
+    """One contiguous part of a running text, whose neighbours are not trained on. A tuning split lies beside it."""
+
+    kind: Literal["stretch"] = "stretch"
+    place: Literal["end", "start"] = "end"
+    """The part of the text that is held out."""
+
+
 Source = Annotated[ProceduralSpec | StoriesSpec | HubSpec | FileSpec | TokensSpec, Field(discriminator="kind")]
 Tokenizer = Annotated[HubTokenizer | FileTokenizer | BpeTokenizer | BytesTokenizer, Field(discriminator="kind")]
+
+ValidationSource = HubSpec | FileSpec | TokensSpec
+Validation = Annotated[ByHash | Stretch | ValidationSource, Field(discriminator="kind")]
 
 
 class DataSpec(Spec):
@@ -180,10 +209,32 @@ class DataSpec(Spec):
     block_size: int = Field(ge=1)
     """Tokens that a training sequence predicts."""
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
-    """Expected share of records in the validation split."""
+    """Expected share of records in the validation split; of a running text, of its length."""
+    validation: Validation | None = added(None)
+    """How the validation split is held out, or a source of its own: fields that this leaves out are those of `source`
+    where the kind is the same. None: as the source asks for (see `settled`); in a stored run, by hash."""
+    packing: Packing = added("stream")
+    """stream: a position sees all that comes before it in its block. documents: only what is of its own record, in
+    which positions begin at 0; the first token of a record is then no target."""
+    loss_on: LossOn = added("all")
+    """Which tokens are targets. answers: what assistant turns say, and the marker that ends each."""
     tuning_fraction: float = Field(default=0.0, ge=0, lt=1)
     """Expected share of records in the tuning split, on which settings are chosen and which no claim ever sees."""
     split_seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _like_the_source(cls, tree: Any) -> Any:
+        """Complete a source for validation by the fields of `source`. A token file may be called a file."""
+        if not isinstance(tree, dict) or not isinstance(tree.get("validation"), dict):
+            return tree
+        source = tree.get("source")
+        source, own = source.dump() if isinstance(source, Spec) else source, tree["validation"]
+        if not isinstance(source, dict) or own.get("kind") not in (source.get("kind"), "file"):
+            return tree
+        if own["kind"] == source.get("kind") or source.get("kind") == "tokens":
+            return tree | {"validation": source | own | {"kind": source["kind"]}}
+        return tree
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -197,4 +248,72 @@ class DataSpec(Spec):
                 f"a token file keeps the ids of the tokenizer that wrote it, found kind {self.tokenizer.kind!r}; "
                 "give that tokenizer as kind file or hub"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_held_out(self) -> Self:
+        own, source = self.validation, self.source
+        if isinstance(own, Stretch) and not self.is_running:
+            raise ValueError(
+                f"validation.kind = stretch is for running text (txt without a separator, tokens without an end_id), "
+                f"found records of kind {source.kind!r}; use hash, or name a file of its own"
+            )
+        if isinstance(own, ValidationSource) and isinstance(own, TokensSpec) != isinstance(source, TokensSpec):
+            raise ValueError(
+                f"validation.kind = {own.kind} beside source.kind = {source.kind}: both must be text, or both token ids"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_the_loss_covers(self) -> Self:
+        own = self.validation
+        if self.packing == "documents" and (self.is_running or (isinstance(own, TokensSpec) and own.is_running)):
+            raise ValueError(
+                "packing = documents keeps records apart, found a running text, which has none; use stream, or state "
+                "where records end (separator of a txt file, end_id of a token file)"
+            )
+        if self.loss_on == "answers" and (self.is_running or isinstance(self.source, TokensSpec)):
+            raise ValueError(
+                f"loss_on = answers needs records with turns, found source.kind = {self.source.kind!r} without; use all"
+            )
+        return self
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the source is one running text rather than records."""
+        return isinstance(self.source, FileSpec | TokensSpec) and self.source.is_running
+
+    @property
+    def has_own_validation(self) -> bool:
+        """Whether a source of its own is the validation split."""
+        return isinstance(self.validation, ValidationSource)
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether `packing` and `loss_on` are the usual ones: one stream, of which every token is a target."""
+        return self.packing == "stream" and self.loss_on == "all"
+
+    @property
+    def coverage(self) -> tuple[str, str]:
+        """What a position sees, and which tokens are targets; a sentence each."""
+        seen = {
+            "stream": "A position sees everything before it in its block, other records included.",
+            "documents": "A position sees only what comes before it in its own record and block; positions begin "
+            "at 0 with each record.",
+        }
+        targets = {
+            ("all", "stream"): "Every token is a target: those of system and user turns, and markers, too.",
+            ("all", "documents"): "Every token is a target but the first of each record: those of system and user "
+            "turns, and markers, too.",
+        }
+        answers = (
+            "Targets are what assistant turns say and the marker that ends each; prompts are read and not predicted."
+        )
+        return seen[self.packing], targets.get((self.loss_on, self.packing), answers)
+
+    @property
+    def settled(self) -> Self:
+        """The spec with its `validation` stated where it is not by hash: a running text holds out its end."""
+        if self.validation is None and self.is_running:
+            return self.model_copy(update={"validation": Stretch()})
         return self

@@ -1,5 +1,6 @@
 """Records as text: pieces of text with markers between them."""
 
+import sys
 from collections.abc import Sequence
 from typing import Literal
 
@@ -24,6 +25,30 @@ def render(record: Record, template: Template) -> list[Piece]:
     if not record.turns:
         return [record.text, Marker.END_OF_TEXT]
     return [*_turns(record.turns, template), Marker.END_OF_TEXT]
+
+
+def answer_spans(record: Record, template: Template) -> list[list[tuple[int, int]]]:
+    """For each piece of `render`, the ranges of its characters that are answers: what assistant turns think and
+    say, and the marker that ends one. A marker is whole or not at all.
+    """
+    if template == "chatml":
+        spans = [span for turn in record.turns for span in _chatml_spans(turn)]
+        return [*spans, []] if record.turns else [[], []]
+    ranges, begin = [], 0
+    for turn in record.turns:
+        header, length = len(_header(turn.role)), len(turn_text(turn, template))
+        if turn.role == "assistant":
+            ranges.append((begin + header, begin + header + length))
+        begin += header + length + len(_BETWEEN)
+    closing = bool(record.turns) and record.turns[-1].role == "assistant"
+    return [ranges, [_WHOLE] if closing else []]
+
+
+def _chatml_spans(turn: Turn) -> list[list[tuple[int, int]]]:
+    if turn.role != "assistant":
+        return [[], [], [], []]
+    header = len(f"{turn.role}\n")
+    return [[], [(header, header + len(turn_text(turn, "chatml")))], [_WHOLE], []]
 
 
 def prompt_pieces(record: Record, template: Template) -> list[Piece]:
@@ -53,7 +78,7 @@ def turn_text(turn: Turn, template: Template) -> str:
 
 def _turns(turns: Sequence[Turn], template: Template) -> list[Piece]:
     if template == "plain":
-        return ["\n\n".join(f"{turn.role.capitalize()}:\n{turn_text(turn, template)}" for turn in turns)]
+        return [_BETWEEN.join(_header(turn.role) + turn_text(turn, template) for turn in turns)]
     pieces: list[Piece] = []
     for turn in turns:
         pieces += [Marker.TURN_START, f"{turn.role}\n{turn_text(turn, template)}", *_CLOSING["chatml"]]
@@ -63,4 +88,12 @@ def _turns(turns: Sequence[Turn], template: Template) -> list[Piece]:
 REASONING: dict[Template, tuple[str, str]] = {"chatml": ("<think>\n", "\n</think>\n"), "plain": ("", "\n\n")}
 """What stands before and after reasoning. `plain` has no marks, a blank line ends it."""
 
+
+def _header(role: str) -> str:
+    """What precedes a turn under the plain template."""
+    return f"{role.capitalize()}:\n"
+
+
+_BETWEEN = "\n\n"
+_WHOLE = (0, sys.maxsize)
 _CLOSING: dict[Template, list[Piece]] = {"chatml": [Marker.TURN_END, "\n"], "plain": []}

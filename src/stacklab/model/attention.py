@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from stacklab.model.cache import LayerDecoding
 from stacklab.model.linear import Linear
-from stacklab.model.masks import Visibility
+from stacklab.model.masks import Visibility, record_starts
 from stacklab.model.ops.attention import attention, attention_scores
 from stacklab.model.parametrisation import attention_multiplier, identity_multiplier
 from stacklab.model.positions.build import Heads, positions_in_attention
@@ -39,14 +39,21 @@ class Attention(nn.Module):
         self.identity_H = None if spec.attention_identity is None else nn.Parameter(torch.empty(layer.num_heads))
         self.output = Linear(spec.d_model, spec.d_model, bias=spec.linear_bias.output)
 
-    def forward(self, x_BTD: Tensor, seed: int | None, decoding: LayerDecoding | None = None) -> Tensor:
+    def forward(
+        self,
+        x_BTD: Tensor,
+        seed: int | None,
+        decoding: LayerDecoding | None = None,
+        positions_BT: Tensor | None = None,
+    ) -> Tensor:
         """softmax(scale q k^T) v by head over the visible keys, merged by a linear map; y_BTD.
 
         `seed` addresses the dropout of the probabilities; None evaluates. With `decoding`, x_BTD holds the newest
-        positions only, and the keys and values of the earlier ones come from its cache.
+        positions only, and the keys and values of the earlier ones come from its cache. With `positions_BT`, sequences
+        are packed records that do not see each other: see Transformer.forward.
         """
         q_BTHK, k_BTGK, v_BTGK = self.project(x_BTD)
-        q_BTHK, k_BTGK = self.positioned(q_BTHK, k_BTGK, None if decoding is None else decoding.positions_BT)
+        q_BTHK, k_BTGK = self.positioned(q_BTHK, k_BTGK, positions_BT if decoding is None else decoding.positions_BT)
         q_BHTK, k_BGTK, v_BGTK = (each.transpose(1, 2) for each in (q_BTHK, k_BTGK, v_BTGK))
         q_BHTK, k_BGTK = self.with_identity(q_BHTK, k_BGTK, x_BTD)
         k_BGSK, v_BGSK = (k_BGTK, v_BGTK) if decoding is None else decoding.cache.extend(k_BGTK, v_BGTK)
@@ -57,6 +64,7 @@ class Attention(nn.Module):
             scale=self.scale,
             visibility=self.visibility,
             visible_BTS=None if decoding is None else decoding.visible_BTS,
+            records_BT=None if positions_BT is None else record_starts(positions_BT),
             dropout=0.0 if seed is None else self.dropout,
             seed=seed or 0,
         )

@@ -41,13 +41,18 @@ class Block(nn.Module):
         self.feed_forward = FeedForward(spec, layer) if layer.d_ff else None
 
     def forward(
-        self, x_BTD: Tensor, seed: int | None, branch_scale: float = 1.0, decoding: LayerDecoding | None = None
+        self,
+        x_BTD: Tensor,
+        seed: int | None,
+        branch_scale: float = 1.0,
+        decoding: LayerDecoding | None = None,
+        positions_BT: Tensor | None = None,
     ) -> Tensor:
         """`seed` addresses this layer's dropout stream; None evaluates. `branch_scale`: see ModelSpec.layer_drop.
-        `decoding`: see Attention.forward."""
+        `decoding`, `positions_BT`: see Attention.forward."""
 
         def attend(y_BTD: Tensor) -> Tensor:
-            branch_BTD = self.attention(y_BTD, _site(seed, "probabilities"), decoding)
+            branch_BTD = self.attention(y_BTD, _site(seed, "probabilities"), decoding, positions_BT)
             return self._scaled(branch_BTD, _site(seed, "attention"), branch_scale)
 
         def feed(y_BTD: Tensor) -> Tensor:

@@ -15,12 +15,14 @@ def estimate_card_memory(
     optimizer_tensors: int,
     product_bytes: int,
     dropout: bool,
+    masks: int = 0,
 ) -> Memory:
     """Bytes that torch allocates on a card at the peak of a step: at the loss, when all activations are held.
 
     Counted from what autograd keeps in eager blocks, with fused attention; compiled blocks keep less.
     product_bytes: of a number in products, 2 or 4; below 4, weights of linear maps have copies. dropout: whether masks
-    are kept. The part `scores` is that of a window or a pattern, whose attention takes a matrix.
+    are kept. The part `scores` is that of a window or a pattern, whose attention takes a matrix; with packed records,
+    every layer keeps one per sequence: masks, as in estimate_memory.
     """
     parameters = count_parameters(spec)
     positions, rows = micro_batch * context, min(loss_chunk_rows, micro_batch * context)
@@ -36,7 +38,7 @@ def estimate_card_memory(
         gradients=parameters.trained * FLOAT_BYTES,
         optimizer=optimizer_tensors * parameters.trained * FLOAT_BYTES,
         activations=positions * (kept + spec.d_model * FLOAT_BYTES),
-        scores=context**2 * (1 + product_bytes) if needs_matrix else 0,
+        scores=_matrices(spec, product_bytes, masks) * context**2 if masks or needs_matrix else 0,
         loss_chunk=loss_bytes(
             positions,
             rows=rows,
@@ -47,6 +49,11 @@ def estimate_card_memory(
             compiled=low,
         ),
     )
+
+
+def _matrices(spec: ModelSpec, product_bytes: int, masks: int) -> int:
+    """Bytes of mask matrices for a pair of positions."""
+    return masks * (2 + product_bytes * len(spec.layers)) if masks else 1 + product_bytes
 
 
 def _kept_on_card(spec: ModelSpec, layer: LayerSpec, product_bytes: int, dropout: bool) -> int:

@@ -12,6 +12,8 @@ Quantity = Literal["total_parameters", "non_embedding_parameters", "flops_per_to
 QUANTITIES: tuple[Quantity, ...] = ("total_parameters", "non_embedding_parameters", "flops_per_token")
 
 FLOAT_BYTES = 4
+EVALUATED = 16
+"""Sequences of text that are evaluated at a time."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,13 @@ class Memory:
 
 
 def estimate_memory(
-    spec: ModelSpec, *, micro_batch: int, context: int, loss_chunk_rows: int, optimizer_tensors: int
+    spec: ModelSpec, *, micro_batch: int, context: int, loss_chunk_rows: int, optimizer_tensors: int, masks: int = 0
 ) -> Memory:
     """An estimate for planning: memory in use at the start of the backward pass. Its constants were fitted to peaks
     measured on a CPU, including fragmentation by the allocator.
 
     optimizer_tensors: number of tensors of the parameter's size that the optimiser keeps per trained parameter.
+    masks: matrices of T x T that tell packed records apart, one per sequence of a micro-batch; 0 for one stream.
 
     Per position a layer keeps about 11 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
     heads' output twice, masks, fragmentation) and 2 of width d_ff, 4 where it is gated; 8 of d_model when it has no
@@ -161,7 +164,7 @@ def estimate_memory(
         gradients=parameters.trained * FLOAT_BYTES,
         optimizer=optimizer_tensors * parameters.trained * FLOAT_BYTES,
         activations=positions * (kept + at_work) * FLOAT_BYTES,
-        scores=_held_scores(spec, micro_batch=micro_batch, context=context),
+        scores=_held_scores(spec, micro_batch=micro_batch, context=context, masks=masks),
         loss_chunk=min(loss_chunk_rows, positions) * vocab_size(spec) * FLOAT_BYTES,
     )
 
@@ -189,22 +192,25 @@ def all_scores(spec: ModelSpec, *, micro_batch: int, context: int) -> int:
     return micro_batch * max((layer.num_heads for layer in spec.layers), default=0) * context**2 * FLOAT_BYTES
 
 
-def _held_scores(spec: ModelSpec, *, micro_batch: int, context: int) -> int:
+def _held_scores(spec: ModelSpec, *, micro_batch: int, context: int, masks: int) -> int:
     """Peak bytes of attention scores and of their mask.
 
     With dropout, pieces are computed one after another in both passes: scores, probabilities, mask and gradient of a
     piece, and as much again in fragmentation, since pieces grow along the queries. Without dropout, torch's fused
     kernel holds a block of scores, which is negligible; a window or a pattern then costs a mask of T x T, computed from
-    integers and kept as floats by every layer. Evaluation has no dropout, so it always costs that mask once.
+    integers and kept as floats by every layer. Evaluation has no dropout, so it always costs that mask once. Packed
+    records take such a mask for each sequence, in pieces with dropout, and for EVALUATED of them in evaluation.
     """
-    piece, masks = 0, 0
+    piece, held, each = 0, 0, 8 * max(1, masks)
     for layer in spec.layers:
         if spec.attention_dropout:
             elements = piece_elements(micro_batch * layer.num_heads, context, layer.window)
-            piece = max(piece, 8 * elements * FLOAT_BYTES)
-        if Visibility(spec.mask, layer.window).needs_matrix:
-            masks = 8 if spec.attention_dropout else masks + 8
-    return max(piece, (masks + 4) * context**2 if masks else 0)
+            piece = max(piece, (10 if masks else 8) * elements * FLOAT_BYTES)
+        if masks or Visibility(spec.mask, layer.window).needs_matrix:
+            held = each if spec.attention_dropout else held + each
+    if masks and spec.layers:
+        held = max(0 if spec.attention_dropout else held, 8 * EVALUATED)
+    return max(piece, (held + 4) * context**2 if held else 0)
 
 
 def vocab_size(spec: ModelSpec) -> int:

@@ -58,6 +58,16 @@ class Visibility(NamedTuple):
         return slice(max(0, queries.start - reach), last)
 
 
+def record_starts(positions_BT: "Tensor") -> "Tensor":
+    """Where the record of each place begins in its sequence, from the place's position in it: equal within a record."""
+    return positions_BT.new_ones(positions_BT.shape[-1]).cumsum(0) - 1 - positions_BT
+
+
+def in_record(queries_BT: "Tensor", keys_BS: "Tensor") -> "Tensor":
+    """True where a query and a key are of one record, from the `record_starts` of both; [B, T, S]."""
+    return queries_BT[..., :, None] == keys_BS[..., None, :]
+
+
 def sees(distance: "Tensor", kind: MaskKind, window: int | None) -> "Tensor":
     """True where a query sees the key that is `distance` positions before it, negative for later keys.
 

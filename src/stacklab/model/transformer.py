@@ -63,37 +63,52 @@ class Transformer(nn.Module):
             if isinstance(part, Linear):
                 part.compute_dtype = computation.product_dtype
 
-    def forward(self, ids_BT: Tensor, dropout_seed: int | None = None, decoding: Decoding | None = None) -> Tensor:
+    def forward(
+        self,
+        ids_BT: Tensor,
+        dropout_seed: int | None = None,
+        decoding: Decoding | None = None,
+        positions_BT: Tensor | None = None,
+    ) -> Tensor:
         """ids_BT -> hidden states x_BTD after the final norm, from which the head's table alone computes the logits.
 
         With `decoding` the ids are the newest ones of growing sequences, whose earlier keys and values are cached.
+        positions_BT: of ids that are packed records, the position of each in its record, which is all that it sees;
+        None for sequences that are one record each.
         """
-        return self._through(self.token_embedding(ids_BT), dropout_seed, decoding)
+        return self._through(self.token_embedding(ids_BT), dropout_seed, decoding, positions_BT)
 
-    def with_head(self, ids_BT: Tensor, dropout_seed: int | None) -> tuple[Tensor, Tensor]:
+    def with_head(
+        self, ids_BT: Tensor, dropout_seed: int | None, positions_BT: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Hidden states, and the head's table for a loss: a tied table then has one gradient instead of two."""
         if self.head is not None:
-            return self(ids_BT, dropout_seed), self.head.weight
+            return self(ids_BT, dropout_seed, None, positions_BT), self.head.weight
         x_BTD, table_VD = tied_lookup(self.token_embedding.weight, ids_BT)
-        return self._through(x_BTD, dropout_seed), table_VD
+        return self._through(x_BTD, dropout_seed, None, positions_BT), table_VD
 
-    def _through(self, rows_BTD: Tensor, dropout_seed: int | None, decoding: Decoding | None = None) -> Tensor:
+    def _through(
+        self, rows_BTD: Tensor, dropout_seed: int | None, decoding: Decoding | None, positions_BT: Tensor | None
+    ) -> Tensor:
         """From the token rows to the hidden states for the head."""
-        x_BTD = self._from_first(rows_BTD) if decoding is None else self._placed(rows_BTD, decoding.positions_BT)
+        if decoding is not None:
+            x_BTD = self._placed(rows_BTD, decoding.positions_BT)
+        else:
+            x_BTD = self._from_first(rows_BTD) if positions_BT is None else self._placed(rows_BTD, positions_BT)
         if self.computation.stream_dtype is not None:
             x_BTD = x_BTD.to(self.computation.stream_dtype)
         if dropout_seed is not None:
-            x_BTD = self._through_layers(x_BTD, dropout_seed)
+            x_BTD = self._through_layers(x_BTD, dropout_seed, positions_BT)
         elif decoding is None:
             for block in self.blocks:
-                x_BTD = block(x_BTD, None)
+                x_BTD = block(x_BTD, None, positions_BT=positions_BT)
         else:
             for index, block in enumerate(self.blocks):
                 # Not `block(...)`: a compiled block would be compiled anew for every length.
                 x_BTD = block.forward(x_BTD, None, decoding=decoding.of_layer(index))
         return self._for_head(x_BTD)
 
-    def _through_layers(self, x_BTD: Tensor, dropout_seed: int) -> Tensor:
+    def _through_layers(self, x_BTD: Tensor, dropout_seed: int, positions_BT: Tensor | None) -> Tensor:
         """Through all layers in training: with dropout, and without the layers that are dropped."""
         addressed = not self.computation.uses_generator
         if not addressed:
@@ -103,9 +118,9 @@ class Transformer(nn.Module):
             seed = stream_seed(dropout_seed, "layer", index)
             site = seed if addressed else GENERATOR
             if layer.layer_drop == 0.0:
-                x_BTD = block(x_BTD, site)
+                x_BTD = block(x_BTD, site, positions_BT=positions_BT)
             elif random.Random(stream_seed(seed, "layer_drop")).random() >= layer.layer_drop:
-                x_BTD = block(x_BTD, site, 1.0 / (1.0 - layer.layer_drop))
+                x_BTD = block(x_BTD, site, 1.0 / (1.0 - layer.layer_drop), positions_BT=positions_BT)
         return x_BTD
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:

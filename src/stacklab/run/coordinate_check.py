@@ -47,9 +47,11 @@ def check(
 def _read(spec: RunSpec, out: Path, kind: Kind, value: int) -> list[Reading]:
     execution = Execution(spec, OutPaths(out).run(spec.run_id), lambda: False)
     drawn = (execution.feed.batch(step) for step in range(spec.train.steps))
-    batches = ((torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets)) for batch in drawn)
-    probe_BT = torch.from_numpy(execution.feed.probe_BT[:PROBE_BLOCKS])
-    return [Reading(kind, value, spec.seed, *size) for size in watch(execution.trainer, batches, probe_BT)]
+    batches = (batch.sequences.tensors for batch in drawn)
+    probe_BT, positions = torch.from_numpy(execution.feed.probe_BT[:PROBE_BLOCKS]), execution.feed.probe_positions_BT
+    positions_BT = None if positions is None else torch.from_numpy(positions[:PROBE_BLOCKS])
+    sizes = watch(execution.trainer, batches, probe_BT, positions_BT)
+    return [Reading(kind, value, spec.seed, *size) for size in sizes]
 
 
 def _train(spec: RunSpec, steps: int) -> dict[str, object]:
@@ -64,6 +66,10 @@ Outputs = dict[str, list[Tensor]]
 """Part -> its outputs: one, or one per layer."""
 
 
+Batch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor | None]
+"""Inputs, targets and, of packed records, positions."""
+
+
 class Size(NamedTuple):
     """Mean absolute values over positions and coordinates (and layers): of the output after `step` steps, and of its
     difference from the output at step 0."""
@@ -74,18 +80,24 @@ class Size(NamedTuple):
     change: float
 
 
-def watch(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], probe_BT: Tensor) -> Iterator[Size]:
-    """Train on `batches` (inputs and targets) and measure every part on `probe_BT` before and after each."""
+def watch(
+    trainer: Trainer, batches: Iterable[Batch], probe_BT: Tensor, positions_BT: Tensor | None = None
+) -> Iterator[Size]:
+    """Train on `batches` and measure every part on `probe_BT` before and after each.
+
+    positions_BT: those of the probe, see Transformer.forward.
+    """
     probe_BT = probe_BT.to(trainer.device)
-    start = outputs(trainer.model, probe_BT)
+    positions_BT = None if positions_BT is None else positions_BT.to(trainer.device)
+    start = outputs(trainer.model, probe_BT, positions_BT)
     yield from _sizes(0, start, start)
-    for step, (inputs_BT, targets_BT) in enumerate(batches):
-        trainer.step(step, inputs_BT, targets_BT)
-        yield from _sizes(step + 1, outputs(trainer.model, probe_BT), start)
+    for step, batch in enumerate(batches):
+        trainer.step(step, *batch)
+        yield from _sizes(step + 1, outputs(trainer.model, probe_BT, positions_BT), start)
 
 
 @torch.no_grad()
-def outputs(model: Transformer, ids_BT: Tensor) -> Outputs:
+def outputs(model: Transformer, ids_BT: Tensor, positions_BT: Tensor | None = None) -> Outputs:
     """The outputs of each part for `ids_BT`, without dropout, before residual multipliers.
 
     embedding: tokens with positions. attention, feed-forward: of every layer. after block 1, 2, ..., after the last
@@ -99,7 +111,7 @@ def outputs(model: Transformer, ids_BT: Tensor) -> Outputs:
             assert isinstance(module, nn.Module)
             handles.append(module.register_forward_hook(_keeper(by_part, part)))
     try:
-        hidden_ND = model(ids_BT).flatten(0, 1)
+        hidden_ND = model(ids_BT, positions_BT=positions_BT).flatten(0, 1)
     finally:
         for handle in handles:
             handle.remove()

@@ -129,7 +129,7 @@ class Execution:
     def train_step(self, step: int) -> None:
         """One training step on its batch, to be timed by the caller; nothing is recorded."""
         batch = self.feed.batch(step)
-        self.trainer.step(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
+        self.trainer.step(step, *batch.sequences.tensors)
 
     def loop_callbacks(self) -> LoopCallbacks:
         return LoopCallbacks(

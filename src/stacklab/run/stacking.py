@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from stacklab.base.canon import fingerprint
+from stacklab.data.spec import DataSpec
 from stacklab.model.card_memory import estimate_card_memory
 from stacklab.model.count import FLOAT_BYTES, count_parameters, vocab_size
 from stacklab.model.ops.piece_size import holds_all_logits
 from stacklab.model.stacked.support import unsupported
 from stacklab.run.spec import RunSpec
-from stacklab.tasks.data import TaskData
 from stacklab.train.spec import TrainSpec
 
 
@@ -62,8 +62,11 @@ def rule_for(*, on_card: bool) -> Rule:
 def why_alone(spec: RunSpec, *, on_card: bool) -> str | None:
     """Why a run must be trained by itself; None when it can be trained in a stack of runs. on_card: see rule_for."""
     rule = rule_for(on_card=on_card)
-    if not rule.text and not isinstance(spec.data, TaskData):
-        return "runs over text are not supported in a stack on a CPU"
+    if isinstance(spec.data, DataSpec):
+        if not rule.text:
+            return "runs over text are not supported in a stack on a CPU"
+        if spec.data.packing != "stream":
+            return f"data.packing = {spec.data.packing} is not supported in a stack"
     if rule.most_positions is not None and spec.data.block_size > rule.most_positions:
         return f"sequences of {spec.data.block_size} positions are longer than {rule.most_positions}"
     setting = unsupported(spec.model) or (None if rule.dropout else _dropout(spec))

@@ -1,7 +1,7 @@
 """Losses on fixed sequences and exact answers on held-out problems, without dropout."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stacklab.model.count import EVALUATED
 from stacklab.model.generation.decode import generate
-from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy_rows
+from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy_rows
 from stacklab.model.transformer import Transformer
 from stacklab.train.replicas import Replicas
+from stacklab.train.step import Sequences
 
-EVALUATION_BATCH = 16
+EVALUATION_BATCH = EVALUATED
 TASK_BATCH = 256
 
 Scores = tuple[np.ndarray, np.ndarray]
@@ -23,40 +25,52 @@ Scores = tuple[np.ndarray, np.ndarray]
 
 
 @torch.inference_mode()
-def mean_loss(model: Transformer, blocks: np.ndarray, *, chunk_rows: int) -> float:
-    """Mean cross-entropy in nats per token over blocks [n, T + 1], summed in float64."""
+def mean_loss(model: Transformer, fixed: Sequences, *, chunk_rows: int) -> float:
+    """Mean cross-entropy in nats over the targets of fixed sequences, summed in float64."""
     device = model.token_embedding.weight.device
     # On the device, so that no batch waits for the one before it.
     total = torch.zeros((), dtype=torch.float64, device=device)
-    for start in range(0, len(blocks), EVALUATION_BATCH):
-        tokens_BT = torch.from_numpy(blocks[start : start + EVALUATION_BATCH]).to(device)
-        hidden_BTD = model(tokens_BT[:, :-1])
+    for inputs_BT, targets_BT, positions_BT in _parts(fixed):
+        positions_BT = None if positions_BT is None else positions_BT.to(device)
+        hidden_BTD = model(inputs_BT.to(device), positions_BT=positions_BT)
         loss_N = linear_cross_entropy_rows(
             hidden_BTD.flatten(0, 1),
             model.head_weight_VD,
-            tokens_BT[:, 1:].flatten(),
+            targets_BT.flatten().to(device),
             chunk_rows=chunk_rows,
             dtype=model.computation.product_dtype,
         )
         total += loss_N.double().sum()
-    return total.item() / float(blocks.shape[0] * (blocks.shape[1] - 1))
+    return total.item() / _count(fixed)
 
 
 @torch.inference_mode()
-def stacked_mean_loss(replicas: Replicas, blocks: np.ndarray, *, chunk_rows: int) -> list[float]:
-    """`mean_loss` of every replica on the same blocks."""
+def stacked_mean_loss(replicas: Replicas, fixed: Sequences, *, chunk_rows: int) -> list[float]:
+    """`mean_loss` of every replica on the same sequences, which are not packed as records."""
     total_R = torch.zeros(len(replicas.trainers), dtype=torch.float64, device=replicas.device)
     dtype = replicas.choice.product_dtype
-    for start in range(0, len(blocks), EVALUATION_BATCH):
-        tokens_BT = torch.from_numpy(blocks[start : start + EVALUATION_BATCH])
-        hidden_RND, tables = replicas.with_head(tokens_BT[:, :-1])
-        targets_N = tokens_BT[:, 1:].flatten().to(replicas.device)
+    for inputs_BT, targets_BT, positions_BT in _parts(fixed):
+        assert positions_BT is None, "run/stacking refuses data.packing = documents"
+        hidden_RND, tables = replicas.with_head(inputs_BT)
+        targets_N = targets_BT.flatten().to(replicas.device)
         losses = [
             linear_cross_entropy_rows(hidden_ND, table_VD, targets_N, chunk_rows=chunk_rows, dtype=dtype)
             for hidden_ND, table_VD in zip(hidden_RND, tables, strict=True)
         ]
         total_R += torch.stack([loss_N.double().sum() for loss_N in losses])
-    return [total / float(blocks.shape[0] * (blocks.shape[1] - 1)) for total in total_R.tolist()]
+    return [total / _count(fixed) for total in total_R.tolist()]
+
+
+def _parts(fixed: Sequences) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Some sequences at a time, as tensors on the CPU."""
+    for start in range(0, len(fixed.inputs), EVALUATION_BATCH):
+        rows = slice(start, start + EVALUATION_BATCH)
+        positions = None if fixed.positions is None else fixed.positions[rows]
+        yield Sequences(fixed.inputs[rows], fixed.targets[rows], positions).tensors
+
+
+def _count(fixed: Sequences) -> float:
+    return float((fixed.targets != IGNORE_INDEX).sum())
 
 
 @torch.inference_mode()

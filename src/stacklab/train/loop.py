@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-import torch
 
 from stacklab.train.schedule import learning_rate
 from stacklab.train.spec import TrainSpec
-from stacklab.train.step import Trainer
+from stacklab.train.step import Sequences, Trainer
 
 
 class Recorder(Protocol):
@@ -29,11 +28,19 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """Input and target ids [B, T] (targets are IGNORE_INDEX where no loss is taken), and a hash of both."""
+    """Input and target ids [B, T] (targets are IGNORE_INDEX where no loss is taken), and a hash of both.
+
+    positions: see Sequences.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
     hash: str
+    positions: np.ndarray | None = None
+
+    @property
+    def sequences(self) -> Sequences:
+        return Sequences(self.inputs, self.targets, self.positions)
 
 
 @dataclass(frozen=True)
@@ -205,7 +212,7 @@ def carry_out(request: TrainRequest | EvalRequest, trainer: Trainer, callbacks: 
 def train_step(trainer: Trainer, step: int, batch: Batch) -> StepResult | Callable[[], StepResult]:
     """Train on one batch, timed as StepClock says."""
     began = time.perf_counter()
-    loss, norm = trainer.launch(step, torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
+    loss, norm = trainer.launch(step, *batch.sequences.tensors)
 
     def read() -> StepResult:
         numbers = loss.item(), norm.item()

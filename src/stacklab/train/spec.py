@@ -35,6 +35,7 @@ class TrainSpec(Spec):
     """The settings of training.
 
     micro_batch_size: sequences per forward pass; gradients are accumulated up to batch_size. None: no accumulation.
+        Dropout masks are drawn by micro-batch, so other sizes have other masks.
     On several GPUs each takes an equal share of the batch, in such micro-batches.
     device: auto is a GPU where there is one, else the CPU.
     precision: number format of products. auto is fp32 on CPU, bf16 on GPUs that have it, fp16 with loss scaling on

@@ -2,7 +2,9 @@
 
 import time
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,6 +35,28 @@ class StepClock:
         that is later, from when the one before it was read."""
         since, self._last_read = max(began, self._last_read), time.perf_counter()
         return self._last_read - since
+
+
+class Sequences(NamedTuple):
+    """Input ids [B, T] and target ids [B, T], which are IGNORE_INDEX where no loss is taken.
+
+    positions: of packed records, the position [B, T] of each input in its record; None for sequences of one record.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    positions: np.ndarray | None = None
+
+    @classmethod
+    def of_blocks(cls, tokens: np.ndarray) -> Self:
+        """Every token of `tokens` [B, T + 1] predicts the next one."""
+        return cls(tokens[:, :-1], tokens[:, 1:])
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The three on the CPU, without a copy."""
+        inputs, targets = torch.from_numpy(self.inputs), torch.from_numpy(self.targets)
+        return inputs, targets, None if self.positions is None else torch.from_numpy(self.positions)
 
 
 @dataclass
@@ -66,30 +90,38 @@ class Trainer:
         self.reads_late = self.device.type != "cpu"
         self.clock = StepClock()
 
-    def step(self, step: int, inputs_BT: Tensor, targets_BT: Tensor) -> tuple[float, float]:
+    def step(
+        self, step: int, inputs_BT: Tensor, targets_BT: Tensor, positions_BT: Tensor | None = None
+    ) -> tuple[float, float]:
         """Train on one batch, of which this rank takes its rows. Returns loss and gradient norm.
 
         The loss is the mean cross-entropy in nats over the targets that are not IGNORE_INDEX; the norm is taken before
-        clipping, and is 0 for a step that is left out because its gradients overflow fp16.
+        clipping, and is 0 for a step that is left out because its gradients overflow fp16. positions_BT: of packed
+        records, see Transformer.forward.
         """
-        loss, norm = self.launch(step, inputs_BT, targets_BT)
+        loss, norm = self.launch(step, inputs_BT, targets_BT, positions_BT)
         return loss.item(), norm.item()
 
-    def launch(self, step: int, inputs_BT: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tensor]:
+    def launch(
+        self, step: int, inputs_BT: Tensor, targets_BT: Tensor, positions_BT: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """`step`, with both numbers on the device: reading them waits for it."""
         set_learning_rate(self.optimizer, learning_rate(self.spec, step))
         count = count_targets(targets_BT)
-        own = (self.world.rows(ids_BT) for ids_BT in (inputs_BT, targets_BT))
-        inputs, targets = (torch.split(ids_BT, self.micro_batch) for ids_BT in own)
+        inputs, targets = (self._micro_batches(ids_BT) for ids_BT in (inputs_BT, targets_BT))
+        positions = (None,) * len(inputs) if positions_BT is None else self._micro_batches(positions_BT)
         total = torch.zeros((), device=self.device)
         # Micro-batches are numbered in the whole batch, so that each has its own dropout, whichever rank it falls to.
         first = self.world.rank * len(inputs)
-        for index, (part_inputs_BT, part_targets_BT) in enumerate(zip(inputs, targets, strict=True), first):
-            if not (targets_here := count_targets(part_targets_BT)):
+        for index, (own_inputs_BT, own_targets_BT, own_positions_BT) in enumerate(
+            zip(inputs, targets, positions, strict=True), first
+        ):
+            if not (targets_here := count_targets(own_targets_BT)):
                 continue
             seed = stream_seed(self.seed, "dropout", step, index)
             share = targets_here / count
-            loss = self.loss(self._there(part_inputs_BT), self._there(part_targets_BT), seed) * share
+            places_BT = None if own_positions_BT is None else self._there(own_positions_BT)
+            loss = self.loss(self._there(own_inputs_BT), self._there(own_targets_BT), seed, places_BT) * share
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         self.world.sum_gradients(self.model.parameters())
@@ -104,9 +136,11 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         return total, norm
 
-    def loss(self, inputs_BT: Tensor, targets_BT: Tensor, dropout_seed: int | None) -> Tensor:
+    def loss(
+        self, inputs_BT: Tensor, targets_BT: Tensor, dropout_seed: int | None, positions_BT: Tensor | None = None
+    ) -> Tensor:
         """Mean cross-entropy over the targets that are not IGNORE_INDEX."""
-        hidden_BTD, table_VD = self.model.with_head(inputs_BT, dropout_seed)
+        hidden_BTD, table_VD = self.model.with_head(inputs_BT, dropout_seed, positions_BT)
         return linear_cross_entropy(
             hidden_BTD.flatten(0, 1),
             table_VD,
@@ -114,6 +148,9 @@ class Trainer:
             chunk_rows=self.spec.loss_chunk_rows,
             dtype=self.choice.product_dtype,
         )
+
+    def _micro_batches(self, ids_BT: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(self.world.rows(ids_BT), self.micro_batch)
 
     def _there(self, ids_BT: Tensor) -> Tensor:
         """The ids on the device, without waiting for it."""

@@ -1,14 +1,16 @@
 import dataclasses
 
-from stacklab.data.pipeline.reading import Sieve, split_of
+from stacklab.data.pipeline.reading import Sieve
+from stacklab.data.pipeline.splits import HashRule, split_of
 from stacklab.data.record import Record, Turn
 
 
 def sides(records: list[Record], *, split_seed: int = 0, tuning: float = 0.0) -> dict[str, str]:
-    sieve: Sieve[Record] = Sieve(0.3, tuning, split_seed)
-    return {record.text: split for split, record in sieve.sift(records)}
+    sieve: Sieve[Record] = Sieve()
+    return {record.text: split for split, record in sieve.sift(records, HashRule(0.3, tuning, split_seed))}
 
 
+BY_HASH = HashRule(0.3, 0.0, 0)
 RECORDS = [Record(text=f"story {number}") for number in range(400)]
 RECORDS_TEXTS = [record.text for record in RECORDS]
 
@@ -32,18 +34,18 @@ def test_the_question_is_the_same_whatever_the_system_said() -> None:
 
 
 def test_empty_records_and_duplicates_are_dropped_and_counted() -> None:
-    sieve: Sieve[Record] = Sieve(0.3, 0.0, 0)
-    kept = list(sieve.sift([*RECORDS, Record(text=" \n"), dataclasses.replace(RECORDS[7])]))
-    counts = sieve.counts()
+    sieve: Sieve[Record] = Sieve()
+    kept = list(sieve.sift([*RECORDS, Record(text=" \n"), dataclasses.replace(RECORDS[7])], BY_HASH))
+    counts = sieve.counts(("train", "validation"))
     assert [record for _, record in kept] == RECORDS
     assert (counts["read"], counts["empty"], counts["duplicates"], counts["kept"]) == (402, 1, 1, 400)
     assert counts["train"] + counts["validation"] == 400
 
 
 def test_one_record_in_a_stride_is_read_from_the_first_on() -> None:
-    sieve: Sieve[Record] = Sieve(0.3, 0.0, 0, stride=4)
-    assert [record for _, record in sieve.sift(RECORDS)] == RECORDS[::4]
-    assert sieve.counts()["read"] == 100
+    sieve: Sieve[Record] = Sieve()
+    assert [record for _, record in sieve.sift(RECORDS, BY_HASH, stride=4)] == RECORDS[::4]
+    assert sieve.counts(("train",))["read"] == 100
 
 
 def test_a_record_keeps_its_side_when_others_come_and_go() -> None:

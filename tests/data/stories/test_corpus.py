@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from stacklab.data.pipeline.reading import Sieve
+from stacklab.data.pipeline.splits import HashRule
 from stacklab.data.procedural.draw import Draw
 from stacklab.data.sources.source import open_source
 from stacklab.data.spec import DataSpec
@@ -96,7 +97,7 @@ def test_stories_of_one_skeleton_fall_on_one_side_and_no_near_copy_straddles(sto
     records = list(open_source(spec).records())
     side: dict[str, str] = {}
     texts: dict[str, list[str]] = {"train": [], "validation": []}
-    for (name, record), told in zip(Sieve(0.1, 0.0, 0).sift(records), stories, strict=True):
+    for (name, record), told in zip(Sieve().sift(records, HashRule(0.1, 0.0, 0)), stories, strict=True):
         assert record.text == told.text
         assert side.setdefault(told.skeleton, name) == name
         texts[name].append(record.text)

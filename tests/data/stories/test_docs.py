@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from stacklab.data.pipeline.reading import Sieve
+from stacklab.data.pipeline.splits import HashRule
 from stacklab.data.record import Record
 from stacklab.data.stories.corpus import PLOTS, Story, generate
 from stacklab.data.stories.spec import StoriesSpec
@@ -41,7 +42,9 @@ def test_counts_of_the_corpus(stories: list[Story]) -> None:
 
 def test_nearness_of_the_two_sides(stories: list[Story]) -> None:
     sides: dict[str, list[str]] = {"train": [], "validation": []}
-    for side, record in Sieve(0.1, 0.0, 0).sift(Record(text=one.text, group=one.skeleton) for one in stories):
+    for side, record in Sieve().sift(
+        (Record(text=one.text, group=one.skeleton) for one in stories), HashRule(0.1, 0.0, 0)
+    ):
         sides[side].append(record.text)
     shares = sorted(nearest_shares(sides["validation"], sides["train"]))
     groups = len({one.skeleton for one in stories})

@@ -141,6 +141,17 @@ def test_what_the_data_warn_of_is_a_fact_of_its_own_with_the_arms_that_have_thei
     assert "data_warnings" not in result.plan.arms[0].dump(), "plans of earlier versions have the same dump"
 
 
+def test_limits_say_what_the_loss_covers(make_study: MakeStudy) -> None:
+    limits = build_facts(make_study()).limits
+    assert "A position sees everything before it in its block, other records included." in limits
+    assert "Every token is a target: those of system and user turns, and markers, too." in limits
+    tree = study_tree()
+    tree["base"]["data"] |= {"packing": "documents", "loss_on": "answers"}
+    limits = build_facts(make_study(tree=tree)).limits
+    assert any(limit.startswith("A position sees only what comes before it in its own record") for limit in limits)
+    assert any(limit.startswith("Targets are what assistant turns say") for limit in limits)
+
+
 def test_limits_say_which_claims_are_exploratory(make_study: MakeStudy) -> None:
     tree = study_tree()
     tree["claims"][0]["primary"] = True

@@ -6,7 +6,7 @@ from tests.study.rows import LOSSES, rows
 from stacklab.base.errors import DataError, SpecError
 from stacklab.stats.result import Estimate
 from stacklab.study.planning.plan import make_plan, save_plan
-from stacklab.study.results.compare import compare
+from stacklab.study.results.compare import _incomparable, compare
 from stacklab.study.results.references import Subject, find_subject
 from stacklab.study.spec.load import read_study
 from stacklab.study.spec.request import StudyRequest
@@ -59,6 +59,15 @@ def test_another_held_out_text_is_refused(tiny: Path, out: Path) -> None:
     other = subject(tiny, out, "deep", "data.split_seed=1")
     with pytest.raises(DataError, match="are not comparable: other data"):
         compare(subject(tiny, out, "deep"), other, level=0.05)
+
+
+def test_losses_over_other_tokens_are_refused(tiny: Path, out: Path) -> None:
+    other = subject(tiny, out, "deep", "data.packing=documents", "data.tokenizer={kind: bpe, vocab_size: 300}")
+    with pytest.raises(DataError, match="not comparable"):
+        compare(subject(tiny, out, "deep"), other, level=0.05)
+    other = subject(tiny, out, "deep", "data.packing=documents")
+    found = _incomparable("validation.bits_per_byte", subject(tiny, out, "deep"), other)
+    assert found == "the loss covers other tokens (data.packing)"
 
 
 def test_another_probe_is_refused_for_its_metric_only(tiny: Path, out: Path) -> None:

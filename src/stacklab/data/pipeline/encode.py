@@ -6,19 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from stacklab.data.cover import Encoded
 from stacklab.data.record import Record, TokenRecord
 from stacklab.data.sources.token_file import check_ids
-from stacklab.data.spec import Marker, TokensSpec
-from stacklab.data.template import Template, end_marker, render, text_bytes
-from stacklab.data.tokenizers.codec import Codec, Ids
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """`ids` [T] are the tokenizer's own."""
-
-    ids: Ids
-    text_bytes: int
+from stacklab.data.spec import LossOn, Marker, Source, TokensSpec
+from stacklab.data.template import Piece, Template, answer_spans, end_marker, render, text_bytes
+from stacklab.data.tokenizers.codec import Codec
 
 
 @dataclass
@@ -27,6 +20,7 @@ class TextEncoder:
 
     codec: Codec
     template: Template
+    loss_on: LossOn = "all"
     conversations: int = 0
     spelled: int = 0
 
@@ -46,7 +40,19 @@ class TextEncoder:
             texts = [piece for piece in pieces if not isinstance(piece, Marker)]
             self.spelled += any(token in text for text in texts for token in self.codec.marker_tokens)
         sizes = map(text_bytes, rendered)
+        if self.loss_on == "answers":
+            return [
+                self._with_answers(record, pieces, size)
+                for record, pieces, size in zip(records, rendered, sizes, strict=True)
+            ]
         return [Encoded(ids, size) for ids, size in zip(self.codec.encode_pieces(rendered), sizes, strict=True)]
+
+    def _with_answers(self, record: Record, pieces: list[Piece], size: int) -> Encoded:
+        spans = answer_spans(record, self.template)
+        ids, answers = self.codec.encode_marked(pieces, spans)
+        texts = [(piece, own) for piece, own in zip(pieces, spans, strict=True) if not isinstance(piece, Marker)]
+        said = [piece[begin:end] for piece, own in texts for begin, end in own]
+        return Encoded(ids, size, answers, answer_bytes=text_bytes(said))
 
 
 class TokenEncoder:
@@ -63,6 +69,13 @@ class TokenEncoder:
         check_ids(Path(source.path).expanduser(), source, self.vocab_size)
         self._end = np.array([] if source.end_id is None else [source.end_id], dtype=np.uint32)
         self.end_id = codec.full_id(Marker.END_OF_TEXT) if source.end_id is None else source.end_id
+        self._source = source
+
+    def of(self, source: Source) -> "TokenEncoder":
+        """The encoder of another token file with the same vocabulary."""
+        if source == self._source or not isinstance(source, TokensSpec):
+            return self
+        return TokenEncoder(self.codec, source.model_copy(update={"vocab_size": self.vocab_size}))
 
     def encode(self, records: Sequence[TokenRecord]) -> list[Encoded]:
         return [

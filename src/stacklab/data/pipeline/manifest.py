@@ -7,7 +7,8 @@ from stacklab.base.errors import DataError
 from stacklab.data.blocks import SplitWriter
 from stacklab.data.pipeline.encode import TextEncoder
 from stacklab.data.pipeline.reading import Corpus
-from stacklab.data.sources.records import Counts, reasons
+from stacklab.data.pipeline.splits import needs_total
+from stacklab.data.sources.records import reasons
 from stacklab.data.sources.source import RowSource
 from stacklab.data.spec import BpeTokenizer, DataSpec, FileSpec
 from stacklab.data.tokenizers.codec import Compact
@@ -25,23 +26,36 @@ def check_splits(corpus: Corpus, spec: DataSpec) -> None:
     """Raises DataError when there are no records, or a split has no full block."""
     sieve = corpus.sieve
     if not sieve.kept:
-        skipped = f", {broken} broken rows left out" if (broken := _counts(corpus).skipped.total()) else ""
+        skipped = f", {broken} broken rows left out" if (broken := _broken(corpus)) else ""
         raise DataError(
             f"{corpus.name}: the corpus is empty ({sieve.read} records read, {sieve.empty} of them without text"
             f"{skipped}); expected at least a block of text per split"
         )
     smaller = "add records, lower data.block_size"
+    by_seed = "" if needs_total(spec) else " or change data.split_seed"
     cures = {
         "train": f"{smaller} or lower data.validation_fraction",
-        "validation": f"{smaller}, raise data.validation_fraction or change data.split_seed",
-        "tuning": f"{smaller}, raise data.tuning_fraction or change data.split_seed",
+        "validation": f"{smaller}, raise data.validation_fraction{by_seed}",
+        "tuning": f"{smaller}, raise data.tuning_fraction{by_seed}",
     }
+    if spec.has_own_validation:
+        cures |= {"train": smaller, "validation": f"{smaller} to the source of data.validation"}
     for name, split in corpus.splits.items():
         if split.tokens <= spec.block_size:
             raise DataError(
                 f"{corpus.name}: the {SIDES.get(name, name)} split has {split.tokens} tokens "
                 f"({split.records} of {sieve.kept} records), a block of {spec.block_size} needs "
                 f"{spec.block_size + 1}; {cures[name]}"
+            )
+    _check_targets(corpus, spec)
+
+
+def _check_targets(corpus: Corpus, spec: DataSpec) -> None:
+    for name, split in corpus.splits.items():
+        if split.cover is not None and not split.cover.text_bytes:
+            raise DataError(
+                f"{corpus.name}: no text of the {SIDES.get(name, name)} split is a target ({split.records} records); "
+                f"data.loss_on = {spec.loss_on} covers what assistant turns say: set data.loss_on=all for other records"
             )
 
 
@@ -64,7 +78,7 @@ def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compa
             "marker_ids": markers,
         },
         "unknown_id": None if compact is None else compact.unknown_id,
-        "records": corpus.sieve.counts() | {"skipped": _counts(corpus).skipped.total()},
+        "records": corpus.sieve.counts(corpus.splits) | {"skipped": _broken(corpus)},
         "splits": {name: _split_facts(split, spec.block_size, compact) for name, split in corpus.splits.items()},
         "problems": len(corpus.collector.problems()),
         "shared_questions": corpus.collector.shared_questions,
@@ -91,7 +105,15 @@ def _split_facts(split: SplitWriter, block_size: int, compact: Compact | None) -
         "ids_used": used,
         "share_of_ids_used": used / split.vocab_size,
         "unknown_tokens": split.tokens - known,
-    }
+    } | _cover_facts(split)
+
+
+def _cover_facts(split: SplitWriter) -> dict[str, Any]:
+    """Targets and their bytes, where not every token is one."""
+    if split.cover is None:
+        return {}
+    targets = split.cover.targets
+    return {"targets": targets, "bytes_per_target": split.cover.text_bytes / targets}
 
 
 def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[str]:
@@ -100,7 +122,7 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
     blocks = (validation.tokens - 1) // spec.block_size
     share = validation.tokens / (train.tokens + validation.tokens)
     shared = corpus.collector.shared_questions
-    warnings = [] if corpus.rows is None else [*_of_rows(corpus.rows, _counts(corpus))]
+    warnings = [f"{of}{line}" for of, rows in corpus.rows.items() for line in _of_rows(rows)]
     if blocks < FEW_BLOCKS:
         warnings.append(f"the validation split has only {blocks} block{'s' if blocks > 1 else ''}; its loss is noisy")
     if share < SMALL_SHARE:
@@ -109,6 +131,8 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
         warnings.append(
             f"{shared} validation records ask a question of the training split; they are no held-out problems"
         )
+    if same := corpus.sieve.in_validation:
+        warnings.append(f"{same} records of the source are also in the validation data; training leaves them out")
     if isinstance(corpus.encoder, TextEncoder) and corpus.encoder.spelled:
         cure = "; if it stands between records, give it as source.separator" if _is_unseparated(spec) else ""
         warnings.append(
@@ -124,12 +148,14 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
     return warnings
 
 
-def _counts(corpus: Corpus) -> Counts:
-    return (corpus.rows.counts if corpus.rows else None) or Counts()
+def _broken(corpus: Corpus) -> int:
+    """The broken rows that were left out."""
+    return sum(rows.counts.skipped.total() for rows in corpus.rows.values())
 
 
-def _of_rows(rows: RowSource, counts: Counts) -> Iterator[str]:
-    """What of the rows is not trained on, or not as it stands there."""
+def _of_rows(rows: RowSource) -> Iterator[str]:
+    """What of the rows is not read, or not as it stands there."""
+    counts = rows.counts
     if unread := rows.unread:
         listed = [f"{name} ({_share(share)})" for name, share in list(unread.items())[:MOST_COLUMNS]]
         more = f" and {len(unread) - MOST_COLUMNS} more" if len(unread) > MOST_COLUMNS else ""
@@ -151,4 +177,4 @@ def _share(share: float) -> str:
 def _is_unseparated(spec: DataSpec) -> bool:
     """Whether records are divided by blank lines only because no separator was named."""
     source = spec.source
-    return isinstance(source, FileSpec) and source.separator is None and source.named_format == "txt"
+    return isinstance(source, FileSpec) and source.separator is None and source.ending == "txt"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class RowSource:
     form: Form
     skip: bool = False
     replace: bool = False
-    counts: Counts | None = None
+    counts: Counts = field(default_factory=Counts)
 
     def records(self) -> Iterator[Record]:
         """Raises DataError for a broken row, unless such rows are skipped."""
@@ -49,7 +49,7 @@ class RowSource:
     def facts(self) -> dict[str, Any]:
         """For the manifest, of the last pass: the broken rows left out by reason; the columns read and not read, and of
         each its rows, the rows used, and characters of text."""
-        columns, counts = self.survey.columns, self.counts or Counts()
+        columns, counts = self.survey.columns, self.counts
         return {
             "skipped": dict(counts.skipped),
             "columns_read": [_safe(name) for name in self.form.read],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding
+from tokenizers import Encoding, processors
 
 from stacklab.base.errors import TokenizerError
 from stacklab.data.spec import Marker
@@ -72,6 +72,36 @@ class Codec:
             np.concatenate([self._piece_ids(piece, encoded) for piece in pieces] or [np.empty(0, np.uint32)])
             for pieces in records
         ]
+
+    def encode_marked(
+        self, pieces: Sequence[Piece], spans: Sequence[Sequence[tuple[int, int]]]
+    ) -> tuple[Ids, NDArray[np.bool_]]:
+        """The ids [T] of one record, the same as of `encode_pieces`, and whether each reaches into a span of its piece.
+
+        spans: ranges of characters, by piece; any range of a marker marks it.
+        """
+        # Only offsets depend on the post-processor: the usual one leaves blanks out of them.
+        self._tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+        ids, marked = list[int](), list[bool]()
+        for piece, own in zip(pieces, spans, strict=True):
+            if isinstance(piece, Marker):
+                ids.append(self.full_id(piece))
+                marked.append(bool(own))
+                continue
+            encoding = self._tokenizer.encode(piece, add_special_tokens=False)
+            ids += encoding.ids
+            marked += [any(begin < stop and start < end for begin, end in own) for start, stop in encoding.offsets]
+        return np.array(ids, dtype=np.uint32), np.array(marked, dtype=np.bool_)
+
+    def bytes_of(self, number: int) -> int:
+        """UTF-8 bytes of the text of one of the tokenizer's own ids, which may be a part of a character."""
+        if number in self._full_ids.values():
+            return 0
+        text = str(self._tokenizer.decode([number]))
+        if "\ufffd" not in text:
+            return len(text.encode())
+        token = self._tokenizer.id_to_token(number) or ""
+        return 1 if token.startswith("<0x") else len(token)  # a byte fallback; else a character stands for each byte
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text in which markers are written out, such as a prompt."""

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from stacklab.model.masks import Visibility
+from stacklab.model.masks import Visibility, in_record
 from stacklab.model.ops import flex
 from stacklab.model.ops.dropout import GENERATOR
 from stacklab.model.ops.keep_masks import KeepMasks, kept_share
@@ -27,12 +27,14 @@ def attention(
     visibility: Visibility = CAUSAL,
     scale: float | None = None,
     visible_BTS: Tensor | None = None,
+    records_BT: Tensor | None = None,
 ) -> Tensor:
     """softmax(q k^T scale) v over visible positions (Vaswani et al. 2017, equation 1); returns o_BHTK.
 
     The values may be of another width than queries and keys. Without `visible_BTS` the queries are those of all S
     positions; with it they are those of the last T, there is no dropout, and a query sees a key where that and the
-    window and pattern of `visibility` allow it.
+    window and pattern of `visibility` allow it. With `records_BT`, the `record_starts` of packed sequences, a query
+    sees keys of its own record only.
 
     dropout: probability of dropping an attention probability; the mask comes from `seed`, or, if that is GENERATOR,
     from the device's generator, within torch's fused kernels.
@@ -45,7 +47,14 @@ def attention(
         return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=visible_BTS[:, None], scale=scale)
     if dropout > 0.0 and seed != GENERATOR:
         scale = q_BHTK.shape[-1] ** -0.5 if scale is None else scale
-        return dropped_attention(q_BHTK, k_BHSK, v_BHSK, p=dropout, seed=seed, visibility=visibility, scale=scale)
+        return dropped_attention(
+            q_BHTK, k_BHSK, v_BHSK, p=dropout, seed=seed, visibility=visibility, scale=scale, records_BT=records_BT
+        )
+    if records_BT is not None:
+        seen_BTS = in_record(records_BT, records_BT) & _seen_TS(q_BHTK, k_BHSK, visibility)
+        return F.scaled_dot_product_attention(
+            q_BHTK, k_BHSK, v_BHSK, attn_mask=seen_BTS[:, None], dropout_p=dropout, scale=scale
+        )
     if visibility.needs_matrix and dropout == 0.0 and flex.pays(q_BHTK, v_BHSK):
         scale = q_BHTK.shape[-1] ** -0.5 if scale is None else scale
         return flex.flex_attention(q_BHTK, k_BHSK, v_BHSK, visibility=visibility, scale=scale)
@@ -81,6 +90,7 @@ def dropped_attention(
     seed: int,
     visibility: Visibility,
     scale: float,
+    records_BT: Tensor | None = None,
 ) -> Tensor:
     """`attention` with dropout `p` > 0.
 
@@ -88,7 +98,8 @@ def dropped_attention(
     queries, and the keys which that block can see) is computed, used and discarded; the backward pass recomputes it,
     mask included. Nothing of size T x T is held, and blocks that a causal mask or a window hides are never computed.
     """
-    o_BHTK: Tensor = _DroppedAttention.apply(q_BHTK, k_BHTK, v_BHTK, p, seed, visibility, scale)  # type: ignore[no-untyped-call]
+    records_GT = None if records_BT is None else records_BT.repeat_interleave(q_BHTK.shape[1], 0)
+    o_BHTK: Tensor = _DroppedAttention.apply(q_BHTK, k_BHTK, v_BHTK, p, seed, visibility, scale, records_GT)  # type: ignore[no-untyped-call]
     return o_BHTK
 
 
@@ -125,21 +136,22 @@ class _DroppedAttention(torch.autograd.Function):
         seed: int,
         visibility: Visibility,
         scale: float,
+        records_GT: Tensor | None,
     ) -> Tensor:
         q_GTK, k_GTK, v_GTK = q_BHTK.flatten(0, 1) * scale, k_BHTK.flatten(0, 1), v_BHTK.flatten(0, 1)
         o_GTK = torch.empty_like(v_GTK)
         for piece in pieces(q_GTK, p, seed, visibility):
-            probability = _probabilities(q_GTK, k_GTK, piece, visibility).mul_(piece.kept)
+            probability = _probabilities(q_GTK, k_GTK, piece, visibility, records_GT).mul_(piece.kept)
             o_GTK[piece.queries] = torch.bmm(probability, v_GTK[piece.keys])
         o_GTK.div_(kept_share(p))
         ctx.save_for_backward(q_BHTK, k_BHTK, v_BHTK, o_GTK)
-        ctx.settings = (p, seed, visibility, scale)
+        ctx.settings = (p, seed, visibility, scale, records_GT)
         return o_GTK.view_as(v_BHTK)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_o_BHTK: Tensor) -> tuple[Tensor | None, ...]:
-        p, seed, visibility, scale = ctx.settings
+        p, seed, visibility, scale, records_GT = ctx.settings
         q_BHTK, k_BHTK, v_BHTK, o_GTK = ctx.saved_tensors
         q_GTK, k_GTK, v_GTK = q_BHTK.flatten(0, 1) * scale, k_BHTK.flatten(0, 1), v_BHTK.flatten(0, 1)
         # Dividing the incoming gradient once divides all that dropout divided in the forward pass.
@@ -149,7 +161,7 @@ class _DroppedAttention(torch.autograd.Function):
         row_sum_GT1 = (grad_o_BHTK.flatten(0, 1) * o_GTK).sum(-1, keepdim=True)
         grad_q_GTK, grad_k_GTK, grad_v_GTK = (torch.zeros_like(each) for each in (q_GTK, k_GTK, v_GTK))
         for piece in pieces(q_GTK, p, seed, visibility):
-            probability = _probabilities(q_GTK, k_GTK, piece, visibility)
+            probability = _probabilities(q_GTK, k_GTK, piece, visibility, records_GT)
             grad_score = torch.bmm(grad_o_GTK[piece.queries], v_GTK[piece.keys].transpose(1, 2))
             grad_score.mul_(piece.kept).sub_(row_sum_GT1[piece.queries]).mul_(probability)
             dropped = probability.mul_(piece.kept)
@@ -159,10 +171,12 @@ class _DroppedAttention(torch.autograd.Function):
             grad_v_GTK[piece.keys] += torch.bmm(dropped.transpose(1, 2), grad_o_GTK[piece.queries])
         grad_q_GTK.mul_(scale)
         grads = (grad_q_GTK.view_as(q_BHTK), grad_k_GTK.view_as(k_BHTK), grad_v_GTK.view_as(v_BHTK))
-        return *grads, None, None, None, None
+        return *grads, None, None, None, None, None
 
 
-def _probabilities(q_GTK: Tensor, k_GTK: Tensor, piece: Piece, visibility: Visibility) -> Tensor:
+def _probabilities(
+    q_GTK: Tensor, k_GTK: Tensor, piece: Piece, visibility: Visibility, records_GT: Tensor | None
+) -> Tensor:
     """softmax(q k^T) of a piece, zero at hidden keys; `q_GTK` is already scaled."""
     score = torch.bmm(q_GTK[piece.queries], k_GTK[piece.keys].transpose(1, 2))
     query, key = (
@@ -177,6 +191,8 @@ def _probabilities(q_GTK: Tensor, k_GTK: Tensor, piece: Piece, visibility: Visib
         score += _minus_infinity((query[:, None] - key).abs() >= visibility.window, score.dtype)
     if kind.pattern is not None:
         score += _minus_infinity(~kind.pattern(query[:, None] - key), score.dtype)
+    if records_GT is not None:
+        score += _minus_infinity(~in_record(records_GT[piece.queries], records_GT[piece.keys]), score.dtype)
     return torch.softmax(score, -1, out=score)
 
 

@@ -108,10 +108,12 @@ def _grids(plan: Plan, tuning: Sequence[ArmTuning]) -> Iterator[str]:
 def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
     blocks, tokens = data.get("splits.validation.blocks"), data.get("splits.validation.tokens")
     if blocks is not None and tokens is not None:
+        chosen = f"is {data['held_out']}. It " if "held_out" in data else ""
         yield (
-            f"The validation set has {blocks:,} blocks ({tokens:,} tokens) and is the same for all seeds, so the "
-            "spread that comes from its choice is not measured here."
+            f"The validation set {chosen}has {blocks:,} blocks ({tokens:,} tokens) and is the same for all seeds, so "
+            "the spread that comes from its choice is not measured here."
         )
+    yield from _cover(plan)
     warnings = plan.data_warnings
     yield from map(sentence, warnings)
     compact = isinstance(plan.study.base.data, DataSpec) and plan.study.base.data.vocabulary == "compact"
@@ -122,6 +124,20 @@ def _data(plan: Plan, data: Mapping[str, Any]) -> Iterator[str]:
 def sentence(text: str) -> str:
     """A warning of the manifest as a sentence."""
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _cover(plan: Plan) -> Iterator[str]:
+    """What the losses cover, and whether that differs between arms."""
+    base = plan.study.base.data
+    if not isinstance(base, DataSpec):
+        return
+    yield from base.coverage
+    covers = {arm.config.data.coverage for arm in plan.arms if isinstance(arm.config.data, DataSpec)}
+    if covers - {base.coverage}:
+        yield (
+            "Arms differ in data.packing or data.loss_on, so their losses and bits per byte are means over different "
+            "tokens."
+        )
 
 
 def _orders(orders: Sequence[OrderFact]) -> Iterator[str]:

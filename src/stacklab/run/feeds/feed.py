@@ -7,12 +7,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stacklab.base.errors import DataError
 from stacklab.data.batches import batch_hash, batch_indices, probe_indices
+from stacklab.data.blocks import Blocks
 from stacklab.data.novelty import novelties
 from stacklab.data.prepared import PreparedData, bits_per_byte, load_prepared, prepared_folder
 from stacklab.data.procedural.corpus import is_correct
 from stacklab.model.generation.decode import generate
 from stacklab.model.generation.sampling_spec import SamplingSpec
+from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX
 from stacklab.model.transformer import Transformer
 from stacklab.run.feeds.task import TaskFeed
 from stacklab.run.spec import RunSpec
@@ -20,6 +23,7 @@ from stacklab.tasks.data import TaskData
 from stacklab.train.evaluate import Question, answer_accuracy, mean_loss, stacked_mean_loss
 from stacklab.train.loop import Batch
 from stacklab.train.replicas import Replicas
+from stacklab.train.step import Sequences
 
 
 class TextFeed:
@@ -27,9 +31,18 @@ class TextFeed:
 
     def __init__(self, spec: RunSpec, data: PreparedData) -> None:
         self.spec, self.data = spec, data
-        self.probe = data.train.get(probe_indices(data, count=spec.evaluate.train_probe_blocks))
         blocks = data.held_out(spec.evaluate.split)
-        self.held_out, self.bytes_per_token = blocks.get(np.arange(blocks.num_blocks)), blocks.bytes_per_token
+        probed = probe_indices(data, count=spec.evaluate.train_probe_blocks)
+        self.probe, _ = sequences(data.train, probed)
+        self.held_out, _ = sequences(blocks, np.arange(blocks.num_blocks))
+        for fixed, what, cure in (
+            (self.probe, "train probe", "evaluate.train_probe_blocks"),
+            (self.held_out, f"{spec.evaluate.split} split", f"data.{spec.evaluate.split}_fraction"),
+        ):
+            if not (fixed.targets != IGNORE_INDEX).any():
+                raise DataError(f"the blocks of the {what} have no target; raise {cure}")
+        self.bytes_per_token = blocks.bytes_per_token
+        self._check_batches()
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -37,22 +50,37 @@ class TextFeed:
 
     @property
     def probe_BT(self) -> NDArray[np.int64]:
-        return self.probe[:, :-1]
+        return self.probe.inputs
+
+    @property
+    def probe_positions_BT(self) -> NDArray[np.int64] | None:
+        return self.probe.positions
+
+    def _check_batches(self) -> None:
+        """Raises DataError for a step whose batch will have no target, before any is trained on."""
+        blocks, size = self.data.train, self.spec.train.batch_size
+        if blocks.cover.answers is None:
+            return
+        for step in range(self.spec.train.steps):
+            kept = blocks.targets(self._indices(step))
+            if kept is not None and not kept.any():
+                raise DataError(f"step {step}: a batch of {size} has no target; raise train.batch_size")
+
+    def _indices(self, step: int) -> NDArray[np.int64]:
+        num_blocks = self.data.train.num_blocks
+        return batch_indices(self.spec.seed, step, batch_size=self.spec.train.batch_size, num_blocks=num_blocks)
 
     def batch(self, step: int) -> Batch:
-        indices = batch_indices(
-            self.spec.seed, step, batch_size=self.spec.train.batch_size, num_blocks=self.data.train.num_blocks
-        )
-        tokens_BT = self.data.train.get(indices)
-        return Batch(tokens_BT[:, :-1], tokens_BT[:, 1:], batch_hash(tokens_BT))
+        drawn, tokens_BT = sequences(self.data.train, self._indices(step))
+        return Batch(drawn.inputs, drawn.targets, batch_hash(tokens_BT), drawn.positions)
 
     def measure(self, model: Transformer) -> dict[str, float]:
         rows = self.spec.train.loss_chunk_rows
-        return self._summary(*(mean_loss(model, blocks, chunk_rows=rows) for blocks in (self.probe, self.held_out)))
+        return self._summary(*(mean_loss(model, fixed, chunk_rows=rows) for fixed in (self.probe, self.held_out)))
 
     def measure_stack(self, replicas: Replicas) -> list[dict[str, float]]:
         rows = self.spec.train.loss_chunk_rows
-        losses = [stacked_mean_loss(replicas, blocks, chunk_rows=rows) for blocks in (self.probe, self.held_out)]
+        losses = [stacked_mean_loss(replicas, fixed, chunk_rows=rows) for fixed in (self.probe, self.held_out)]
         return [self._summary(*of_replica) for of_replica in zip(*losses, strict=True)]
 
     def _summary(self, probe_loss: float, loss: float) -> dict[str, float]:
@@ -78,6 +106,15 @@ class TextFeed:
             {"prompt": prompt, "text": self.data.decode(own), "novelty": novelty.dump()}
             for prompt, own, novelty in zip(spec.prompts, ids, copied, strict=True)
         ]
+
+
+def sequences(blocks: Blocks, indices: NDArray[np.int64]) -> tuple[Sequences, NDArray[np.int64]]:
+    """Blocks with the targets and positions that the data's settings name, and their tokens [len(indices), T + 1]."""
+    tokens_BT, mask_BT = blocks.get(indices), blocks.targets(indices)
+    if mask_BT is None:
+        return Sequences.of_blocks(tokens_BT), tokens_BT
+    targets_BT = np.where(mask_BT, tokens_BT[:, 1:], IGNORE_INDEX)
+    return Sequences(tokens_BT[:, :-1], targets_BT, blocks.positions(indices)), tokens_BT
 
 
 def questions(data: PreparedData, *, per_hops: int) -> list[Question]:
@@ -109,6 +146,10 @@ class Feed(Protocol):
     @property
     def probe_BT(self) -> NDArray[np.int64]:
         """Input ids [B, T] of the train probe."""
+
+    @property
+    def probe_positions_BT(self) -> NDArray[np.int64] | None:
+        """Their positions in their records, where these are packed as documents."""
 
     def batch(self, step: int) -> Batch:
         """The batch of a step. It depends on the data, the run's seed and the step alone, not on the model."""

@@ -34,6 +34,10 @@ class TaskFeed:
     def probe_BT(self) -> NDArray[np.int64]:
         return self.sets["train_probe"].tokens_BT
 
+    @property
+    def probe_positions_BT(self) -> None:
+        return None
+
     def batch(self, step: int) -> Batch:
         rng = numpy_stream(self.spec.seed, "task", "train", step)
         drawn = self.task.draw(rng, self.spec.train.batch_size, step=step)

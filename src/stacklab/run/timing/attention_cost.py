@@ -44,6 +44,8 @@ def _block(form: AttentionForm) -> TimedBlock:
     assert isinstance(block, Block)
     layer = block.attention
     shape, seeds = (form.micro_batch, form.context, form.model.d_model), count()
+    # The cost of a mask of records does not depend on where they begin.
+    packed = None if form.packing == "stream" else torch.arange(form.context, device=device).expand(shape[:2])
 
     def train(number: int) -> float:
         generator = torch.Generator().manual_seed(stream_seed(0, "attention cost"))
@@ -52,7 +54,7 @@ def _block(form: AttentionForm) -> TimedBlock:
         synchronise(device)
         began = time.perf_counter()
         for seed in (next(seeds) for _ in range(number)):
-            y_BTD = layer(x_BTD, seed if on_cpu else GENERATOR)
+            y_BTD = layer(x_BTD, seed if on_cpu else GENERATOR, positions_BT=packed)
             y_BTD.backward(gradient_BTD.to(y_BTD.dtype))
             layer.zero_grad(set_to_none=True)
             x_BTD.grad = None

@@ -1,6 +1,7 @@
 """The settings on which the time of an attention layer depends. No torch here."""
 
 from stacklab.base.spec import Spec, added
+from stacklab.data.spec import Packing
 from stacklab.model.positions.kinds import LearnedPositions
 from stacklab.model.spec import ModelSpec
 from stacklab.train.spec import Device, Precision
@@ -9,7 +10,7 @@ from stacklab.train.spec import Device, Precision
 class AttentionForm(Spec):
     """One attention layer in training, written as a stack of that layer without a feed-forward.
 
-    micro_batch: sequences at a time. context: positions per sequence.
+    micro_batch: sequences at a time. context: positions per sequence. packing: as in DataSpec.
     """
 
     model: ModelSpec
@@ -17,10 +18,17 @@ class AttentionForm(Spec):
     context: int
     precision: Precision
     device: Device = added("auto")
+    packing: Packing = added("stream")
 
 
 def attention_forms(
-    model: ModelSpec, *, micro_batch: int, context: int, precision: Precision, device: Device
+    model: ModelSpec,
+    *,
+    micro_batch: int,
+    context: int,
+    precision: Precision,
+    device: Device,
+    packing: Packing = "stream",
 ) -> tuple[AttentionForm, ...]:
     """The form of every layer, bottom first. Layers of equal cost have equal forms."""
     # Other positions are added to the stream before the layers.
@@ -47,6 +55,7 @@ def attention_forms(
             context=context,
             precision=precision,
             device=device,
+            packing=packing,
         )
         for layer in model.layers
     )

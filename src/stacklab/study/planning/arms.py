@@ -73,8 +73,16 @@ def resolve_arms(
 
 
 def with_data(config: BaseSpec, data: ResolvedData) -> BaseSpec:
-    """The configuration with the settings that follow from the data: vocabulary size, and steps for epochs."""
-    return _with_steps(_with_vocabulary(config, data), data)
+    """The configuration with the settings that follow from the data: how validation is held out, vocabulary size, and
+    steps for epochs."""
+    return _with_steps(_with_vocabulary(_with_validation(config), data), data)
+
+
+def _with_validation(config: BaseSpec) -> BaseSpec:
+    """A running text that was not stated to be split by hash is no text of earlier runs, so its dump says so."""
+    if not isinstance(config.data, DataSpec):
+        return config
+    return config.model_copy(update={"data": config.data.settled})
 
 
 def _with_steps(config: BaseSpec, data: ResolvedData) -> BaseSpec:

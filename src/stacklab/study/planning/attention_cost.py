@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from stacklab.base.canon import canonical_json, fingerprint
 from stacklab.base.hardware import processor_name
 from stacklab.base.spec import Items, Spec
+from stacklab.data.spec import DataSpec
 from stacklab.run.paths import OutPaths
 from stacklab.run.timing.attention_form import AttentionForm, attention_forms
 from stacklab.study.planning.match_step_time import work
@@ -110,6 +111,7 @@ def _forms(config: BaseSpec) -> tuple[AttentionForm, ...]:
         context=config.data.block_size,
         precision=train.precision,
         device=train.device,
+        packing=config.data.packing if isinstance(config.data, DataSpec) else "stream",
     )
 
 

@@ -81,9 +81,9 @@ def _setup(match: MatchSpec, control: BaseSpec, target: BaseSpec, threads: int) 
     } | conditions(threads)
 
 
-ADDED = ("device", "residual", "tf32", "compile", "deterministic")
-"""Settings of training that step time depends on, named only where they are not at their defaults: stored matches of
-before have the same keys."""
+ADDED = ("device", "residual", "tf32", "compile", "deterministic", "packing", "loss_on")
+"""Settings of training and of data that step time depends on, named only where they are not at their defaults: stored
+matches of before have the same keys."""
 
 
 def work(config: BaseSpec) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def work(config: BaseSpec) -> dict[str, Any]:
         "micro_batch": train.micro_batch,
         "loss_chunk_rows": train.loss_chunk_rows,
         "precision": train.precision,
-    } | {name: value for name, value in train.dump().items() if name in ADDED}
+    } | {name: value for name, value in (*train.dump().items(), *config.data.dump().items()) if name in ADDED}
 
 
 def _measure(

@@ -1,5 +1,6 @@
 """The memory of an arm's run on this machine."""
 
+from stacklab.data.spec import DataSpec
 from stacklab.model.card_memory import estimate_card_memory
 from stacklab.model.count import Memory, estimate_memory
 from stacklab.study.engines.machine import trains_on_card
@@ -18,8 +19,13 @@ def memory_of(config: BaseSpec, *, cards: int) -> Memory:
         "context": config.data.block_size,
         "loss_chunk_rows": train.loss_chunk_rows,
         "optimizer_tensors": len(train.optimizer.state),
+        "masks": train.micro_batch_on(cards) if _tells_records_apart(config) else 0,
     }
     if not trains_on_card(train.device):
         return estimate_memory(model, **shape)
     dropout = bool(model.dropout or model.attention_dropout)
     return estimate_card_memory(model, **shape, product_bytes=4 if train.precision == "fp32" else 2, dropout=dropout)
+
+
+def _tells_records_apart(config: BaseSpec) -> bool:
+    return isinstance(config.data, DataSpec) and config.data.packing == "documents"

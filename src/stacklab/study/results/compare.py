@@ -11,8 +11,11 @@ from stacklab.stats.comparison import COMPARISONS, Pairing
 from stacklab.stats.result import Result
 from stacklab.study.results.references import Subject
 
-SAME_TEXT = ("source", "template", "validation_fraction", "split_seed")
+SAME_TEXT = ("source", "template", "validation", "validation_fraction", "split_seed")
 """Settings that decide which text is held out; if they are equal, bits per byte are comparable."""
+
+COVER = ("packing", "loss_on")
+"""Settings that decide which tokens of a text are targets."""
 
 
 class ComparedMetric(Spec):
@@ -86,6 +89,8 @@ def _incomparable(metric: str, left: Subject, right: Subject) -> str:
     moved = [name for name in SAME_TEXT if getattr(left.config.data, name) != getattr(right.config.data, name)]
     if moved:
         return f"the held-out text differs (data.{', data.'.join(moved)})"
+    if moved := [name for name in COVER if getattr(left.config.data, name) != getattr(right.config.data, name)]:
+        return f"the loss covers other tokens (data.{', data.'.join(moved)})"
     if _records(left) != _records(right):
         return "the file behind the data has changed"
     return ""

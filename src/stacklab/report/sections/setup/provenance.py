@@ -16,6 +16,7 @@ DATA_TITLES = {
     "records.duplicates": "exact duplicates dropped",
     "records.train": "records for training",
     "records.validation": "records for validation",
+    "held_out": "validation is",
     "splits.train.tokens": "tokens for training",
     "splits.validation.tokens": "tokens for validation",
     "splits.train.blocks": "training blocks",
