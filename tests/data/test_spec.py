@@ -35,7 +35,7 @@ def test_what_does_not_fit_is_refused(changes: dict[str, object], message: str) 
 def test_a_dump_loads_to_an_equal_spec() -> None:
     spec = DataSpec.model_validate(BASE | {"source": {"kind": "hub", "id": "a/b", "columns": {"text": "story"}}})
     assert DataSpec.model_validate(spec.dump()) == spec
-    assert len(DataSpec.model_fields) < 14
+    assert len(DataSpec.model_fields) < 16
 
 
 def test_settings_that_were_added_leave_the_dump_as_it_was() -> None:
@@ -48,7 +48,7 @@ def test_settings_that_were_added_leave_the_dump_as_it_was() -> None:
 def test_the_format_is_that_of_the_ending_before_packing(path: str) -> None:
     spec = DataSpec.model_validate(BASE | {"source": FILE | {"path": path, "separator": "--"}})
     assert isinstance(spec.source, FileSpec)
-    assert spec.source.named_format == "txt"
+    assert spec.source.ending == "txt"
 
 
 def test_preparing_and_loading_never_imports_torch_or_datasets() -> None:

@@ -100,7 +100,7 @@ class FileSpec(_Rows):
     """The character between two fields of a csv or tsv file. None: recognised from the header."""
 
     @property
-    def named_format(self) -> str:
+    def ending(self) -> str:
         """`format`, else the file's ending in lower case, before that of a packed file; it may be no format at all."""
         name = self.path.rsplit("/", 1)[-1].lower()
         for ending in PACKED:
@@ -113,9 +113,9 @@ class FileSpec(_Rows):
             ("separator", self.separator, ("txt",)),
             ("delimiter", self.delimiter, ("csv", "tsv")),
         ):
-            if value is not None and self.named_format not in formats:
+            if value is not None and self.ending not in formats:
                 raise ValueError(
-                    f"source.{name} is for {' and '.join(formats)} files, found format {self.named_format!r}; "
+                    f"source.{name} is for {' and '.join(formats)} files, found format {self.ending!r}; "
                     f"remove it or set format: {formats[0]}"
                 )
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):

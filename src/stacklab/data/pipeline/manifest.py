@@ -8,7 +8,7 @@ from stacklab.data.blocks import SplitWriter
 from stacklab.data.pipeline.encode import TextEncoder
 from stacklab.data.pipeline.reading import Corpus
 from stacklab.data.pipeline.splits import needs_total
-from stacklab.data.sources.records import Counts, reasons
+from stacklab.data.sources.records import reasons
 from stacklab.data.sources.source import RowSource
 from stacklab.data.spec import BpeTokenizer, CharacterTokenizer, DataSpec, FileSpec
 from stacklab.data.tokenizers.codec import Compact
@@ -26,7 +26,7 @@ def check_splits(corpus: Corpus, spec: DataSpec) -> None:
     """Raises DataError when there are no records, or a split has no full block."""
     sieve = corpus.sieve
     if not sieve.kept:
-        skipped = f", {broken} broken rows left out" if (broken := _skipped(corpus)) else ""
+        skipped = f", {broken} broken rows left out" if (broken := _broken(corpus)) else ""
         raise DataError(
             f"{corpus.name}: the corpus is empty ({sieve.read} records read, {sieve.empty} of them without text"
             f"{skipped}); expected at least a block of text per split"
@@ -79,7 +79,7 @@ def facts_of(corpus: Corpus, spec: DataSpec, file: TokenizerFile, compact: Compa
             "marker_ids": markers,
         },
         "unknown_id": None if compact is None else compact.unknown_id,
-        "records": corpus.sieve.counts(corpus.splits) | {"skipped": _skipped(corpus)},
+        "records": corpus.sieve.counts(corpus.splits) | {"skipped": _broken(corpus)},
         "splits": {
             name: _split_facts(split, spec.block_size, compact, unknown) for name, split in corpus.splits.items()
         },
@@ -132,7 +132,7 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
     blocks = (validation.tokens - 1) // spec.block_size
     share = validation.tokens / (train.tokens + validation.tokens)
     shared = corpus.collector.shared_questions
-    warnings = [warning for rows in corpus.rows for warning in _of_rows(rows, rows.counts)]
+    warnings = [f"{of}{line}" for of, rows in corpus.rows.items() for line in _of_rows(rows)]
     if blocks < FEW_BLOCKS:
         warnings.append(f"the validation split has only {blocks} block{'s' if blocks > 1 else ''}; its loss is noisy")
     if share < SMALL_SHARE:
@@ -164,12 +164,14 @@ def _warnings(corpus: Corpus, spec: DataSpec, compact: Compact | None) -> list[s
     return warnings
 
 
-def _skipped(corpus: Corpus) -> int:
-    return sum(rows.counts.skipped.total() for rows in corpus.rows)
+def _broken(corpus: Corpus) -> int:
+    """The broken rows that were left out."""
+    return sum(rows.counts.skipped.total() for rows in corpus.rows.values())
 
 
-def _of_rows(rows: RowSource, counts: Counts) -> Iterator[str]:
-    """What of the rows is not trained on, or not as it stands there."""
+def _of_rows(rows: RowSource) -> Iterator[str]:
+    """What of the rows is not read, or not as it stands there."""
+    counts = rows.counts
     if unread := rows.unread:
         listed = [f"{name} ({_share(share)})" for name, share in list(unread.items())[:MOST_COLUMNS]]
         more = f" and {len(unread) - MOST_COLUMNS} more" if len(unread) > MOST_COLUMNS else ""
@@ -191,4 +193,4 @@ def _share(share: float) -> str:
 def _is_unseparated(spec: DataSpec) -> bool:
     """Whether records are divided by blank lines only because no separator was named."""
     source = spec.source
-    return isinstance(source, FileSpec) and source.separator is None and source.named_format == "txt"
+    return isinstance(source, FileSpec) and source.separator is None and source.ending == "txt"

@@ -83,8 +83,8 @@ class Corpus:
     collector: ProblemCollector
     splits: dict[Split, SplitWriter]
     """`train`, `validation`, and `tuning` where the spec asks for it."""
-    rows: tuple[RowSource, ...]
-    """The rows that were read, and how many are broken, of each source with columns."""
+    rows: dict[str, RowSource]
+    """The sources with columns, by what precedes their warnings."""
 
 
 class Sources(NamedTuple):
@@ -92,6 +92,12 @@ class Sources(NamedTuple):
 
     train: OpenSource
     validation: OpenSource | None
+
+    @property
+    def rows(self) -> dict[str, RowSource]:
+        """The sources with columns, by what precedes their warnings."""
+        opened = {"": self.train, "data.validation: ": self.validation}
+        return {of: source.rows for of, source in opened.items() if source is not None and source.rows is not None}
 
 
 class Sifted(NamedTuple):
@@ -139,8 +145,7 @@ def read_corpus(folder: Path, spec: DataSpec, sources: Sources, codec: Codec) ->
         )
         for name in names
     }
-    rows = tuple(one.rows for one in sources if one is not None and one.rows is not None)
-    corpus = Corpus(sources.train.name, Sieve(), encoder, ProblemCollector(spec.template), splits, rows)
+    corpus = Corpus(sources.train.name, Sieve(), encoder, ProblemCollector(spec.template), splits, sources.rows)
     try:
         for one, records in sifted(corpus.sieve, spec, sources):
             own = encoder.of(one) if isinstance(encoder, TokenEncoder) else encoder

@@ -39,7 +39,7 @@ def whole_text(path: Path) -> str:
 
 def format_of(spec: FileSpec, path: Path) -> str:
     """The format of the spec, else that of the file's ending. Raises DataError for an unknown ending."""
-    name, known = spec.named_format, (*READERS, "csv", "tsv", "txt")
+    name, known = spec.ending, (*READERS, "csv", "tsv", "txt")
     if name not in known:
         raise DataError(
             f"{path}: unknown format for the ending {'.' + name if name else ''!r}; set source.format to one of "
