@@ -4,7 +4,8 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from stacklab.data.spec import DataSpec, FileSpec
+from stacklab.data.sources.spec import FileSpec
+from stacklab.data.spec import DataSpec
 
 FILE = {"kind": "file", "path": "a.jsonl"}
 BASE = {"source": FILE, "tokenizer": {"kind": "bytes"}, "block_size": 8}

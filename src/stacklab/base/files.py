@@ -141,6 +141,15 @@ def encoded_lines(path: Path) -> Iterator[tuple[int, bytes]]:
             yield number, line.rstrip(b"\r\n")
 
 
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(line number, line without its end) of a text file. Raises DataError naming the line that is not UTF-8."""
+    for number, line in encoded_lines(path):
+        try:
+            yield number, line.decode()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}:{number}: not UTF-8 at byte {error.start} of the line") from error
+
+
 def read_json(path: Path) -> Any:
     """Parse a JSON file, without a byte order mark that it may begin with.
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from stacklab.base.errors import DataError
-from stacklab.base.files import iterate_lines
+from stacklab.base.files import text_lines
 from stacklab.data.prepared import PreparedData, bits_per_byte, load_prepared, prepared_folder
 from stacklab.data.sources.source import open_source
-from stacklab.data.spec import BytesTokenizer, Columns, DataSpec, FileSpec, HubSpec
+from stacklab.data.sources.spec import Columns, FileSpec, HubSpec
+from stacklab.data.spec import BytesTokenizer, DataSpec
 from stacklab.data.template import render, text_bytes
 from stacklab.exchange.locate import locate
 from stacklab.exchange.open_model import open_portable
@@ -78,7 +79,7 @@ def holds_sequences(file: Path) -> bool:
     if file.suffix.lower() not in (".jsonl", ".ndjson") or not file.is_file():
         return False
     try:
-        first = next((line for _, line in iterate_lines(file) if line.strip()), "")
+        first = next((line for _, line in text_lines(file) if line.strip()), "")
         row = json.loads(first.removeprefix("\ufeff"))
     except (DataError, ValueError, RecursionError):
         return False

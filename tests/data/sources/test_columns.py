@@ -8,8 +8,8 @@ from stacklab.base.errors import DataError
 from stacklab.data.record import Record, Turn
 from stacklab.data.sources.form import Form, choose_form, is_of_first_row, unread_text
 from stacklab.data.sources.records import Counts, records_of
+from stacklab.data.sources.spec import Columns
 from stacklab.data.sources.survey import survey
-from stacklab.data.spec import Columns
 
 ASKED = (Turn("user", "q"), Turn("assistant", "a"))
 Rows = Sequence[Mapping[str, Any]]

@@ -13,7 +13,7 @@ import pytest
 from stacklab.base.errors import DataError, TokenizerError
 from stacklab.data.sources import hub
 from stacklab.data.sources.hub import hub_rows, hub_tokenizer_file, online
-from stacklab.data.spec import HubSpec
+from stacklab.data.sources.spec import HubSpec
 from stacklab.data.tokenizers.files import bytes_tokenizer
 
 COT = "wop/XXXXXL-chain-of-thought"
@@ -101,7 +101,7 @@ import json, sys
 from pathlib import Path
 import datasets
 from stacklab.data.sources.hub import hub_rows
-from stacklab.data.spec import HubSpec
+from stacklab.data.sources.spec import HubSpec
 home, rows, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 stored = name.split("/")[1].lower()
 datasets.load_dataset("json", data_files=rows)

@@ -9,7 +9,7 @@ import pytest
 from stacklab.base.errors import DataError
 from stacklab.data.record import RowError
 from stacklab.data.sources.readers import rows_of
-from stacklab.data.spec import FileSpec
+from stacklab.data.sources.spec import FileSpec
 
 
 def read(path: Path, **settings: Any) -> list[tuple[str, dict[str, Any]]]:

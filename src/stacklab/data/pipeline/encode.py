@@ -8,8 +8,9 @@ import numpy as np
 
 from stacklab.data.cover import Encoded
 from stacklab.data.record import Record, TokenRecord
+from stacklab.data.sources.spec import TokensSpec
 from stacklab.data.sources.token_file import check_ids
-from stacklab.data.spec import LossOn, Marker, Source, TokensSpec
+from stacklab.data.spec import LossOn, Marker, Source
 from stacklab.data.template import Piece, Template, answer_spans, end_marker, render, text_bytes
 from stacklab.data.tokenizers.codec import Codec, Ids
 

@@ -10,7 +10,8 @@ from stacklab.data.pipeline.reading import Corpus
 from stacklab.data.pipeline.splits import needs_total
 from stacklab.data.sources.records import reasons
 from stacklab.data.sources.source import RowSource
-from stacklab.data.spec import BpeTokenizer, CharacterTokenizer, DataSpec, FileSpec
+from stacklab.data.sources.spec import FileSpec
+from stacklab.data.spec import BpeTokenizer, CharacterTokenizer, DataSpec
 from stacklab.data.tokenizers.codec import Compact
 from stacklab.data.tokenizers.files import TokenizerFile
 

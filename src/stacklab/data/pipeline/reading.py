@@ -15,7 +15,8 @@ from stacklab.data.pipeline.splits import R, Rule, Split, length_of, needs_total
 from stacklab.data.problems import ProblemCollector
 from stacklab.data.record import Record
 from stacklab.data.sources.source import OpenSource, RowSource
-from stacklab.data.spec import DataSpec, Source, TokensSpec, ValidationSource
+from stacklab.data.sources.spec import TokensSpec
+from stacklab.data.spec import DataSpec, Source, ValidationSource
 from stacklab.data.tokenizers.codec import Codec
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from stacklab.base.errors import DataError
+from stacklab.data.sources.spec import Columns
 from stacklab.data.sources.survey import Column, Survey
-from stacklab.data.spec import Columns
 
 TURN_COLUMNS = ("messages", "conversations", "conversation")
 PAIRS = (

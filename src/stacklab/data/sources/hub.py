@@ -12,7 +12,7 @@ from typing import Any
 
 from stacklab.base.errors import DataError, TokenizerError
 from stacklab.data.record import PlacedRow
-from stacklab.data.spec import HubSpec
+from stacklab.data.sources.spec import HubSpec
 
 PROBE_SECONDS = 1.0
 _ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")

@@ -10,7 +10,7 @@ from typing import Any
 from stacklab.base.errors import DataError
 from stacklab.base.files import encoded_lines, read_json, unpacked
 from stacklab.data.record import PlacedRow, Row, RowError
-from stacklab.data.spec import PACKED, FileSpec
+from stacklab.data.sources.spec import PACKED, FileSpec
 
 CSV_FIELD_LIMIT = 2**31 - 1  # the module's own default refuses a field of 128 KiB, which a long story exceeds
 DELIMITERS = (",", ";", "\t", "|")

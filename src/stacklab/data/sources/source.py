@@ -16,9 +16,10 @@ from stacklab.data.sources.form import Form, choose_form, is_of_first_row, unrea
 from stacklab.data.sources.hub import hub_rows
 from stacklab.data.sources.readers import delimiter_of, existing_file, format_of, rows_of, whole_text
 from stacklab.data.sources.records import Counts, records_of
+from stacklab.data.sources.spec import Columns, FileSpec, HubSpec, TokensSpec
 from stacklab.data.sources.survey import Survey, survey
 from stacklab.data.sources.token_file import token_records
-from stacklab.data.spec import Columns, DataSpec, FileSpec, HubSpec, TokensSpec
+from stacklab.data.spec import DataSpec
 from stacklab.data.stories.corpus import generate as generate_stories
 from stacklab.data.stories.spec import StoriesSpec
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from stacklab.base.errors import DataError
 from stacklab.data.record import TokenRecord
-from stacklab.data.spec import TokensSpec
+from stacklab.data.sources.spec import TokensSpec
 
 DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stacklab.base.errors import DataError
-from stacklab.base.files import iterate_lines
+from stacklab.base.files import text_lines
 from stacklab.base.text import cut, shown
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
 from stacklab.tasks.parts.fields import MOST
@@ -246,8 +246,7 @@ def _from_rows(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[Raw]:
 
 
 def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in iterate_lines(path):
-        text = line.removeprefix("\ufeff") if number == 1 else line
+    for number, text in text_lines(path):
         if not text.strip():
             continue
         place = f"{path}:{number}"
