@@ -11,7 +11,7 @@ from stacklab.data.blocks import SplitWriter
 from stacklab.data.cover import CoverWriter
 from stacklab.data.groups import grouped
 from stacklab.data.pipeline.encode import TextEncoder, TokenEncoder
-from stacklab.data.pipeline.splits import R, SplitRule, Split, length_of, needs_total, rule_of
+from stacklab.data.pipeline.splits import R, Split, SplitRule, length_of, needs_total, rule_of
 from stacklab.data.problems import ProblemCollector
 from stacklab.data.record import Record
 from stacklab.data.sources.source import OpenSource
