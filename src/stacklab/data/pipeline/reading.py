@@ -11,7 +11,7 @@ from stacklab.data.blocks import SplitWriter
 from stacklab.data.cover import CoverWriter
 from stacklab.data.groups import grouped
 from stacklab.data.pipeline.encode import TextEncoder, TokenEncoder
-from stacklab.data.pipeline.splits import R, Rule, Split, length_of, needs_total, rule_of
+from stacklab.data.pipeline.splits import R, Split, SplitRule, length_of, needs_total, rule_of
 from stacklab.data.problems import ProblemCollector
 from stacklab.data.record import Record
 from stacklab.data.sources.source import OpenSource, RowSource
@@ -37,7 +37,7 @@ class Sieve(Generic[R]):
     _seen: set[str] = field(default_factory=set, repr=False)
     _held_out: set[str] = field(default_factory=set, repr=False)
 
-    def sift(self, records: Iterable[R], rule: Rule, *, stride: int = 1) -> Iterator[tuple[Split, R]]:
+    def sift(self, records: Iterable[R], rule: SplitRule, *, stride: int = 1) -> Iterator[tuple[Split, R]]:
         """(split, record) of every record kept, of one in `stride`; of duplicates the first is kept."""
         for record in self._unique(islice(records, 0, None, stride)):
             for split, part in rule(record):
@@ -124,7 +124,7 @@ def _total(spec: DataSpec, sources: Sources) -> int:
     return sum(length_of(record) for split, record in parts if split == "train")
 
 
-def _sifted(sieve: Sieve[Any], spec: DataSpec, sources: Sources, rule: Rule) -> Iterator[Sifted]:
+def _sifted(sieve: Sieve[Any], spec: DataSpec, sources: Sources, rule: SplitRule) -> Iterator[Sifted]:
     if sources.validation is not None:
         assert isinstance(spec.validation, ValidationSource)
         yield Sifted(spec.validation, sieve.hold_out(sources.validation.records()))

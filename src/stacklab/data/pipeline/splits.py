@@ -14,7 +14,7 @@ R = TypeVar("R", bound=Record | TokenRecord)
 Split = Literal["train", "validation", "tuning"]
 
 
-class Rule(Protocol):
+class SplitRule(Protocol):
     """Decides the split of every record that is kept; called in the order of the source."""
 
     def __call__(self, record: R) -> Iterable[tuple[Split, R]]:
@@ -89,7 +89,7 @@ def needs_total(spec: DataSpec) -> bool:
     return spec.is_running and (isinstance(spec.validation, Stretch) or spec.has_own_validation)
 
 
-def rule_of(spec: DataSpec, *, total: int) -> Rule:
+def rule_of(spec: DataSpec, *, total: int) -> SplitRule:
     """The rule for the records of `source`. total: see StretchRule; unused where the rule does not need it."""
     own = spec.validation
     validation, tuning = 0.0 if spec.has_own_validation else spec.validation_fraction, spec.tuning_fraction
