@@ -26,6 +26,7 @@ from stacklab.run.store import read_spec
 from stacklab.tasks.data import TaskData
 from stacklab.tasks.parts.sequence_file import TARGETS, read_sequences, slice_names
 from stacklab.train.evaluate import mean_loss, perplexity, target_scores
+from stacklab.train.step import Sequences
 
 LOGITS_AT_ONCE = 2**24
 CHUNK_ROWS = 1024
@@ -183,7 +184,7 @@ def _text_result(
     total, predicted = 0.0, 0
     for blocks in _blocks(streams, window):
         count = blocks.shape[0] * (blocks.shape[1] - 1)
-        total += count * mean_loss(model.eval(), blocks, chunk_rows=CHUNK_ROWS)
+        total += count * mean_loss(model.eval(), Sequences.of_blocks(blocks), chunk_rows=CHUNK_ROWS)
         predicted += count
     if not predicted or not size:
         raise DataError(f"{file}: holds no text of two tokens or more")

@@ -131,7 +131,7 @@ def _posterior(loop: Loop, sigma: float, prior: Prior) -> tuple[float, float, fl
     states = _states(loop, sigma)
     own = [value for runs, _ in states for value in runs]
     grid_G = np.arange(min(own) - 6 * sigma, max(own) + 6 * sigma, sigma / STEPS)
-    step_K = np.arange(-len(grid_G) + 1, len(grid_G)) * (sigma / STEPS)
+    step_K: Floats = np.arange(-len(grid_G) + 1, len(grid_G)) * (sigma / STEPS)
     half = prior.share * sigma / STEPS
     kernel_K = np.where(
         step_K < 0,

@@ -110,7 +110,7 @@ def _is_again(row: Try, before: Try, status: Status) -> bool:
 
 def _row(line: str, number: int, header: ResultsHeader, *, where: str) -> tuple[Try, Status]:
     # Descriptions hold quotes and commas of their own, so that only tables with commas are read as quoted text.
-    quoting = csv.QUOTE_NONE if header.delimiter == "\t" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if header.delimiter == "\t" else csv.QUOTE_MINIMAL
     try:
         cells = [cell.strip() for cell in next(csv.reader([line], delimiter=header.delimiter, quoting=quoting))]
     except csv.Error as error:

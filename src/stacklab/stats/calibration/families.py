@@ -117,7 +117,8 @@ class Mixture(NamedTuple):
 
     def effects(self, claims: int) -> Floats:
         number = np.arange(claims)
-        return np.where(number < self.without, 0.0, self.effect * (-1.0) ** number)
+        effects: Floats = np.where(number < self.without, 0.0, self.effect * (-1.0) ** number)
+        return effects
 
     def draw(self, family: Family, rng: np.random.Generator, repeats: int, seeds: int) -> Floats:
         """Differences, [repeats, claims, seeds]."""
