@@ -202,7 +202,7 @@ class _RowReader:
 
 def _calls(item: Mapping[str, Any]) -> list[Any]:
     """The tool calls of a turn: a list, or in an older form one."""
-    calls = next((item[key] for key in TURN_CALLS if item.get(key)), [])
+    calls: Any = next((item[key] for key in TURN_CALLS if item.get(key)), [])
     return calls if isinstance(calls, list) else [calls]
 
 
