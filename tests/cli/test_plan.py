@@ -46,7 +46,7 @@ def test_what_the_data_warn_of_is_shown_before_training(
 ) -> None:
     rows = [story | {"title": f"A title of {number}"} for number, story in enumerate(stories(60))]
     source = f"data.source={{kind: file, path: {write_jsonl(tmp_path / 'a.jsonl', rows)}}}"
-    own = ["data.tokenizer={kind: bytes}", "data.block_size=128", "data.validation_fraction=0.06"]
+    own = ["data.tokenizer={kind: bytes}", "data.block_size=64", "data.validation_fraction=0.06"]
 
     def trained(*_: object) -> None:
         raise KeyboardInterrupt
