@@ -85,11 +85,11 @@ def stated_settings(stated: Stated) -> list[Setting]:
     flags = norm_biases, _either(model.tie_embeddings), _either(model.final_norm)
     conventions = tuple(CONVENTIONS) if model.counted is None else (model.counted,)
     return [
-        Setting._make((*chosen, *inner, counted))
+        Setting(*chosen)._replace(gated=gated, d_ff=d_ff, kv_heads=kv_heads, counted=counted)
         for chosen in product(dict.fromkeys(vocabularies), positions, biases, *flags)
-        for inner in _inner(model)
+        for gated, d_ff, kv_heads in _inner(model)
         for counted in conventions
-        if _is_own(Setting._make((*chosen, *inner, "all")), counted) or len(conventions) == 1
+        if _is_own(Setting(*chosen), counted) or len(conventions) == 1
     ]
 
 
@@ -100,10 +100,10 @@ def variations(stated: Stated) -> list[Setting]:
     positions = dict.fromkeys([model.context_length or 0, stated.training.block_size or 0, 0])
     flags = (True, False)
     return [
-        Setting._make((*chosen, *inner, model.counted or "all"))
+        setting._replace(counted=model.counted or "all")
         for chosen in product(_vocabularies(model), positions, BIASES, flags, flags, flags)
-        for inner in _inner(model)
-        if _is_usual_inside(Setting._make((*chosen, *inner, "all")), model)
+        for gated, d_ff, kv_heads in _inner(model)
+        if _is_usual_inside(setting := Setting(*chosen)._replace(gated=gated, d_ff=d_ff, kv_heads=kv_heads), model)
     ]
 
 

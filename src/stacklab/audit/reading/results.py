@@ -110,9 +110,9 @@ def _is_again(row: Try, before: Try, status: Status) -> bool:
 
 def _row(line: str, number: int, header: ResultsHeader, *, where: str) -> tuple[Try, Status]:
     # Descriptions hold quotes and commas of their own, so that only tables with commas are read as quoted text.
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if header.delimiter == "\t" else csv.QUOTE_MINIMAL
+    reader = csv.reader([line]) if header.delimiter == "," else iter([line.split(header.delimiter)])
     try:
-        cells = [cell.strip() for cell in next(csv.reader([line], delimiter=header.delimiter, quoting=quoting))]
+        cells = [cell.strip() for cell in next(reader)]
     except csv.Error as error:
         raise DataError(f"{where}: not a row of delimited text ({error})") from error
 
