@@ -77,6 +77,13 @@ def test_without_a_noise_the_noise_that_explains_the_lead_is_named(tmp_path: Pat
     assert find(small, "loop-kept").numbers["within_noise"] == 0
 
 
+def test_equal_reruns_and_a_vanishing_noise_are_no_failures(tmp_path: Path, find: Find) -> None:
+    text = HEADER + "a\t1.00\t4\tkeep\tbaseline\na\t1.00\t4\tkeep\tbaseline\nb\t0.99\t4\tkeep\twider\n"
+    assert "all reruns equal the first run" in find(read(tmp_path, text), "loop-noise").sentence
+    vanishing = read(tmp_path, text, "rerun_noise: 1.0e-200\n")
+    assert find(vanishing, "loop-best").numbers["expected"] == 0.99
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stacklab.audit.reading.results import Loop
 from stacklab.base.streams import numpy_stream
+from stacklab.stats.check import ROUNDING
 from stacklab.stats.result import Undefined
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ def noise_of(loop: Loop, stated: float | None) -> Spread | Undefined:
         return Spread(math.sqrt(squares / freedom), freedom)
     if stated is not None:
         return Spread(stated, EXACT)
+    if freedom:
+        return Undefined(
+            reason="all reruns equal the first run, as they do with one seed, and no rerun_noise is stated"
+        )
     return Undefined(reason="no commit was run again, and no rerun_noise is stated")
 
 
@@ -130,6 +135,8 @@ def _posterior(loop: Loop, sigma: float, prior: Prior) -> tuple[float, float, fl
 
     states = _states(loop, sigma)
     own = [value for runs, _ in states for value in runs]
+    if sigma <= ROUNDING * max(own):
+        return 0.0, states[-1][0][0], 0.0
     grid_G = np.arange(min(own) - 6 * sigma, max(own) + 6 * sigma, sigma / STEPS)
     step_K: Floats = np.arange(-len(grid_G) + 1, len(grid_G)) * (sigma / STEPS)
     half = prior.share * sigma / STEPS
