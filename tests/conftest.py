@@ -39,6 +39,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip("needs a GPU, and to be requested: pytest -m gpu")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Fuzz tests with many examples run where they are requested, and are no skipped tests elsewhere."""
+    if not re.search(r"(?<!not )\bmany\b", config.getoption("markexpr")):
+        items[:] = [item for item in items if item.get_closest_marker("many") is None]
+
+
 def pytest_collection_finish() -> None:
     """Modules stay for the whole session, and statsmodels collects garbage at each correction of p values."""
     gc.collect()
