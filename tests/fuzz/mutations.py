@@ -12,7 +12,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from stacklab.base.errors import UserError
 
 BOUNDED = settings(
-    max_examples=20, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 """In every run of the tests, the same examples each time."""
 MANY = settings(max_examples=2000, database=None, deadline=None, suppress_health_check=list(HealthCheck))
