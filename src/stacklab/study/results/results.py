@@ -19,7 +19,7 @@ from stacklab.study.results.ledger.entry import Entry, read_ledger
 from stacklab.study.results.ledger.remark import Remark
 from stacklab.study.results.ledger.remarks import other_folders, other_settings, remarks
 from stacklab.study.results.short import too_short
-from stacklab.study.results.tuning import ArmTuning, read_tuning, with_tuned
+from stacklab.study.results.tuning import ArmTuning, tunings_of, with_chosen
 from stacklab.study.spec.grid import GridSpec
 
 if TYPE_CHECKING:
@@ -184,11 +184,13 @@ class StudyResult:
 
 def read_results(plan: Plan, out: Path) -> StudyResult:
     """The outcome of a saved plan, with tuned arms and retries, if there are any."""
-    saved, tunings, plan = plan, read_tuning(plan, out), with_tuned(plan, out)
+    saved, grid = plan, tuning_plan(plan)
+    tried = collect(grid, out)
+    tunings = tunings_of(grid, tried)
+    plan = with_chosen(plan, tunings)
     rows, ledger = collect(plan, out), read_ledger(plan.folder(out))
     claims = analyse(plan, rows, ledger, too_short(plan, rows, out))
     retried = collect(to_retry(plan, out), out)
-    tried = collect(tuning_plan(saved), out)
     noted = remarks(saved, ledger, rows=(*rows, *retried, *tried), claims=claims)
     noted += (*other_settings(saved, out), *other_folders(saved, out))
     return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried, ledger, noted)

@@ -1,7 +1,7 @@
 """The results of the grid of learning rates, and the plan with each arm at its own best setting."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stacklab.base.spec import Items, Spec
@@ -42,8 +42,13 @@ class ArmTuning(Spec):
 def read_tuning(plan: Plan, out: Path) -> list[ArmTuning]:
     """The runs of the grid, arm by arm, as far as they are done; empty for a study that does not tune."""
     grid = tuning_plan(plan)
+    return tunings_of(grid, collect(grid, out))
+
+
+def tunings_of(grid: Plan, tried: Iterable[Row]) -> list[ArmTuning]:
+    """The arms of the grid with its rows."""
     rows: dict[str, list[Row]] = {}
-    for row in collect(grid, out):
+    for row in tried:
         rows.setdefault(row.arm, []).append(row)
     points: dict[str, list[Point]] = {}
     for arm in grid.arms:
@@ -70,7 +75,12 @@ def with_tuned(plan: Plan, out: Path) -> Plan:
 
     Unchanged while runs of the grid are missing. A claim about an arm without a chosen setting is left out.
     """
-    tunings = {tuning.arm: tuning for tuning in read_tuning(plan, out)}
+    return with_chosen(plan, read_tuning(plan, out))
+
+
+def with_chosen(plan: Plan, results: Iterable[ArmTuning]) -> Plan:
+    """`with_tuned` for a grid whose results have been read."""
+    tunings = {tuning.arm: tuning for tuning in results}
     if not tunings or any(tuning.unfinished for tuning in tunings.values()):
         return plan
     chosen = {name: tuning.chosen for name, tuning in tunings.items()}
