@@ -71,7 +71,7 @@ def save_model(model: Portable, folder: Path) -> None:
         try:
             write_json(aside / RECORD, record)
         except ValueError as error:
-            # A config may hold NaN or half a surrogate pair.
+            # A config may hold NaN.
             raise PortError(f"{folder}: the source's config cannot be kept as JSON ({error}); mend it there") from error
 
     write_folder(folder, fill)
