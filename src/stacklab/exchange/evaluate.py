@@ -11,10 +11,11 @@ import numpy as np
 from stacklab.base.errors import DataError
 from stacklab.base.files import text_lines
 from stacklab.data.prepared import PreparedData, bits_per_byte, load_prepared, prepared_folder
+from stacklab.data.record import Record, TokenRecord
 from stacklab.data.sources.source import open_source
-from stacklab.data.sources.spec import Columns, FileSpec, HubSpec
-from stacklab.data.spec import BytesTokenizer, DataSpec
-from stacklab.data.template import render, text_bytes
+from stacklab.data.sources.spec import FileSpec
+from stacklab.data.spec import BytesTokenizer, DataSpec, Source
+from stacklab.data.template import Piece, render, text_bytes
 from stacklab.exchange.locate import locate
 from stacklab.exchange.open_model import open_portable
 from stacklab.exchange.portable import Portable
@@ -149,17 +150,32 @@ def _of_sequences(name: str, model: Transformer, file: Path) -> Evaluation:
 
 
 def _of_packed_text(run: RunPaths, spec: DataSpec, data: PreparedData, file: Path) -> Evaluation:
-    """The records one after the other, cut into blocks, as the run trained on them; columns are those of its source."""
+    """The records in blocks, as the run trained on them: one after the other, or each by itself where it packs
+    documents; every token but the first is a target."""
     model = _model(run, run.run_id)
-    columns = spec.source.columns if isinstance(spec.source, FileSpec | HubSpec) else Columns()
-    opened = open_source(spec.model_copy(update={"source": FileSpec(path=str(file), columns=columns)}))
-    ids, records, size = [np.empty(0, dtype=np.int64)], 0, 0
-    rendered = (render(record, spec.template) for record in opened.records())  # type: ignore[arg-type]
+    spec = spec.model_copy(update={"source": _source_like(spec.source, file)})
+    streams, size = list[np.ndarray](), 0
+    rendered = (_pieces(record, spec) for record in open_source(spec).records())
     while some := list(islice(rendered, 1024)):
-        ids += [np.asarray(each, dtype=np.int64) for each in data.encode_pieces(some)]
-        records, size = records + len(some), size + sum(map(text_bytes, some))
-    stream = np.concatenate(ids)
-    return _text_result(run.run_id, model, file, [stream], spec.block_size, records, size)
+        streams += [np.asarray(each, dtype=np.int64) for each in data.encode_pieces(some)]
+        size += sum(map(text_bytes, some))
+    records = len(streams)
+    if spec.packing == "stream" and streams:
+        streams = [np.concatenate(streams)]
+    return _text_result(run.run_id, model, file, streams, spec.block_size, records, size)
+
+
+def _pieces(record: Record | TokenRecord, spec: DataSpec) -> list[Piece]:
+    assert isinstance(record, Record), "a file of text has no records of ids"
+    return [record.text] if spec.is_verbatim else render(record, spec.template)
+
+
+def _source_like(source: Source, file: Path) -> FileSpec:
+    """The file, read as the source of the run is."""
+    kept = {name: getattr(source, name) for name in ("columns", "skip", "surrogates") if hasattr(source, name)}
+    if isinstance(source, FileSpec) and file.suffix.lower() == ".txt":
+        kept["separator"] = source.separator
+    return FileSpec(path=str(file), **kept)
 
 
 def _of_texts(portable: Portable, name: str, file: Path) -> Evaluation:
