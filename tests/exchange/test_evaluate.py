@@ -159,11 +159,6 @@ def test_a_running_text_of_characters_is_read_as_it_stands(bench: Bench, tmp_pat
     spec = RunSpec.model_validate(tree)
     paths = bench.folder(spec)
     untrained(paths, spec)
-    (tmp_path / "odd.txt").write_text("not Z")
-    try:
-        print("ODD", stacklab.evaluate(paths.run_id, tmp_path / "odd.txt", out=bench.out.root))
-    except Exception as e:
-        print("ODD", type(e), e)
     (tmp_path / "own.txt").write_text("not to be\n\nor to be\n")
     result = stacklab.evaluate(paths.run_id, tmp_path / "own.txt", out=bench.out.root)
     assert (result.sequences, result.positions) == (1, 19), "20 characters, no marker among them"
