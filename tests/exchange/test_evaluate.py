@@ -16,6 +16,7 @@ import stacklab
 from stacklab.base.errors import DataError
 from stacklab.cli.main import app
 from stacklab.data.record import Record, Turn
+from stacklab.data.spec import DataSpec
 from stacklab.data.template import render, text_bytes
 from stacklab.exchange.evaluate import holds_sequences
 from stacklab.exchange.model_folder import save_model
@@ -122,6 +123,51 @@ def test_text_is_read_as_the_run_was_trained(bench: Bench, tmp_path: Path) -> No
     size = sum(map(text_bytes, pieces))
     assert result.bits_per_byte == pytest.approx(result.loss / math.log(2) * len(stream) / size)
     assert result.accuracy is None
+
+
+def test_packed_documents_are_read_one_by_one(bench: Bench, tmp_path: Path) -> None:
+    """A run without attention across records is not scored with it."""
+    data = bench.data.model_copy(update={"packing": "documents"})
+    prepared = bench.prepare(data)
+    spec = bench.spec().model_copy(update={"data": data, "data_fingerprint": prepared.fingerprint})
+    paths = bench.folder(spec)
+    model = untrained(paths, spec)
+    total, predicted = 0.0, 0
+    for row in ROWS:
+        record = Record(turns=(Turn("user", row["prompt"]), Turn("assistant", row["response"])))
+        (ids,) = prepared.encode_pieces([render(record, data.template)])
+        for start in range(0, len(ids) - 1, 32):
+            block = [int(token) for token in ids[start : start + 33]]
+            shares = losses_of(model, block[:-1])
+            total -= sum(float(shares[at, token]) for at, token in enumerate(block[1:]))
+            predicted += len(block) - 1
+    file = tmp_path / "text.jsonl"
+    file.write_text("\n".join(map(json.dumps, ROWS)))
+    result = stacklab.evaluate(paths.run_id, file, out=bench.out.root)
+    assert (result.sequences, result.positions) == (3, predicted)
+    assert result.loss == pytest.approx(total / predicted, rel=1e-6)
+
+
+def test_a_running_text_of_characters_is_read_as_it_stands(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("to be or not to be, that is the question\n" * 40)
+    source = {"kind": "file", "path": str(tmp_path / "train.txt")}
+    data = DataSpec.model_validate({"source": source, "tokenizer": {"kind": "characters"}, "block_size": 32}).settled
+    prepared = bench.prepare(data)
+    tree = bench.spec().dump() | {"data": data.dump(), "data_fingerprint": prepared.fingerprint}
+    tree["model"]["vocab_size"] = prepared.vocab_size
+    tree["evaluate"]["problems"] = 0
+    spec = RunSpec.model_validate(tree)
+    paths = bench.folder(spec)
+    untrained(paths, spec)
+    (tmp_path / "own.txt").write_text("not to be\n\nor to be\n")
+    result = stacklab.evaluate(paths.run_id, tmp_path / "own.txt", out=bench.out.root)
+    assert (result.sequences, result.positions) == (1, 19), "20 characters, no marker among them"
+    assert result.bits_per_byte == pytest.approx(result.loss / math.log(2))
+    (tmp_path / "odd.txt").write_text("not Z")
+    with pytest.raises(
+        DataError, match=r"odd\.txt: text 'not Z': the character 'Z' has no id, since it occurs nowhere"
+    ):
+        stacklab.evaluate(paths.run_id, tmp_path / "odd.txt", out=bench.out.root)
 
 
 def test_an_imported_model_reads_each_record_by_itself(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_files_that_are_none_of_these_are_refused(tmp_path: Path) -> None:
         ("a.pt", b"x", r"a\.pt: unknown ending '\.pt'; sequences are read from npz, jsonl and parquet files"),
         ("a.npz", b"PK\x03\x04 broken", r"a\.npz: not a readable npz file of numbers"),
         ("a.parquet", b"PAR1", r"a\.parquet: not a readable parquet file"),
-        ("a.jsonl", b"\xff\xfe", r"a\.jsonl:1: not UTF-8"),
+        ("a.jsonl", b"\xc3(", r"a\.jsonl:1: not UTF-8"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=message):

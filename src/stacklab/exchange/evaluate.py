@@ -11,10 +11,11 @@ import numpy as np
 from stacklab.base.errors import DataError
 from stacklab.base.files import text_lines
 from stacklab.data.prepared import PreparedData, bits_per_byte, load_prepared, prepared_folder
+from stacklab.data.record import Record, TokenRecord
 from stacklab.data.sources.source import open_source
-from stacklab.data.sources.spec import Columns, FileSpec, HubSpec
-from stacklab.data.spec import BytesTokenizer, DataSpec
-from stacklab.data.template import render, text_bytes
+from stacklab.data.sources.spec import FileSpec
+from stacklab.data.spec import BytesTokenizer, DataSpec, Source
+from stacklab.data.template import Piece, render, text_bytes
 from stacklab.exchange.locate import locate
 from stacklab.exchange.open_model import open_portable
 from stacklab.exchange.portable import Portable
@@ -26,6 +27,7 @@ from stacklab.run.store import read_spec
 from stacklab.tasks.data import TaskData
 from stacklab.tasks.parts.sequence_file import TARGETS, read_sequences, slice_names
 from stacklab.train.evaluate import mean_loss, perplexity, target_scores
+from stacklab.train.step import Sequences
 
 LOGITS_AT_ONCE = 2**24
 CHUNK_ROWS = 1024
@@ -148,17 +150,35 @@ def _of_sequences(name: str, model: Transformer, file: Path) -> Evaluation:
 
 
 def _of_packed_text(run: RunPaths, spec: DataSpec, data: PreparedData, file: Path) -> Evaluation:
-    """The records one after the other, cut into blocks, as the run trained on them; columns are those of its source."""
+    """The records in blocks, as the run trained on them: one after the other, or each by itself where it packs
+    documents; every token but the first is a target."""
     model = _model(run, run.run_id)
-    columns = spec.source.columns if isinstance(spec.source, FileSpec | HubSpec) else Columns()
-    opened = open_source(spec.model_copy(update={"source": FileSpec(path=str(file), columns=columns)}))
-    ids, records, size = [np.empty(0, dtype=np.int64)], 0, 0
-    rendered = (render(record, spec.template) for record in opened.records())  # type: ignore[arg-type]
+    spec = spec.model_copy(update={"source": _source_like(spec.source, file)})
+    streams, size = list[np.ndarray](), 0
+    rendered = (_pieces(record, spec) for record in open_source(spec).records())
     while some := list(islice(rendered, 1024)):
-        ids += [np.asarray(each, dtype=np.int64) for each in data.encode_pieces(some)]
-        records, size = records + len(some), size + sum(map(text_bytes, some))
-    stream = np.concatenate(ids)
-    return _text_result(run.run_id, model, file, [stream], spec.block_size, records, size)
+        try:
+            streams += [np.asarray(each, dtype=np.int64) for each in data.encode_pieces(some)]
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from error
+        size += sum(map(text_bytes, some))
+    records = len(streams)
+    if spec.packing == "stream" and streams:
+        streams = [np.concatenate(streams)]
+    return _text_result(run.run_id, model, file, streams, spec.block_size, records, size)
+
+
+def _pieces(record: Record | TokenRecord, spec: DataSpec) -> list[Piece]:
+    assert isinstance(record, Record), "a file of text has no records of ids"
+    return [record.text] if spec.is_verbatim else render(record, spec.template)
+
+
+def _source_like(source: Source, file: Path) -> FileSpec:
+    """The file, read as the source of the run is."""
+    kept = {name: getattr(source, name) for name in ("columns", "skip", "surrogates") if hasattr(source, name)}
+    if isinstance(source, FileSpec) and file.suffix.lower() == ".txt":
+        kept["separator"] = source.separator
+    return FileSpec(path=str(file), **kept)
 
 
 def _of_texts(portable: Portable, name: str, file: Path) -> Evaluation:
@@ -183,7 +203,7 @@ def _text_result(
     total, predicted = 0.0, 0
     for blocks in _blocks(streams, window):
         count = blocks.shape[0] * (blocks.shape[1] - 1)
-        total += count * mean_loss(model.eval(), blocks, chunk_rows=CHUNK_ROWS)
+        total += count * mean_loss(model.eval(), Sequences.of_blocks(blocks), chunk_rows=CHUNK_ROWS)
         predicted += count
     if not predicted or not size:
         raise DataError(f"{file}: holds no text of two tokens or more")
