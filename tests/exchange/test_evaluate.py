@@ -165,7 +165,7 @@ def test_a_running_text_of_characters_is_read_as_it_stands(bench: Bench, tmp_pat
     assert result.bits_per_byte == pytest.approx(result.loss / math.log(2))
     (tmp_path / "odd.txt").write_text("not Z")
     with pytest.raises(
-        DataError, match=r"odd\.txt: text 'not Z': the character 'Z' has no id, since it occurs nowhere"
+        DataError, match=r"odd\.txt: text 'not Z.*': the character 'Z' has no id, since"
     ):
         stacklab.evaluate(paths.run_id, tmp_path / "odd.txt", out=bench.out.root)
 
