@@ -163,6 +163,9 @@ def test_a_running_text_of_characters_is_read_as_it_stands(bench: Bench, tmp_pat
     result = stacklab.evaluate(paths.run_id, tmp_path / "own.txt", out=bench.out.root)
     assert (result.sequences, result.positions) == (1, 19), "20 characters, no marker among them"
     assert result.bits_per_byte == pytest.approx(result.loss / math.log(2))
+    (tmp_path / "odd.txt").write_text("not Z")
+    with pytest.raises(DataError, match=r"odd\.txt: text 'not Z.*': the character 'Z' has no id, since"):
+        stacklab.evaluate(paths.run_id, tmp_path / "odd.txt", out=bench.out.root)
 
 
 def test_an_imported_model_reads_each_record_by_itself(tmp_path: Path) -> None:

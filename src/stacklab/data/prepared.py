@@ -70,21 +70,29 @@ class PreparedData:
 
         Raises DataError for a character that has no id, in a vocabulary of characters.
         """
-        letters = self.manifest["tokenizer"]["kind"] == "characters"
-        if letters and (letter := self._codec.first_unknown(text)) is not None:
-            raise DataError(
-                f"prompt {shown(text)}: the character {letter!r} has no id, since it occurs nowhere in the training "
-                "text; leave it out"
-            )
+        self._check_characters(text, "prompt")
         return self._codec.encode(text)
 
     def encode_pieces(self, records: Sequence[Sequence[Piece]]) -> list[Ids]:
-        """Ids [T] of each record, as training has them: text that spells a marker stays text."""
+        """Ids [T] of each record, as training has them: text that spells a marker stays text.
+
+        Raises DataError for a character that has no id, in a vocabulary of characters.
+        """
+        for text in (piece for pieces in records for piece in pieces if not isinstance(piece, Marker)):
+            self._check_characters(text, "text")
         return [self._codec.own(ids) for ids in self._codec.encode_pieces(records)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids, markers written out."""
         return self._codec.decode(ids)
+
+    def _check_characters(self, text: str, what: str) -> None:
+        letters = self.manifest["tokenizer"]["kind"] == "characters"
+        if letters and (letter := self._codec.first_unknown(text)) is not None:
+            raise DataError(
+                f"{what} {shown(text)}: the character {letter!r} has no id, since it occurs nowhere in the training "
+                "text; leave it out"
+            )
 
     @cached_property
     def _codec(self) -> Codec:

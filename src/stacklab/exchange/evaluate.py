@@ -157,7 +157,10 @@ def _of_packed_text(run: RunPaths, spec: DataSpec, data: PreparedData, file: Pat
     streams, size = list[np.ndarray](), 0
     rendered = (_pieces(record, spec) for record in open_source(spec).records())
     while some := list(islice(rendered, 1024)):
-        streams += [np.asarray(each, dtype=np.int64) for each in data.encode_pieces(some)]
+        try:
+            streams += [np.asarray(each, dtype=np.int64) for each in data.encode_pieces(some)]
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from error
         size += sum(map(text_bytes, some))
     records = len(streams)
     if spec.packing == "stream" and streams:
