@@ -73,15 +73,20 @@ def generate(
     by_row = {piece.row: piece.whole for piece in pieces if piece.whole} if as_json else _printed(pieces, prompts)
     texts = [by_row[row] for row in sorted(by_row)]
     novelties = against_training(texts, training) if training else []
-    if as_json:
-        _print_json(texts, novelties)
-    else:
-        for row, one in enumerate(novelties):
-            print(f"{_heading(row, len(prompts))}{_novelty_text(one)}")
+    (_print_json if as_json else _print_novelties)(texts, novelties)
+    _print_ends(texts, f"best checkpoint: {best_text(find_run(model, out))}; " if checkpoint == "best" else "")
+
+
+def _print_novelties(texts: "list[Generated]", novelties: "list[Novelty]") -> None:
+    for row, one in enumerate(novelties):
+        print(f"{_heading(row, len(texts))}{_novelty_text(one)}")
+
+
+def _print_ends(texts: "list[Generated]", which: str) -> None:
+    """Why each text stopped, on standard error."""
     ends = [f"{len(text.ids)} tokens, {text.stop}" for text in texts]
-    if checkpoint == "best":
-        ends[0] = f"best checkpoint: {best_text(find_run(model, out))}; {ends[0]}"
-    print("; ".join(ends if len(ends) == 1 else (f"{n}: {end}" for n, end in enumerate(ends, 1))), file=sys.stderr)
+    listed = ends if len(ends) == 1 else [f"{number}: {end}" for number, end in enumerate(ends, 1)]
+    print(f"{which}{'; '.join(listed)}", file=sys.stderr)
 
 
 def _lines(path: Path) -> list[str]:
