@@ -123,7 +123,8 @@ class Mixture(NamedTuple):
     def draw(self, family: Family, rng: np.random.Generator, repeats: int, seeds: int) -> Floats:
         """Differences, [repeats, claims, seeds]."""
         unit_K = np.where(np.arange(family.claims) < self.without, *self.noise) / np.sqrt(seeds)
-        return self.effects(family.claims)[:, None] + draw(family, rng, repeats, seeds) / unit_K[:, None]
+        drawn: Floats = self.effects(family.claims)[:, None] + draw(family, rng, repeats, seeds) / unit_K[:, None]
+        return drawn
 
 
 ALL = 1_000
