@@ -49,7 +49,10 @@ def test_several_files_are_compared_with_the_first(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize(
     ("name", "content", "error", "message"),
-    [("log.txt", b"\x00\x01", DataError, "log.txt:1: not text"), ("stated.yaml", b"a: 1", SpecError, "unknown key")],
+    [
+        ("log.txt", b"\x00\x01\x02\x03", DataError, "log.txt:1: not text"),
+        ("stated.yaml", b"a: 1", SpecError, "unknown key"),
+    ],
 )
 def test_bad_files_are_user_errors(
     name: str, content: bytes, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

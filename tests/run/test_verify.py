@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from stacklab.base.errors import DataError
 from stacklab.base.files import write_json, write_text
 from stacklab.run.paths import RunPaths
-from stacklab.run.verify import HASHES, alteration, evaluated, file_hash, hashes, last_evaluated
+from stacklab.run.verify import HASHES, alteration, evaluated, file_hash, hashes, last_evaluated, logged
 
 
 @pytest.fixture
@@ -42,3 +43,11 @@ def test_every_part_of_a_folder_is_checked(paths: RunPaths) -> None:
     assert alteration(paths, held) == "spec.json is missing"
     write_json(paths.spec, {"seed": 1})
     assert alteration(paths, held).startswith("not the spec of a run")
+
+
+@pytest.mark.parametrize("line", ['{"loss": 1.0}', '{"step": true, "loss": 1.0}', '{"step": 1, "loss": "low"}', "[1]"])
+def test_a_line_of_a_log_without_its_numbers_is_named(tmp_path: Path, line: str) -> None:
+    log = tmp_path / "metrics.jsonl"
+    log.write_text(f'{{"step": 1, "loss": 2}}\n{line}\n')
+    with pytest.raises(DataError, match=r"metrics\.jsonl:2: "):
+        logged(log, "loss")

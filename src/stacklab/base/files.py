@@ -176,10 +176,21 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):
         try:
-            rows.append(json.loads(line))
-        except ValueError as error:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}:{number}: not a JSON line") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{path}:{number}: not an object; the file was edited or is damaged")
+        rows.append(row)
     return rows
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The object in one of our own JSON files. Raises DataError for anything else."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: not an object; the file was edited or is damaged")
+    return value
 
 
 def _encoding(head: bytes, path: Path) -> str:

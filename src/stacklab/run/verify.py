@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.canon import FINGERPRINT_LENGTH, fingerprint
-from stacklab.base.errors import CheckpointError
+from stacklab.base.errors import CheckpointError, DataError
 from stacklab.base.files import read_json, read_jsonl
 from stacklab.run.paths import RunPaths
 from stacklab.run.store import read_spec
@@ -31,12 +31,28 @@ def hashes(paths: RunPaths, result: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def logged(path: Path, *needed: str) -> list[dict[str, Any]]:
+    """The rows of a log of a run, each with its step and the numbers `needed`; empty without the file.
+
+    Raises DataError naming the line that lacks one.
+    """
+    rows = read_jsonl(path) if path.exists() else []
+    for number, row in enumerate(rows, start=1):
+        for name in ("step", *needed):
+            value = row.get(name)
+            if isinstance(value, bool) or not isinstance(value, int if name == "step" else int | float):
+                raise DataError(f"{path}:{number}: has no number {name}; the file was edited or is damaged")
+    return rows
+
+
 def alteration(paths: RunPaths, result: Mapping[str, Any]) -> str:
     """Why the folder is not as its run left it; empty if it is, as far as its result has hashes.
 
     A spec of another run is noticed in folders of every version.
     """
     held = result.get(HASHES)
+    if held is not None and not isinstance(held, dict):
+        return "result.json was edited"
     if held is not None and held.get("spec") != paths.run_id:
         return f"result.json is that of run {held.get('spec')}"
     if paths.spec.exists():
@@ -46,7 +62,10 @@ def alteration(paths: RunPaths, result: Mapping[str, Any]) -> str:
         return "spec.json is missing"
     if held is None:
         return ""
-    current = hashes(paths, result)
+    try:
+        current = hashes(paths, result)
+    except ValueError:  # no result of ours has a value that is not finite
+        return "result.json was edited"
     if held.get("values") != current["values"]:
         return "result.json was edited"
     for name in ("metrics", "evals"):
@@ -59,7 +78,7 @@ def evaluated(paths: RunPaths) -> bool:
     """Whether results of the run can have been seen: it has ended, or an evaluation after step 0 was written."""
     if paths.result.exists():
         return True
-    return paths.evals.exists() and any(row["step"] > 0 for row in read_jsonl(paths.evals))
+    return paths.evals.exists() and any(row["step"] > 0 for row in logged(paths.evals))
 
 
 def last_evaluated(paths: RunPaths) -> float | None:
@@ -80,10 +99,12 @@ def file_hash(path: Path) -> str:
 
 def _foreign_spec(paths: RunPaths) -> str:
     # The dump of a spec has the run id as its fingerprint; validating it is slower and only needed where it differs.
-    if fingerprint(read_json(paths.spec)) == paths.run_id:
-        return ""
     try:
+        if fingerprint(read_json(paths.spec)) == paths.run_id:
+            return ""
         read_spec(paths)
+    except ValueError:
+        return "spec.json was edited"
     except CheckpointError as error:
         return str(error).removeprefix(f"{paths.spec}: ").replace("is the spec", "spec.json is the spec")
     return ""

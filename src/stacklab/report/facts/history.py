@@ -6,10 +6,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from stacklab.base.files import read_json, read_jsonl
+from pydantic import ValidationError
+
+from stacklab.base.errors import DataError
+from stacklab.base.files import read_record
 from stacklab.base.spec import Items, Spec
 from stacklab.data.novelty import Novelty
 from stacklab.run.paths import RunPaths
+from stacklab.run.verify import logged
 from stacklab.study.results.collect import Row
 
 MOST_BATCHES = 250
@@ -61,8 +65,18 @@ class Envelope(Spec):
 
 
 def run_fact(row: Row, label: str, paths: RunPaths) -> RunFact:
-    steps = _rows(paths.metrics)
-    log = _log(_rows(paths.evals), steps, _rows(paths.timing_rows))
+    """The row with the history of its run. Raises DataError for files that no run writes."""
+    try:
+        return _run_fact(row, label, paths)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        names = f"{paths.evals.name}, {paths.metrics.name} or {paths.samples.name}"
+        raise DataError(f"{paths.folder}: {names} was not written by a run ({where})") from error
+
+
+def _run_fact(row: Row, label: str, paths: RunPaths) -> RunFact:
+    steps = logged(paths.metrics, "loss")
+    log = _log(logged(paths.evals), steps, logged(paths.timing_rows, "seconds"))
     judged = [(entry.validation, entry.step) for entry in log if entry.validation is not None]
     best = min(judged) if judged else (None, None)
     stride = max(1, -(-len(steps) // MOST_BATCHES))
@@ -102,10 +116,6 @@ def envelopes(runs: Sequence[RunFact]) -> tuple[Envelope, ...]:
     return tuple(rows)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return read_jsonl(path) if path.exists() else []
-
-
 def _log(evals: list[dict[str, Any]], steps: list[dict[str, Any]], timing: list[dict[str, Any]]) -> tuple[LogRow, ...]:
     by_step = {row["step"]: row for row in steps}
     timed = [row["step"] for row in timing]
@@ -127,12 +137,22 @@ def _log(evals: list[dict[str, Any]], steps: list[dict[str, Any]], timing: list[
     return tuple(rows)
 
 
+def _texts(samples: dict[str, Any], when: str, path: Path) -> list[dict[str, Any]]:
+    """Raises DataError where a sample has no prompt or no text."""
+    texts = samples.get(when, [])
+    if not isinstance(texts, list) or not all(
+        isinstance(one, dict) and {"prompt", "text"} <= set(one) for one in texts
+    ):
+        raise DataError(f"{path}: {when} is no list of samples; the file was edited or is damaged")
+    return texts
+
+
 def _samples(path: Path) -> tuple[Sample, ...]:
     """Prompts with the text before training, and after it where the run got that far."""
     if not path.exists():
         return ()
-    texts = read_json(path)
-    before, after = texts.get("before", []), texts.get("after", [])
+    texts = read_record(path)
+    before, after = _texts(texts, "before", path), _texts(texts, "after", path)
     rows = []
     for index in range(max(len(before), len(after))):
         first = before[index] if index < len(before) else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stacklab.base.files import read_json
+from stacklab.base.files import read_record
 from stacklab.base.spec import Items, Spec
 from stacklab.base.units import plain
 from stacklab.report.facts.history import RunFact
@@ -48,7 +48,7 @@ def provenance_facts(runs: Iterable[RunFact], out: OutPaths) -> tuple[Provenance
         path = out.run(run.run_id).provenance
         if not path.exists():
             continue
-        for key, value in flatten(read_json(path)).items():
+        for key, value in flatten(read_record(path)).items():
             if key.split(".", 1)[0] != PER_STUDY:
                 values = counted.setdefault(key, {})
                 values[plain(value)] = values.get(plain(value), 0) + 1

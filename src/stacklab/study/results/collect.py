@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from stacklab.base.files import read_json, read_jsonl
+from stacklab.base.errors import DataError
+from stacklab.base.files import read_record
 from stacklab.base.spec import Spec
 from stacklab.run.paths import OutPaths, RunPaths
-from stacklab.run.verify import HASHES, alteration
+from stacklab.run.verify import HASHES, alteration, logged
 from stacklab.study.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def curves(plan: Plan, out: Path, file: Literal["metrics", "evals"]) -> dict[tup
     for arm, seed, spec in plan.runs():
         path = getattr(OutPaths(out).run(spec.run_id), file)
         if path.exists():
-            rows[arm.name, seed] = read_jsonl(path)
+            rows[arm.name, seed] = logged(path)
     return rows
 
 
@@ -82,15 +83,26 @@ def run_row(arm: str, seed: int, paths: RunPaths) -> Row:
     """The row of one run folder, in whatever state it is, checked against the hashes of its result."""
     who: dict[str, Any] = {"arm": arm, "seed": seed, "run_id": paths.run_id}
     if paths.result.exists():
-        result = read_json(paths.result)
+        result = read_record(paths.result)
         if reason := alteration(paths, result):
             return Row(**who, status="altered", reason=reason)
         verified = result.pop(HASHES, None) is not None
-        timing = read_json(paths.timing) if paths.timing.exists() else {}
-        return Row(**who, **result, timing=timing, verified=verified)
+        timing = read_record(paths.timing) if paths.timing.exists() else {}
+        return _row(paths.result, result | who | {"timing": timing, "verified": verified})
     if paths.error.exists():
-        return Row(**who, status="failed", reason=str(read_json(paths.error).get("error", "unknown")))
+        return Row(**who, status="failed", reason=str(read_record(paths.error).get("error", "unknown")))
     if paths.progress.exists():
-        step = int(read_json(paths.progress)["step"])
-        return Row(**who, status="unfinished", reason=f"stopped at step {step}", step=step)
+        step = read_record(paths.progress).get("step")
+        return _row(paths.progress, who | {"status": "unfinished", "reason": f"stopped at step {step}", "step": step})
     return Row(**who, status="missing", reason="not run yet")
+
+
+def _row(path: Path, values: dict[str, Any]) -> Row:
+    """Raises DataError for values that no run writes."""
+    try:
+        return Row.model_validate(values)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DataError(
+            f"{path}: not written by a run ({where}); delete its folder, and the run is made again"
+        ) from error
