@@ -44,7 +44,9 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], Places]:
         text = read_text(path)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None and not isinstance(node, yaml.MappingNode):
-            raise SpecError(f"{path}: the top must be a mapping of keys to values, found a {node.id}")
+            raise SpecError(
+                f"{path}: the top must be a mapping of keys to values, found a {node.tag.rpartition(':')[2]}"
+            )
         loaded = OmegaConf.to_container(OmegaConf.create(text), resolve=True) if text.strip() else {}
     except OSError as error:
         raise SpecError(f"{path}: cannot read ({error.strerror})") from error
