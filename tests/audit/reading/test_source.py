@@ -93,6 +93,7 @@ def test_names_out_of_a_file_cannot_steer_a_terminal(tmp_path: Path) -> None:
 BROKEN = [
     (b"", r"log\.txt: empty"),
     (b" \n\n", r"log\.txt: empty"),
+    ("\u2028".encode(), r"log\.txt: empty"),
     (b"step 1 train 2\n\x00\x01\x02", r"log\.txt:2: not text"),
     (NANO.encode("utf-16-le"), r"log\.txt: looks like UTF-16LE without a byte order mark"),
     (b"\x89PNG\r\n\x1a\n\xff", r"log\.txt:1: not text"),

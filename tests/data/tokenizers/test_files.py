@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 from stacklab.base.errors import TokenizerError
 from stacklab.data.spec import FileTokenizer, Marker
 from stacklab.data.tokenizers.codec import Codec
-from stacklab.data.tokenizers.files import bytes_tokenizer, read_tokenizer
+from stacklab.data.tokenizers.files import bytes_tokenizer, read_tokenizer, train_bpe
 
 
 def with_end(folder: Path, token: str) -> Path:
@@ -58,6 +58,15 @@ def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path, content: bytes, me
     with pytest.raises(TokenizerError, match=rf"tokenizer\.json: {message}") as caught:
         read_tokenizer(FileTokenizer(path=str(path)))
     assert "\n" not in str(caught.value)
+
+
+def test_a_panic_of_the_library_is_an_error_of_the_file(tmp_path: Path) -> None:
+    tree = json.loads(train_bpe(["to be or not to be"] * 9, 270).text)
+    tree["model"]["continuing_subword_prefix"] = "longer than any token"
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(tree))
+    with pytest.raises(TokenizerError, match=r"tokenizer\.json: not a tokenizer file \(range"):
+        read_tokenizer(FileTokenizer(path=str(path)))
 
 
 def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:

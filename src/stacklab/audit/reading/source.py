@@ -101,8 +101,6 @@ def _read_text(path: Path) -> str:
         data = in_utf8(path.read_bytes(), path)
     except OSError as error:
         raise DataError(f"{path}: cannot read ({error.strerror})") from error
-    if not data.strip():
-        raise DataError(f"{path}: empty; expected {forms()}")
     bad = data.find(b"\0")
     try:
         text = data.decode()
@@ -111,4 +109,6 @@ def _read_text(path: Path) -> str:
     if bad >= 0:
         line = data.count(b"\n", 0, bad) + 1
         raise DataError(f"{path}:{line}: not text (byte {bad} of the file); expected {forms()}")
+    if not text.strip():
+        raise DataError(f"{path}: empty; expected {forms()}")
     return text

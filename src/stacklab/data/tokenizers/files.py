@@ -109,7 +109,9 @@ def _locate(spec: HubTokenizer | FileTokenizer) -> tuple[Path, str]:
 def _parse(text: str, place: str) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_str(text)
-    except Exception as error:  # the library raises nothing narrower
+    except BaseException as error:  # the library raises nothing narrower; a panic of its Rust code is no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise TokenizerError(
             f"{place}: not a tokenizer file ({' '.join(str(error).split())[:200]}); expected a tokenizer.json"
         ) from error
