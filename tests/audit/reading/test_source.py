@@ -1,5 +1,6 @@
 """Every input form, and everything that can be wrong with a file."""
 
+import gzip
 import struct
 import sys
 from collections.abc import Callable
@@ -113,6 +114,14 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, content: bytes,
     with pytest.raises(UserError, match=message) as caught:
         audit([write(tmp_path, content)])
     assert caught.value.exit_code == 2
+
+
+def test_a_packed_log_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, gzip.compress(NANO.encode()), "run.log.gz")
+    assert read_source(path).logs[0].series == read_source(write(tmp_path, NANO)).logs[0].series
+    monkeypatch.setattr("stacklab.audit.reading.source.LARGEST_TEXT", len(NANO) - 1)
+    with pytest.raises(DataError, match="larger than"):
+        read_source(path)
 
 
 def test_missing_files_and_empty_folders(tmp_path: Path) -> None:

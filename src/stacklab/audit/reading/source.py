@@ -14,7 +14,7 @@ from stacklab.audit.reading.stated import find_stated
 from stacklab.audit.reading.table import parse_header, read_table
 from stacklab.audit.spec import Stated
 from stacklab.base.errors import DataError
-from stacklab.base.files import in_utf8
+from stacklab.base.files import in_utf8, unpacked
 
 LARGEST_TEXT = 64 * 2**20
 LINES = (
@@ -96,11 +96,13 @@ def _read_prose(text: str, path: Path) -> Source:
 
 def _read_text(path: Path) -> str:
     try:
-        if path.stat().st_size > LARGEST_TEXT:
-            raise DataError(f"{path}: larger than {LARGEST_TEXT // 2**20} MiB; pass only the part with the log")
-        data = in_utf8(path.read_bytes(), path)
+        with unpacked(path) as handle:
+            content = handle.read(LARGEST_TEXT + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot read ({error.strerror})") from error
+    if len(content) > LARGEST_TEXT:
+        raise DataError(f"{path}: larger than {LARGEST_TEXT // 2**20} MiB; pass only the part with the log")
+    data = in_utf8(content, path)
     bad = data.find(b"\0")
     try:
         text = data.decode()
