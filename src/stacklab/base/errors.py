@@ -25,9 +25,12 @@ class StacklabError(Exception):
 
 
 class UserError(StacklabError):
-    """The input cannot be used; nothing was lost."""
+    """The input cannot be used; nothing was lost. Printed in one line, whatever names of the input it quotes."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().splitlines())
 
 
 class SpecError(UserError):

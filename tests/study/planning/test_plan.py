@@ -5,6 +5,7 @@ import pytest
 
 from stacklab.api import load_study
 from stacklab.base.errors import ContrastError, DataError, MatchError, SpecError
+from stacklab.base.files import read_json, write_json
 from stacklab.study.planning.contrast import differences
 from stacklab.study.planning.plan import Plan, load_plan, make_plan, save_plan
 from stacklab.study.spec.load import builtin_studies, load_tree, read_study
@@ -236,3 +237,12 @@ def test_other_settings_or_seeds_have_a_folder_of_their_own() -> None:
     assert len(others) == 5
     assert variant("a=1", "b=2") == variant("b=2", "a=1")
     assert variant("train.steps=2", seeds=(1, 2)) == "04090b1c", "folders of earlier versions are found again"
+
+
+@pytest.mark.parametrize("facts", [{"splits": {"train": None}}, {"splits": {"train": {"tokens_per_epoch": "x"}}}])
+def test_a_saved_plan_with_facts_of_no_data_is_named(tiny: Path, tmp_path: Path, facts: dict[str, object]) -> None:
+    save_plan(planned(tiny), tmp_path)
+    path = tmp_path / "plan.json"
+    write_json(path, read_json(path) | {"data": facts})
+    with pytest.raises(DataError, match=r"plan\.json: not a plan of this version \(data\)"):
+        load_plan(tmp_path)

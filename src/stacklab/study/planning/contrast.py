@@ -1,7 +1,9 @@
 """Differences between the effective configurations of two arms, and whether they were declared."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from stacklab.base.errors import ContrastError
 from stacklab.base.spec import Spec
@@ -11,6 +13,23 @@ from stacklab.study.spec.study import ArmSpec, BaseSpec
 
 MOVE_BATCHES = ("data.", "train.batch_size", "train.steps")
 """Settings that change the batches; arms that agree in all of them must have seen the same batches."""
+
+
+def _groups(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts, which must be groups and numbers where these are read. Raises ValueError."""
+    groups = {"": facts} | {name: facts[name] for name in ("source", "records", "splits", "tokenizer") if name in facts}
+    groups |= {f"splits.{name}": split for name, split in dict(facts.get("splits") or {}).items()}
+    for name, group in groups.items():
+        if not isinstance(group, dict):
+            raise ValueError(f"{name} is no group of facts")
+        for key in ("vocab_size", "kept", "tokens_per_epoch"):
+            if key in group and (isinstance(group[key], bool) or not isinstance(group[key], int)):
+                raise ValueError(f"{key} is no whole number")
+    return facts
+
+
+DataFacts = Annotated[dict[str, Any], AfterValidator(_groups)]
+"""What is known of the data of a plan: the manifest of a text, or the facts of a task."""
 
 
 class Difference(Spec):

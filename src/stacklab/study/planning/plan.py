@@ -1,7 +1,7 @@
 """The plan: what will run, counted and checked before anything is trained, as one storable value."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -17,7 +17,7 @@ from stacklab.stats.comparison import Pairing
 from stacklab.stats.multiplicity import look_level
 from stacklab.study.planning.arms import DataCache, ResolvedArm, Starts, check_context, resolve_arms, with_data
 from stacklab.study.planning.attention_cost import AttentionCosts
-from stacklab.study.planning.contrast import Difference, differences, pairing
+from stacklab.study.planning.contrast import DataFacts, Difference, differences, pairing
 from stacklab.study.planning.match import StepTimes, unmatched
 from stacklab.study.planning.match_step_time import step_time_solver
 from stacklab.study.planning.memory import memory_of
@@ -95,7 +95,7 @@ class Plan(Spec):
     scale: str
     seeds: Items[int]
     data_fingerprint: str
-    data: dict[str, Any]
+    data: DataFacts
     arms: Items[ArmPlan]
     contrasts: Items[Contrast]
     not_asked: Items[str]
