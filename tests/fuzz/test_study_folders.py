@@ -4,12 +4,17 @@ import json
 import shutil
 import tempfile
 from functools import cache
+from io import StringIO
 from pathlib import Path
 
 from hypothesis import strategies as st
+from rich.console import Console
 from tests.fuzz.mutations import damaged_bytes, damaged_tree, fuzzed, read_or_refused
-from tests.study.heads import run, shown, study_file
+from tests.study.heads import run, study_file
 
+from stacklab.report.facts.build import build_facts
+from stacklab.report.pages.page import page_facts
+from stacklab.report.pages.terminal import verdict_table
 from stacklab.study.results.results import open_results
 
 
@@ -17,6 +22,12 @@ from stacklab.study.results.results import open_results
 def finished() -> Path:
     """An output folder, kept for the session."""
     return run(study_file(Path(tempfile.mkdtemp()))).out
+
+
+def _report(folder: Path) -> None:
+    result = open_results(folder)
+    Console(file=StringIO()).print(verdict_table(result))
+    page_facts(build_facts(result), ())
 
 
 def check(edits: st.DataObject) -> None:
@@ -30,7 +41,7 @@ def check(edits: st.DataObject) -> None:
             file.write_text(json.dumps(edits.draw(damaged_tree(json.loads(file.read_text())))))
         else:
             file.write_bytes(edits.draw(damaged_bytes(file.read_bytes())))
-        read_or_refused(lambda: shown(open_results(folder)), place=file.name)
+        read_or_refused(lambda: _report(folder), place=file.name)
 
 
 test_folders, test_many_folders = fuzzed(check, edits=st.data())
