@@ -112,14 +112,14 @@ def read_ledger(folder: Path) -> list[Entry]:
     rows, out = read_rows(folder), OutPaths(folder.resolve().parent.parent)
     try:
         entries = [Entry.model_validate(row) for row in rows]
+        return [
+            entry.model_copy(update={"damage": _damage(rows, index), "older_runs": _older_runs(entry, out)})
+            for index, entry in enumerate(entries)
+        ]
     except ValueError as error:
         raise DataError(
             f"{folder / FILE}: not a ledger of claims; move it away, and all claims count as made afterwards"
         ) from error
-    return [
-        entry.model_copy(update={"damage": _damage(rows, index), "older_runs": _older_runs(entry, out)})
-        for index, entry in enumerate(entries)
-    ]
 
 
 def of_comparison(entries: Sequence[Entry], id: str) -> list[Entry]:
