@@ -115,8 +115,10 @@ def training_set(data: TaskData) -> TaskBatch | None:
         present = len(whole.tokens_BT)
         if count is not None and count > present:
             raise DataError(f"data.train_sequences = {count}: {', '.join(data.task.train)} hold {present}; lower it")
+        if count is None:
+            return whole
         order = numpy_stream(ROOT, "task", "training set", data.task.fingerprint).permutation(present)
-        return whole if count is None else TaskBatch(*(array[np.sort(order[:count])] for array in whole))
+        return TaskBatch(*(array[np.sort(order[:count])] for array in whole))
     if count is None:
         return None
     drawn = [

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from stacklab.base.errors import DataError
 from stacklab.base.files import read_record
-from stacklab.base.spec import Items, Spec
+from stacklab.base.spec import Items, Spec, first_fault
 from stacklab.data.novelty import Novelty
 from stacklab.run.paths import RunPaths
 from stacklab.run.verify import logged
@@ -69,9 +69,8 @@ def run_fact(row: Row, label: str, paths: RunPaths) -> RunFact:
     try:
         return _run_fact(row, label, paths)
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
         names = f"{paths.evals.name}, {paths.metrics.name} or {paths.samples.name}"
-        raise DataError(f"{paths.folder}: {names} was not written by a run ({where})") from error
+        raise DataError(f"{paths.folder}: {names} was not written by a run ({first_fault(error)})") from error
 
 
 def _run_fact(row: Row, label: str, paths: RunPaths) -> RunFact:

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from stacklab.base.errors import DataError
 from stacklab.base.files import read_record
-from stacklab.base.spec import Spec
+from stacklab.base.spec import Spec, first_fault
 from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.verify import HASHES, alteration, logged
 from stacklab.study.planning.plan import Plan
@@ -102,7 +102,6 @@ def _row(path: Path, values: dict[str, Any]) -> Row:
     try:
         return Row.model_validate(values)
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
         raise DataError(
-            f"{path}: not written by a run ({where}); delete its folder, and the run is made again"
+            f"{path}: not written by a run ({first_fault(error)}); delete its folder, and the run is made again"
         ) from error
