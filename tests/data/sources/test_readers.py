@@ -154,3 +154,17 @@ def test_a_missing_path_and_a_folder_are_told_apart(tmp_path: Path) -> None:
         read(tmp_path / "a.jsonl")
     with pytest.raises(DataError, match=r"is a folder, expected a file; name one in it \(b\.jsonl\)"):
         read(tmp_path)
+
+
+def test_a_header_of_100_000_columns_is_read_in_one_pass(tmp_path: Path) -> None:
+    """Comparing each name with every other takes minutes."""
+    path, columns = tmp_path / "wide.csv", [f"c{number}" for number in range(100_000)]
+    path.write_text(f"{','.join(columns)}\n{','.join('x' for _ in columns)}\n")
+    assert read(path) == [(":2", dict.fromkeys(columns, "x"))]
+
+
+def test_a_column_that_occurs_twice_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "twice.csv"
+    path.write_text("a,b,a\n1,2,3\n")
+    with pytest.raises(DataError, match=r"twice\.csv:1: the column 'a' occurs twice in the header; rename one"):
+        read(path)

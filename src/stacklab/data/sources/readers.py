@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import DataError
 from stacklab.base.files import encoded_lines, read_json, unpacked
+from stacklab.base.text import shown
 from stacklab.data.record import PlacedRow, Row, RowError
 from stacklab.data.sources.spec import PACKED, FileSpec
 
@@ -124,9 +126,8 @@ def _csv(path: Path, delimiter: str) -> Iterator[PlacedRow]:
     reader = csv.reader((line + "\n" for _, line in _lines(path)), strict=True, delimiter=delimiter)
     try:
         header = next(reader, [])
-        for name in header:
-            if header.count(name) > 1:
-                raise DataError(f"{path}:1: the column {name!r} occurs twice in the header; rename one")
+        if repeated := [name for name, times in Counter(header).items() if times > 1]:
+            raise DataError(f"{path}:1: the column {shown(repeated[0])} occurs twice in the header; rename one")
         start = reader.line_num + 1
         for fields in reader:
             place = f"{path}:{start}"

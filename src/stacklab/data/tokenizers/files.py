@@ -10,6 +10,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from stacklab.base.errors import DataError, TokenizerError
 from stacklab.base.files import read_json, read_text
+from stacklab.base.hardware import beyond_memory
 from stacklab.data.groups import grouped
 from stacklab.data.sources.hub import hub_tokenizer_file
 from stacklab.data.sources.readers import existing_file
@@ -17,6 +18,10 @@ from stacklab.data.spec import FileTokenizer, HubTokenizer, Marker
 
 UNKNOWN_CHARACTER = "\ufffd"
 KNOWN_ENDS = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "</s>", "<eos>")
+
+ID_BYTES = 128
+"""Bytes of the trainer's tables for each id that is requested, 70 measured with tokenizers 0.23, and of the text of
+tokens."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,12 @@ def bytes_tokenizer() -> TokenizerFile:
 
 def train_bpe(texts: Iterable[str], vocab_size: int) -> TokenizerFile:
     """Byte-level byte-pair encoding of `texts` (Sennrich et al. 2016), markers first. Equal texts lead to equal
-    files."""
+    files.
+
+    Raises TokenizerError for a vocabulary whose tables this machine cannot hold: the trainer allocates them first.
+    """
+    if needs := beyond_memory(vocab_size * ID_BYTES):
+        raise TokenizerError(f"data.tokenizer.vocab_size = {vocab_size:,} needs {needs}; lower it")
     tokenizer = _byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
