@@ -11,10 +11,12 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from stacklab.base.errors import DataError, TokenizerError
 from stacklab.base.files import read_json, read_text
 from stacklab.base.hardware import beyond_memory
+from stacklab.base.spec import LARGEST
 from stacklab.data.groups import grouped
 from stacklab.data.sources.hub import hub_tokenizer_file
 from stacklab.data.sources.readers import existing_file
 from stacklab.data.spec import FileTokenizer, HubTokenizer, Marker
+from stacklab.data.tokenizers.library import as_tokenizer_error
 
 UNKNOWN_CHARACTER = "\ufffd"
 KNOWN_ENDS = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "</s>", "<eos>")
@@ -50,6 +52,8 @@ def read_tokenizer(spec: HubTokenizer | FileTokenizer) -> TokenizerFile:
     tokenizer = _parse(text, str(path))
     if tokenizer.get_vocab_size() < 2:
         raise TokenizerError(f"{path}: the tokenizer has {tokenizer.get_vocab_size()} tokens; expected a trained one")
+    if (largest := max(tokenizer.get_vocab().values())) >= LARGEST:
+        raise TokenizerError(f"{path}: the tokenizer has the id {largest:,}, expected ids below {LARGEST:,}")
     markers = {marker: marker.value for marker in Marker if tokenizer.token_to_id(marker.value) is not None}
     if Marker.END_OF_TEXT not in markers:
         markers[Marker.END_OF_TEXT] = _end_of_text(tokenizer, path)
@@ -117,14 +121,8 @@ def _locate(spec: HubTokenizer | FileTokenizer) -> tuple[Path, str]:
 
 
 def _parse(text: str, place: str) -> Tokenizer:
-    try:
+    with as_tokenizer_error(f"{place}: not a tokenizer file", "; expected a tokenizer.json"):
         tokenizer = Tokenizer.from_str(text)
-    except BaseException as error:  # the library raises nothing narrower; a panic of its Rust code is no Exception
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        raise TokenizerError(
-            f"{place}: not a tokenizer file ({' '.join(str(error).split())[:200]}); expected a tokenizer.json"
-        ) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
