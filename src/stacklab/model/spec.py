@@ -13,7 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from stacklab.base.spec import LARGEST, Items, Size, Spec, Text, added
+from stacklab.base.spec import BITS, LARGEST, Items, Size, Spec, Text, added
+from stacklab.base.text import cut
 from stacklab.base.units import count, size
 from stacklab.model.masks import Mask
 from stacklab.model.positions.kinds import LearnedPositions, Position
@@ -209,10 +210,10 @@ class ModelSpec(Spec):
     def _can_be_described(cls, num_layers: int, info: ValidationInfo) -> int:
         """Before layers are expanded. Queries and the output of attention alone have d_model² numbers each."""
         if num_layers > MOST_LAYERS:
-            least = 2 * num_layers * info.data.get("d_model", 1) ** 2
+            least = 2 * min(num_layers, 2**BITS) * info.data.get("d_model", 1) ** 2
             raise ValueError(
-                f"{num_layers:,} layers, expected at most {MOST_LAYERS:,}, since a plan describes each; they would "
-                f"have at least 2 x d_model² parameters each, {count(least)} together, {size(4 * least)} in fp32"
+                f"{cut(f'{num_layers:,}')} layers, expected at most {MOST_LAYERS:,}, since a plan describes each; they "
+                f"would have at least 2 x d_model² parameters each, {count(least)} together, {size(4 * least)} in fp32"
             )
         return num_layers
 

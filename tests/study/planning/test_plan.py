@@ -7,12 +7,14 @@ from stacklab.api import load_study
 from stacklab.base.errors import ContrastError, DataError, MatchError, SpecError, UserError
 from stacklab.base.files import read_json, write_json
 from stacklab.cli.options import parse_seeds
+from stacklab.run.resolve_data import task_facts
 from stacklab.study.planning.contrast import differences
 from stacklab.study.planning.plan import Plan, load_plan, make_plan, save_plan
 from stacklab.study.planning.rates import check_runs
 from stacklab.study.spec.load import builtin_studies, load_tree, read_study
 from stacklab.study.spec.rates import TuningSpec
 from stacklab.study.spec.request import StudyRequest
+from stacklab.tasks.data import TaskData
 
 TASK_STUDIES = [name for name in builtin_studies() if "task" in load_tree(builtin_studies()[name])[0]["base"]["data"]]
 
@@ -294,3 +296,24 @@ def test_more_layers_than_a_plan_describes_are_refused_with_the_arithmetic(tiny:
 def test_what_this_machine_cannot_hold_is_refused_before_it_is_made(tiny: Path, override: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         planned(tiny, override)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            {"kind": "k-hop", "hops": [1], "sequence_length": 1_000_000},
+            r"data.task: 4,096 sequences of the baselines x 1,000,001 positions .* x 32 bytes are 122.07 GiB of memory"
+            r", this machine has 2.00 GiB",
+        ),
+        ({"kind": "parity", "bits": 999_999}, "4,096 sequences of the baselines x 1,000,000 positions"),
+    ],
+)
+def test_sequences_of_a_task_beyond_the_memory_are_refused_before_they_are_drawn(
+    data: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stacklab.base.hardware.machine_memory", lambda: 2 * 2**30)
+    with pytest.raises(SpecError, match=message):
+        task_facts(TaskData.model_validate({"task": data}))
+    with pytest.raises(SpecError, match=r"data.task: 100,000,000 sequences of data.train_sequences x 10 pos"):
+        task_facts(TaskData.model_validate({"task": {"kind": "parity", "bits": 9}, "train_sequences": 100_000_000}))
