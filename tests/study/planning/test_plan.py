@@ -317,3 +317,10 @@ def test_sequences_of_a_task_beyond_the_memory_are_refused_before_they_are_drawn
         task_facts(TaskData.model_validate({"task": data}))
     with pytest.raises(SpecError, match=r"data.task: 100,000,000 sequences of data.train_sequences x 10 pos"):
         task_facts(TaskData.model_validate({"task": {"kind": "parity", "bits": 9}, "train_sequences": 100_000_000}))
+
+
+def test_settings_that_follow_from_the_data_and_fit_no_run_are_refused_in_one_line(tiny: Path) -> None:
+    with pytest.raises(
+        SpecError, match=r"the settings that follow from the data: .*steps has about \d\d digits, expec"
+    ):
+        planned(tiny, "train.epochs=1e30")
