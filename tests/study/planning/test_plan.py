@@ -306,6 +306,10 @@ def test_what_this_machine_cannot_hold_is_refused_before_it_is_made(tiny: Path, 
             r"data.task: 4,096 sequences of the baselines x 1,000,001 positions .* x 32 bytes are 122.07 GiB of memory"
             r", this machine has 2.00 GiB",
         ),
+        (
+            {"kind": "parity", "bits": 6000},
+            r"6,001 slices x 4,096 sequences .* x 6,001 positions .* = 147.51 G numbers to ",
+        ),
         ({"kind": "parity", "bits": 999_999}, "4,096 sequences of the baselines x 1,000,000 positions"),
     ],
 )
