@@ -106,7 +106,7 @@ def _check_size(data: TaskData) -> None:
     if (read := slices * BASELINE_SEQUENCES * task.length) > MOST_READ:
         raise SpecError(
             f"data.task: {slices:,} slices x {BASELINE_SEQUENCES:,} sequences of the baselines x {task.length:,} "
-            f"positions ({task.makeup}) = {units.count(read)} numbers to read, expected at most {units.count(MOST_READ)}"
+            f"positions ({task.makeup}) = {units.count(read)} numbers to read, at most {units.count(MOST_READ)}"
         )
 
 
