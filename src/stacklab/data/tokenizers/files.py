@@ -16,7 +16,7 @@ from stacklab.data.groups import grouped
 from stacklab.data.sources.hub import hub_tokenizer_file
 from stacklab.data.sources.readers import existing_file
 from stacklab.data.spec import FileTokenizer, HubTokenizer, Marker
-from stacklab.data.tokenizers.library import as_tokenizer_error
+from stacklab.data.tokenizers.library import as_tokenizer_error, check_probe
 
 UNKNOWN_CHARACTER = "\ufffd"
 KNOWN_ENDS = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "</s>", "<eos>")
@@ -54,6 +54,7 @@ def read_tokenizer(spec: HubTokenizer | FileTokenizer) -> TokenizerFile:
         raise TokenizerError(f"{path}: the tokenizer has {tokenizer.get_vocab_size()} tokens; expected a trained one")
     if (largest := max(tokenizer.get_vocab().values())) >= LARGEST:
         raise TokenizerError(f"{path}: the tokenizer has the id {largest:,}, expected ids below {LARGEST:,}")
+    check_probe(text, str(path))
     markers = {marker: marker.value for marker in Marker if tokenizer.token_to_id(marker.value) is not None}
     if Marker.END_OF_TEXT not in markers:
         markers[Marker.END_OF_TEXT] = _end_of_text(tokenizer, path)
