@@ -112,7 +112,8 @@ def unread_text(found: Survey, form: Form) -> dict[str, float]:
     columns |= {
         f"{of}[].{key}": part for (of, key), part in found.parts.items() if of == form.turns and key not in keys
     }
-    shares = {name: one.characters / found.characters for name, one in columns.items() if one.has_letters}
+    total = found.characters
+    shares = {name: one.characters / total for name, one in columns.items() if one.has_letters}
     return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
 
