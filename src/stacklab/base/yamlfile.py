@@ -145,7 +145,7 @@ class _Composer(yaml.SafeLoader):
     levels = values = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event: Any = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "tag", None) is not None:
             tag = cut(event.tag.replace("tag:yaml.org,2002:", "!!"))
             _refuse(event, f"{tag}: tags are not read; leave it out, or quote the text")
