@@ -22,7 +22,7 @@ def visible(text: str) -> str:
     width are not.
 
     >>> visible("a" + chr(7) + "b")
-    'a\\x07b'
+    'a\\\\x07b'
     """
     if text.isprintable():
         return text
