@@ -1,5 +1,8 @@
 """Texts and numbers of a study by somebody else: refused by line, or printed as they are written."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,11 @@ def test_long_texts_are_shortened(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["plan", str(path), "-o", str(tmp_path / "o"), *PLAN])
     assert done.exit_code == 0 and len(done.output) < 60_000
     assert "yy... (100019 characters) ...yy" in " ".join(done.output.split())
+
+
+def test_a_terminal_that_has_ascii_only_shows_escapes(tmp_path: Path) -> None:
+    path = study(tmp_path, "question: Does it run?", "question: Café?")
+    command = [sys.executable, "-m", "stacklab", "plan", str(path), "-o", str(tmp_path / "o"), *PLAN]
+    done = subprocess.run(command, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rb"Caf\xe9?" in done.stdout
