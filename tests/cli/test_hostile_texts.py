@@ -51,7 +51,9 @@ def test_what_a_study_must_not_hold_is_one_line(
 )
 def test_questions_are_printed_as_they_are_written(text: str, tmp_path: Path) -> None:
     path = study(tmp_path, "question: Does it run?", f'question: "{text}"')
-    done = CliRunner().invoke(app, ["plan", str(path), "-o", str(tmp_path / "o"), *PLAN], env={"SECRET_TOKEN": SECRET})
+    done = CliRunner().invoke(
+        app, ["plan", str(path), "-o", str(tmp_path / "o"), *PLAN], env={"SECRET_TOKEN": SECRET, "COLUMNS": "400"}
+    )
     assert done.exit_code == 0, done.output
     assert done.output.startswith(f"Tiny, scale smoke: {text}\n") and SECRET not in done.output
 
@@ -60,7 +62,7 @@ def test_escape_sequences_do_not_reach_the_terminal(tmp_path: Path, capfd: pytes
     path = study(tmp_path, "label: two layers", r'label: "\e[31mRED\e]0;own\a\n\u202edeep [/]"')
     path.write_text(path.read_text().replace("question: Does it run?", r'question: "\e[2JQ"'))
     for command in (["run", str(path), "-w", "1"], ["plan", str(path), *PLAN], ["status"], ["report", str(path)]):
-        done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "o")])
+        done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "o")], env={"COLUMNS": "400"})
         output = done.output + "".join(capfd.readouterr())
         assert done.exit_code == 0, output
         assert not {"\x1b", "\x07", "\u202e"} & set(output)
@@ -70,7 +72,7 @@ def test_escape_sequences_do_not_reach_the_terminal(tmp_path: Path, capfd: pytes
 def test_long_texts_are_shortened(tmp_path: Path) -> None:
     path = study(tmp_path, "label: two layers", f"label: {'x' * 100_000}")
     path.write_text(path.read_text().replace("Does it run?", "y" * 100_000))
-    done = CliRunner().invoke(app, ["plan", str(path), "-o", str(tmp_path / "o"), *PLAN])
+    done = CliRunner().invoke(app, ["plan", str(path), "-o", str(tmp_path / "o"), *PLAN], env={"COLUMNS": "120"})
     assert done.exit_code == 0 and len(done.output) < 60_000
     assert "yy... (100019 characters) ...yy" in " ".join(done.output.split())
 
