@@ -83,3 +83,28 @@ def test_a_terminal_that_has_ascii_only_shows_escapes(tmp_path: Path) -> None:
     done = subprocess.run(command, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert rb"Caf\xe9?" in done.stdout
+
+
+def test_nothing_of_the_environment_is_written(tmp_path: Path) -> None:
+    path = study(tmp_path, "title: Tiny", "title: '${oc.env:SECRET_TOKEN}'")
+    names = ("SECRET_TOKEN", "OMP_WAIT_POLICY", "HF_TOKEN", "HF_ENDPOINT", "USER", "LOGNAME", "HOSTNAME", "HOME")
+    command = [
+        sys.executable,
+        "-m",
+        "stacklab",
+        "run",
+        str(path),
+        "-s",
+        "one-arm",
+        "-w",
+        "1",
+        "-o",
+        str(tmp_path / "o"),
+    ]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | dict.fromkeys(names, SECRET), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    files = [file for file in (tmp_path / "o").rglob("*") if file.is_file()]
+    assert any(file.name == "facts.json" for file in files)
+    assert not [file for file in files if SECRET.encode() in file.read_bytes()]
