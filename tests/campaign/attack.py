@@ -3,7 +3,8 @@
 import shlex
 from pathlib import Path
 
-from tests.campaign.bombs import MARKER, Place
+from tests.campaign.bombs import Place
+from tests.campaign.bombs_as_bytes import MARKER
 from tests.campaign.inputs import PARSERS, Input
 from tests.campaign.outcomes import SECRET, Tally, judge
 from tests.campaign.warm import Warm

@@ -22,34 +22,38 @@ NOTICES = {
 
 
 class Truth(NamedTuple):
-    """What an undamaged folder gives."""
+    """What an undamaged folder gives. reads: the output of the commands that only read it; shown: the text of the one
+    that runs the study to its end; files, facts: as they are then."""
 
+    reads: list[str]
+    shown: str
     files: dict[str, str]
     facts: Any
-    compared: str
-    generated: str
-    shown: str
 
 
-def truth(warm: Warm, folder: Path, data: str) -> Truth:
-    """Of a folder in which the study was run to its end."""
-    out = folder / "o"
-    compared, generated = (warm.run(one, folder) for one in (_compare(data), _generate(out)))
-    again = warm.run(command(data), folder)
-    return Truth(digest(out), facts(out), compared.out, generated.out, again.text)
+def truth(warm: Warm, template: Path, data: str, scratch: Path) -> Truth:
+    """Of a copy of `template`."""
+    folder = scratch / "truth"
+    shutil.copytree(template, folder)
+    reads = [warm.run(one, folder).out for one in _reads(folder / "o", data)]
+    ended = warm.run(command(data), folder)
+    assert ended.code == 0, ended.text
+    return Truth(reads, ended.text, digest(folder / "o"), facts(folder / "o"))
 
 
-def damage(warm: Warm, template: Path, data: str, expected: Truth, tally: Tally, scratch: Path, *, most: int) -> None:
+def damage(warm: Warm, template: Path, data: str, tally: Tally, scratch: Path, *, most: int) -> None:
     """Damage copies of `template`, `most` times at most (times the scale), in an order that depends on the seed."""
-    rng = random.Random(tally.settings.seed)
+    rng, expected = random.Random(tally.settings.seed), truth(warm, template, data, scratch)
     cases = list(_cases(template / "o", rng))
     for number, (path, name, change) in enumerate(rng.sample(cases, min(len(cases), tally.settings.count(most)))):
         folder = scratch / f"{number}"
         shutil.copytree(template, folder)
-        file = folder / "o" / path
-        before = change(file)
-        outcome, seen = _tried(warm, folder, data, path, before, expected)
-        tally.add(outcome, f"{path}: {seen}", command=f"{name}: {path}\n{shlex.join(command(data))}", folder=folder)
+        content = change(folder / "o" / path)
+        outcome, seen = _tried(warm, folder, data, path, content, expected)
+        if content is not None:
+            (folder / "damaged").write_bytes(content)
+        text = f"{name}: o/{path} (its content: the file `damaged`)\n{shlex.join(command(data))}"
+        tally.add(outcome, f"{path}: {seen}", command=text, folder=folder)
         shutil.rmtree(folder)
 
 
@@ -153,23 +157,11 @@ def _values(path: Path, whole: bytes, rng: random.Random) -> dict[str, bytes]:
     return others
 
 
-def _compare(data: str) -> list[str]:
-    return ["stacklab", "compare", f"{data}-smoke/one", f"{data}-smoke/two", "-o", "o"]
-
-
-def _generate(out: Path) -> list[str]:
-    """From the run of the first folder, whose weights are among the damaged files."""
-    return [
-        "stacklab",
-        "generate",
-        min(path.name for path in out.glob("runs/*")),
-        "-o",
-        "o",
-        "-n",
-        "8",
-        "-p",
-        "record 1",
-    ]
+def _reads(out: Path, data: str) -> list[list[str]]:
+    """Commands that read the folder: the state of all runs, their results, the weights of the first run."""
+    first = min(path.name for path in out.glob("runs/*"))
+    texts = ("status", f"compare {data}-smoke/one {data}-smoke/two", f"generate {first} -n 8 -p record")
+    return [["stacklab", *text.split(), "-o", "o"] for text in texts]
 
 
 def _said(text: str, usual: str, file: Path) -> bool:
@@ -181,14 +173,13 @@ def _tried(warm: Warm, folder: Path, data: str, file: Path, content: bytes | Non
     """The worst outcome of the commands that read the folder, then of the one that runs the study again."""
     out = folder / "o"
     kept = finished(out)
-    reads = (["stacklab", "status", "-o", "o"], _compare(data), _generate(out))
-    for one, usual in zip(reads, (None, expected.compared, expected.generated), strict=True):
+    for one, usual in zip(_reads(out, data), expected.reads, strict=True):
         ended = warm.run(one, folder)
         outcome, seen = judge(ended)
         if outcome in ("traceback", "hang"):
             return outcome, f"{one[1]}: {seen}"
-        wrong = usual is not None and ended.code == 0 and ended.out != usual
-        if wrong and (out / file).suffix != ".yaml" and not _said(ended.text, usual or "", file):
+        # A run without its spec, for example, is shown as missing; numbers differ only where something says why.
+        if ended.code == 0 and ended.out != usual and not _said(ended.text, usual, file):
             return "silent", f"{one[1]} prints something else and does not say why"
     ended = warm.run(command(data), folder)
     outcome, seen = judge(ended)

@@ -19,7 +19,7 @@ knobs: [model.num_heads]
 base:
   data: DATA
   model: {d_model: 16, num_layers: 1, num_heads: 1, context_length: 32}
-  train: {steps: STEPS, batch_size: 2, checkpoint_every: 2, keep_best: true, schedule: {warmup_steps: 1}}
+  train: {steps: 12, batch_size: 2, checkpoint_every: 2, keep_best: true, schedule: {warmup_steps: 1}}
   evaluate: {every: 2, problems: 0}
 arms:
   one:
@@ -41,6 +41,7 @@ DATA = {
     "text": "{source: {kind: file, path: corpus.jsonl}, tokenizer: {kind: bytes}, block_size: 16, "
     "validation_fraction: 0.2}",
     "task": "{task: {kind: parity, bits: 4}, probe: 8}",
+    "arrays": "{task: {kind: arrays, train: a.npz, validation: b.npz}}",
 }
 CORPUS = "".join(
     json.dumps({"text": f"record {number} of a small corpus, {number**3}."}) + "\n" for number in range(60)
@@ -49,10 +50,10 @@ SAME = ("spec.json", "metrics.jsonl", "evals.jsonl", "model.safetensors", "best-
 """Files of a run that are the same, bit for bit, however often it was stopped."""
 
 
-def lay(folder: Path, data: str, *, steps: int = 12) -> None:
+def lay(folder: Path, data: str) -> None:
     """Write the study `data`.yaml, and the corpus, to an empty folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = STUDY.replace("NAME", data).replace("DATA", DATA[data]).replace("STEPS", str(steps))
+    text = STUDY.replace("NAME", data).replace("DATA", DATA[data])
     (folder / f"{data}.yaml").write_text(text)
     (folder / "corpus.jsonl").write_text(CORPUS)
 
@@ -93,17 +94,17 @@ def facts(out: Path) -> Any:
 CLOCKED = ("_seconds", "_per_second", "_bytes")
 
 
-def undisturbed(warm: Warm, folder: Path, data: str, *, engine: str = "inline", steps: int = 12) -> Ended:
+def undisturbed(warm: Warm, folder: Path, data: str, *, engine: str = "inline") -> Ended:
     """Run the study to its end in an empty folder."""
-    lay(folder, data, steps=steps)
+    lay(folder, data)
     ended = warm.run(command(data, engine), folder, seconds=300)
     assert ended.code == 0, ended.text
     return ended
 
 
-def half(warm: Warm, folder: Path, data: str, *, steps: int) -> None:
+def half(warm: Warm, folder: Path, data: str) -> None:
     """Kill the study when one run is finished and the next has a checkpoint."""
-    lay(folder, data, steps=steps)
+    lay(folder, data)
     for _ in range(20):
         pid = warm.start(command(data), folder, seconds=120)
         while not _is_half(folder / "o") and not list(folder.glob("o/studies/*/report")):

@@ -21,6 +21,8 @@ import yaml
 from hypothesis import HealthCheck, Phase
 from hypothesis.strategies import SearchStrategy, one_of
 from tests.campaign import bombs
+from tests.campaign.bombs_as_bytes import Code
+from tests.campaign.bombs_as_text import SCALARS
 from tests.campaign.ground import CORPUS, DATA, STUDY
 from tests.fuzz.mutations import VALUES, damaged_bytes, damaged_tree
 from tests.fuzz.test_data_files import FILES
@@ -29,7 +31,7 @@ from tests.fuzz.test_tokenizers import TEXT as TOKENIZER
 
 from stacklab.study.spec.load import builtin_studies
 
-TEXT = STUDY.replace("NAME", "text").replace("DATA", DATA["text"]).replace("STEPS", "12")
+TEXT = STUDY.replace("NAME", "text").replace("DATA", DATA["text"])
 PLAN = ["stacklab", "plan", "text.yaml", "--no-calibrate", "-o", "o"]
 BASE: dict[str, bytes] = {"text.yaml": TEXT.encode(), "corpus.jsonl": CORPUS.encode()}
 
@@ -94,7 +96,7 @@ def studies(count: int, seed: int) -> Iterator[Input]:
 def overrides(count: int, seed: int) -> Iterator[Input]:
     rng = random.Random(seed)
     paths = [*_paths(yaml.safe_load(TEXT)["base"]), "model.start_from", "train.stop", "", "=", "model.", "x" * 3000]
-    values = [*map(str, VALUES), *(json.dumps(value) for value in VALUES), *bombs.SCALARS]
+    values = [*map(str, VALUES), *(json.dumps(value) for value in VALUES), *SCALARS]
     for _ in range(count):
         chosen = [f"{rng.choice(paths)}={rng.choice(values)}" for _ in range(rng.randint(1, 2))]
         # The system passes no zero bytes and no halves of pairs in arguments.
@@ -139,9 +141,9 @@ def npz(count: int, seed: int) -> Iterator[Input]:
     file = io.BytesIO()
     np.savez(file, inputs=rows, targets=rows)
     whole = file.getvalue()
-    command = [*PLAN, "data={task: {kind: arrays, train: a.npz, validation: b.npz}, probe: 2}"]
+    study = STUDY.replace("NAME", "text").replace("DATA", DATA["arrays"]).encode()
     for content in _edited([whole], bombs.of("a.npz"), count, seed):
-        yield Input(BASE | {"a.npz": content, "b.npz": whole}, [command])
+        yield Input({"text.yaml": study, "a.npz": content, "b.npz": whole}, [PLAN])
 
 
 def models(count: int, seed: int) -> Iterator[Input]:
@@ -160,7 +162,7 @@ def models(count: int, seed: int) -> Iterator[Input]:
             trees = examples(damaged_tree(json.loads(whole[name])), each, seed)
             contents += [json.dumps(tree).encode() for tree in trees]
         made += [Input(whole | {name: content, "tokenizer.json": TOKENIZER.encode()}, commands) for content in contents]
-    for name, content in (("m.pt", pickle.dumps(bombs.Code())), ("m.bin", bytes(28)), ("m.json", b"[]")):
+    for name, content in (("m.pt", pickle.dumps(Code())), ("m.bin", bytes(28)), ("m.json", b"[]")):
         made.append(Input({name: content}, [["stacklab", "import", name, "--name", "m", "-o", "o"]]))
     yield from rng.sample(made, min(count, len(made)))
 

@@ -142,7 +142,7 @@ def _send(replies: Any, message: dict[str, Any]) -> None:
 
 
 def _wait(pid: int, until: float) -> int | None:
-    """The exit code of a process; it and its group are killed at `until`, and what is left of the group after it."""
+    """The exit code of a process; None when it and its group had to be killed at `until`."""
     while time.monotonic() < until:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
