@@ -48,6 +48,8 @@ class Input:
 def examples(strategy: SearchStrategy[Any], count: int, seed: int) -> list[Any]:
     """`count` different values of a strategy, always the same ones for a seed."""
     taken: list[Any] = []
+    if count < 1:
+        return taken
 
     @hypothesis.seed(seed)
     @hypothesis.settings(

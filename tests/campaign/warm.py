@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,6 +135,9 @@ def serve() -> None:
         code = _wait(pid, began + job["seconds"])
         texts = {"out": out.read_text(errors="replace"), "err": err.read_text(errors="replace")}
         _send(replies, {"code": code, **texts, "seconds": time.monotonic() - began})
+        shutil.rmtree(scratch)
+    # What was imported need not be taken down in order.
+    os._exit(0)
 
 
 def _send(replies: Any, message: dict[str, Any]) -> None:
