@@ -174,7 +174,7 @@ def _tried(warm: Warm, folder: Path, data: str, file: Path, content: bytes | Non
     out = folder / "o"
     kept = finished(out)
     for one, usual in zip(_reads(out, data), expected.reads, strict=True):
-        ended = warm.run(one, folder)
+        ended = warm.run(one, folder, seconds=30)
         outcome, seen = judge(ended)
         if outcome in ("traceback", "hang"):
             return outcome, f"{one[1]}: {seen}"
@@ -196,7 +196,7 @@ def _tried(warm: Warm, folder: Path, data: str, file: Path, content: bytes | Non
 def _checked(out: Path, file: Path, content: bytes | None, expected: Truth, text: str) -> tuple[str, str]:
     """Whether all is as in an undamaged folder. A damaged file may have stayed where nothing was computed from it."""
     wrong = differences(digest(out), expected.files)
-    if str(file) in wrong and not (out / file).is_symlink() and _is(out / file, content):
+    if str(file) in wrong and _untouched(out / file, content):
         wrong.remove(str(file))
     if wrong and not _said(text, expected.shown, file):
         return "silent", f"run: other content of {', '.join(wrong[:3])}"
@@ -206,8 +206,10 @@ def _checked(out: Path, file: Path, content: bytes | None, expected: Truth, text
     return "survived", ""
 
 
-def _is(path: Path, content: bytes | None) -> bool:
-    return path.is_file() and path.read_bytes() == content if content is not None else not path.is_file()
+def _untouched(path: Path, content: bytes | None) -> bool:
+    """Whether the damage is still there; content: None for what is no regular file."""
+    whole = path.is_file() and not path.is_symlink()
+    return (whole and path.read_bytes() == content) if content is not None else not whole
 
 
 def _mended(
