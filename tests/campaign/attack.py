@@ -20,7 +20,8 @@ def attack(warm: Warm, parser: str, tally: Tally, scratch: Path, *, whole: int =
         folder = scratch / f"{number}"
         lay(one, folder)
         outcome, seen = run(warm, one, folder)
-        text = "\n".join(shlex.join(command) for command in one.commands)
+        places = [f"{name}: {content.value}" for name, content in one.files.items() if isinstance(content, Place)]
+        text = "\n".join([*places, *(shlex.join(command) for command in one.commands)])
         tally.add(outcome, seen, command=f"seed {seed}, input {number}\n{text}", folder=folder)
 
 

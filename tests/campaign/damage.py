@@ -16,7 +16,7 @@ from tests.campaign.warm import Warm
 
 NOTICES = {
     *("damaged", "edited", "altered", "missing", "unfinished", "another", "cannot", "such", "failed", "deleted"),
-    *("copied", "invalid", "older", "newer", "without", "not"),
+    *("copied", "invalid", "older", "newer", "without", "not", "ledger"),
 }
 """Other results are not silent where a text has one of these words that the text of an undamaged folder has not."""
 
