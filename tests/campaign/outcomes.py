@@ -75,8 +75,13 @@ class Tally:
         if outcome in BAD:
             self._keep(f"{outcome}: {seen}", command, folder)
 
+    @property
+    def file(self) -> str:
+        """The row's name as a name of files."""
+        return re.sub(r"\W+", "-", self.name)
+
     def _keep(self, seen: str, command: str, folder: Path | None) -> None:
-        place = self.settings.folder / "failures" / f"{self.name.replace(' ', '-')}-{len(self.failures) + 1}"
+        place = self.settings.folder / "failures" / f"{self.file}-{len(self.failures) + 1}"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         self.failures.append(f"{place.name}: {seen}")
@@ -94,7 +99,7 @@ class Tally:
         rows = self.settings.folder / "rows"
         rows.mkdir(parents=True, exist_ok=True)
         counts = {"tried": self.counts.total()} | {name: self.counts[name] for name in OUTCOMES}
-        (rows / f"{self.name.replace(' ', '-')}.json").write_text(json.dumps({"what": self.name} | counts))
+        (rows / f"{self.file}.json").write_text(json.dumps({"what": self.name} | counts))
         bad = sum(self.counts[name] for name in BAD)
         shown = "\n".join(self.failures[:20])
         assert not bad, f"{self.name}: {bad} of {counts['tried']}; kept in {self.settings.folder}/failures\n{shown}"
