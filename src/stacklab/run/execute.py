@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from stacklab.base.canon import fingerprint
-from stacklab.base.errors import BusyError
+from stacklab.base.errors import BusyError, CheckpointError
 from stacklab.base.files import read_json, read_jsonl, write_json
 from stacklab.base.locks import exclusive
 from stacklab.model.init import build
@@ -23,7 +23,8 @@ from stacklab.run.recorder import BestWeights, FolderRecorder
 from stacklab.run.spec import RunSpec
 from stacklab.run.store import read_spec
 from stacklab.run.verify import HASHES, hashes
-from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from stacklab.train.checkpoint import RETRAIN, load_checkpoint, save_checkpoint, save_weights
+from stacklab.train.checkpoint_metadata import read_metadata
 from stacklab.train.device import pick_device
 from stacklab.train.distributed import ALONE, World
 from stacklab.train.evaluate import perplexity
@@ -110,10 +111,13 @@ class Execution:
 
     def begin(self) -> tuple[int, float | None]:
         """Open the folder, from its checkpoint if it has one; returns the steps done and the first training loss."""
-        start = 0
+        start, held = 0, {}
         if self.paths.checkpoint.exists():
             start = load_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id)
-        self.recorder = FolderRecorder(self.paths, steps=self.spec.train.steps, start=start)
+            held = read_metadata(self.paths.checkpoint)
+        self.recorder = FolderRecorder(
+            self.paths, steps=self.spec.train.steps, start=start, every=self.spec.evaluate.every, held=held
+        )
         self.best = BestWeights(self.paths, start=start)
         self.recorder.state("preparing", step=start)
         self._write_provenance()
@@ -146,7 +150,9 @@ class Execution:
         )
 
     def _save_checkpoint(self, step: int) -> None:
-        save_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id, step=step)
+        save_checkpoint(
+            self.paths.checkpoint, self.trainer, run_id=self.paths.run_id, step=step, logs=self.recorder.hashes()
+        )
         self.best.saved(step)
 
     def _keep_best(self, step: int) -> None:
@@ -167,8 +173,16 @@ class Execution:
         self.best.saved(outcome.step)
         write_json(self.paths.timing, self._timing())
         result = summarise(outcome, self.paths, accuracy, spec=self.spec)
-        write_json(self.paths.result, result | {HASHES: hashes(self.paths, result)})
+        write_json(self.paths.result, result | {HASHES: self._hashes(result)})
         self.paths.checkpoint.unlink(missing_ok=True)
+
+    def _hashes(self, result: dict[str, Any]) -> dict[str, str]:
+        """Those that the result holds. Raises CheckpointError for a log that is not as this run wrote it."""
+        held = hashes(self.paths, result)
+        for name, written in self.recorder.hashes().items():
+            if held[name] != written:
+                raise CheckpointError(f"{self.paths.folder / name}.jsonl: edited while the run trained; {RETRAIN}")
+        return held
 
     def _timing(self) -> dict[str, float | None]:
         rows = read_jsonl(self.paths.timing_rows)

@@ -14,7 +14,7 @@
     checkpoint.safetensors        for resuming; deleted at the end
     model.safetensors             the final weights
     best-<step>.safetensors       with train.keep_best: the weights of the best evaluation, which was after that step
-    result.json                   status, final values, hashes of the spec and the logs; present when the run is done
+    result.json                   status, final values, hashes of what they rest on; present when the run is done
     timing.json                   total seconds, tokens per second, peak memory
     progress.json                 the live state, written about once a second
     error.json                    the last failure, if the run failed
