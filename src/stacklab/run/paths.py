@@ -129,8 +129,12 @@ class OutPaths:
     def models(self) -> Path:
         return self.root / "models"
 
+    @property
+    def studies(self) -> Path:
+        return self.root / "studies"
+
     def study(self, name: str, scale: str) -> Path:
-        return self.root / "studies" / f"{name}-{scale}"
+        return self.studies / f"{name}-{scale}"
 
     def coordinates(self, study_folder: str) -> Path:
         return self.root / "coordinates" / study_folder

@@ -12,6 +12,7 @@ from stacklab.base.canon import FINGERPRINT_LENGTH, canonical_json
 from stacklab.base.errors import CheckpointError
 from stacklab.base.files import append_line, write_json, write_text
 from stacklab.run.paths import RunPaths
+from stacklab.run.verify import logged
 from stacklab.train.checkpoint import RETRAIN
 
 PROGRESS_SECONDS = 0.7
@@ -29,7 +30,7 @@ class FolderRecorder:
         self.patience = PROGRESS_SECONDS
         self.paths, self.steps = paths, steps
         kept = cut_rows(paths, start, every=every, held=held)
-        self.train_seconds = sum(row["seconds"] for row in kept[paths.timing_rows])
+        self.train_seconds = sum(row["seconds"] for row in logged(paths.timing_rows, "seconds", "tokens"))
         self.evals = kept[paths.evals]
         self._digests = {path: hashlib.sha256(path.read_bytes()) for path in (paths.metrics, paths.evals)}
         self._resumed_at, self._began, self._written = start, time.monotonic(), 0.0

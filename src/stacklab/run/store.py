@@ -1,12 +1,13 @@
 """Creates, reads and finds run folders. No torch here."""
 
+import contextlib
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
 from stacklab.base.errors import CheckpointError, DataError
-from stacklab.base.files import is_file, read_json, read_jsonl, write_json
+from stacklab.base.files import is_file, read_json, read_jsonl, read_record, write_json
 from stacklab.base.spec import first_fault
 from stacklab.base.text import shown
 from stacklab.run.paths import OutPaths, RunPaths
@@ -21,6 +22,27 @@ def create_run(spec: RunSpec, paths: RunPaths) -> None:
     """Create the run's folder with its spec; an existing one stays as it is."""
     if not paths.spec.exists():
         write_json(paths.spec, spec.dump())
+
+
+def check_folder(paths: RunPaths) -> None:
+    """Raises DataError where the run's folder is something else, such as a file or a link that leads nowhere; OSError
+    where that cannot be known."""
+    if (paths.folder.is_symlink() or paths.folder.exists()) and not paths.folder.is_dir():
+        raise DataError(f"{paths.folder}: not a folder; delete it, and `stacklab run` trains the run anew")
+
+
+def read_status(paths: RunPaths) -> str:
+    """How the run has ended. Raises DataError for a file that is no result."""
+    status = read_record(paths.result).get("status")
+    if not isinstance(status, str):
+        raise DataError(f"{paths.result}: has no status; the file was edited or is damaged")
+    return status
+
+
+def forget_failure(paths: RunPaths) -> None:
+    """Remove the record of a failure, so that only the present attempt can leave one."""
+    with contextlib.suppress(OSError):
+        paths.error.unlink(missing_ok=True)
 
 
 def read_spec(paths: RunPaths) -> RunSpec:

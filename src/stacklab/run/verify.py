@@ -37,7 +37,7 @@ def hashes(paths: RunPaths, result: Mapping[str, Any]) -> dict[str, str]:
 def logged(path: Path, *needed: str) -> list[dict[str, Any]]:
     """The rows of a log of a run, each with its step and the numbers `needed`; empty without the file.
 
-    Raises DataError naming the line that lacks one.
+    Raises DataError naming the line that lacks one, or a file that cannot be read.
     """
     rows = read_jsonl(path) if path.exists() else []
     for number, row in enumerate(rows, start=1):
@@ -87,7 +87,7 @@ def evaluated(paths: RunPaths) -> bool:
         return True
     try:
         return any(row["step"] > 0 for row in logged(paths.evals))
-    except (DataError, OSError):
+    except DataError:
         # It held evaluations once.
         return True
 

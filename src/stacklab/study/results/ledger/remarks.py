@@ -9,7 +9,7 @@ from pathlib import Path
 from stacklab.base.errors import UserError
 from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.results.analyse import ClaimResult
-from stacklab.study.results.collect import Row
+from stacklab.study.results.collect import UNUSABLE, Row
 from stacklab.study.results.ledger.changes import changes, listed, rewordings
 from stacklab.study.results.ledger.entry import FILE, Entry, Record, of_comparison, read_ledger
 from stacklab.study.results.ledger.marks import day, known, standing, when
@@ -43,7 +43,12 @@ def other_settings(plan: Plan, out: Path) -> tuple[Remark, ...]:
         folder = path.parent
         if folder == own or not re.fullmatch(f"{re.escape(shared)}(-[0-9a-f]{{8}})?", folder.name):
             continue
-        verdicts = {entry.id: entry.decided.verdict for entry in read_ledger(folder) if entry.decided}
+        try:
+            entries = read_ledger(folder)
+        except UserError as error:
+            noted.append(Remark(kind="not recorded", about="", text=f"the ledger beside it in {folder.name}: {error}"))
+            continue
+        verdicts = {entry.id: entry.decided.verdict for entry in entries if entry.decided}
         if verdicts:
             counted = ", ".join(f"{number} {verdict}" for verdict, number in Counter(verdicts.values()).items())
             text = f"this study was also run with other settings, in {folder.name}: {counted}"
@@ -81,8 +86,10 @@ def _identities(of: Record) -> frozenset[str]:
 
 def _altered(plan: Plan, rows: Sequence[Row]) -> Iterator[Remark]:
     for row in rows:
-        if row.status == "altered":
-            text = f"the folder of {row.arm} seed {row.seed} was copied or edited: {row.reason}"
+        if row.status in UNUSABLE:
+            what = "is damaged" if row.status == "damaged" else "was copied or edited"
+            mend = f"delete runs/{row.run_id}, and `stacklab run` trains it again"
+            text = f"the folder of {row.arm} seed {row.seed} {what}: {row.reason}; {mend}"
             yield Remark(kind="altered", about=row.run_id, text=text)
 
 
