@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stacklab.base.canon import SUM, with_sum, without_sum
 from stacklab.base.errors import DataError, DiskError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.text import shown
@@ -146,13 +147,15 @@ def unigram_loss(data: PreparedData) -> float:
     """
     path = data.folder / FILE
     with contextlib.suppress(DataError, KeyError, TypeError, ValueError):
-        return float(read_json(path)["validation_loss"])
+        content = read_json(path)
+        if SUM in content:
+            return float(without_sum(content)["validation_loss"])
     held_out = data.held_out("validation")
     end = held_out.num_blocks * held_out.block_size + 1
     known, predicted = data.train.target_ids(0, len(data.train.stream)), held_out.target_ids(1, end)
     loss = cross_entropy(token_counts(known, data.vocab_size), token_counts(predicted, data.vocab_size))
     with contextlib.suppress(DiskError):
-        write_json(path, {"validation_loss": loss})
+        write_json(path, with_sum({"validation_loss": loss}))
     return loss
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
+from stacklab.base.canon import with_sum, without_sum
 from stacklab.base.env import training_environment
 from stacklab.base.errors import DataError, StacklabError
 from stacklab.base.files import read_json, write_json
@@ -54,8 +53,8 @@ def kept(path: Path, kind: type[S], measure: Callable[[], S], *, what: str) -> S
     if not path.exists():
         with exclusive(path.parent, what=what, give_up=lambda: False):
             if not path.exists():
-                write_json(path, measure().dump())
+                write_json(path, with_sum(measure().dump()))
     try:
-        return kind.model_validate(read_json(path))
-    except ValidationError as error:
+        return kind.model_validate(without_sum(read_json(path)))
+    except ValueError as error:  # a ValidationError too
         raise DataError(f"{path}: not a stored measurement; delete it to measure again") from error

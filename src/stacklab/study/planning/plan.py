@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from stacklab.base.canon import with_sum, without_sum
 from stacklab.base.errors import DataError
 from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec, added
@@ -203,17 +204,19 @@ def _at_look(contrast: Contrast, look: int, looks: int) -> Contrast:
 
 
 def save_plan(plan: Plan, folder: Path) -> None:
-    write_json(folder / "plan.json", plan.dump())
+    write_json(folder / "plan.json", with_sum(plan.dump()))
 
 
 def load_plan(folder: Path) -> Plan:
-    """The saved plan. Raises DataError for a file that is not a plan, or one of another version."""
+    """The saved plan. Raises DataError for a file that is not a plan, is damaged, or is one of another version."""
     path = folder / "plan.json"
     try:
-        return _without_tuned(Plan.model_validate(read_json(path)))
+        return _without_tuned(Plan.model_validate(without_sum(read_json(path))))
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise DataError(f"{path}: not a plan of this version ({where}); delete it, its runs are kept") from error
+    except ValueError as error:
+        raise DataError(f"{path}: damaged or edited, {error}; delete it, its runs are kept") from error
 
 
 def _without_tuned(plan: Plan) -> Plan:
