@@ -37,5 +37,5 @@ def content_sum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> s
     for name in sorted(tensors):
         value = tensors[name]
         digest.update(f"\0{name}\0{value.dtype}\0{tuple(value.shape)}\0".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:FINGERPRINT_LENGTH]

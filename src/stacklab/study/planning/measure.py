@@ -7,16 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stacklab.base.canon import with_sum, without_sum
+from pydantic import ValidationError
+
 from stacklab.base.env import training_environment
 from stacklab.base.errors import DataError, StacklabError
-from stacklab.base.files import read_json, write_json
 from stacklab.base.hardware import processor_name
 from stacklab.base.locks import exclusive
 from stacklab.base.spec import Spec
+from stacklab.data.integrity import read_whole, write_whole
 from stacklab.study.engines.machine import VISIBLE, gpus
 
 S = TypeVar("S", bound=Spec)
+
+MEND = "delete it to measure again"
 
 
 def measured(measurement: str, question: str, out: Path, *, threads: int, mend: str, card: str | None = None) -> str:
@@ -53,8 +56,8 @@ def kept(path: Path, kind: type[S], measure: Callable[[], S], *, what: str) -> S
     if not path.exists():
         with exclusive(path.parent, what=what, give_up=lambda: False):
             if not path.exists():
-                write_json(path, with_sum(measure().dump()))
+                write_whole(path, measure().dump())
     try:
-        return kind.model_validate(without_sum(read_json(path)))
-    except ValueError as error:  # a ValidationError too
-        raise DataError(f"{path}: not a stored measurement; delete it to measure again") from error
+        return kind.model_validate(read_whole(path, mend=MEND))
+    except ValidationError as error:
+        raise DataError(f"{path}: not a stored measurement; {MEND}") from error

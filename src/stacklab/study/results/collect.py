@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from stacklab.base.errors import DataError, UserError
 from stacklab.base.files import exists, read_record
 from stacklab.base.spec import Spec, first_fault
+from stacklab.run.metrics import describe
 from stacklab.run.paths import OutPaths, RunPaths
 from stacklab.run.store import check_folder
 from stacklab.run.verify import HASHES, alteration, logged
@@ -141,8 +142,11 @@ def _ended(paths: RunPaths, who: dict[str, Any]) -> Row:
     if reason := alteration(paths, result):
         return Row(**who, status="altered", reason=reason)
     verified = result.pop(HASHES, None) is not None
-    if not verified and exists(paths.evals):
-        logged(paths.evals)
+    if not verified:
+        for name in result.get("metrics") or ():
+            describe(name)
+        if exists(paths.evals):
+            logged(paths.evals)
     if result.get("status") == "finished" and not result.get("metrics"):
         raise DataError(f"{paths.result}: has no metrics; the file was edited or is damaged")
     timing = read_record(paths.timing) if present(paths.timing) else {}
