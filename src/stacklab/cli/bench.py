@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stacklab.base.text import say
 from stacklab.cli.options import parse_whole_numbers
 from stacklab.cli.request import DEVICE_NAMES, with_request
 
@@ -99,6 +100,6 @@ def _run(name: str, out: Path | None, **settings: Any) -> None:
 
     bench = importlib.import_module(f"stacklab.bench.{name}")
     result = bench.run_bench(**settings)
-    print(bench.render(result))
+    say(bench.render(result), whole=True)
     if out is not None:
         write_json(out, result)

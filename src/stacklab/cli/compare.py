@@ -43,7 +43,7 @@ def compare(
     for line in comparison.refused:
         console.print(f"not compared: {line}")
     for line in comparison.left_out:
-        console.print(f"left out: {line}", soft_wrap=True, highlight=False)
+        console.print(f"left out: {line}", soft_wrap=True)
     console.print(
         "difference: the first minus the second, "
         + (

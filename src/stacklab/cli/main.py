@@ -1,5 +1,6 @@
 """The `stacklab` command. Commands import what they need when they run, so that --help is quick and torch-free."""
 
+import io
 import os
 import pkgutil
 import signal
@@ -10,7 +11,7 @@ import typer
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import DiskError, Interrupted, StacklabError, UserError
-from stacklab.base.text import cut, visible
+from stacklab.base.text import cut, say
 
 EXIT_CODES = """Exit codes: 0 done; 1 a bug in stacklab; 2 the input cannot be used; 3 some runs failed;
 130 stopped by the user, the same command resumes."""
@@ -62,6 +63,10 @@ app.add_typer(bench_app, name="bench")
 def main() -> NoReturn:
     """Run the command line; expected errors become one line and an exit code."""
     apply_defaults()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An ASCII terminal shows the escapes of what it cannot.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = run_command()
         # The buffer's rest may have no reader either.
@@ -101,5 +106,5 @@ def run_command() -> int:
 def print_error(error: StacklabError) -> int:
     """Print the error on one line; returns its exit code."""
     # Quoted text may come from a malicious file, for example terminal commands in the name of a tensor.
-    print(f"stacklab: {visible(' '.join(str(error).split()))}", file=sys.stderr)
+    say(f"stacklab: {' '.join(str(error).split())}", error=True)
     return error.exit_code

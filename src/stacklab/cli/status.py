@@ -21,7 +21,6 @@ def status(
 ) -> None:
     """Show the progress of every run of the studies in the output folder."""
     from stacklab.base.errors import DataError, UserError
-    from stacklab.base.text import visible
     from stacklab.study.results.results import study_folders
 
     folders = study_folders(out)
@@ -34,7 +33,7 @@ def status(
         try:
             _print_study(console, path, out)
         except (UserError, OSError) as error:
-            console.print(visible(f"{path.name}: damaged: {error}"), markup=False, highlight=False, soft_wrap=True)
+            console.print(f"{path.name}: damaged: {error}", soft_wrap=True)
 
 
 def _print_study(console: "Console", path: Path, out: Path) -> None:
@@ -61,7 +60,7 @@ def _print_study(console: "Console", path: Path, out: Path) -> None:
     if any(row.status in UNUSABLE for row in rows):
         console.print("delete the folders in runs/ that are damaged or altered, and `stacklab run` trains them again")
     for tuning in read_tuning(plan, out):
-        console.print(_grid_line(tuning), highlight=False)
+        console.print(_grid_line(tuning))
 
 
 def _grid_line(tuning: "ArmTuning") -> str:
