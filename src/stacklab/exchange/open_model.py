@@ -79,9 +79,8 @@ def start_model(name: str, out: Path) -> StartModel:
     if not isinstance(located, RunPaths):
         encode = None if located.tokenizer is None else encoder(located, special=False)
         return StartModel(located.spec, located.tensors, encode)
-    if not located.weights.exists():
-        raise DataError(f"{located.folder}: has no final weights yet; `stacklab status` shows its progress")
-    spec, tensors = read_spec(located), read_weights(located.weights)
+    weights = weights_of(located, "last")
+    spec, tensors = read_spec(located), read_weights(weights)
     if isinstance(spec.data, TaskData):
         return StartModel(spec.model, tensors, None)
     data = load_prepared(prepared_folder(out_of(located).cache, spec.data_fingerprint))

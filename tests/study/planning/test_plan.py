@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from stacklab.api import load_study
+from stacklab.base.canon import with_sum, without_sum
 from stacklab.base.errors import ContrastError, DataError, MatchError, SpecError, UserError
 from stacklab.base.files import read_json, write_json
 from stacklab.cli.options import parse_seeds
@@ -39,9 +40,21 @@ def test_a_plan_reads_back_equal(tiny: Path, tmp_path: Path) -> None:
 def test_a_plan_of_another_version_says_how_to_go_on(tiny: Path, tmp_path: Path) -> None:
     save_plan(planned(tiny), tmp_path)
     path = tmp_path / "plan.json"
-    path.write_text(path.read_text().replace('"seeds"', '"sprouts"', 1))
+    content = without_sum(read_json(path))
+    write_json(path, with_sum(content | {"sprouts": content.pop("seeds")}))
     with pytest.raises(DataError, match=r"plan\.json: not a plan of this version \(.*\); delete it, its runs are kept"):
         load_plan(tmp_path)
+
+
+def test_an_edited_plan_is_refused_and_one_of_an_earlier_version_is_read(tiny: Path, tmp_path: Path) -> None:
+    plan, path = planned(tiny), tmp_path / "plan.json"
+    save_plan(plan, tmp_path)
+    content = without_sum(read_json(path))
+    path.write_text(path.read_text().replace('"steps": 6', '"steps": 7', 1))
+    with pytest.raises(DataError, match=r"plan\.json: damaged or edited, .*; delete it, its runs are kept"):
+        load_plan(tmp_path)
+    write_json(path, content)
+    assert load_plan(tmp_path) == plan
 
 
 def test_runs_are_every_arm_with_every_seed_most_expensive_first(tiny: Path) -> None:
@@ -247,7 +260,7 @@ def test_other_settings_or_seeds_have_a_folder_of_their_own() -> None:
 def test_a_saved_plan_with_facts_of_no_data_is_named(tiny: Path, tmp_path: Path, facts: dict[str, object]) -> None:
     save_plan(planned(tiny), tmp_path)
     path = tmp_path / "plan.json"
-    write_json(path, read_json(path) | {"data": facts})
+    write_json(path, with_sum(without_sum(read_json(path)) | {"data": facts}))
     with pytest.raises(DataError, match=r"plan\.json: not a plan of this version \(data\)"):
         load_plan(tmp_path)
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from stacklab.base.errors import DataError
-from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec, added
+from stacklab.data.integrity import read_whole, write_whole
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import all_scores, count_parameters, flops_per_token
 from stacklab.run.metrics import is_share
@@ -203,17 +203,17 @@ def _at_look(contrast: Contrast, look: int, looks: int) -> Contrast:
 
 
 def save_plan(plan: Plan, folder: Path) -> None:
-    write_json(folder / "plan.json", plan.dump())
+    write_whole(folder / "plan.json", plan.dump())
 
 
 def load_plan(folder: Path) -> Plan:
-    """The saved plan. Raises DataError for a file that is not a plan, or one of another version."""
-    path = folder / "plan.json"
+    """The saved plan. Raises DataError for a file that is not a plan, is damaged, or is one of another version."""
+    mend = "delete it, its runs are kept"
     try:
-        return _without_tuned(Plan.model_validate(read_json(path)))
+        return _without_tuned(Plan.model_validate(read_whole(path := folder / "plan.json", mend=mend)))
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise DataError(f"{path}: not a plan of this version ({where}); delete it, its runs are kept") from error
+        raise DataError(f"{path}: not a plan of this version ({where}); {mend}") from error
 
 
 def _without_tuned(plan: Plan) -> Plan:
