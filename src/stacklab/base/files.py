@@ -95,7 +95,7 @@ def regular(path: Path, *, most_bytes: int | None = None) -> Path:
     return path
 
 
-def read_bytes(path: Path, *, most_bytes: int = MOST_TEXT) -> bytes:
+def read_bytes(path: Path, *, most_bytes: int | None = MOST_TEXT) -> bytes:
     """The content of a file. Raises as `open_regular`."""
     with open_regular(path, most_bytes=most_bytes) as handle:
         return handle.read()

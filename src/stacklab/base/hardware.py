@@ -8,11 +8,13 @@ import shutil
 import sysconfig
 from pathlib import Path
 
+from stacklab.base.files import read_text
+
 
 def processor_name() -> str:
     """The processor's model name as the system reports it, or `unknown`."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in read_text(Path("/proc/cpuinfo")).splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stacklab.base.files import regular
 from stacklab.data.spec import DataSpec, LossOn, Packing
 from stacklab.data.tokenizers.codec import Ids
 
@@ -84,8 +85,8 @@ def load_cover(folder: Path, split: str) -> Cover:
     """The cover of a split of prepared data; empty where its settings are the defaults."""
     starts, answers = _starts(folder, split), _answers(folder, split)
     return Cover(
-        np.load(starts, allow_pickle=False) if starts.exists() else None,
-        np.memmap(answers, dtype=np.uint8, mode="r") if answers.exists() else None,
+        np.load(regular(starts), allow_pickle=False) if starts.exists() else None,
+        np.memmap(regular(answers), dtype=np.uint8, mode="r") if answers.exists() else None,
     )
 
 

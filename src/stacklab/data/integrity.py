@@ -1,12 +1,13 @@
 """Integrity of prepared folders: sizes and hashes of files against the manifest."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 from stacklab.base.canon import fingerprint
 from stacklab.base.errors import DataError
-from stacklab.base.files import read_json, write_json
+from stacklab.base.files import open_regular, read_json, write_json
 
 
 def damage_of(folder: Path, *, read_contents: bool) -> str | None:
@@ -33,5 +34,5 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 def file_sum(path: Path) -> dict[str, Any]:
     """Size in bytes and SHA-256 of a file."""
-    with path.open("rb") as handle:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
+    with open_regular(path) as handle:
+        return {"bytes": os.fstat(handle.fileno()).st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}

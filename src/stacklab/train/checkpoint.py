@@ -7,6 +7,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from stacklab.base.errors import CheckpointError
+from stacklab.base.files import regular
 from stacklab.train.checkpoint_metadata import PRECISION, WORLD_SIZE, check_precision, check_world_size
 from stacklab.train.optimizer import load_optimizer_tensors, optimizer_tensors
 from stacklab.train.step import Trainer
@@ -95,7 +96,7 @@ def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> N
 
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             return tensors, file.metadata() or {}
     except (SafetensorError, OSError) as error:

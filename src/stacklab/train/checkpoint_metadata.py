@@ -4,7 +4,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from stacklab.base.errors import CheckpointError
+from stacklab.base.errors import CheckpointError, DataError
+from stacklab.base.files import regular
 
 WORLD_SIZE, PRECISION = "world_size", "precision"
 
@@ -34,7 +35,7 @@ def check_precision(path: Path, metadata: dict[str, str], precision: str) -> Non
 def read_metadata(path: Path) -> dict[str, str]:
     """What the file states; empty for a file that cannot be read, whose reason training states."""
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(regular(path), framework="numpy") as file:
             return file.metadata() or {}
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, DataError):
         return {}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.audit.spec import Audit
-from stacklab.base.files import write_json, write_text
+from stacklab.base.files import read_text, write_json, write_text
 from stacklab.base.text import visible
 from stacklab.base.units import confidence
 from stacklab.report.drawing.csv import figure_csv
@@ -58,9 +58,9 @@ def render_html(facts: Facts, sections: Sequence[Section]) -> str:
         why=why,
         values_text=values_text,
         copied=copied,
-        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
-        script=(TEMPLATES / "draw.js").read_text(encoding="utf-8"),
-        bundle=(ASSETS / BUNDLE).read_text(encoding="utf-8") if panels else "",
+        style=read_text(TEMPLATES / "style.css"),
+        script=read_text(TEMPLATES / "draw.js"),
+        bundle=read_text(ASSETS / BUNDLE) if panels else "",
         panels=script_json(panels),
     )
 
