@@ -7,14 +7,14 @@ import itertools
 import json
 import os
 import stat
-import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from stacklab.base.encoding import HEAD, decoded, encoding_of, in_utf8, packing, unpacking
-from stacklab.base.errors import DataError, DiskError
+from stacklab.base.errors import DataError
+from stacklab.base.folders import check_target, disk_error, kind_of, write_atomically
 
 
 def write_text(path: Path, text: str) -> None:
@@ -22,7 +22,7 @@ def write_text(path: Path, text: str) -> None:
 
     Raises DiskError.
     """
-    write_atomically(path, lambda temporary: _write_bytes(temporary, text.encode(errors="backslashreplace")))
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -30,39 +30,29 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it over `path`.
-
-    Raises DiskError when the disk is full or the folder cannot be written; the old file, if any, is left as it was.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise disk_error(path, error) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write bytes atomically. Raises DiskError."""
+    write_atomically(path, lambda temporary: _write(temporary, data))
 
 
 def append_line(path: Path, text: str) -> None:
-    """Append one line, as `write_text` writes it, and flush it to the disk. Raises DiskError.
+    """Append one line, as `write_text` writes it, and flush it to the disk. Raises DiskError, for a link too.
 
     `read_jsonl` drops an incomplete last line.
     """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        with path.open("ab") as handle:
+        with os.fdopen(os.open(path, flags, 0o644), "ab") as handle:
+            check_target(path, stat.S_IFREG)
             handle.write(text.encode(errors="backslashreplace") + b"\n")
-            handle.flush()
     except OSError as error:
+        check_target(path, stat.S_IFREG)
         raise disk_error(path, error) from error
+
+
+def open_new(path: Path) -> BinaryIO:
+    """Open a file that does not exist yet for writing, in a folder that `write_folder` fills. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb")
 
 
 MOST_TEXT = 2**31
@@ -105,15 +95,9 @@ def _check_regular(path: Path, status: os.stat_result, most_bytes: int | None) -
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path}: is {_kind(status.st_mode)}, not a regular file; copy its content into one")
+        raise DataError(f"{path}: is {kind_of(status.st_mode)}, not a regular file; copy its content into one")
     if most_bytes is not None and status.st_size > most_bytes:
         raise _too_large(path, most_bytes)
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISFIFO(mode):
-        return "a pipe"
-    return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
 def _too_large(path: Path, most_bytes: int) -> DataError:
@@ -240,13 +224,7 @@ def exists(path: Path) -> bool:
         return False
 
 
-def disk_error(path: Path, error: OSError) -> DiskError:
-    """The error to raise for a failed write, with what to do about it."""
-    mend = "choose a shorter name" if error.errno == errno.ENAMETOOLONG else "free some space or choose another --out"
-    return DiskError(f"{path}: cannot write ({error.strerror or error}); {mend}")
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes) -> None:
     with path.open("wb") as handle:
         handle.write(data)
         handle.flush()

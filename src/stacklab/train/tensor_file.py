@@ -6,7 +6,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from stacklab.base.files import write_atomically
+from stacklab.base.folders import write_atomically
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:

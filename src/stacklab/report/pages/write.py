@@ -12,6 +12,7 @@ from typing import Any
 
 from stacklab.audit.spec import Audit
 from stacklab.base.files import read_text, write_json, write_text
+from stacklab.base.folders import inner_folder
 from stacklab.base.text import visible
 from stacklab.base.units import confidence
 from stacklab.report.drawing.csv import figure_csv
@@ -77,6 +78,9 @@ def script_json(value: Any) -> str:
     return encoded
 
 
+REPORT = "report"
+
+
 @dataclass(frozen=True)
 class ReportPaths:
     folder: Path
@@ -117,7 +121,9 @@ def write_report(result: StudyResult, audit: Audit | None = None) -> ReportPaths
 
     Raises DataError for a damaged file of a run, DiskError when the disk is full.
     """
-    paths = ReportPaths(result.folder / "report")
+    paths = ReportPaths(inner_folder(result.folder, REPORT))
+    for inner in (paths.figures, paths.tables):
+        inner_folder(result.folder, REPORT, inner.name)
     facts = build_facts(result, audit)
     made = sections(facts)
     write_json(paths.facts, facts.dump())
