@@ -62,7 +62,7 @@ PIECE = 2**18
 """Bytes that are read at a time of such a file, whose packed size says nothing of its content."""
 
 
-def open_regular(path: Path, *, most_bytes: int | None = None) -> BinaryIO:
+def open_regular(path: Path, *, most_bytes: int | None = None) -> io.BufferedReader:
     """Open a regular file for reading its bytes, a link to one too. No other function opens a file that it reads.
 
     Raises DataError for a pipe, a device or a socket, whose content may never come or never end, and for a file of more

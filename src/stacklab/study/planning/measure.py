@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from stacklab.base.env import training_environment
-from stacklab.base.errors import DataError, StacklabError
+from stacklab.base.errors import DataError, LimitError, StacklabError
 from stacklab.base.files import read_json, write_json
-from stacklab.base.hardware import processor_name
+from stacklab.base.hardware import limit_in, processor_name
 from stacklab.base.locks import exclusive
 from stacklab.base.spec import Spec
 from stacklab.study.engines.machine import VISIBLE, gpus
@@ -24,7 +24,8 @@ def measured(measurement: str, question: str, out: Path, *, threads: int, mend: 
     """The output of `python -m stacklab.run.timing MEASUREMENT` for the input `question`, both JSON.
 
     card: the only one that it sees, as in CUDA_VISIBLE_DEVICES; None leaves the choice as it is.
-    Raises StacklabError when it fails; the message ends in `mend`.
+    Raises StacklabError when it fails, LimitError where a limit of the machine is the reason; the message ends in
+    `mend`.
     """
     done = subprocess.run(
         [sys.executable, "-P", "-m", "stacklab.run.timing", measurement, os.fspath(out), str(threads)],
@@ -36,7 +37,9 @@ def measured(measurement: str, question: str, out: Path, *, threads: int, mend: 
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise StacklabError(f"measuring a run failed: {last}; {mend}")
+        limit = limit_in(done.stderr, done.returncode)
+        kind = StacklabError if limit is None else LimitError
+        raise kind(f"measuring a run failed: {limit or last}; {mend}")
     return done.stdout
 
 
