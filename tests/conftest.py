@@ -3,6 +3,8 @@
 import gc
 import os
 import re
+import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a card
 
 SHARED_DATA = Path(os.environ.get("STACKLAB_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="stacklab-state-")
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a list of output folders of its own, away from the user's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state" / uuid.uuid4().hex))
 
 
 @pytest.fixture(scope="session")

@@ -109,3 +109,19 @@ def test_the_public_names_are_what_is_exported() -> None:
         assert getattr(stacklab, name) is not None
     with pytest.raises(AttributeError, match="nothing"):
         _ = stacklab.nothing
+
+
+def test_all_that_is_printed_goes_through_one_place() -> None:
+    printing = {"print", "Console", "rich.markup"}
+    for path in FILES:
+        tree = ast.walk(ast.parse(path.read_text()))
+        names = {
+            node.func.id
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            else node.module
+            if isinstance(node, ast.ImportFrom)
+            else ""
+            for node in tree
+        }
+        place = path.relative_to(SOURCE)
+        assert path.name == "text.py" or not printing & names, f"{place}: print by `say` or `make_console` of base/text"

@@ -16,18 +16,16 @@ from stacklab.tasks.associative_recall import AssociativeRecall
     pool=st.integers(5, 7),
     spare=st.integers(0, 9),
     exponent=st.floats(0.01, 1),
-    law=st.sampled_from(["differences", "density"]),
     stride=st.integers(1, 3),
     filler=st.sampled_from(["blank", "random"]),
 )
-def test_any_size(pairs: int, pool: int, spare: int, exponent: float, law: Any, stride: int, filler: Any) -> None:
+def test_any_size(pairs: int, pool: int, spare: int, exponent: float, stride: int, filler: Any) -> None:
     task = AssociativeRecall(
         keys=pool,
         values=pool,
         pairs=pairs,
         sequence_length=2 * pairs + stride * pairs + spare,
-        gap_exponent=exponent,
-        gap_law=law,
+        power_a=exponent,
         query_stride=stride,
         filler=filler,
     )
@@ -40,20 +38,13 @@ def test_every_pair_is_asked_once_and_values_differ() -> None:
         assert sorted(target for target in targets if target >= 0) == sorted(tokens[1:16:2]) == list(range(8, 16))
 
 
-WEIGHTS = {
-    "differences": lambda exponent: np.diff(np.arange(4.0) ** exponent),
-    "density": lambda exponent: np.arange(1.0, 4.0) ** (exponent - 1),
-}
-
-
-@pytest.mark.parametrize("law", WEIGHTS)
 @pytest.mark.parametrize("exponent", [0.2, 1.0])
-def test_places_are_taken_by_their_weight(exponent: float, law: Any) -> None:
+def test_places_are_taken_by_their_weight(exponent: float) -> None:
     """Two of three places, drawn one by one: each place's share is known exactly."""
-    weight = WEIGHTS[law](exponent)
+    weight = np.arange(1.0, 4.0) ** (exponent - 1)
     weight /= weight.sum()
     first, then = weight, [sum(weight[j] * weight[i] / (1 - weight[j]) for j in range(3) if j != i) for i in range(3)]
-    task = AssociativeRecall(pairs=2, sequence_length=7, gap_exponent=exponent, gap_law=law)
+    task = AssociativeRecall(pairs=2, sequence_length=7, power_a=exponent)
     taken = task.draw(stream(), 20_000).scored_BT[:, 4:].mean(axis=0)
     np.testing.assert_allclose(taken, first + np.array(then), atol=0.015)
 
@@ -66,7 +57,7 @@ def test_settings_added_later_are_left_out_of_dumps_at_their_defaults() -> None:
         "values": 64,
         "pairs": 4,
         "sequence_length": 64,
-        "gap_exponent": 0.01,
+        "power_a": 0.01,
     }
 
 
@@ -74,7 +65,7 @@ def test_settings_added_later_are_left_out_of_dumps_at_their_defaults() -> None:
 def test_the_distribution_is_that_of_zoology(pairs: int, length: int, share: float) -> None:
     """Its generator with power_a 0.01: share of sequences that are asked directly after the pairs, and parities."""
     sizes: dict[str, Any] = {"keys": 64, "values": 64, "pairs": pairs, "sequence_length": length}
-    task = AssociativeRecall(**sizes, gap_law="density", query_stride=2, filler="random")
+    task = AssociativeRecall(**sizes, query_stride=2, filler="random")
     scored_BT = task.draw(stream(), 4000).scored_BT
     assert scored_BT[:, 2 * pairs].mean() == pytest.approx(share, abs=0.02)
     assert not scored_BT[:, 2 * pairs + 1 :: 2].any()
@@ -102,7 +93,7 @@ def test_which_pair_is_asked_first_is_left_to_chance() -> None:
 
 
 def test_the_slice_is_the_octave_of_the_distance() -> None:
-    batch = AssociativeRecall(gap_exponent=1.0).draw(stream(), 300)
+    batch = AssociativeRecall(power_a=1.0).draw(stream(), 300)
     for tokens, slices in zip(batch.tokens_BT.tolist(), batch.slice_BT.tolist(), strict=True):
         for place, octave in enumerate(slices):
             if octave >= 0:

@@ -10,7 +10,7 @@ from stacklab.base.text import LONGEST, cut
 
 def _refuse_no_text(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError(f"got the boolean {value}; YAML reads on, off, yes and no as booleans, so quote the text")
+        raise ValueError(f"got the boolean {value}; quote the text")
     if isinstance(value, str):
         try:
             value.encode()
@@ -22,7 +22,7 @@ def _refuse_no_text(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_refuse_no_text)]
-"""A string that YAML cannot have made from `on` or `no`, and that UTF-8 can write."""
+"""A string that UTF-8 can write. `true` without quotation marks is no text."""
 
 T = TypeVar("T")
 

@@ -28,11 +28,12 @@ OutFile = Annotated[Path | None, typer.Option("--out", "-o", help="Also write th
 
 SUBJECT_WIDTH = 24
 MARKS = {
-    "contradiction": "[red]contradicts[/red]",
-    "caution": "[yellow]caution[/yellow]",
-    "agreement": "[green]agrees[/green]",
-    "note": "note",
+    "contradiction": ("contradicts", "red"),
+    "caution": ("caution", "yellow"),
+    "agreement": ("agrees", "green"),
+    "note": ("note", ""),
 }
+"""Severity of a finding -> its mark and the style of the mark."""
 
 
 def audit(files: Files, stated: StatedFile = None, out: OutFile = None) -> None:
@@ -46,14 +47,14 @@ def audit(files: Files, stated: StatedFile = None, out: OutFile = None) -> None:
         check_output(out, [*files, *([] if stated is None else [stated])])
     result = examine_files(files, stated=stated)
     console = results_console()
-    console.print(result.conclusion, style="bold", highlight=False, markup=False)
-    console.print(_logs_line(result), highlight=False, markup=False)
+    console.print(result.conclusion, style="bold")
+    console.print(_logs_line(result))
     if arms := _arms_line(result):
-        console.print(arms, highlight=False, markup=False)
+        console.print(arms)
     console.print(_table(result.findings))
     if out is not None:
         write_json(out, result.dump())
-        console.print(f"findings: {out}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"findings: {out}", soft_wrap=True)
 
 
 def _logs_line(result: "Audit") -> str:
@@ -76,16 +77,16 @@ def _arms_line(result: "Audit") -> str:
 
 
 def _table(findings: "Sequence[Finding]") -> "Table":
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("", "subject", "finding", title="What the numbers show", title_justify="left")
     table.columns[1].max_width = SUBJECT_WIDTH
     groups = dict.fromkeys(finding.group for finding in findings)
     for group in groups:
         table.add_section()
-        table.add_row("", f"[bold]{escape(group)}[/bold]", "")
+        table.add_row("", Text(group, "bold"), "")
         for finding in findings:
             if finding.group == group:
-                table.add_row(MARKS[finding.severity], escape(finding.subject), escape(finding.sentence))
+                table.add_row(Text(*MARKS[finding.severity]), finding.subject, finding.sentence)
     return table

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stacklab.base.text import say
 from stacklab.cli.options import parse_whole_numbers
 from stacklab.cli.request import DEVICE_NAMES, with_request
 
@@ -59,7 +60,7 @@ def plan(study: str, request: "StudyRequest", out: JsonFile = None) -> None:
 
     with tempfile.TemporaryDirectory(prefix="stacklab-bench-") as folder:
         inside = request.model_copy(update={"out": Path(folder)})
-        _run("plan", out, read=(Path(study),), plan=requested_study(study, inside).plan(), request=inside)
+        _run("plan", out, Path(study), plan=requested_study(study, inside).plan(), request=inside)
 
 
 def replicas(
@@ -93,7 +94,7 @@ def generation(
     _run("generate", out, pairs=pairs, tokens=tokens, threads=threads)
 
 
-def _run(name: str, out: Path | None, *, read: tuple[Path, ...] = (), **settings: Any) -> None:
+def _run(name: str, out: Path | None, /, *read: Path, **settings: Any) -> None:
     """Run the benchmark of stacklab.bench with these settings, print and write what it measured. read: its files."""
     from stacklab.base.files import write_json
     from stacklab.base.folders import check_output
@@ -103,6 +104,6 @@ def _run(name: str, out: Path | None, *, read: tuple[Path, ...] = (), **settings
 
     bench = importlib.import_module(f"stacklab.bench.{name}")
     result = bench.run_bench(**settings)
-    print(bench.render(result))
+    say(bench.render(result), whole=True)
     if out is not None:
         write_json(out, result)

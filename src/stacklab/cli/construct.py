@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stacklab.base.text import say
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -61,8 +63,8 @@ def construct(
     fields = parse_overrides(settings or [])
     plan = blueprint(name, fields, sharpness=SHARPNESS if sharpness is None else sharpness, heads=heads)
     model = compiled(plan)
-    print(f"{name}: {', '.join(f'{field}={_plain(value)}' for field, value in plan.exercise.dump().items())}")
-    print(_stack(model))
+    say(f"{name}: {', '.join(f'{field}={_plain(value)}' for field, value in plan.exercise.dump().items())}")
+    say(_stack(model))
     _print_heads(plan)
     checked = verify(plan, sequences=sequences, seed=seed)
     least = least_sharpness(
@@ -95,30 +97,30 @@ def _stack(model: "Transformer") -> str:
 
 def _print_heads(plan: "Blueprint") -> None:
     for number, layer in enumerate(plan.layers, start=1):
-        print(f"layer {number}, {layer.operation}:")
+        say(f"layer {number}, {layer.operation}:")
         for head, each in enumerate(layer.heads):
-            print(f"  head {head}: {each.says}")
+            say(f"  head {head}: {each.says}")
 
 
 def _print_checks(checked: "tuple[Verified, ...]", *, sharpness: float, least: int | None) -> None:
     for one in checked:
         right = f"{one.right:,} of {one.answers:,} answers right on {one.sequences:,} sequences in float32"
         lead = f"least lead of the right logit {one.margin:.3g}"
-        print(f"split {one.split}: {right}; {lead}; {one.changed:,} answers differ in float64")
+        say(f"split {one.split}: {right}; {lead}; {one.changed:,} answers differ in float64")
     enough = (
         "no whole number up to 64 suffices" if least is None else f"{least} is the least whole number that suffices"
     )
-    print(f"sharpness {sharpness:g}; {enough}")
+    say(f"sharpness {sharpness:g}; {enough}")
 
 
 def _print_example(plan: "Blueprint", panels: "Sequence[AttentionPanel]", example: "TaskBatch") -> None:
     from stacklab.report.pages.attention_maps import KEY, panel_text
     from stacklab.tasks.parts.show import show
 
-    print("\n" + show(plan.exercise, example.tokens_BT[0], example.targets_BT[0]))
-    print(f"\nattention: {KEY}")
+    say("\n" + show(plan.exercise, example.tokens_BT[0], example.targets_BT[0]), whole=True)
+    say(f"\nattention: {KEY}")
     for panel in panels:
-        print("\n" + panel_text(panel))
+        say("\n" + panel_text(panel), whole=True)
 
 
 def _panels(plan: "Blueprint", model: "Transformer", example: "TaskBatch") -> "tuple[AttentionPanel, ...]":
@@ -136,4 +138,4 @@ def _write(folder: Path, model: "Transformer", panels: "Sequence[AttentionPanel]
     write_panels(panels, folder)
     save_weights(folder / "model.safetensors", model, run_id="constructed")
     write_json(folder / "construction.json", facts | {"model": model.spec.dump()})
-    print(f"\nwritten: {folder}")
+    say(f"\nwritten: {folder}")

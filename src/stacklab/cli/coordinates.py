@@ -1,10 +1,10 @@
 """`stacklab coordinates`"""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stacklab.base.text import say
 from stacklab.cli.options import parse_whole_numbers, results_console
 from stacklab.cli.request import with_request
 
@@ -46,7 +46,7 @@ def coordinates(
     console = results_console()
     for sweep in sweeps:
         console.print(_table(sweep))
-        console.print(f"figure: {write_coordinates(folder, sweep)}", soft_wrap=True, highlight=False)
+        console.print(f"figure: {write_coordinates(folder, sweep)}", soft_wrap=True)
 
 
 def _table(sweep: "Sweep") -> "Table":
@@ -85,4 +85,4 @@ def _cell(growth: "Growth") -> str:
 
 
 def _print_progress(line: str) -> None:
-    print(line, file=sys.stderr)
+    say(line, error=True)

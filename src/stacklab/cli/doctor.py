@@ -18,11 +18,12 @@ Check = tuple[str, str, bool]
 def doctor(out: Out = DEFAULT_OUT) -> None:
     """Check this machine: Python, torch, GPUs, cores, memory, disk, the settings that make training slow or uneven."""
     from rich.table import Table
+    from rich.text import Text
 
     checks = Table("", "what", "value")
     cards = _cards()
     for name, value, good in (*_software(), *_devices(cards), *_machine(out)):
-        checks.add_row("[green]ok[/green]" if good else "[yellow]check[/yellow]", name, value)
+        checks.add_row(Text("ok", "green") if good else Text("check", "yellow"), name, value)
     results_console().print(checks)
     for table in _kernel_tables(cards):
         results_console().print(table)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stacklab.base.text import say
 from stacklab.cli.options import DEFAULT_OUT, Out
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def evaluate(
         import json
         from dataclasses import asdict
 
-        print(json.dumps(asdict(result)))
+        say(json.dumps(asdict(result)), whole=True)
     else:
-        print("\n".join(_lines(result)))
+        say("\n".join(_lines(result)), whole=True)
 
 
 def _lines(result: "Evaluation") -> list[str]:

@@ -1,12 +1,12 @@
 """`stacklab generate`"""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stacklab.base.text import say
 from stacklab.cli.options import DEFAULT_OUT, Checkpoint, Out
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ def generate(
 
 def _print_novelties(texts: "list[Generated]", novelties: "list[Novelty]") -> None:
     for row, one in enumerate(novelties):
-        print(f"{_heading(row, len(texts))}{_novelty_text(one)}")
+        say(f"{_heading(row, len(texts))}{_novelty_text(one)}")
 
 
 def _print_ends(texts: "list[Generated]", which: str) -> None:
     """Why each text stopped, on standard error."""
     ends = [f"{len(text.ids)} tokens, {text.stop}" for text in texts]
     listed = ends if len(ends) == 1 else [f"{number}: {end}" for number, end in enumerate(ends, 1)]
-    print(f"{which}{'; '.join(listed)}", file=sys.stderr)
+    say(f"{which}{'; '.join(listed)}", error=True)
 
 
 def _lines(path: Path) -> list[str]:
@@ -105,18 +105,16 @@ def _lines(path: Path) -> list[str]:
 
 def _printed(pieces: "Iterator[Piece]", prompts: list[str]) -> "dict[int, Generated]":
     """Print the texts in order, the first unfinished one as it grows; returns them by their prompt's place."""
-    from stacklab.base.text import visible
-
     wholes: dict[int, Generated] = {}
-    held = [_heading(row, len(prompts)) + visible(prompt) for row, prompt in enumerate(prompts)]
+    held = [_heading(row, len(prompts)) + prompt for row, prompt in enumerate(prompts)]
     current = 0
     for piece in pieces:
-        held[piece.row] += visible(piece.text)
+        held[piece.row] += piece.text
         if piece.whole is not None:
             wholes[piece.row] = piece.whole
             held[piece.row] += "\n"
         while current < len(prompts):
-            print(held[current], end="", flush=True)
+            say(held[current], end="", whole=True)
             held[current] = ""
             if current not in wholes:
                 break
@@ -145,4 +143,4 @@ def _print_json(texts: "list[Generated]", novelties: "list[Novelty]") -> None:
     rows = [asdict(text) for text in texts]
     for row, one in zip(rows, novelties, strict=False):
         row["novelty"] = one.dump()
-    print("\n".join(json.dumps(row) for row in rows))
+    say("\n".join(json.dumps(row) for row in rows), whole=True)

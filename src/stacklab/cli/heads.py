@@ -49,20 +49,19 @@ def heads(
     console = results_console()
     console.print(_table(report))
     for role, meaning in ROLES.items():
-        console.print(f"{role}: {report.absent.get(role, meaning)}", highlight=False)
+        console.print(f"{role}: {report.absent.get(role, meaning)}")
     left_out = len(arm.rows) - len(runs)
     seeds = ", ".join(str(one.seed) for one in report.seeds)
     console.print(
         f"{report.task}, {report.sequences} fresh sequences of split {report.split}; seeds {seeds}"
         + (f"; {left_out} runs have not finished and are left out" if left_out else ""),
-        highlight=False,
     )
     if checkpoint == "best":
         steps = ", ".join(f"{max(run.bests):,}" for run in runs)
-        console.print(f"best checkpoints, after these steps: {steps}", highlight=False)
+        console.print(f"best checkpoints, after these steps: {steps}")
     if maps is not None:
         _write(maps, report, runs[0], checkpoint)
-        console.print(f"written: {maps}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"written: {maps}", soft_wrap=True)
 
 
 def _table(report: "HeadReport") -> "Table":

@@ -1,5 +1,6 @@
 """The `stacklab` command. Commands import what they need when they run, so that --help is quick and torch-free."""
 
+import io
 import os
 import pkgutil
 import resource
@@ -11,7 +12,7 @@ import typer
 
 from stacklab.base.env import apply_defaults
 from stacklab.base.errors import DiskError, Interrupted, StacklabError
-from stacklab.base.text import cut, visible
+from stacklab.base.text import cut, say
 
 EXIT_CODES = """Exit codes: 0 done; 1 a fault of stacklab; 2 the input cannot be used, or a limit of the machine is
 reached; 3 some runs failed; 130 stopped by the user, the same command resumes."""
@@ -63,6 +64,10 @@ app.add_typer(bench_app, name="bench")
 def main() -> NoReturn:
     """Run the command line; expected errors become one line and an exit code."""
     apply_defaults()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An ASCII terminal shows the escapes of what it cannot.
+            stream.reconfigure(errors="backslashreplace")
     if resource.getrlimit(resource.RLIMIT_CPU) != (resource.RLIM_INFINITY, resource.RLIM_INFINITY):
         from stacklab.base.hardware import foresee_time_limit
 
@@ -137,8 +142,8 @@ def print_error(error: StacklabError, cause: Exception | None = None) -> int:
     cause: the exception behind it, where that is another one.
     """
     # Quoted text may come from a malicious file, for example terminal commands in the name of a tensor.
-    print(f"stacklab: {visible(' '.join(str(error).split()))}", file=sys.stderr)
+    say(f"stacklab: {' '.join(str(error).split())}", error=True)
     if error.exit_code == 1:
         details = write_details(cause or error)
-        print(f"stacklab: this is a fault of stacklab; please report it with the details in {details}", file=sys.stderr)
+        say(f"stacklab: this is a fault of stacklab; please report it with the details in {details}", error=True)
     return error.exit_code

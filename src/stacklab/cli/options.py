@@ -76,7 +76,7 @@ def results_console() -> "Console":
     """A console on standard output."""
     import os
 
-    from rich.console import Console
+    from stacklab.base.text import make_console
 
-    console = Console()
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=PLAIN_WIDTH)
+    console = make_console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else make_console(width=PLAIN_WIDTH)

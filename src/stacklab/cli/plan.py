@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rich.table import Table
+    from rich.text import Text
 
     from stacklab.run.timing.cost import DeviceFacts, RunCost
     from stacklab.study.planning.plan import Plan
@@ -36,6 +37,8 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
 
     A plan that does not fit into memory or onto the disk is refused, with the nearest setting that does.
     """
+    from rich.text import Text
+
     from stacklab.api import requested_study
     from stacklab.base.units import size
     from stacklab.cli.plan_tables import arm_table, contrast_table, data_warnings, match_table, memory_table
@@ -56,12 +59,12 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
     chosen = with_tuned(planned, out)
     attention = _attention(chosen, costs, out, slots)
     console = results_console()
-    console.print(f"[bold]{chosen.study.title}[/bold], scale {chosen.scale}: {chosen.study.question}")
+    console.print(Text(chosen.study.title, style="bold"), f", scale {chosen.scale}: {chosen.study.question}", sep="")
     console.print(_data_line(chosen))
     for warning in data_warnings(chosen):
         console.print(warning)
     for line in _start_lines(chosen):
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
     first = (arm_table(chosen, costs, facts), attention, match_table(chosen), memory_table(chosen, costs))
     for table in (*first, contrast_table(chosen)):
         if table is not None:
@@ -70,8 +73,8 @@ def plan(study: str, request: "StudyRequest", calibrate: Calibrate = True) -> No
         console.print(f"claim left out: {line}")
     for line in _run_lines(planned):
         console.print(line)
-    for line in _family_lines(chosen):
-        console.print(line)
+    for family_line in _family_lines(chosen):
+        console.print(family_line)
     for power in _powers(chosen):
         console.print(power)
     console.print(f"disk: {size(disk)} for weights and checkpoints, {size(free)} free")
@@ -192,13 +195,15 @@ def _retry_line(chosen: "Plan", retry: "RetrySpec") -> str:
     )
 
 
-def _family_lines(chosen: "Plan") -> list[str]:
+def _family_lines(chosen: "Plan") -> "list[Text]":
     """The family that shares one error level, and what its seeds cannot show."""
+    from rich.text import Text
+
     from stacklab.cli.plan_tables import family_text, never_shown
 
     if not chosen.contrasts:
         return []
-    return [family_text(chosen), *(f"[yellow]{line}[/yellow]" for line in never_shown(chosen))]
+    return [Text(family_text(chosen)), *(Text(line, style="yellow") for line in never_shown(chosen))]
 
 
 def _powers(chosen: "Plan") -> "list[Table | str]":

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from stacklab.base.text import say
 from stacklab.cli.options import DEFAULT_OUT, Checkpoint, Out
 
 
@@ -33,17 +34,17 @@ def import_(
 
     done = import_model(source, out=out, name=name, tokenizer=tokenizer)
     spec = done.model.spec
-    print(
+    say(
         f"imported: {done.name} ({done.model.origin['form']} form, {count_parameters(spec).total:,} parameters, "
         f"{spec.num_layers} layers, vocabulary {spec.vocab_size})"
     )
     for note in done.model.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
     if done.model.tokenizer is None:
-        print("it has no tokenizer: prompts are ids with blanks between them; --tokenizer adds one")
+        say("it has no tokenizer: prompts are ids with blanks between them; --tokenizer adds one")
     elif padded := check_vocabulary(done.model.tokenizer, spec):
-        print(f"padded: {padded:,} of the vocabulary's {spec.vocab_size:,} rows belong to no token")
-    print(f"written: {done.folder}")
+        say(f"padded: {padded:,} of the vocabulary's {spec.vocab_size:,} rows belong to no token")
+    say(f"written: {done.folder}")
 
 
 def export(
@@ -70,9 +71,9 @@ def export(
     done = export_model(model, folder, out=out, format=format, checkpoint=checkpoint)
     if done.difference is None:
         needed = "onnxruntime (the extra onnx)" if done.format == "onnx" else "transformers (the extra hf)"
-        print(f"not checked: {needed} is not installed")
+        say(f"not checked: {needed} is not installed")
     else:
-        print(f"checked: opened again, its logits differ from the model's by at most {done.difference:.2g}")
+        say(f"checked: opened again, its logits differ from the model's by at most {done.difference:.2g}")
     if not done.has_tokenizer:
-        print("it has no tokenizer: the model takes ids only")
-    print(f"written: {done.folder} ({done.format})")
+        say("it has no tokenizer: the model takes ids only")
+    say(f"written: {done.folder} ({done.format})")

@@ -38,4 +38,4 @@ def report(study: str, request: "StudyRequest", audit: AuditFiles = None) -> Non
     paths = write_report(result, examine(audit) if audit else None)
     console = results_console()
     console.print(verdict_table(result))
-    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
+    console.print(f"report: {paths.html}", soft_wrap=True)

@@ -30,7 +30,7 @@ def run(study: str, request: "StudyRequest", more_seeds: MoreSeeds = None) -> No
     paths = write_report(result)
     console = results_console()
     console.print(verdict_table(result))
-    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
+    console.print(f"report: {paths.html}", soft_wrap=True)
     _check_ends(result)
 
 
@@ -69,8 +69,8 @@ def train(
     result = _trained(file, request)
     paths = write_report(result)
     console = results_console()
-    console.print(result.summary, highlight=False)
-    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
+    console.print(result.summary)
+    console.print(f"report: {paths.html}", soft_wrap=True)
     _check_ends(result)
 
 

@@ -45,7 +45,7 @@ def status(
             table.add_row(row.arm, str(row.seed), state, f"{row.step}/{steps[row.arm]}", row.run_id)
         console.print(table)
         for tuning in read_tuning(plan, out):
-            console.print(_grid_line(tuning), highlight=False)
+            console.print(_grid_line(tuning))
 
 
 def _grid_line(tuning: "ArmTuning") -> str:

@@ -59,9 +59,15 @@ def provenance(
         "world_size": world_size,
         "threads": torch.get_num_threads(),
         "flush_denormal": True,
-        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "omp_wait_policy": _wait_policy(),
         "data": data_manifest,
     }
+
+
+def _wait_policy() -> str | None:
+    """OMP_WAIT_POLICY where OpenMP knows its value: nothing else of the environment is published with a study."""
+    policy = os.environ.get("OMP_WAIT_POLICY")
+    return policy if policy is None or policy.upper() in ("ACTIVE", "PASSIVE") else "neither ACTIVE nor PASSIVE"
 
 
 def versions() -> dict[str, str]:

@@ -18,20 +18,16 @@ class AssociativeRecall(Spec):
     """Pairs of key and value first; then every key once more, among fillers: what was its value?
 
     >>> from stacklab.tasks.parts.show import answered
-    >>> task = AssociativeRecall(keys=4, values=4, pairs=2, sequence_length=9, gap_exponent=0.5)
+    >>> task = AssociativeRecall(keys=4, values=4, pairs=2, sequence_length=9, power_a=0.5)
     >>> print(answered(task, "k3 v1 k0 v2 - k0 - - k3"))
     tokens  k3 v1 k0 v2 - k0 - - k3
     targets  .  .  .  . . v2 . . v1
 
     Keys are distinct within a sequence, values too. The places after the pairs, or with `query_stride` every so many of
-    them, are numbered n = 1, 2, ... A query takes place n with a weight of
-
-    - n^gap_exponent - (n - 1)^gap_exponent under `gap_law: differences`, of which the first place has most;
-    - n^(gap_exponent - 1) under `gap_law: density`, which is `power_a` of zoology.
-
-    Both are uniform for an exponent of 1. `filler: random` writes, where nothing is asked, any value or any key that is
-    no key of the pairs; zoology draws from the whole vocabulary, keys of the pairs included, so that the tokens do not
-    show which places are asked. Slices: the distance of a query from its key, in octaves.
+    them, are numbered n = 1, 2, ... A query takes place n with a weight of n^(power_a - 1), as in zoology; a power_a of
+    1 is uniform. `filler: random` writes, where nothing is asked, any value or any key that is no key of the pairs;
+    zoology draws from the whole vocabulary, keys of the pairs included, so that the tokens do not show which places are
+    asked. Slices: the distance of a query from its key, in octaves.
     """
 
     kind: Literal["associative-recall"] = "associative-recall"
@@ -39,8 +35,7 @@ class AssociativeRecall(Spec):
     values: int = Field(default=64, gt=0, le=MOST)
     pairs: int = Field(default=4, ge=2, le=MOST)
     sequence_length: int = Field(default=64, gt=0, le=MOST)
-    gap_exponent: float = Field(default=0.01, ge=0.001, le=1)
-    gap_law: Literal["differences", "density"] = added("differences")
+    power_a: float = Field(default=0.01, ge=0.001, le=1)
     query_stride: int = added(1, gt=0, le=MOST)
     filler: Literal["blank", "random"] = added("blank")
 
@@ -124,11 +119,7 @@ class AssociativeRecall(Spec):
 
         The largest of log weight plus Gumbel noise are such a draw (Gumbel top-k).
         """
-        number = np.arange(self._query_places + 1)
-        if self.gap_law == "density":
-            log_weight_R = (self.gap_exponent - 1) * np.log(number[1:])
-        else:
-            log_weight_R = np.log(np.diff(number**self.gap_exponent))
+        log_weight_R = (self.power_a - 1) * np.log(np.arange(1, self._query_places + 1))
         score_BR = log_weight_R + rng.gumbel(size=(size, self._query_places))
         first_BP = np.argsort(-score_BR, axis=1)[:, : self.pairs]
         return rng.permuted(first_BP, axis=1) * self.query_stride + 2 * self.pairs

@@ -271,3 +271,14 @@ def test_samples_say_what_of_them_was_seen_in_training(make_study: MakeStudy) ->
     for page in (html_of(result), markdown_of(result).replace("\\", "")):
         _, told = page.split("75.0 % of its 4-grams; longest copied span: 6 of its 7 tokens", 1)
         assert "Tom has 3" in told[:60]
+
+
+def test_control_characters_are_shown_by_their_numbers_in_both_pages(make_study: MakeStudy) -> None:
+    tree, text = study_tree(), "\x1b[2J \u202eevil\x07 `tick` $x$ :bomb:"
+    tree |= {"title": text, "question": text, "background": text}
+    tree["arms"] = {name: arm | {"label": f"{name} {text}"} for name, arm in tree["arms"].items()}
+    result = make_study(tree=tree)
+    page, markdown = html_of(result), markdown_of(result)
+    for written in (page.partition("<script>")[0], Page(page).scripts[1], markdown):
+        assert r"\u202eevil" in written.replace("\\\\", "\\") and not {"\x1b", "\u202e", "\x07"} & set(written)
+    assert r"\`tick\` \$x\$ \:bomb:" in markdown

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
+from stacklab.base.text import make_console
 from stacklab.study.engines.protocol import RunEnd
 from stacklab.study.execution.live import TABLE_ROWS, draw, live
 from stacklab.study.execution.progress import Board, read_progress
@@ -41,7 +41,7 @@ def say(folder: Path, **changes: Any) -> None:
 def test_plain_lines_report_start_heartbeat_and_end(tmp_path: Path, clock: Clock) -> None:
     (one, two, old, other), labels = folders_and_labels(tmp_path, 4)
     output = io.StringIO()
-    with live(labels, total=4, console=Console(file=output, width=40)) as watch:
+    with live(labels, total=4, console=make_console(file=output, width=40)) as watch:
         watch.ended(RunEnd(old, "finished", attempts=0))
         watch.started(one, attempt=1)
         say(one)
@@ -148,7 +148,7 @@ def test_the_summary_counts_and_estimates(tmp_path: Path, clock: Clock) -> None:
 def test_a_terminal_gets_a_table_and_keeps_what_went_wrong(tmp_path: Path, clock: Clock) -> None:
     (good, bad), labels = folders_and_labels(tmp_path, 2)
     output = io.StringIO()
-    console = Console(file=output, force_terminal=True, width=80, height=30, _environ={"TERM": "xterm"})
+    console = make_console(file=output, force_terminal=True, width=80, height=30, _environ={"TERM": "xterm"})
     with live(labels, total=2, console=console) as watch:
         watch.started(good, attempt=1)
         say(good)
@@ -168,7 +168,7 @@ def test_a_terminal_gets_a_table_and_keeps_what_went_wrong(tmp_path: Path, clock
 
 
 def rendered(board: Board, *, width: int) -> list[str]:
-    console = Console(file=io.StringIO(), width=width)
+    console = make_console(file=io.StringIO(), width=width)
     with console.capture() as capture:
         console.print(draw(board))
     return [line.rstrip() for line in capture.get().splitlines()]

@@ -49,7 +49,8 @@ BAD = [
     ),
     ("num_heads: 2", "num_heads: [2, 2, 2]", r"base\.model: num_heads lists 3 values for num_layers = 2"),
     ("kind: bytes", "kind: bite", r"tiny\.yaml:8: base\.data\.tokenizer: .*'bite'"),
-    ("label: two layers", "label: on", r"tiny\.yaml:17: arms\.deep\.label: got the boolean True"),
+    ("label: two layers", "label: on", r"tiny\.yaml:17: on: write true or false, or quote the text"),
+    ("label: two layers", "label: true", r"tiny\.yaml:17: arms\.deep\.label: got the boolean True; quote the text"),
     ("to: deep", "to: deeep", r"arms\.wide\.match\.to names the arm 'deeep'"),
     ("seeds: [1, 2]", "seeds: [1, 1]", r"scales\.smoke\.seeds: seed 1 appears twice"),
     ("direction: lower", "direction: equivalent", "direction equivalent with no margin: equivalent needs a margin"),
@@ -64,7 +65,7 @@ BAD = [
         "direction: equivalent\n    margin: 0",
         r"tiny\.yaml:\d+: claims\.0\.margin: .*greater than 0",
     ),
-    ("direction: lower", "direction: equivalent\n    margin: .inf", r"claims\.0\.margin: .*finite"),
+    ("direction: lower", "direction: equivalent\n    margin: .inf", r"tiny\.yaml:\d+: \.inf: write a finite number"),
     (
         "direction: lower",
         "direction: lower\n    level: 0.45",

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from stacklab.base.text import visible
 from stacklab.report.drawing.figure import Axis, Band, LabelSide, Line, Panel, Points
 
 CONFIG: dict[str, Any] = {
@@ -128,7 +129,7 @@ def _axis(axis: Axis, title: str) -> dict[str, Any]:
     if axis.ticks:
         shown |= {"tickmode": "array", "tickvals": list(axis.ticks)}
         if axis.labels:
-            shown["ticktext"] = [html.escape(label) for label in axis.labels]
+            shown["ticktext"] = [_text(label) for label in axis.labels]
     return shown | {"tickformat": ".0%" if axis.share else "~s" if axis.high >= LARGE else "~g"}
 
 
@@ -149,4 +150,4 @@ def _transparent(color: str, opacity: float) -> str:
 
 def _text(text: str) -> str:
     """Plotly reads a subset of HTML in every text."""
-    return html.escape(text, quote=False)
+    return html.escape(visible(text), quote=False)

@@ -30,7 +30,8 @@ from stacklab.report.sections.section import (
 )
 from stacklab.report.sections.setup.architecture import StacksBlock
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$>-]|:(?=[\w+-]+:))")
+"""Marks of Markdown; `$` begins a formula and `:name:` is an emoji where GitHub shows it."""
 
 
 class Verbatim(str):
@@ -44,7 +45,7 @@ def markdown_blocks(blocks: Iterable[Block]) -> Verbatim:
 
 def markdown_prose(prose: Prose) -> Verbatim:
     pieces = (prose,) if isinstance(prose, str) else prose
-    return Verbatim("".join(f"`{piece}`" if index % 2 else escape(piece) for index, piece in enumerate(pieces)))
+    return Verbatim("".join(code(piece) if index % 2 else escape(piece) for index, piece in enumerate(pieces)))
 
 
 def escape(text: str) -> str:
@@ -53,15 +54,29 @@ def escape(text: str) -> str:
     >>> escape("a_b <i> | c")
     'a\\\\_b &lt;i&gt; \\\\| c'
     """
-    joined = " ".join(text.split("\n"))
+    joined = visible(" ".join(text.split("\n")))
     return SPECIAL.sub(r"\\\1", joined.replace("&", "&amp;").replace("<", "&lt;")).replace("\\>", "&gt;")
 
 
 def fenced(text: str) -> Verbatim:
-    """A block of code whose fence is longer than any run of backticks in it."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    """A block of code."""
+    fence = _fence(text, 3)
     return Verbatim(f"{fence}text\n{visible(text)}\n{fence}")
+
+
+def code(text: str) -> str:
+    """Code within a line.
+
+    >>> code("a"), code("`b")
+    ('`a`', '`` `b ``')
+    """
+    fence, blank = _fence(text, 1), " " if "`" in text else ""
+    return f"{fence}{blank}{visible(' '.join(text.split()))}{blank}{fence}"
+
+
+def _fence(text: str, least: int) -> str:
+    """More backticks than any run of them in the text."""
+    return "`" * max(least, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
 
 
 def pipe_table(table: TextTable) -> Verbatim:

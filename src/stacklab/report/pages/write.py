@@ -29,8 +29,8 @@ from stacklab.report.sections.samples import copied
 from stacklab.report.sections.section import Section
 from stacklab.study.results.results import StudyResult
 
-ASSETS = files("stacklab.report.pages") / "assets"
-TEMPLATES = files("stacklab.report.pages") / "templates"
+ASSETS = Path(str(files("stacklab.report.pages") / "assets"))
+TEMPLATES = Path(str(files("stacklab.report.pages") / "templates"))
 BUNDLE = "plotly-cartesian.min.js"
 
 
@@ -41,11 +41,12 @@ def render_html(facts: Facts, sections: Sequence[Section]) -> str:
     environment = Environment(
         loader=PackageLoader("stacklab.report.pages"),
         autoescape=True,
+        # A Markup is escaped already; the characters in it are those of texts that came through here.
+        finalize=lambda value: visible(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["visible"] = visible
     panels = {
         f"{name}-{index}": plotly_panel(panel)
         for name, figure in figures(sections).items()

@@ -39,7 +39,7 @@ def _lead(facts: Facts) -> str:
     before = sum(not contrast.afterthought for contrast in facts.contrasts)
     return (
         f"{before} of {len(facts.contrasts)} comparisons stand as they were entered before any of their runs was "
-        "evaluated. The ledger knows this output folder and those beside it."
+        "evaluated. It knows this output folder, those beside it and those that the same user ran on this machine."
     )
 
 

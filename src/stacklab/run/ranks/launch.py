@@ -16,6 +16,7 @@ from stacklab.base import errors
 from stacklab.base.env import training_environment
 from stacklab.base.errors import RunLostError, StacklabError
 from stacklab.base.files import read_bytes, read_json
+from stacklab.base.text import say
 from stacklab.run.paths import RunPaths
 from stacklab.run.store import read_spec
 
@@ -45,7 +46,8 @@ def execute_on_ranks(folder: Path, *, ranks: int, threads: int, stop: Callable[[
             if not stopped and not paths.result.exists():
                 _raise_error(Path(scratch), code)
             # What ranks print, warnings for instance; torchrun itself writes only of ranks that are lost.
-            sys.stdout.write(read_bytes(Path(scratch) / "log").decode(errors="replace") if code == 0 else "")
+            if code == 0:
+                say(read_bytes(Path(scratch) / "log").decode(errors="replace"), end="", whole=True)
             if not paths.result.exists():
                 return "stopped"
     return str(read_json(paths.result)["status"])

@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from stacklab.base.text import LONGEST_PRINTED, make_console, one_line
 from stacklab.base.units import duration
 from stacklab.study.engines.protocol import RunEnd, Watch
 from stacklab.study.execution.progress import TRAINING, Board, final_loss
@@ -23,7 +24,7 @@ TABLE_ROWS = 9
 @contextmanager
 def live(labels: Mapping[str, tuple[str, int]], *, total: int, console: Console | None = None) -> Iterator[Watch]:
     """A Watch for an engine with `total` runs. labels: run id -> (arm, seed), for at least those runs."""
-    console = console or Console(stderr=True)
+    console = console or make_console(stderr=True)
     board = Board(labels, total=total)
     if not console.is_terminal or console.is_dumb_terminal:
         yield PlainLines(board, console)
@@ -33,7 +34,7 @@ def live(labels: Mapping[str, tuple[str, int]], *, total: int, console: Console 
         with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False) as screen:
             yield LiveTable(board, screen)
     finally:
-        console.print(board.summary(), markup=False, highlight=False)
+        console.print(board.summary())
 
 
 def describe(board: Board, end: RunEnd, *, seconds: float) -> str:
@@ -42,7 +43,7 @@ def describe(board: Board, end: RunEnd, *, seconds: float) -> str:
     loss = final_loss(end.folder)
     if loss is not None:
         line += f", {loss[0]} loss {loss[1]:.4f}"
-    return f"{line}: {end.reason}" if end.reason else line
+    return f"{line}: {one_line(end.reason, LONGEST_PRINTED)}" if end.reason else line
 
 
 class PlainLines:
@@ -68,7 +69,7 @@ class PlainLines:
             self._say(describe(self._board, end, seconds=seconds))
 
     def note(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(text, soft_wrap=True)
 
     def tick(self) -> None:
         now = time.monotonic()
@@ -102,7 +103,7 @@ class LiveTable:
             self.note(describe(self._board, end, seconds=seconds))
 
     def note(self, text: str) -> None:
-        self._screen.console.print(text, markup=False, highlight=False)
+        self._screen.console.print(text)
 
     def tick(self) -> None:
         now = time.monotonic()
@@ -124,7 +125,7 @@ def draw(board: Board) -> RenderableType:
     for folder, run in rows[:TABLE_ROWS]:
         (arm, seed), progress = board.labels[folder.name], run.progress
         table.add_row(
-            Text(arm),
+            one_line(arm),
             str(seed),
             ProgressBar(total=max(progress.steps, 1), completed=progress.step, width=8),
             f"{progress.step:,}/{progress.steps:,}" if progress.state == TRAINING else progress.state,

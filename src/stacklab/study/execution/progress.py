@@ -9,6 +9,7 @@ from typing import Any
 
 from stacklab.base.errors import DataError
 from stacklab.base.files import read_json
+from stacklab.base.text import one_line
 from stacklab.base.units import duration
 from stacklab.run.paths import RunPaths
 from stacklab.study.engines.protocol import RunEnd
@@ -98,7 +99,7 @@ class Board:
 
     def name(self, folder: Path) -> str:
         arm, seed = self.labels[folder.name]
-        return f"{arm} seed {seed}"
+        return f"{one_line(arm)} seed {seed}"
 
     def start(self, folder: Path) -> None:
         self.running[folder] = _Running(folder)

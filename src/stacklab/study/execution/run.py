@@ -22,6 +22,7 @@ from stacklab.study.planning.device import check_begun
 from stacklab.study.planning.plan import Plan, PlannedRun, load_plan, save_plan, study_folder
 from stacklab.study.results.collect import collect
 from stacklab.study.results.ledger.changes import listed
+from stacklab.study.results.ledger.elsewhere import note_output
 from stacklab.study.results.ledger.entry import read_ledger
 from stacklab.study.results.ledger.write import enter, enter_verdicts
 from stacklab.study.results.results import StudyResult, read_results
@@ -45,6 +46,7 @@ def run_plan(plan: Plan, out: Path, facts: Mapping[str, DeviceFacts], *, start: 
     folder = plan.folder(out)
     with exclusive(folder, what=f"study {plan.study.name} at scale {plan.scale}"):
         save_plan(plan, folder)
+        note_output(out)
         enter(plan, out)
         for needed in NEEDED.values():
             runs = needed(plan, out).runs()

@@ -15,9 +15,10 @@ from stacklab.study.results.analyse import ClaimResult, analyse
 from stacklab.study.results.cell import Cell
 from stacklab.study.results.cells import Threshold, read_cells, thresholds, to_retry
 from stacklab.study.results.collect import Row, collect, table
+from stacklab.study.results.ledger.elsewhere import other_folders, other_settings
 from stacklab.study.results.ledger.entry import Entry, read_ledger
 from stacklab.study.results.ledger.remark import Remark
-from stacklab.study.results.ledger.remarks import other_folders, other_settings, remarks
+from stacklab.study.results.ledger.remarks import remarks
 from stacklab.study.results.short import too_short
 from stacklab.study.results.tuning import ArmTuning, tunings_of, with_chosen
 from stacklab.study.spec.grid import GridSpec

@@ -1,5 +1,6 @@
 """Attempts to fool the ledger: each is refused, or shown on the terminal and on the first screen of the report."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -259,19 +260,42 @@ def test_21_a_damaged_ledger_beside_it_is_named(file: Path, seen: StudyResult) -
     ledger = file.parent / "elsewhere" / "studies" / "heads-smoke" / FILE
     ledger.parent.mkdir(parents=True)
     ledger.write_text("{}\n")
-    assert "the ledger beside it in elsewhere (heads-smoke): " in shown(open_results(seen.folder))
+    assert "the ledger in elsewhere (heads-smoke): " in shown(open_results(seen.folder))
 
 
-def test_21_a_folder_that_is_not_beside_it_is_out_of_reach_and_the_report_says_so(
-    file: Path, seen: StudyResult
+def test_21_a_folder_far_from_the_first(file: Path, seen: StudyResult) -> None:
+    edit(file, (LOWER, HIGHER))
+    far = file.parent / "far" / "away"
+    assert "also compared in out (heads-smoke), as more:two: refuted" in shown(run(file, out=far))
+    assert "also compared in away (heads-smoke), as more:two: supported" in shown(open_results(seen.folder))
+    shutil.rmtree(far)
+    assert open_results(seen.folder).remarks == ()
+
+
+def test_21_a_folder_of_another_user_is_out_of_reach_and_the_report_says_so(
+    file: Path, seen: StudyResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from stacklab.report.facts.build import build_facts
     from stacklab.report.sections.ledger import ledger
 
     edit(file, (LOWER, HIGHER))
+    monkeypatch.setenv("XDG_STATE_HOME", str(file.parent / "another"))
     result = run(file, out=file.parent / "far" / "away")
     assert result.remarks == ()
-    assert "The ledger knows this output folder and those beside it." in ledger(build_facts(result)).lead
+    assert "those that the same user ran on this machine" in ledger(build_facts(result)).lead
+
+
+def test_a_damaged_list_of_output_folders_is_named(file: Path, seen: StudyResult) -> None:
+    path = Path(os.environ["XDG_STATE_HOME"]) / "stacklab" / "outputs.jsonl"
+    assert read_jsonl(path) == [{"out": str(seen.out.resolve())}]
+    path.write_text("[]\n")
+    assert f"the list of output folders: {path}:1: not an object" in shown(open_results(seen.folder))
+
+
+def test_a_home_that_cannot_be_written_has_no_list(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file.parent / "home").write_text("a file in the place of a folder")
+    monkeypatch.setenv("XDG_STATE_HOME", str(file.parent / "home"))
+    assert run(file).remarks == ()
 
 
 def test_22_stopped_before_a_run_finished(file: Path) -> None:
@@ -419,7 +443,8 @@ def test_other_seeds_are_free_before_any_result_and_elsewhere(file: Path) -> Non
     run(file, ends=lambda folder: None)
     edit(file, ("seeds: [1, 2, 3]", "seeds: [1, 2]"))
     assert run(file).remarks == ()
-    assert run(file, seeds=(4, 5, 6), out=file.parent / "far" / "away").remarks == ()
+    away = run(file, seeds=(4, 5, 6), out=file.parent / "far" / "away")
+    assert away.claims[0].afterthought == "" and [one.kind for one in away.remarks] == ["other folder"]
     other = run(file, overrides=("train.steps=9",), seeds=(4, 5, 6))
     assert other.claims[0].afterthought == "", "a study of other settings"
     with pytest.raises(SpecError, match="results with seeds 4, 5, 6 exist"):

@@ -1,17 +1,13 @@
 """What a reader of a study must know of its ledger and its run folders, one sentence each."""
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from pathlib import Path
 
-from stacklab.base.errors import UserError
 from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.results.analyse import ClaimResult
 from stacklab.study.results.collect import Row
 from stacklab.study.results.ledger.changes import changes, listed, rewordings
-from stacklab.study.results.ledger.entry import FILE, Entry, Record, of_comparison, read_ledger
+from stacklab.study.results.ledger.entry import Entry, Record, of_comparison
 from stacklab.study.results.ledger.marks import day, known, standing, when
 from stacklab.study.results.ledger.record import entered_contrasts, record
 from stacklab.study.results.ledger.remark import Remark, verdict_text
@@ -32,51 +28,6 @@ def remarks(
         *_changed_words(plan, entries),
         *_not_recorded(entries, rows),
     )
-
-
-def other_settings(plan: Plan, out: Path) -> tuple[Remark, ...]:
-    """The verdicts of the same study and scale in folders of other overrides: settings may have been searched."""
-    own = plan.folder(out)
-    shared = f"{plan.study.name}-{plan.scale}"
-    noted = []
-    for path in sorted(own.parent.glob(f"{shared}*/{FILE}")):
-        folder = path.parent
-        if folder == own or not re.fullmatch(f"{re.escape(shared)}(-[0-9a-f]{{8}})?", folder.name):
-            continue
-        verdicts = {entry.id: entry.decided.verdict for entry in read_ledger(folder) if entry.decided}
-        if verdicts:
-            counted = ", ".join(f"{number} {verdict}" for verdict, number in Counter(verdicts.values()).items())
-            text = f"this study was also run with other settings, in {folder.name}: {counted}"
-            noted.append(Remark(kind="other settings", about="", text=text))
-    return tuple(noted)
-
-
-def other_folders(plan: Plan, out: Path) -> tuple[Remark, ...]:
-    """Verdicts on the same two configurations in output folders beside this one, whatever study, seeds or direction
-    they have: runs repeat exactly, so their outcome was known once it was seen there."""
-    root, noted = out.resolve(), []
-    own = {_identities(record(plan, contrast)): contrast.id for contrast in entered_contrasts(plan)}
-    for path in sorted(root.parent.glob(f"*/studies/*/{FILE}")):
-        if path.parents[2] == root:
-            continue
-        where = f"{path.parents[2].name} ({path.parent.name})"
-        try:
-            entries = read_ledger(path.parent)
-        except UserError as error:
-            noted.append(Remark(kind="not recorded", about="", text=f"the ledger beside it in {where}: {error}"))
-            continue
-        last = {entry.id: entry.decided for entry in entries if entry.decided}
-        same = {entry.id: own[key] for entry in entries if (key := _identities(entry)) in own}
-        for id, about in same.items():
-            if id in last:
-                text = f"the same two configurations were also compared in {where}, as {id}: {verdict_text(last[id])}"
-                noted.append(Remark(kind="other folder", about=about, text=text))
-    return tuple(noted)
-
-
-def _identities(of: Record) -> frozenset[str]:
-    """Both configurations; empty for an entry of an earlier version, which recorded none."""
-    return frozenset((of.experiment.arm.identity, of.experiment.against.identity)) if of.experiment else frozenset()
 
 
 def _altered(plan: Plan, rows: Sequence[Row]) -> Iterator[Remark]:
