@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from stacklab.base.hardware import limit_in, limit_reached
+from stacklab.base.hardware import ended, limit_in, limit_reached
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,12 @@ def test_exit_codes_of_killed_processes() -> None:
     assert "limit of memory is reached: killed by the system" in str(limit_in("", -signal.SIGKILL))
     assert limit_in("", 1) is None
     assert limit_in("", -signal.SIGSEGV) is None
+
+
+def test_a_process_that_ended_is_named_with_its_limit_or_its_last_words() -> None:
+    limited = ended("the workers cannot start", 1, "Traceback\nMemoryError:")
+    assert limited.exit_code == 2 and "the workers cannot start: the limit of memory is reached" in str(limited)
+    assert "Traceback" not in str(limited)
+    other = ended("the workers cannot start", 1, "Traceback\nKeyError: 'a'")
+    assert other.exit_code == 1 and str(other) == "the workers cannot start: KeyError: 'a'"
+    assert str(ended("a worker died", 3)) == "a worker died: exit code 3"

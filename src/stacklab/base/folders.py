@@ -19,6 +19,7 @@ PART = ".stacklab.part"
 MENDS = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EFBIG: "the limit of file sizes (ulimit -f) is too low; raise it, or choose another --out",
+    errno.ELOOP: "it is a link, which is not written through; delete it",
     errno.EMFILE: "the limit of open files (ulimit -n) is too low; raise it",
     errno.EDQUOT: "the quota of the disk is used up; free some space or choose another --out",
 }

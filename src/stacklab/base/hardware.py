@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from stacklab.base.errors import LimitError
+from stacklab.base.errors import LimitError, StacklabError
 from stacklab.base.files import read_text
 
 
@@ -125,13 +125,22 @@ def limit_in(text: str, code: int = 0) -> LimitError | None:
     if (name := _SIGNALS.get(code)) is not None:
         return _limit_error(name)
     for phrase, name in _PHRASES.items():
-        if re.search(phrase, text):
-            return _limit_error(name, text)
+        for line in reversed(text.splitlines()):
+            if re.search(phrase, line):
+                return _limit_error(name, line.strip().removesuffix(":"))
     if code == -signal.SIGKILL:
         return _limit_error("time" if _allowed("time") is not None else "memory", "killed by the system")
     if code < 0 and _allowed("memory") is not None:
         return _limit_error("memory", f"killed by signal {-code}")
     return None
+
+
+def ended(what: str, code: int, said: str = "") -> StacklabError:
+    """The error to raise for a process that ended with this exit code and last words: LimitError where a limit of the
+    machine is the reason."""
+    if (limit := limit_in(said, code)) is not None:
+        return LimitError(f"{what}: {limit}")
+    return StacklabError(f"{what}: {(said.strip().splitlines() or [f'exit code {code}'])[-1]}")
 
 
 def _limit_error(name: str, details: str = "") -> LimitError:

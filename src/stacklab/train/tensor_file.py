@@ -1,5 +1,7 @@
 """Writes safetensors files atomically."""
 
+import os
+import re
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -17,6 +19,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:
             # The library raises this for errors of the operating system.
-            raise OSError(str(error)) from error
+            number = re.search(r"os error (\d+)", str(error))
+            raise (OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))) from error
 
     write_atomically(path, write)

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stacklab.base.env import training_environment
-from stacklab.base.errors import LimitError, StacklabError
-from stacklab.base.hardware import limit_in
+from stacklab.base.hardware import ended
 from stacklab.study.engines.signals import STOP_SIGNALS
 from stacklab.study.engines.wire import LineReader, send
 
@@ -73,10 +72,8 @@ class Connection:
         messages = [json.loads(line) for line in replies]
         self.ready = self.ready or any("ready" in message for message in messages)
         if not self.ready and (messages or not self.alive):
-            reason, code = (messages[0]["error"], 0) if messages else ("", self._process.wait())
-            limit = limit_in(" ".join([reason, *prints]), code)
-            kind = StacklabError if limit is None else LimitError
-            raise kind(f"the workers cannot start: {limit or reason or f'exit code {code}'}")
+            said, code = (messages[0]["error"], 0) if messages else ("\n".join(prints), self._process.wait())
+            raise ended("the workers cannot start", code, said)
         return prints, [message for message in messages if "job" in message]
 
     def _take(self, reader: LineReader) -> list[str]:

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from stacklab.base.env import training_environment
-from stacklab.base.errors import DataError, LimitError, StacklabError
+from stacklab.base.errors import DataError
 from stacklab.base.files import read_json, write_json
-from stacklab.base.hardware import limit_in, processor_name
+from stacklab.base.hardware import ended, processor_name
 from stacklab.base.locks import exclusive
 from stacklab.base.spec import Spec
 from stacklab.study.engines.machine import VISIBLE, gpus
@@ -36,10 +36,8 @@ def measured(measurement: str, question: str, out: Path, *, threads: int, mend: 
         env=training_environment() | {"OMP_NUM_THREADS": str(threads)} | ({} if card is None else {VISIBLE: card}),
     )
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        limit = limit_in(done.stderr, done.returncode)
-        kind = StacklabError if limit is None else LimitError
-        raise kind(f"measuring a run failed: {limit or last}; {mend}")
+        error = ended("measuring a run failed", done.returncode, done.stderr)
+        raise type(error)(f"{error}; {mend}")
     return done.stdout
 
 
