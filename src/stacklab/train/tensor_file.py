@@ -1,6 +1,8 @@
 """Writes safetensors files atomically; and the checksum of their content."""
 
 import hashlib
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stacklab.base.canon import FINGERPRINT_LENGTH, canonical_json
-from stacklab.base.files import write_atomically
+from stacklab.base.folders import write_atomically
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -21,7 +23,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:
             # The library raises this for errors of the operating system.
-            raise OSError(str(error)) from error
+            number = re.search(r"os error (\d+)", str(error))
+            raise (OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))) from error
 
     write_atomically(path, write)
 
