@@ -14,7 +14,7 @@ from stacklab.base.canon import fingerprint
 from stacklab.base.files import write_atomically
 
 LARGE = 2**26
-"""Bytes from which tensors are hashed in threads: those of the models for which a card, not the CPU, takes the steps."""
+"""Bytes from which tensors are hashed in threads: those of models for which a card takes the steps."""
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
