@@ -77,8 +77,7 @@ def start_model(name: str, out: Path) -> StartModel:
     """
     located = locate(name, out)
     if not isinstance(located, RunPaths):
-        tokenizer = None if located.tokenizer is None else located.tokenizer.load()
-        encode = None if tokenizer is None else lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids)
+        encode = None if located.tokenizer is None else encoder(located, special=False)
         return StartModel(located.spec, located.tensors, encode)
     weights = weights_of(located, "last")
     spec, tensors = read_spec(located), read_weights(weights)

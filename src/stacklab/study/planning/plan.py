@@ -21,7 +21,7 @@ from stacklab.study.planning.contrast import DataFacts, Difference, differences,
 from stacklab.study.planning.match import StepTimes, unmatched
 from stacklab.study.planning.match_step_time import step_time_solver
 from stacklab.study.planning.memory import memory_of
-from stacklab.study.planning.rates import check_tuning, chosen_rates
+from stacklab.study.planning.rates import check_runs, chosen_rates
 from stacklab.study.spec.claim import ClaimSpec
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
 from stacklab.study.spec.request import StudyRequest, requested_engine
@@ -163,8 +163,8 @@ def make_plan(
     engine = requested_engine(request, study.base.train)
     chosen = seeds or request.seeds or settings.seeds
     tuning, retry = chosen_rates(study, settings, request)
-    check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
+    check_runs(study, names, chosen, tuning=tuning, retry=retry)
     ready = DataCache(OutPaths(out).cache)
     check_context("the base", study.base)
     data = ready(study.base)
