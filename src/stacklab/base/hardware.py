@@ -39,7 +39,7 @@ def machine_memory() -> int:
 
     limits = [int(psutil.virtual_memory().total)]
     with contextlib.suppress(OSError, ValueError):  # no such file, or `max`
-        limits.append(int(MEMORY_QUOTA.read_text()))
+        limits.append(int(read_text(MEMORY_QUOTA)))
     with contextlib.suppress(ImportError):  # Windows has no such limits
         import resource
 
