@@ -40,10 +40,7 @@ def machine_memory() -> int:
     limits = [int(psutil.virtual_memory().total)]
     with contextlib.suppress(OSError, ValueError):  # no such file, or `max`
         limits.append(int(read_text(MEMORY_QUOTA)))
-    with contextlib.suppress(ImportError):  # Windows has no such limits
-        import resource
-
-        limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
+    limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
     return min(limit for limit in limits if limit > 0)  # RLIM_INFINITY is negative
 
 
