@@ -18,7 +18,8 @@ EVALUATED = 16
 
 @dataclass(frozen=True)
 class Parameters:
-    """Numbers of scalars by part. A tied head counts once, under `token_embedding`.
+    """Numbers of scalars by part. A tied head counts once, under `token_embedding`; the trained factor of a branch
+    under the branch, and the norms of queries and keys under `attention`.
 
     frozen: number of them that are never trained.
     """
@@ -47,17 +48,22 @@ class Parameters:
 
 def count_parameters(spec: ModelSpec) -> Parameters:
     vocab, width, layers = vocab_size(spec), spec.d_model, spec.layers
-    norm = width * (2 if spec.norm.bias else 1)
-    final_norm = norm if spec.norm.has_final else 0
+    norm = norm_parameters(spec, width)
+    outer = spec.norm.has_final + PLACEMENTS[spec.norm.placement].embedding_norm
     return Parameters(
         token_embedding=vocab * width,
         position_embedding=spec.position.rows(spec.context_length) * width,
         attention=sum(_attention(spec, layer) for layer in layers),
         feed_forward=sum(_feed_forward(spec, layer) for layer in layers),
-        norms=sum(_norms(spec, layer) for layer in layers) * norm + final_norm,
+        norms=sum(_norms(spec, layer) for layer in layers) * norm + outer * norm,
         head=0 if spec.tie_embeddings else vocab * width,
         frozen=vocab * width if spec.token_table == "frozen" else 0,
     )
+
+
+def norm_parameters(spec: ModelSpec, width: int) -> int:
+    """Parameters of one norm of `width` numbers."""
+    return width * (2 if spec.norm.bias else 1)
 
 
 def _norms(spec: ModelSpec, layer: LayerSpec) -> int:
@@ -85,7 +91,17 @@ def _attention(spec: ModelSpec, layer: LayerSpec) -> int:
     width, bias = spec.d_model, spec.linear_bias
     mapped = projected(spec, layer)
     biases = mapped * bias.query_key_value + width * bias.output
-    return width * (mapped + width) + biases + (0 if spec.attention_identity is None else layer.num_heads)
+    identity = 0 if spec.attention_identity is None else layer.num_heads
+    return width * (mapped + width) + biases + identity + _head_norms(spec, layer) + spec.residual.trained
+
+
+def _head_norms(spec: ModelSpec, layer: LayerSpec) -> int:
+    """Parameters of the norms of queries and keys."""
+    if spec.qk_norm == "none":
+        return 0
+    head_size = spec.d_model // layer.num_heads
+    heads = 2 if spec.qk_norm == "head" else layer.num_heads + layer.num_kv_heads
+    return norm_parameters(spec, heads * head_size)
 
 
 def projected(spec: ModelSpec, layer: LayerSpec) -> int:
@@ -97,7 +113,8 @@ def _feed_forward(spec: ModelSpec, layer: LayerSpec) -> int:
     if not layer.d_ff:
         return 0
     inner = (_maps(spec) - 1) * layer.d_ff
-    return spec.d_model * (inner + layer.d_ff) + spec.linear_bias.feed_forward * (inner + spec.d_model)
+    biases = spec.linear_bias.feed_forward * (inner + spec.d_model)
+    return spec.d_model * (inner + layer.d_ff) + biases + spec.residual.trained
 
 
 def _maps(spec: ModelSpec) -> int:
@@ -109,6 +126,8 @@ def _gradients_left_out(spec: ModelSpec) -> int:
     """Multiply-adds of the first matrix's input gradient, where nothing below that matrix is trained."""
     width = spec.d_model
     if spec.token_table == "trained" or spec.position.rows(spec.context_length):
+        return 0
+    if PLACEMENTS[spec.norm.placement].embedding_norm:
         return 0
     if not spec.layers:
         return 0 if spec.norm.has_final else vocab_size(spec) * width

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_
 from stacklab.base.spec import Items, Spec, Text, added
 from stacklab.model.masks import Mask
 from stacklab.model.positions.kinds import LearnedPositions, Position
-from stacklab.model.residual import PLACEMENTS, PlacementName
+from stacklab.model.residual import PLACEMENTS, PlacementName, PlainResidual, Residual
 
 
 class HeadSchedule(Spec):
@@ -49,10 +49,11 @@ class LayerSpec(NamedTuple):
 
 
 class NormSpec(Spec):
-    """A norm before each sub-layer (pre), after each residual addition (post), or nowhere in the layers (none).
+    """A norm before each sub-layer (pre), after each residual addition (post), or nowhere in the layers (none); before
+    and after each sub-layer (sandwich), and on the embeddings too (peri); after each sub-layer (reordered).
 
     kind: LayerNorm, or RMSNorm, which neither centres nor has a bias (Zhang & Sennrich 2019, arXiv 1910.07467).
-    final: a norm before the head; None means that pre has one and the others do not.
+    final: a norm before the head; None means that post and none have none and the others do.
     bias: by default, LayerNorm has one and RMSNorm has none.
     """
 
@@ -159,6 +160,10 @@ class ModelSpec(Spec):
     attention_identity: the first value of a trained number a per head; the score of positions i and j then gains
     a <x_i, x_j>, where x is the input of the maps to queries and keys (Boix-Adsera et al. 2024, arXiv 2310.09753). None
     leaves it out.
+    qk_norm: queries and keys are normed before positions act on them, by a norm of the kind, bias and epsilon of
+    `norm`: over each head, with one weight for all heads (head; Qwen 3, Gemma 3), or over all heads together
+    (projection; OLMo 2). Dehghani et al. 2023, arXiv 2302.05442, section 2.
+    residual: how the outputs of sub-layers join the stream: see residual.py.
     linear_bias: true, false, or which linear maps have a bias.
     token_table: frozen never trains the token embeddings; the head must then be untied.
     layer_drop: probability that training skips the layer for a batch (stochastic depth, Huang et al. 2016, with the
@@ -192,6 +197,8 @@ class ModelSpec(Spec):
     init: InitSpec = InitSpec()
     parametrisation: Parametrisation = StandardSpec()
     start_from: Text | None = added(None)
+    qk_norm: Literal["none", "head", "projection"] = added("none")
+    residual: Residual = added(PlainResidual())
 
     @model_validator(mode="before")
     @classmethod
@@ -213,6 +220,7 @@ class ModelSpec(Spec):
         for index, layer in enumerate(self.layers):
             self._check_layer(index, layer)
         self._check_tables()
+        self._check_residual()
         scaled = self.parametrisation
         if (
             not PLACEMENTS[self.norm.placement].depth_rule
@@ -240,6 +248,30 @@ class ModelSpec(Spec):
         self.position.check(d_model=self.d_model, context_length=self.context_length, num_heads=num_heads)
         if self.token_table == "frozen" and self.tie_embeddings:
             raise ValueError("token_table = frozen would freeze the tied head too; set tie_embeddings to false")
+
+    def _check_residual(self) -> None:
+        rule, placements = self.residual, self.residual.placements
+        if placements is not None and self.norm.placement not in placements:
+            raise ValueError(
+                f"residual.kind = {rule.kind} is defined for norms after the addition, not for norm.placement = "
+                f"{self.norm.placement}; set norm.placement: {' or '.join(placements)}, or another residual.kind"
+            )
+        if rule.kind != "plain" and self.init.residual != "plain":
+            raise ValueError(
+                f"init.residual = {self.init.residual} and residual.kind = {rule.kind} both scale the branches; "
+                "set one of them to plain"
+            )
+        scaled = self.parametrisation
+        if rule.kind != "plain" and isinstance(scaled, MupSpec) and scaled.base_num_layers is not None:
+            raise ValueError(
+                f"parametrisation.base_num_layers and residual.kind = {rule.kind} both scale the branches with depth; "
+                "set residual.kind: plain, or leave base_num_layers out"
+            )
+
+    @property
+    def num_branches(self) -> int:
+        """Number of sub-layers: two in a layer with a feed-forward, one in a layer without."""
+        return sum(2 if layer.d_ff else 1 for layer in self.layers)
 
     @property
     def layers(self) -> tuple[LayerSpec, ...]:
