@@ -169,14 +169,15 @@ def estimate_memory(
 
     Per position a layer keeps about 11 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
     heads' output twice, masks, fragmentation) and 2 of width d_ff, 4 where it is gated; 8 of d_model when it has no
-    feed-forward. The identity term keeps 2 more for each head, RMSNorm 1 for each norm. Queries and keys changed
-    by positions are kept beside the unchanged ones, unless keys and values are shared: these are kept as copies for all
-    heads, the map's output only while queries are part of it. The layer in its backward pass holds the same amount
-    again for either its attention or its feed-forward part.
+    feed-forward. The identity term keeps 2 more for each head, RMSNorm 1 for each norm. Queries and keys changed by
+    positions are kept beside the unchanged ones, unless keys and values are shared: these are kept as copies for all
+    heads, the map's output only while queries are part of it. A second norm of a sub-layer and a norm of embeddings
+    keep one vector more, norms of queries and keys what they return, a trained factor its branch. The layer in its
+    backward pass holds the same amount again for either its attention or its feed-forward part.
     """
     parameters = count_parameters(spec)
     positions, width = micro_batch * context, spec.d_model
-    kept = sum(_kept(spec, layer) for layer in spec.layers) + 5 * width
+    kept = sum(_kept(spec, layer) for layer in spec.layers) + 5 * width + outer_norm_vectors(spec) * width
     at_work = max((max(12 * width, 3 * width + hidden_vectors(spec) * layer.d_ff) for layer in spec.layers), default=0)
     return Memory(
         weights=parameters.total * FLOAT_BYTES,
@@ -198,7 +199,26 @@ def _kept(spec: ModelSpec, layer: LayerSpec) -> int:
     if changed and not is_shared:
         vectors += 2
     shared = projected(spec, layer) - spec.d_model if is_shared and not changed else 0
+    parts = 2 if layer.d_ff else 1
+    vectors += parts * (further_norms(spec) + spec.residual.trained)
+    shared += normed_numbers(spec, layer) * (2 if spec.norm.kind == "rms" else 1)
     return vectors * spec.d_model + shared + hidden_vectors(spec) * layer.d_ff
+
+
+def further_norms(spec: ModelSpec) -> int:
+    """Number of norms of a sub-layer beyond the first."""
+    return max(0, len(PLACEMENTS[spec.norm.placement].norms) - 1)
+
+
+def outer_norm_vectors(spec: ModelSpec) -> int:
+    """Number of vectors of width d_model that the norm of the embeddings keeps."""
+    has_norm = PLACEMENTS[spec.norm.placement].embedding_norm
+    return has_norm * (2 if spec.norm.kind == "rms" else 1)
+
+
+def normed_numbers(spec: ModelSpec, layer: LayerSpec) -> int:
+    """Width of a layer's queries and keys together where they are normed, else 0."""
+    return 0 if spec.qk_norm == "none" else (projected(spec, layer) + spec.d_model) // 2
 
 
 def hidden_vectors(spec: ModelSpec) -> int:

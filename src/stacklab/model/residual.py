@@ -45,6 +45,11 @@ class Placement:
         return tuple(step for step in self.order if step.endswith("norm"))
 
     @property
+    def norms_branch(self) -> bool:
+        """Whether the last step before the addition is a norm."""
+        return self.order[self.order.index("add") - 1].endswith("norm")
+
+    @property
     def norm_first(self) -> bool:
         """Whether a norm precedes the sub-layer."""
         return self.order.index("branch") > 0
