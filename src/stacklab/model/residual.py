@@ -114,11 +114,41 @@ class ResidualKind(Spec):
         """Factor of the initial deviation of the maps to values, after attention and of the feed-forward."""
         return 1.0
 
+    def check(self, placement: PlacementName, *, initial: str, has_depth_rule: bool) -> None:
+        """Raises ValueError for a placement without this rule, and where other settings scale the branches too.
+
+        initial: that of InitSpec. has_depth_rule: the parametrisation has a rule for depth.
+        """
+        if self.placements is not None and placement not in self.placements:
+            raise ValueError(
+                f"residual.kind = {self.kind} is defined for norms after the addition, not for norm.placement = "
+                f"{placement}; set norm.placement: {' or '.join(self.placements)}, or another residual.kind"
+            )
+        if self.kind == "plain":
+            return
+        if initial != "plain":
+            raise ValueError(
+                f"init.residual = {initial} and residual.kind = {self.kind} both scale the branches; "
+                "set one of them to plain"
+            )
+        if has_depth_rule:
+            raise ValueError(
+                f"parametrisation.base_num_layers and residual.kind = {self.kind} both scale the branches with depth; "
+                "set residual.kind: plain, or leave base_num_layers out"
+            )
+
+    def describe(self, branches: int) -> str:
+        """The rule, as the diagram of the architecture prints it."""
+        return f"residual, {self.kind}"
+
 
 class PlainResidual(ResidualKind):
     """x + f(x)."""
 
     kind: Literal["plain"] = "plain"
+
+    def describe(self, branches: int) -> str:
+        return "residual"
 
 
 class DepthScaledResidual(ResidualKind):
@@ -131,6 +161,9 @@ class DepthScaledResidual(ResidualKind):
 
     def branch_factor(self, branches: int) -> float:
         return float(branches**-0.5)
+
+    def describe(self, branches: int) -> str:
+        return f"residual, branch / √{branches}"
 
 
 class DeepNormResidual(ResidualKind):
@@ -148,6 +181,9 @@ class DeepNormResidual(ResidualKind):
     def initial_factor(self, branches: int) -> float:
         return float((4 * branches) ** -0.25)
 
+    def describe(self, branches: int) -> str:
+        return f"residual, stream × {branches}^¼ (DeepNorm)"
+
 
 class ReZeroResidual(ResidualKind):
     """x + b f(x), where every branch trains its own b, from 0 (Bachlechner et al. 2020, arXiv 2003.04887, equation 1).
@@ -158,6 +194,9 @@ class ReZeroResidual(ResidualKind):
     trained: ClassVar[bool] = True
 
     kind: Literal["rezero"] = "rezero"
+
+    def describe(self, branches: int) -> str:
+        return "residual, branch × a trained factor (ReZero)"
 
 
 RuleName = Literal["plain", "depth_scaled", "deepnorm", "rezero"]

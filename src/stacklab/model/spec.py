@@ -220,13 +220,10 @@ class ModelSpec(Spec):
         for index, layer in enumerate(self.layers):
             self._check_layer(index, layer)
         self._check_tables()
-        self._check_residual()
         scaled = self.parametrisation
-        if (
-            not PLACEMENTS[self.norm.placement].depth_rule
-            and isinstance(scaled, MupSpec)
-            and scaled.base_num_layers is not None
-        ):
+        has_depth_rule = isinstance(scaled, MupSpec) and scaled.base_num_layers is not None
+        self.residual.check(self.norm.placement, initial=self.init.residual, has_depth_rule=has_depth_rule)
+        if has_depth_rule and not PLACEMENTS[self.norm.placement].depth_rule:
             raise ValueError(
                 "parametrisation.base_num_layers: the rule for depth holds for norms before the sub-layers; "
                 "set norm.placement: pre, or leave base_num_layers out"
@@ -248,25 +245,6 @@ class ModelSpec(Spec):
         self.position.check(d_model=self.d_model, context_length=self.context_length, num_heads=num_heads)
         if self.token_table == "frozen" and self.tie_embeddings:
             raise ValueError("token_table = frozen would freeze the tied head too; set tie_embeddings to false")
-
-    def _check_residual(self) -> None:
-        rule, placements = self.residual, self.residual.placements
-        if placements is not None and self.norm.placement not in placements:
-            raise ValueError(
-                f"residual.kind = {rule.kind} is defined for norms after the addition, not for norm.placement = "
-                f"{self.norm.placement}; set norm.placement: {' or '.join(placements)}, or another residual.kind"
-            )
-        if rule.kind != "plain" and self.init.residual != "plain":
-            raise ValueError(
-                f"init.residual = {self.init.residual} and residual.kind = {rule.kind} both scale the branches; "
-                "set one of them to plain"
-            )
-        scaled = self.parametrisation
-        if rule.kind != "plain" and isinstance(scaled, MupSpec) and scaled.base_num_layers is not None:
-            raise ValueError(
-                f"parametrisation.base_num_layers and residual.kind = {rule.kind} both scale the branches with depth; "
-                "set residual.kind: plain, or leave base_num_layers out"
-            )
 
     @property
     def num_branches(self) -> int:

@@ -28,14 +28,6 @@ class Architecture(Spec):
     after: Items[Part]
 
 
-RESIDUALS = {
-    "plain": "residual",
-    "depth_scaled": "residual, branch / √{branches}",
-    "deepnorm": "residual, stream × {branches}^¼ (DeepNorm)",
-    "rezero": "residual, branch × a trained factor (ReZero)",
-}
-
-
 def architecture(spec: ModelSpec) -> Architecture:
     count = count_parameters(spec)
     norm = norm_parameters(spec, spec.d_model)
@@ -100,7 +92,7 @@ def _feed_forward_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Par
 def _with_norms(spec: ModelSpec, part: Part, parameters: int) -> tuple[Part, ...]:
     """A sub-layer in the order of its placement; `parameters` are those of one norm of it in all blocks together."""
     norm = Part(name=NORMS[spec.norm.kind], detail=f"{spec.norm.placement}-norm", parameters=parameters)
-    add = Part(name="add", detail=RESIDUALS[spec.residual.kind].format(branches=spec.num_branches))
+    add = Part(name="add", detail=spec.residual.describe(spec.num_branches))
     steps = {"branch": part, "add": add}
     return tuple(steps.get(step, norm) for step in PLACEMENTS[spec.norm.placement].order)
 
