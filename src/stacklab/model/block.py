@@ -31,7 +31,7 @@ class Block(nn.Module):
         self.dropout = spec.dropout
         self.placement = PLACEMENTS[spec.norm.placement]
         self.stream_factor = spec.residual.stream_factor(spec.num_branches)
-        self.branch_factor = branch_multiplier(spec)
+        self.branch_factor, self.has_factors = branch_multiplier(spec), spec.residual.trained
         self._add_parameters("attention", spec)
         self.attention = Attention(spec, layer)
         if layer.d_ff:
@@ -71,7 +71,7 @@ class Block(nn.Module):
     def _adding(self, part: SubLayer, branch_scale: float) -> Callable[[Tensor, Tensor], Tensor]:
         """The residual rule of a sub-layer: see ResidualKind. Norms within the branch do not undo its factors."""
         scale = branch_scale * self.branch_factor
-        trained: Tensor | None = getattr(self, f"{part}_factor", None)
+        trained: Tensor | None = getattr(self, f"{part}_factor") if self.has_factors else None
 
         def add(x_BTD: Tensor, branch_BTD: Tensor) -> Tensor:
             if scale != 1.0:
@@ -86,7 +86,7 @@ class Block(nn.Module):
         """The norms and the trained factor of a sub-layer."""
         for name in self.placement.norms:
             self.add_module(f"{part}_{name}", build_norm(spec.norm, spec.d_model))
-        if spec.residual.trained:
+        if self.has_factors:
             self.register_parameter(f"{part}_factor", nn.Parameter(torch.empty(1)))
 
     def _norms(self, part: SubLayer) -> list[nn.Module]:
