@@ -85,7 +85,7 @@ PLACEMENTS: dict[PlacementName, Placement] = {
     "reordered": Placement(reordered, ("branch", "norm", "add"), final_norm=True),
 }
 """By name. Sandwich-LN: Ding et al. 2021 (CogView, arXiv 2105.13290). Peri-LN, which also norms the embeddings: Kim et
-al. 2025 (arXiv 2502.02732). Reordered: OLMo 2 (arXiv 2501.00656, section 3)."""
+al. 2025 (arXiv 2502.02732). Reordered: OLMo 2 (arXiv 2501.00656)."""
 
 
 class ResidualKind(Spec):
