@@ -28,6 +28,9 @@ CAUSAL: list[dict[str, Any]] = [
     {"position": "rotary", "window": 3},
     {"position": "rotary", "num_heads": [1, 4, 2], "num_kv_heads": [1, 2, 1]},
     {"num_kv_heads": 1, "attention_identity": 0.2},
+    {"norm": NormSpec(placement="peri"), "qk_norm": "projection", "num_kv_heads": 1, "position": "rotary"},
+    {"norm": NormSpec(placement="reordered", kind="rms"), "qk_norm": "head", "residual": "depth_scaled"},
+    {"norm": NormSpec(placement="post"), "residual": "deepnorm"},
 ]
 
 STACKABLE = ModelSpec(vocab_size=7, d_model=8, num_layers=1, num_heads=2, dropout=0.0, attention_dropout=0.0)

@@ -94,6 +94,11 @@ OWN_STACKS: dict[str, dict[str, Any]] = {
         "position": {"kind": "factored", "period": 3},
         "tie_embeddings": False,
     },
+    "peri, normed projections": LLAMA_STACK | {"norm": {"kind": "rms", "placement": "peri"}, "qk_norm": "projection"},
+    "reordered, normed heads, rezero": GPT2_STACK
+    | {"norm": {"placement": "reordered"}, "qk_norm": "head", "num_kv_heads": 1, "d_ff": [0, 20], "residual": "rezero"},
+    "sandwich, depth-scaled": GPT2_STACK | {"norm": {"placement": "sandwich"}, "residual": "depth_scaled"},
+    "deepnorm": GPT2_STACK | {"norm": {"placement": "post"}, "residual": "deepnorm", "position": "sinusoidal"},
     "mup, rotary, gated": LLAMA_STACK
     | {
         "num_heads": [4, 2],
