@@ -115,7 +115,7 @@ def test_every_setting_is_in_the_docs() -> None:
 def test_the_examples_in_the_docs_are_models() -> None:
     text = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
     examples = [yaml.safe_load(part.split("```")[0])["model"] for part in text.split("```yaml\n")[1:]]
-    assert [len(ModelSpec.model_validate(example).layers) for example in examples] == [4, 8, 3]
+    assert [len(ModelSpec.model_validate(example).layers) for example in examples] == [4, 8, 3, 12]
 
 
 def paths(kind: type[Spec], prefix: str = "") -> Iterator[str]:

@@ -1,7 +1,6 @@
 """Memory of training on a card, in closed form. No torch here."""
 
 from stacklab.model.count import FLOAT_BYTES, Memory, count_parameters, hidden_vectors, projected, vocab_size
-from stacklab.model.masks import Visibility
 from stacklab.model.ops.piece_size import loss_bytes, loss_rows
 from stacklab.model.spec import LayerSpec, ModelSpec
 
@@ -32,7 +31,7 @@ def estimate_card_memory(
     copies = (
         product_bytes * (parameters.total - parameters.token_embedding - parameters.position_embedding) if low else 0
     )
-    needs_matrix = any(Visibility(spec.mask, layer.window).needs_matrix for layer in spec.layers)
+    needs_matrix = any(spec.visibility(layer).needs_matrix for layer in spec.layers)
     return Memory(
         weights=parameters.total * FLOAT_BYTES + copies,
         gradients=parameters.trained * FLOAT_BYTES,

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from stacklab.base.spec import Items, Spec, Text, added
-from stacklab.model.masks import Mask
+from stacklab.model.masks import Mask, Visibility, blind_query
+from stacklab.model.patterns.kinds import AnyPattern, Pattern, resolved
 from stacklab.model.positions.kinds import LearnedPositions, Position
 from stacklab.model.residual import PLACEMENTS, PlacementName
 
@@ -39,13 +40,15 @@ MOST_SCHEDULED = 64
 
 class LayerSpec(NamedTuple):
     """One layer after scalars and defaults are expanded. `window` None hides nothing that the mask shows; `d_ff` 0 is
-    a layer of attention alone; `num_kv_heads` below `num_heads` is attention whose heads share keys and values."""
+    a layer of attention alone; `num_kv_heads` below `num_heads` is attention whose heads share keys and values;
+    `attention_pattern` None leaves all to the window."""
 
     num_heads: int
     d_ff: int
     window: int | None
     layer_drop: float
     num_kv_heads: int
+    attention_pattern: AnyPattern | None = None
 
 
 class NormSpec(Spec):
@@ -155,6 +158,8 @@ class ModelSpec(Spec):
     mask: causal shows a query no later position, full shows it all.
     window: how many positions a query sees backwards, itself included, and forwards where the mask is full; None means
     no limit.
+    attention_pattern: other pairs than a window shows (patterns/kinds.py). Also full and windows, and a cycle such as
+    {ratio: "5:1", of: [{kind: window, size: 64}, full]}; these are stored in `window`, and the cycle as a list.
     attention_scale: factor of queries times keys: 1 / sqrt(head size), or none (GPT-Neo).
     attention_identity: the first value of a trained number a per head; the score of positions i and j then gains
     a <x_i, x_j>, where x is the input of the maps to queries and keys (Boix-Adsera et al. 2024, arXiv 2310.09753). None
@@ -192,14 +197,19 @@ class ModelSpec(Spec):
     init: InitSpec = InitSpec()
     parametrisation: Parametrisation = StandardSpec()
     start_from: Text | None = added(None)
+    attention_pattern: Pattern | Items[Pattern | None] | None = added(None)
 
     @model_validator(mode="before")
     @classmethod
     def _scheduled(cls, fields: Any) -> Any:
-        """Replace a schedule of heads by the resulting list, so that equal stacks have equal specs."""
-        if not isinstance(fields, dict) or not isinstance(fields.get("num_heads"), dict):
+        """Replace a schedule of heads or patterns by the resulting list, so that equal stacks have equal specs."""
+        if not isinstance(fields, dict):
             return fields
         num_layers = fields.get("num_layers", cls.model_fields["num_layers"].default)
+        if fields.get("attention_pattern") is not None:
+            fields = resolved(fields, num_layers)
+        if not isinstance(fields.get("num_heads"), dict):
+            return fields
         if not isinstance(num_layers, int) or not 0 <= num_layers <= MOST_SCHEDULED:
             raise ValueError(f"num_heads: a schedule needs num_layers from 0 to {MOST_SCHEDULED}, got {num_layers!r}")
         return fields | {"num_heads": HeadSchedule.model_validate(fields["num_heads"]).heads(num_layers)}
@@ -234,6 +244,18 @@ class ModelSpec(Spec):
             )
         if not 0 <= layer.layer_drop < 1:
             raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
+        if layer.attention_pattern is None:
+            return
+        if layer.window is not None:
+            raise ValueError(
+                f"window = {layer.window} and attention_pattern = {layer.attention_pattern.kind} (layer {index}): "
+                "a layer has one of the two; set the other to null"
+            )
+        if (blind := blind_query(self.visibility(layer))) is not None:
+            raise ValueError(
+                f"attention_pattern = {layer.attention_pattern.kind} (layer {index}) leaves the query at position "
+                f"{blind} without keys at or before it, so its softmax is undefined; let each see itself"
+            )
 
     def _check_tables(self) -> None:
         num_heads = tuple(layer.num_heads for layer in self.layers)
@@ -246,8 +268,18 @@ class ModelSpec(Spec):
         """The layers, bottom first, with scalars and defaults expanded."""
         d_ff = 4 * self.d_model if self.d_ff is None else self.d_ff
         kv_heads = self.num_heads if self.num_kv_heads is None else self.num_kv_heads
-        columns = (self._spread(value) for value in (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads))
+        patterns = tuple(
+            each if each is None else each.of_layer(index)
+            for index, each in enumerate(self._spread(self.attention_pattern))
+        )
+        columns = map(self._spread, (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads, patterns))
         return tuple(LayerSpec(*row) for row in zip(*columns, strict=True))
+
+    def visibility(self, layer: LayerSpec) -> Visibility:
+        """Which keys the queries of a layer see."""
+        if layer.attention_pattern is None:
+            return Visibility(self.mask, layer.window)
+        return Visibility.of_pattern(self.mask, layer.attention_pattern, self.context_length)
 
     @property
     def width_step(self) -> int:
