@@ -83,7 +83,8 @@ class Visibility(NamedTuple):
         With positions [B, T] and [B, S], for each sequence: [B, T, S].
         """
         rule = self.rule(queries_T.new_tensor)
-        return sees(queries_T[..., :, None], keys_S[..., None, :], self.kind, self.window, rule)
+        seen_TS: Tensor = sees(queries_T[..., :, None], keys_S[..., None, :], self.kind, self.window, rule)
+        return seen_TS
 
     def keys_of(self, queries: slice, size: int) -> slice:
         """The range of the `size` keys that covers all keys visible to a block of queries."""

@@ -272,8 +272,8 @@ class ModelSpec(Spec):
             each if each is None else each.of_layer(index)
             for index, each in enumerate(self._spread(self.attention_pattern))
         )
-        columns = map(self._spread, (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads, patterns))
-        return tuple(LayerSpec(*row) for row in zip(*columns, strict=True))
+        values: tuple[Any, ...] = (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads, patterns)
+        return tuple(LayerSpec(*row) for row in zip(*map(self._spread, values), strict=True))
 
     def visibility(self, layer: LayerSpec) -> Visibility:
         """Which keys the queries of a layer see."""

@@ -42,7 +42,8 @@ def block_mask(visibility: Visibility, size: int, device: torch.device) -> Any:
     rule = visibility.rule(functools.partial(torch.tensor, device=device))
 
     def visible(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return sees(query, key, kind, window, rule)
+        seen: Tensor = sees(query, key, kind, window, rule)
+        return seen
 
     return create_block_mask(visible, None, None, size, size, device=str(device))
 
