@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, reduce
 from operator import and_
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from stacklab.model.patterns.kinds import AnyPattern, Draw, Rule, Sequences
 
@@ -50,11 +50,6 @@ class Visibility(NamedTuple):
     drawn: Draw = ()
     context_length: int = 0
 
-    @classmethod
-    def of_pattern(cls, mask: Mask, pattern: AnyPattern, context_length: int) -> Self:
-        drawn = pattern.draw(causal=MASKS[mask].causal, length=context_length)
-        return cls(mask, None, pattern, drawn, context_length)
-
     @property
     def kind(self) -> MaskKind:
         return MASKS[self.mask]
@@ -93,6 +88,14 @@ class Visibility(NamedTuple):
         return slice(max(0, queries.start - reach), last)
 
 
+def visibility_of(mask: Mask, window: int | None, pattern: AnyPattern | None, context_length: int) -> Visibility:
+    """What a layer's queries see. Raises ValueError for a pattern that does not suit the length."""
+    if pattern is None:
+        return Visibility(mask, window)
+    drawn = pattern.draw(causal=MASKS[mask].causal, length=context_length)
+    return Visibility(mask, window, pattern, drawn, context_length)
+
+
 def record_starts(positions_BT: "Tensor") -> "Tensor":
     """Where the record of each place begins in its sequence, from the place's position in it: equal within a record."""
     return positions_BT.new_ones(positions_BT.shape[-1]).cumsum(0) - 1 - positions_BT
@@ -124,30 +127,49 @@ def sees(query: Any, key: Any, kind: MaskKind, window: int | None, rule: Rule | 
 @cache
 def visible_pairs(visibility: Visibility, size: int) -> int:
     """Number of pairs of a query and a key that it sees, in a sequence of `size` positions."""
-    return sum(int(seen_QS.sum()) for _, _, seen_QS in _blocks(visibility, size))
+    if not visibility.needs_matrix:
+        return size * (size + 1) // 2 if visibility.kind.causal else size**2
+    return sum(int(seen_QS.sum()) for seen_QS in _seen(visibility, size))
+
+
+def check_pattern(visibility: Visibility, layer: int) -> None:
+    """Raises ValueError for a layer with a window beside its pattern, and for a pattern under which some query sees no
+    key: at or before it, since a sequence may end at any position."""
+    if visibility.pattern is None:
+        return
+    kind = visibility.pattern.kind
+    if visibility.window is not None:
+        raise ValueError(
+            f"window = {visibility.window} and attention_pattern = {kind} (layer {layer}): a layer has one of the two; "
+            "set the other to null"
+        )
+    if (blind := blind_query(visibility)) is not None:
+        raise ValueError(
+            f"attention_pattern = {kind} (layer {layer}) leaves the query at position {blind} without keys at or "
+            "before it, so its softmax is undefined; let each see itself"
+        )
 
 
 @cache
 def blind_query(visibility: Visibility) -> int | None:
-    """The first position of the context whose query sees no key at or before it; None when there is none.
-
-    A sequence may end at any position, so that later keys do not help.
-    """
+    """The first position of the context whose query sees no key at or before it; None when there is none."""
     import numpy as np
 
-    every = np.arange(visibility.context_length)
     rule = visibility.rule(np.asarray)
-    if bool(np.all(sees(every, every, visibility.kind, visibility.window, rule))):
-        return None
-    for queries_Q, keys_S, seen_QS in _blocks(visibility, visibility.context_length):
-        blind_Q = ~(seen_QS & (keys_S <= queries_Q)).any(1)
-        if blind_Q.any():
-            return int(queries_Q[blind_Q.argmax(), 0])
+
+    def seen(queries: Any, keys: Any) -> Any:
+        return sees(queries, keys, visibility.kind, visibility.window, rule)
+
+    every = np.arange(visibility.context_length)
+    # Most see themselves or the first position.
+    for query in every[~(seen(every, every) | seen(every, 0 * every))].tolist():
+        if not seen(np.full(query + 1, query), np.arange(query + 1)).any():
+            return query
     return None
 
 
-def _blocks(visibility: Visibility, size: int) -> Iterator[tuple[Any, Any, Any]]:
-    """queries_Q1, keys_S and seen_QS of some queries after others, in NumPy."""
+def _seen(visibility: Visibility, size: int) -> Iterator[Any]:
+    """seen_QS of some queries after others, and of the keys that they may see, in NumPy."""
     import numpy as np
 
     rule, step = visibility.rule(np.asarray), max(1, PAIRS_AT_ONCE // max(size, 1))
@@ -155,4 +177,4 @@ def _blocks(visibility: Visibility, size: int) -> Iterator[tuple[Any, Any, Any]]
         queries = slice(start, min(start + step, size))
         keys = visibility.keys_of(queries, size)
         queries_Q1, keys_S = np.arange(queries.start, queries.stop)[:, None], np.arange(keys.start, keys.stop)
-        yield queries_Q1, keys_S, sees(queries_Q1, keys_S, visibility.kind, visibility.window, rule)
+        yield sees(queries_Q1, keys_S, visibility.kind, visibility.window, rule)

@@ -3,11 +3,21 @@
 import math
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from stacklab.base.spec import Items, Spec, Text, added
-from stacklab.model.masks import Mask, Visibility, blind_query
-from stacklab.model.patterns.kinds import AnyPattern, Pattern, resolved
+from stacklab.base.spec import BITS, LARGEST, Items, Size, Spec, Text, added
+from stacklab.base.text import cut
+from stacklab.base.units import count, size
+from stacklab.model.masks import Mask, Visibility, check_pattern, visibility_of
+from stacklab.model.patterns.kinds import AnyPattern, Pattern, of_layers, resolved
 from stacklab.model.positions.kinds import LearnedPositions, Position
 from stacklab.model.residual import PLACEMENTS, PlacementName
 
@@ -36,6 +46,8 @@ T = TypeVar("T")
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
 MOST_SCHEDULED = 64
 """The most layers of a schedule: numbers that double more often fit no width."""
+MOST_LAYERS = 10_000
+"""The most layers of a stack: a plan describes every layer by itself."""
 
 
 class LayerSpec(NamedTuple):
@@ -158,8 +170,7 @@ class ModelSpec(Spec):
     mask: causal shows a query no later position, full shows it all.
     window: how many positions a query sees backwards, itself included, and forwards where the mask is full; None means
     no limit.
-    attention_pattern: other pairs than a window shows (patterns/kinds.py). Also full and windows, and a cycle such as
-    {ratio: "5:1", of: [{kind: window, size: 64}, full]}; these are stored in `window`, and the cycle as a list.
+    attention_pattern: other pairs than a window shows; also full layers, windows and cycles: see patterns/kinds.py.
     attention_scale: factor of queries times keys: 1 / sqrt(head size), or none (GPT-Neo).
     attention_identity: the first value of a trained number a per head; the score of positions i and j then gains
     a <x_i, x_j>, where x is the input of the maps to queries and keys (Boix-Adsera et al. 2024, arXiv 2310.09753). None
@@ -173,8 +184,8 @@ class ModelSpec(Spec):
     dropout: after the embeddings and after each sub-layer. attention_dropout: on the attention probabilities.
     """
 
-    vocab_size: PositiveInt | None = None
-    d_model: PositiveInt = 384
+    vocab_size: Size | None = None
+    d_model: Size = 384
     num_layers: int = Field(12, ge=0)
     num_heads: PositiveInt | Items[PositiveInt] = 8
     num_kv_heads: PositiveInt | Items[PositiveInt] | None = None
@@ -183,7 +194,7 @@ class ModelSpec(Spec):
     mask: Mask = "causal"
     window: PositiveInt | Items[PositiveInt | None] | None = None
     layer_drop: float | Items[float] = 0.0
-    context_length: PositiveInt = 512
+    context_length: Size = 512
     position: Position = LearnedPositions()
     activation: Activation = "gelu"
     attention_scale: Literal["inverse_sqrt", "none"] = "inverse_sqrt"
@@ -198,6 +209,18 @@ class ModelSpec(Spec):
     parametrisation: Parametrisation = StandardSpec()
     start_from: Text | None = added(None)
     attention_pattern: Pattern | Items[Pattern | None] | None = added(None)
+
+    @field_validator("num_layers")
+    @classmethod
+    def _can_be_described(cls, num_layers: int, info: ValidationInfo) -> int:
+        """Before layers are expanded. Queries and the output of attention alone have d_model² numbers each."""
+        if num_layers > MOST_LAYERS:
+            least = 2 * min(num_layers, 2**BITS) * info.data.get("d_model", 1) ** 2
+            raise ValueError(
+                f"{cut(f'{num_layers:,}')} layers, expected at most {MOST_LAYERS:,}, since a plan describes each; they "
+                f"would have at least 2 x d_model² parameters each, {count(least)} together, {size(4 * least)} in fp32"
+            )
+        return num_layers
 
     @model_validator(mode="before")
     @classmethod
@@ -242,20 +265,11 @@ class ModelSpec(Spec):
             raise ValueError(
                 f"num_kv_heads = {layer.num_kv_heads} (layer {index}) does not divide num_heads = {layer.num_heads}"
             )
+        if layer.d_ff > 4 * LARGEST:
+            raise ValueError(f"d_ff = {layer.d_ff:,} (layer {index}) exceeds {4 * LARGEST:,}")
         if not 0 <= layer.layer_drop < 1:
             raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
-        if layer.attention_pattern is None:
-            return
-        if layer.window is not None:
-            raise ValueError(
-                f"window = {layer.window} and attention_pattern = {layer.attention_pattern.kind} (layer {index}): "
-                "a layer has one of the two; set the other to null"
-            )
-        if (blind := blind_query(self.visibility(layer))) is not None:
-            raise ValueError(
-                f"attention_pattern = {layer.attention_pattern.kind} (layer {index}) leaves the query at position "
-                f"{blind} without keys at or before it, so its softmax is undefined; let each see itself"
-            )
+        check_pattern(self.visibility(layer), index)
 
     def _check_tables(self) -> None:
         num_heads = tuple(layer.num_heads for layer in self.layers)
@@ -268,18 +282,13 @@ class ModelSpec(Spec):
         """The layers, bottom first, with scalars and defaults expanded."""
         d_ff = 4 * self.d_model if self.d_ff is None else self.d_ff
         kv_heads = self.num_heads if self.num_kv_heads is None else self.num_kv_heads
-        patterns = tuple(
-            each if each is None else each.of_layer(index)
-            for index, each in enumerate(self._spread(self.attention_pattern))
-        )
+        patterns = of_layers(self._spread(self.attention_pattern))
         values: tuple[Any, ...] = (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads, patterns)
         return tuple(LayerSpec(*row) for row in zip(*map(self._spread, values), strict=True))
 
     def visibility(self, layer: LayerSpec) -> Visibility:
         """Which keys the queries of a layer see."""
-        if layer.attention_pattern is None:
-            return Visibility(self.mask, layer.window)
-        return Visibility.of_pattern(self.mask, layer.attention_pattern, self.context_length)
+        return visibility_of(self.mask, layer.window, layer.attention_pattern, self.context_length)
 
     @property
     def width_step(self) -> int:

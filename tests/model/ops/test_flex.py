@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.attention.flex_attention import create_mask
 
-from stacklab.model.masks import MASKS, Mask, Visibility, visible_pairs
+from stacklab.model.masks import MASKS, Mask, Visibility, visibility_of, visible_pairs
 from stacklab.model.ops import flex
 from stacklab.model.ops.attention import attention
 from stacklab.model.patterns.kinds import AnyPattern, BlockPattern, GlobalPattern, RandomBlocksPattern, StridedPattern
@@ -15,10 +15,10 @@ from stacklab.model.patterns.kinds import AnyPattern, BlockPattern, GlobalPatter
 VISIBILITIES = [
     Visibility("causal", 24),
     Visibility("full", 9),
-    Visibility.of_pattern("causal", GlobalPattern(size=9, tokens=2), flex.SHORTEST),
-    Visibility.of_pattern("full", StridedPattern(stride=7, size=3), flex.SHORTEST),
-    Visibility.of_pattern("causal", BlockPattern(size=16, neighbours=1), flex.SHORTEST),
-    Visibility.of_pattern("causal", RandomBlocksPattern(size=16, random=2), flex.SHORTEST),
+    visibility_of("causal", None, GlobalPattern(size=9, tokens=2), flex.SHORTEST),
+    visibility_of("full", None, StridedPattern(stride=7, size=3), flex.SHORTEST),
+    visibility_of("causal", None, BlockPattern(size=16, neighbours=1), flex.SHORTEST),
+    visibility_of("causal", None, RandomBlocksPattern(size=16, random=2), flex.SHORTEST),
 ]
 
 

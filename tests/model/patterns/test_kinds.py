@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from stacklab.model.init import build
-from stacklab.model.masks import Mask, Visibility, visible_pairs
+from stacklab.model.masks import Mask, Visibility, visibility_of, visible_pairs
 from stacklab.model.ops import attention as kernels
 from stacklab.model.ops.attention import attention, attention_scores
 from stacklab.model.patterns.kinds import RandomBlocksPattern
@@ -52,7 +52,7 @@ def wanted(name: str, mask: Mask) -> torch.Tensor:
     return torch.tensor(rows)
 
 
-def visibility_of(name: str, mask: Mask) -> Visibility:
+def defined(name: str, mask: Mask) -> Visibility:
     spec = ModelSpec.model_validate(STACK | {"mask": mask, "attention_pattern": DEFINITIONS[name][0]})
     return spec.visibility(spec.layers[0])
 
@@ -62,7 +62,7 @@ def visibility_of(name: str, mask: Mask) -> Visibility:
 def test_one_rule_makes_the_mask_the_ranges_of_keys_and_the_count(
     name: str, mask: Mask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    visibility, seen = visibility_of(name, mask), wanted(name, mask)
+    visibility, seen = defined(name, mask), wanted(name, mask)
     positions = torch.arange(SIZE)
     assert visibility.seen_TS(positions, positions).equal(seen)
     assert visibility.seen_TS(positions[4:6], positions).equal(seen[4:6])
@@ -81,7 +81,7 @@ def test_one_rule_makes_the_mask_the_ranges_of_keys_and_the_count(
 def test_both_kernels_and_the_scores(name: str, mask: Mask, p: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dropout of next to nothing takes the kernel with dropout, whose pieces are made small."""
     monkeypatch.setattr(kernels, "QUERY_BLOCK", 4)
-    visibility, generator = visibility_of(name, mask), torch.Generator().manual_seed(0)
+    visibility, generator = defined(name, mask), torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, 2, SIZE, 4, dtype=torch.float64, generator=generator) for _ in range(3))
     scores = (q @ k.mT * 0.7).masked_fill(~wanted(name, mask), -torch.inf)
     torch.testing.assert_close(attention_scores(q, k, visibility=visibility, scale=0.7), scores)
@@ -136,6 +136,12 @@ BAD = [
     ({"ratio": 301, "of": ["full"]}, "attention_pattern: ratio: Input should be a valid string"),
     ({"ratio": "0:1", "of": ["full", "full"]}, "ratio: String should match pattern"),
 ]
+
+
+def test_too_many_blocks_to_draw_from_are_refused() -> None:
+    fields = STACK | {"context_length": 2**24, "attention_pattern": {"kind": "random_blocks", "size": 4095}}
+    with pytest.raises(ValidationError, match=r"size = 4,095 cuts context_length = 16,777,216 into 4,098 blocks"):
+        ModelSpec.model_validate(fields)
 
 
 @pytest.mark.parametrize(("pattern", "reason"), BAD, ids=str)
@@ -212,7 +218,7 @@ def test_random_blocks_compute_what_bigbird_computes(random: int, monkeypatch: p
     theirs_BTD, shares = peer(x_BTD, band, from_mask, to_mask, blocked, blocked, output_attentions=True)
     table = tuple((-1, *row, -1) for row in np.asarray(drawn[0][0]).T.tolist())
     pattern = RandomBlocksPattern(size=size, random=random, last_global_blocks=1)
-    visibility = Visibility.of_pattern("full", pattern, blocks * size)._replace(drawn=table)
+    visibility = visibility_of("full", None, pattern, blocks * size)._replace(drawn=table)
     positions = torch.arange(blocks * size)
     assert (shares[0, 0] > 0).equal(visibility.seen_TS(positions, positions))
     q, k, v = (each(x_BTD)[:, None] for each in (peer.query, peer.key, peer.value))

@@ -10,9 +10,9 @@ from functools import cache, reduce
 from operator import or_
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, NonNegativeInt, TypeAdapter, ValidationError
 
-from stacklab.base.spec import Items, Spec, Text, first_fault
+from stacklab.base.spec import Items, Size, Spec, Text, first_fault
 from stacklab.base.streams import numpy_stream
 from stacklab.model.positions.kind import name_to_kind
 
@@ -53,7 +53,10 @@ class PatternKind(Spec):
         raise NotImplementedError
 
     def draw(self, *, causal: bool, length: int) -> Draw:
-        """The random part of the pattern. causal: whether the mask hides later keys. length: see Sequences."""
+        """The random part of the pattern. causal: whether the mask hides later keys. length: see Sequences.
+
+        Raises ValueError for a pattern that does not suit the length.
+        """
         return ()
 
     def describe(self) -> str:
@@ -77,8 +80,8 @@ class GlobalPattern(PatternKind):
     """
 
     kind: Literal["global"] = "global"
-    size: PositiveInt
-    tokens: PositiveInt = 1
+    size: Size
+    tokens: Size = 1
 
     def rule(self, sequences: Sequences) -> Rule:
         size, tokens = self.size, self.tokens
@@ -93,8 +96,8 @@ class StridedPattern(PatternKind):
     arXiv 1904.10509, section 4.3: their two heads merged)."""
 
     kind: Literal["strided"] = "strided"
-    stride: PositiveInt
-    size: PositiveInt = 1
+    stride: Size
+    size: Size = 1
 
     def rule(self, sequences: Sequences) -> Rule:
         stride, size = self.stride, self.size
@@ -108,7 +111,7 @@ class BlockPattern(PatternKind):
     """Sequences are cut into blocks of `size` positions; a query sees its own block and `neighbours` on each side."""
 
     kind: Literal["block"] = "block"
-    size: PositiveInt
+    size: Size
     neighbours: NonNegativeInt = 0
 
     @property
@@ -123,6 +126,10 @@ class BlockPattern(PatternKind):
         return f"blocks of {self.size:,}" + (f" ± {self.neighbours:,}" if self.neighbours else "")
 
 
+MOST_BLOCKS = 4096
+"""The most blocks of which some are drawn: the draw of each takes time and memory."""
+
+
 class RandomBlocksPattern(PatternKind):
     """Blocks of `size` positions: neighbours, global blocks, and blocks drawn for each block of queries (BigBird,
     Zaheer et al. 2020, arXiv 2007.14062, section 2 and appendix D).
@@ -134,7 +141,7 @@ class RandomBlocksPattern(PatternKind):
     """
 
     kind: Literal["random_blocks"] = "random_blocks"
-    size: PositiveInt
+    size: Size
     neighbours: NonNegativeInt | None = 1
     random: NonNegativeInt = 3
     global_blocks: NonNegativeInt = 1
@@ -152,7 +159,13 @@ class RandomBlocksPattern(PatternKind):
 
         Each block of queries has a stream of its own. Under a causal mask its draw does not depend on the length.
         """
-        return _drawn_blocks(self, -(-length // self.size), causal)
+        blocks = -(-length // self.size)
+        if blocks > MOST_BLOCKS:
+            raise ValueError(
+                f"attention_pattern.size = {self.size:,} cuts context_length = {length:,} into {blocks:,} blocks, "
+                f"expected at most {MOST_BLOCKS:,}; choose larger blocks"
+            )
+        return _drawn_blocks(self, blocks, causal)
 
     def rule(self, sequences: Sequences) -> Rule:
         size, near = self.size, -1 if self.neighbours is None else self.neighbours
@@ -193,6 +206,11 @@ AnyPattern = GlobalPattern | StridedPattern | BlockPattern | RandomBlocksPattern
 Pattern = Annotated[AnyPattern, Field(discriminator="kind")]
 
 
+def of_layers(patterns: tuple[AnyPattern | None, ...]) -> tuple[AnyPattern | None, ...]:
+    """The patterns as the layers have them, bottom first."""
+    return tuple(each if each is None else each.of_layer(index) for index, each in enumerate(patterns))
+
+
 class FullPattern(Spec):
     """All that the mask allows. It is stored as no window."""
 
@@ -204,7 +222,7 @@ class WindowPattern(Spec):
     as the layer's `window`."""
 
     kind: Literal["window"] = "window"
-    size: PositiveInt
+    size: Size
 
 
 Stated = Annotated[FullPattern | WindowPattern | AnyPattern, Field(discriminator="kind"), BeforeValidator(name_to_kind)]
