@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from stacklab.base.spec import Spec
 from stacklab.model.positions.kinds import NoPositions
-from stacklab.model.spec import BiasSpec, LayerSpec, ModelSpec, NormSpec
+from stacklab.model.settings.shorthands import BiasSpec
+from stacklab.model.spec import LayerSpec, ModelSpec, NormSpec
 
 
 def test_scalars_are_spread_and_lists_are_taken_layer_by_layer() -> None:

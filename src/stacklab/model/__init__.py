@@ -1,6 +1,7 @@
 """The stack: its settings, its cost and its computation. Shape suffixes: see shapes.py.
 
-spec              ModelSpec: every setting of a stack; HeadSchedule. No torch in this block
+spec              ModelSpec: every setting of a stack. No torch in this block
+settings/         settings that are short for several: schedules of heads, biases
 masks             which keys a query sees: a MaskKind per mask, Visibility of a layer, the count of visible pairs
 patterns/         attention patterns of layers, and their cycles
 residual          where norms are placed around a sub-layer: a Placement each
