@@ -164,7 +164,7 @@ def blind_query(visibility: Visibility) -> int | None:
     # Most see themselves or the first position.
     for query in every[~(seen(every, every) | seen(every, 0 * every))].tolist():
         if not seen(np.full(query + 1, query), np.arange(query + 1)).any():
-            return query
+            return int(query)
     return None
 
 

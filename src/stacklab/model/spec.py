@@ -19,13 +19,11 @@ from stacklab.model.masks import Mask, Visibility, check_pattern, visibility_of
 from stacklab.model.patterns.kinds import AnyPattern, Pattern, of_layers, resolved
 from stacklab.model.positions.kinds import LearnedPositions, Position
 from stacklab.model.residual import PLACEMENTS, PlacementName
-from stacklab.model.settings.shorthands import MOST_SCHEDULED, Biases, BiasSpec, HeadSchedule
+from stacklab.model.settings.shorthands import MOST_LAYERS, MOST_SCHEDULED, Biases, BiasSpec, HeadSchedule
 
 T = TypeVar("T")
 
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
-MOST_LAYERS = 10_000
-"""The most layers of a stack: a plan describes every layer by itself."""
 
 
 class LayerSpec(NamedTuple):

@@ -138,6 +138,14 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize("num_layers", [10**9, 2.5, "two", None])
+def test_a_cycle_needs_a_number_of_layers(num_layers: object) -> None:
+    """Before a list as long as that is made."""
+    cycle = {"ratio": "1:1", "of": [{"kind": "block", "size": 2}, "full"]}
+    with pytest.raises(ValidationError, match="attention_pattern: a cycle needs num_layers up to 10,000"):
+        ModelSpec.model_validate(STACK | {"num_layers": num_layers, "attention_pattern": cycle})
+
+
 def test_too_many_blocks_to_draw_from_are_refused() -> None:
     fields = STACK | {"context_length": 2**24, "attention_pattern": {"kind": "random_blocks", "size": 4095}}
     with pytest.raises(ValidationError, match=r"size = 4,095 cuts context_length = 16,777,216 into 4,098 blocks"):

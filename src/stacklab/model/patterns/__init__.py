@@ -4,5 +4,5 @@ kinds   the door: PatternKind, what every kind declares; the kinds, and Pattern,
         patterns that alternate over the layers; resolved, which stores each layer's pattern in one place. No torch here
 
 A kind is a class of kinds and an entry of AnyPattern; everything else follows from its rule.
-It imports base, and positions.
+It imports base, positions and settings.
 """

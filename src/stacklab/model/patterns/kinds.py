@@ -14,7 +14,9 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, TypeAdapter, Valida
 
 from stacklab.base.spec import Items, Size, Spec, Text, first_fault
 from stacklab.base.streams import numpy_stream
+from stacklab.base.text import shown
 from stacklab.model.positions.kind import name_to_kind
+from stacklab.model.settings.shorthands import MOST_LAYERS
 
 Rule = Callable[[Any, Any], Any]
 """True where the query at one position sees the key at another. The positions are integers, NumPy arrays or tensors,
@@ -227,8 +229,6 @@ class WindowPattern(Spec):
 
 Stated = Annotated[FullPattern | WindowPattern | AnyPattern, Field(discriminator="kind"), BeforeValidator(name_to_kind)]
 STATED: TypeAdapter[Any] = TypeAdapter(Stated)
-MOST_LAYERS = 10_000
-"""The most layers of a cycle."""
 
 
 class PatternCycle(Spec):
@@ -264,7 +264,7 @@ def resolved(fields: Mapping[str, Any], num_layers: Any) -> dict[str, Any]:
     try:
         if isinstance(value, dict) and "ratio" in value:
             if type(num_layers) is not int or num_layers > MOST_LAYERS:
-                raise ValueError(f"a cycle needs num_layers up to {MOST_LAYERS:,}, got {num_layers!r}")
+                raise ValueError(f"a cycle needs num_layers up to {MOST_LAYERS:,}, got {shown(num_layers)}")
             each_layer = PatternCycle.model_validate(value).by_layer(num_layers)
             value = each_layer
         stated = [None if each is None else STATED.validate_python(each) for each in each_layer]

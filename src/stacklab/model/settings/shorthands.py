@@ -6,6 +6,8 @@ from pydantic import BeforeValidator, PositiveInt
 
 from stacklab.base.spec import Spec
 
+MOST_LAYERS = 10_000
+"""The most layers of a stack: a plan describes every layer by itself."""
 MOST_SCHEDULED = 64
 """The most layers of a schedule: numbers that double more often fit no width."""
 
