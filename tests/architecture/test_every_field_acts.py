@@ -54,6 +54,7 @@ FLIPS: dict[str, Any] = {
     "model.d_ff": 9,
     "model.feed_forward": "gated",
     "model.window": [2, None],
+    "model.attention_pattern": {"kind": "strided", "stride": 2},
     "model.layer_drop": 0.9,
     "model.context_length": 201,
     "model.position": "none",

@@ -22,6 +22,7 @@ MOST_FILES = {
     "An optimiser": 2,
     "A position kind that acts in attention": 3,
     "A mask": 1,
+    "An attention pattern": 1,
     "A norm placement": 1,
     "A residual rule": 1,
     "A log format": 1,

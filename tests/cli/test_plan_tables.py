@@ -4,7 +4,9 @@ import pytest
 from rich.console import Console
 
 from stacklab.api import load_study
+from stacklab.base.units import count
 from stacklab.cli.plan_tables import arm_table, attention_table, contrast_table, match_table, memory_table
+from stacklab.model.count import visible_flops_per_token
 from stacklab.run.timing.cost import RunCost
 from stacklab.study.planning.attention_cost import AttentionCosts
 from stacklab.study.planning.fit import PROCESS_BYTES
@@ -45,6 +47,7 @@ def test_a_runs_memory_is_shown_by_parts_that_add_up(tmp_path: Path, capsys: pyt
     assert arms[3:5] == [f"{arm.total_parameters:,}", f"{arm.non_embedding_parameters:,}"]
     assert arms[6] == "250 ms"
     assert "not measured" in cells(arm_table(plan, {}, {}), "12 layers", capsys)
+    assert len(arms) == 7  # no windows, so nothing of visible pairs
     table = match_table(plan)
     assert table is not None
     assert table.row_count == 2
@@ -52,6 +55,18 @@ def test_a_runs_memory_is_shown_by_parts_that_add_up(tmp_path: Path, capsys: pyt
     assert contrasts is not None
     assert contrasts.row_count == len(plan.contrasts) > 0
     assert contrast_table(plan.model_copy(update={"contrasts": ()})) is None
+
+
+def test_visible_pairs_are_counted_where_some_are_hidden(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = (
+        *("data.source.records=200", "data.tokenizer={kind: bytes}", "data.validation_fraction=0.2"),
+        "model.attention_pattern={kind: block, size: 16}",
+    )
+    plan = load_study("depth", scale="laptop", overrides=overrides, out=tmp_path).plan()
+    arm = plan.arm("layers-12")
+    visible = visible_flops_per_token(arm.config.model, context=256)
+    assert visible < arm.flops_per_token
+    assert cells(arm_table(plan, {}, {}), "12 layers", capsys)[7] == count(visible)
 
 
 def test_a_step_is_predicted_from_another_by_their_attention(

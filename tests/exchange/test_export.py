@@ -136,6 +136,7 @@ MISFITS = [
     ({}, "gpt-neo", "attention_scale is inverse_sqrt, not none"),
     ({"num_heads": [3, 6]}, "gpt2", r"num_heads differs by layer \(3, 6\)"),
     ({"window": 4}, "gpt2", "window is 4, not none"),
+    ({"attention_pattern": {"kind": "block", "size": 4}}, "gpt2", "attention_pattern is block"),
     ({"attention_scale": "none", "window": [4, 5]}, "gpt-neo", "window has several values"),
     ({"norm": {"placement": "post"}}, "gpt2", "norm.placement is post"),
     ({"parametrisation": {"kind": "mup", "base_d_model": 6}}, "gpt2", "parametrisation is mup"),

@@ -1,7 +1,8 @@
 """The stack once more, slowly: float64, one sequence, head and position at a time, straight from the formulas."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,12 @@ ACTIVATIONS = {
     "relu": lambda x: x.clamp(min=0),
     "silu": lambda x: x / (1 + torch.exp(-x)),
 }
+SHOWS: dict[str, Callable[[Any, int, int], bool]] = {
+    "global": lambda p, t, s: abs(t - s) < p.size or min(t, s) < p.tokens,
+    "strided": lambda p, t, s: (t - s) % p.stride == 0 or abs(t - s) < p.size,
+    "block": lambda p, t, s: abs(t // p.size - s // p.size) <= p.neighbours,
+}
+"""Whether the query at t sees the key at s, where the mask shows both."""
 
 
 class Reference:
@@ -119,6 +126,8 @@ class Reference:
         seen = range(len(x)) if self.spec.mask == "full" else range(t + 1)
         if layer.window is not None:
             seen = [s for s in seen if abs(t - s) < layer.window]  # type: ignore[assignment]
+        if layer.attention_pattern is not None:
+            seen = [s for s in seen if SHOWS[layer.attention_pattern.kind](layer.attention_pattern, t, s)]  # type: ignore[assignment]
         scores = []
         for s in seen:
             score = q[t] @ k[s]

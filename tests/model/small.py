@@ -31,6 +31,12 @@ CAUSAL: list[dict[str, Any]] = [
     {"norm": NormSpec(placement="peri"), "qk_norm": "projection", "num_kv_heads": 1, "position": "rotary"},
     {"norm": NormSpec(placement="reordered", kind="rms"), "qk_norm": "head", "residual": "depth_scaled"},
     {"norm": NormSpec(placement="post"), "residual": "deepnorm"},
+    {
+        "window": [None, 3, None],
+        "attention_pattern": [{"kind": "global", "size": 2}, None, {"kind": "strided", "stride": 3}],
+    },
+    {"attention_pattern": {"kind": "random_blocks", "size": 2, "neighbours": 0, "random": 1}, "position": "rotary"},
+    {"attention_pattern": [None, {"kind": "block", "size": 4}, None]},
 ]
 
 STACKABLE = ModelSpec(vocab_size=7, d_model=8, num_layers=1, num_heads=2, dropout=0.0, attention_dropout=0.0)

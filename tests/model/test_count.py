@@ -7,7 +7,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from stacklab.model.count import count_parameters, estimate_memory, flops_per_token, measure
+from stacklab.model.count import count_parameters, estimate_memory, flops_per_token, measure, visible_flops_per_token
 from stacklab.model.spec import ModelSpec, NormSpec
 from stacklab.model.transformer import Transformer
 
@@ -85,6 +85,31 @@ def test_flops_equal_torchs_counter(change: dict[str, Any]) -> None:
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         model.logits(model(ids_BT)).sum().backward()
     assert counter.get_total_flops() == flops_per_token(spec, context=24) * 3 * 24
+
+
+SEEN: list[tuple[dict[str, Any], int]] = [
+    ({"mask": "full"}, 23),
+    ({}, 12),
+    ({"window": 1}, 1),
+    ({"mask": "full", "attention_pattern": {"kind": "strided", "stride": 23}}, 1),
+    ({"attention_pattern": {"kind": "block", "size": 23}}, 12),
+]
+"""What is seen of 23 positions, and the number of keys that a query sees on average."""
+
+
+@pytest.mark.parametrize("change", [{}, {"attention_identity": 0.2}, LLAMA, FROZEN], ids=str)
+@pytest.mark.parametrize(("seen", "keys"), SEEN, ids=str)
+def test_visible_flops_are_those_of_as_many_keys_as_are_seen(
+    seen: dict[str, Any], keys: int, change: dict[str, Any]
+) -> None:
+    spec = ModelSpec.model_validate(SMALL | change | seen)
+    assert visible_flops_per_token(spec, context=23) == flops_per_token(spec, context=keys)
+
+
+def test_visible_flops_add_up_over_layers() -> None:
+    """Of 8 positions, a window of 2 shows 15 pairs and a causal mask 36; each is 12 d_model operations."""
+    spec = ModelSpec.model_validate(SMALL | {"window": [2, None]})
+    assert visible_flops_per_token(spec, context=8) == flops_per_token(spec, context=0) + -(-12 * 32 * (15 + 36) // 8)
 
 
 @pytest.mark.parametrize(("layers", "total"), [(1, 60_207_744), (12, 79_688_832)])

@@ -10,7 +10,8 @@ from stacklab.model.block import Block
 from stacklab.model.init import build
 from stacklab.model.ops.linear_cross_entropy import linear_cross_entropy
 from stacklab.model.positions.kinds import RotaryPositions
-from stacklab.model.spec import BiasSpec, InitSpec, ModelSpec, MupSpec, NormSpec
+from stacklab.model.settings.shorthands import BiasSpec
+from stacklab.model.spec import InitSpec, ModelSpec, MupSpec, NormSpec
 
 SMALL: dict[str, Any] = {
     "vocab_size": 31,

@@ -32,6 +32,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "factored": {"position": {"kind": "factored", "period": 3}},
     "rotary": {"position": "rotary", "num_kv_heads": 2},
     "window": {"window": 3, "position": "rotary"},
+    "global, block": {"attention_pattern": [{"kind": "global", "size": 2}, {"kind": "block", "size": 4}]},
+    "random blocks": {"attention_pattern": {"kind": "random_blocks", "size": 2, "neighbours": 0, "random": 1}},
     "identity": {"attention_identity": 0.2},
     "untied": {"tie_embeddings": False, "norm": {"placement": "post"}},
 }
@@ -90,6 +92,7 @@ def test_long_sequences_are_told_apart_in_every_piece(monkeypatch: pytest.Monkey
     monkeypatch.setattr(kernels, "heads_at_once", lambda size: 3)
     test_no_gradient_flows_between_records("learned", 0.3, generator=False)
     test_no_gradient_flows_between_records("window", 0.3, generator=False)
+    test_no_gradient_flows_between_records("global, block", 0.3, generator=False)
 
 
 def test_the_gradient_of_dropped_attention_is_that_of_its_formula() -> None:

@@ -32,6 +32,11 @@ VARIANTS: list[dict[str, Any]] = [
     {"mask": "full"},
     {"mask": "full", "window": [2, None], "position": "sinusoidal"},
     {"window": 3},
+    {"attention_pattern": [{"kind": "global", "size": 2, "tokens": 2}, {"kind": "strided", "stride": 3, "size": 2}]},
+    {
+        "mask": "full",
+        "attention_pattern": [{"kind": "block", "size": 3, "neighbours": 1}, {"kind": "global", "size": 1}],
+    },
     {"position": {"kind": "factored", "period": 3}},
     {"attention_identity": 0.2, "num_heads": [1, 4]},
     {"attention_identity": -0.3, "attention_scale": "none", "norm": {"placement": "post"}},

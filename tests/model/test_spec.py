@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from stacklab.base.spec import Spec
 from stacklab.model.positions.kinds import NoPositions
-from stacklab.model.spec import BiasSpec, LayerSpec, ModelSpec, NormSpec
+from stacklab.model.settings.shorthands import BiasSpec
+from stacklab.model.spec import LayerSpec, ModelSpec, NormSpec
 
 
 def test_scalars_are_spread_and_lists_are_taken_layer_by_layer() -> None:
@@ -145,7 +146,7 @@ def test_every_setting_is_in_the_docs() -> None:
 def test_the_examples_in_the_docs_are_models() -> None:
     text = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
     examples = [yaml.safe_load(part.split("```")[0])["model"] for part in text.split("```yaml\n")[1:]]
-    assert [len(ModelSpec.model_validate(example).layers) for example in examples] == [4, 8, 3, 8, 48]
+    assert [len(ModelSpec.model_validate(example).layers) for example in examples] == [4, 8, 3, 8, 48, 12]
 
 
 def paths(kind: type[Spec], prefix: str = "") -> Iterator[str]:

@@ -82,11 +82,11 @@ class Spec(BaseModel):
     def complete(self) -> dict[str, Any]:
         """The dump with the fields that it leaves out at their defaults: every setting, for people to read."""
         tree = self.dump()
-        for name, field in type(self).model_fields.items():
+        for name in type(self).model_fields:
             value = getattr(self, name)
             if isinstance(value, Spec):
                 tree[name] = value.complete()
-            elif field.exclude_if is not None:
+            elif name not in tree:
                 tree[name] = value
         return tree
 

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from stacklab.base.search import smallest
 from stacklab.base.units import count, duration
+from stacklab.model.count import visible_flops_per_token
 from stacklab.run.timing.cost import DeviceFacts, RunCost
 from stacklab.stats.comparison import COMPARISONS, Pairing
 from stacklab.stats.needed import MOST_SEEDS, detectable_effect, seeds_for_effect
@@ -24,7 +25,10 @@ def data_warnings(plan: Plan) -> Iterator[Text]:
 
 
 def arm_table(plan: Plan, costs: Mapping[str, RunCost], facts: Mapping[str, DeviceFacts]) -> Table:
-    """The size of each arm and the time of its training step; on a card of known rate, also what share of it (MFU)."""
+    """The size of each arm and the time of its training step; on a card of known rate, also what share of it (MFU).
+
+    With windows or patterns in some arm, also the FLOPs that a kernel needs which skips all hidden pairs.
+    """
     table = Table("arm", "layers", "d_model")
     for heading in ("parameters", "non-embedding", "FLOPs/token", "step time"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -36,8 +40,13 @@ def arm_table(plan: Plan, costs: Mapping[str, RunCost], facts: Mapping[str, Devi
     }
     if any(share is not None for share in shares.values()):
         table.add_column("MFU", justify="right", no_wrap=True)
+    hides = any(layer.window or layer.attention_pattern for arm in plan.arms for layer in arm.config.model.layers)
+    if hides:
+        table.add_column("visible pairs", justify="right")
+        table.caption = "visible pairs: FLOPs/token if attention computed only the pairs of query and key that are seen"
     for arm in plan.arms:
         model, cost, share = arm.config.model, steps[arm.name], shares.get(arm.name)
+        visible = visible_flops_per_token(model, context=arm.config.data.block_size) if hides else 0
         table.add_row(
             arm.label,
             str(model.num_layers),
@@ -47,6 +56,7 @@ def arm_table(plan: Plan, costs: Mapping[str, RunCost], facts: Mapping[str, Devi
             count(arm.flops_per_token),
             "not measured" if cost is None else duration(cost.step),
             *([] if share is None else [f"{share:.0%}"]),
+            *([count(visible)] if hides else []),
         )
     return table
 

@@ -1,7 +1,9 @@
 """The stack: its settings, its cost and its computation. Shape suffixes: see shapes.py.
 
-spec              ModelSpec: every setting of a stack; HeadSchedule. No torch in this block
-masks             which keys a query sees: a MaskKind per mask
+spec              ModelSpec: every setting of a stack. No torch in this block
+settings/         settings that are short for several: schedules of heads, biases
+masks             which keys a query sees: a MaskKind per mask, Visibility of a layer, the count of visible pairs
+patterns/         attention patterns of layers, and their cycles
 residual          where norms are placed around a sub-layer, and how its output joins the stream: a spec per rule
 parametrisation   how deviations, rates and multipliers follow width and depth
 count             parameters, FLOPs and memory in closed form

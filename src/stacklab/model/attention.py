@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from stacklab.model.cache import LayerDecoding
 from stacklab.model.linear import Linear, build_norm
-from stacklab.model.masks import Visibility, record_starts
+from stacklab.model.masks import record_starts
 from stacklab.model.ops.attention import attention, attention_scores
 from stacklab.model.parametrisation import attention_multiplier, identity_multiplier
 from stacklab.model.positions.build import Heads, positions_in_attention
@@ -28,7 +28,7 @@ class Attention(nn.Module):
     def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
         super().__init__()
         self.num_heads, self.num_kv_heads = layer.num_heads, layer.num_kv_heads
-        self.visibility = Visibility(spec.mask, layer.window)
+        self.visibility = spec.visibility(layer)
         head_size = spec.d_model // layer.num_heads
         usual = head_size**-0.5 if spec.attention_scale == "inverse_sqrt" else 1.0
         self.scale = usual * attention_multiplier(spec, layer)
@@ -57,6 +57,10 @@ class Attention(nn.Module):
         positions only, and the keys and values of the earlier ones come from its cache. With `positions_BT`, sequences
         are packed records that do not see each other: see Transformer.forward.
         """
+        if decoding is not None:
+            records_BT = decoding.starts_B1
+        else:
+            records_BT = None if positions_BT is None else record_starts(positions_BT)
         q_BTHK, k_BTGK, v_BTGK = self.project(x_BTD)
         q_BTHK, k_BTGK = self.positioned(q_BTHK, k_BTGK, positions_BT if decoding is None else decoding.positions_BT)
         q_BHTK, k_BGTK, v_BGTK = (each.transpose(1, 2) for each in (q_BTHK, k_BTGK, v_BTGK))
@@ -69,7 +73,7 @@ class Attention(nn.Module):
             scale=self.scale,
             visibility=self.visibility,
             visible_BTS=None if decoding is None else decoding.visible_BTS,
-            records_BT=None if positions_BT is None else record_starts(positions_BT),
+            records_BT=records_BT,
             dropout=0.0 if seed is None else self.dropout,
             seed=seed or 0,
         )

@@ -31,6 +31,7 @@ class LayerDecoding(NamedTuple):
     positions_BT: Tensor
     visible_BTS: Tensor
     cache: LayerCache
+    starts_B1: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,13 @@ class Decoding:
     visible_BTS: which tokens each of the newest may see, never later ones. Windows and patterns of a mask apply in
     addition.
     caches: one per layer, bottom first; a forward pass extends them.
+    starts_B1: where each sequence begins among the S tokens, after its padding; None is at the first.
     """
 
     positions_BT: Tensor
     visible_BTS: Tensor
     caches: Sequence[LayerCache]
+    starts_B1: Tensor | None = None
 
     def of_layer(self, index: int) -> LayerDecoding:
-        return LayerDecoding(self.positions_BT, self.visible_BTS, self.caches[index])
+        return LayerDecoding(self.positions_BT, self.visible_BTS, self.caches[index], self.starts_B1)

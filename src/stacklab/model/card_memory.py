@@ -11,7 +11,6 @@ from stacklab.model.count import (
     projected,
     vocab_size,
 )
-from stacklab.model.masks import Visibility
 from stacklab.model.ops.piece_size import loss_bytes, loss_rows
 from stacklab.model.residual import PLACEMENTS
 from stacklab.model.spec import LayerSpec, ModelSpec
@@ -43,7 +42,7 @@ def estimate_card_memory(
     copies = (
         product_bytes * (parameters.total - parameters.token_embedding - parameters.position_embedding) if low else 0
     )
-    needs_matrix = any(Visibility(spec.mask, layer.window).needs_matrix for layer in spec.layers)
+    needs_matrix = any(spec.visibility(layer).needs_matrix for layer in spec.layers)
     return Memory(
         weights=parameters.total * FLOAT_BYTES + copies,
         gradients=parameters.trained * FLOAT_BYTES,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from stacklab.model.masks import Visibility
+from stacklab.model.masks import visible_pairs
 from stacklab.model.ops.piece_size import piece_elements
 from stacklab.model.residual import PLACEMENTS
 from stacklab.model.spec import LayerSpec, ModelSpec
@@ -81,10 +81,26 @@ def flops_per_token(spec: ModelSpec, *, context: int) -> int:
     multiply_adds = vocab_size(spec) * width
     for layer in spec.layers:
         multiply_adds += width * (projected(spec, layer) + width + _maps(spec) * layer.d_ff)
-        # Scores from queries and keys, which the identity term and some positions widen in each head, and values.
-        wider = (0 if spec.attention_identity is None else width) + spec.position.extra_columns
-        multiply_adds += context * (2 * width + layer.num_heads * wider)
+        multiply_adds += context * _of_a_pair(spec, layer)
     return 2 * (3 * multiply_adds - _gradients_left_out(spec))
+
+
+def visible_flops_per_token(spec: ModelSpec, *, context: int) -> int:
+    """`flops_per_token` if attention computed only the pairs of query and key that mask, window and pattern show.
+
+    A mean over the positions of a sequence of `context`, rounded up: what a kernel that skips all hidden pairs needs.
+    """
+    hidden = sum(
+        (context**2 - visible_pairs(spec.visibility(layer), context)) * _of_a_pair(spec, layer) for layer in spec.layers
+    )
+    return flops_per_token(spec, context=context) - 6 * hidden // context
+
+
+def _of_a_pair(spec: ModelSpec, layer: LayerSpec) -> int:
+    """Multiply-adds of a pair of query and key: of its scores, which the identity term and some positions widen in each
+    head, and of the values."""
+    wider = (0 if spec.attention_identity is None else spec.d_model) + spec.position.extra_columns
+    return 2 * spec.d_model + layer.num_heads * wider
 
 
 def _attention(spec: ModelSpec, layer: LayerSpec) -> int:
@@ -243,9 +259,9 @@ def _held_scores(spec: ModelSpec, *, micro_batch: int, context: int, masks: int)
     piece, held, each = 0, 0, 8 * max(1, masks)
     for layer in spec.layers:
         if spec.attention_dropout:
-            elements = piece_elements(micro_batch * layer.num_heads, context, layer.window)
+            elements = piece_elements(micro_batch * layer.num_heads, context, spec.visibility(layer).reach)
             piece = max(piece, (10 if masks else 8) * elements * FLOAT_BYTES)
-        if masks or Visibility(spec.mask, layer.window).needs_matrix:
+        if masks or spec.visibility(layer).needs_matrix:
             held = each if spec.attention_dropout else held + each
     if masks and spec.layers:
         held = max(0 if spec.attention_dropout else held, 8 * EVALUATED)

@@ -4,7 +4,6 @@ import math
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import (
-    BeforeValidator,
     Field,
     NonNegativeInt,
     PositiveInt,
@@ -16,48 +15,28 @@ from pydantic import (
 from stacklab.base.spec import BITS, LARGEST, Items, Size, Spec, Text, added
 from stacklab.base.text import cut
 from stacklab.base.units import count, size
-from stacklab.model.masks import Mask
+from stacklab.model.masks import Mask, Visibility, check_pattern, visibility_of
+from stacklab.model.patterns.kinds import AnyPattern, Pattern, of_layers, resolved
 from stacklab.model.positions.kinds import LearnedPositions, Position
 from stacklab.model.residual import PLACEMENTS, PlacementName, PlainResidual, Residual
-
-
-class HeadSchedule(Spec):
-    """Numbers of heads, bottom first: the same everywhere, or growing from `smallest` by `factor` per layer, or the
-    reverse.
-
-    >>> HeadSchedule(schedule="descending", smallest=3).heads(4)
-    (24, 12, 6, 3)
-    """
-
-    schedule: Literal["constant", "ascending", "descending"]
-    smallest: PositiveInt
-    factor: PositiveInt = 2
-
-    def heads(self, num_layers: int) -> tuple[int, ...]:
-        if self.schedule == "constant":
-            return (self.smallest,) * num_layers
-        rising = tuple(self.smallest * self.factor**layer for layer in range(num_layers))
-        return rising if self.schedule == "ascending" else rising[::-1]
-
+from stacklab.model.settings.shorthands import MOST_LAYERS, MOST_SCHEDULED, Biases, BiasSpec, HeadSchedule
 
 T = TypeVar("T")
 
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
-MOST_SCHEDULED = 64
-"""The most layers of a schedule: numbers that double more often fit no width."""
-MOST_LAYERS = 10_000
-"""The most layers of a stack: a plan describes every layer by itself."""
 
 
 class LayerSpec(NamedTuple):
     """One layer after scalars and defaults are expanded. `window` None hides nothing that the mask shows; `d_ff` 0 is
-    a layer of attention alone; `num_kv_heads` below `num_heads` is attention whose heads share keys and values."""
+    a layer of attention alone; `num_kv_heads` below `num_heads` is attention whose heads share keys and values;
+    `attention_pattern` None leaves all to the window."""
 
     num_heads: int
     d_ff: int
     window: int | None
     layer_drop: float
     num_kv_heads: int
+    attention_pattern: AnyPattern | None = None
 
 
 class NormSpec(Spec):
@@ -135,26 +114,6 @@ class MupSpec(Spec):
 Parametrisation = Annotated[StandardSpec | MupSpec, Field(discriminator="kind")]
 
 
-class BiasSpec(Spec):
-    """Which linear maps add a bias. The head never does."""
-
-    query_key_value: bool = False
-    output: bool = False
-    feed_forward: bool = False
-
-
-def _one_to_all(value: Any) -> Any:
-    if isinstance(value, bool):
-        return dict.fromkeys(BiasSpec.model_fields, value)
-    if not isinstance(value, dict | BiasSpec):
-        raise ValueError(f"expected true, false or some of {', '.join(BiasSpec.model_fields)}, got {value!r}")
-    return value
-
-
-Biases = Annotated[BiasSpec, BeforeValidator(_one_to_all, json_schema_input_type=BiasSpec | bool)]
-"""A BiasSpec; true and false set all of its fields."""
-
-
 class ModelSpec(Spec):
     """A stack of layers. A per-layer field takes one value for all layers or a list of `num_layers` values.
 
@@ -168,6 +127,7 @@ class ModelSpec(Spec):
     mask: causal shows a query no later position, full shows it all.
     window: how many positions a query sees backwards, itself included, and forwards where the mask is full; None means
     no limit.
+    attention_pattern: other pairs than a window shows; also full layers, windows and cycles: see patterns/kinds.py.
     attention_scale: factor of queries times keys: 1 / sqrt(head size), or none (GPT-Neo).
     attention_identity: the first value of a trained number a per head; the score of positions i and j then gains
     a <x_i, x_j>, where x is the input of the maps to queries and keys (Boix-Adsera et al. 2024, arXiv 2310.09753). None
@@ -211,6 +171,7 @@ class ModelSpec(Spec):
     start_from: Text | None = added(None)
     qk_norm: Literal["none", "head", "projection"] = added("none")
     residual: Residual = added(PlainResidual())
+    attention_pattern: Pattern | Items[Pattern | None] | None = added(None)
 
     @field_validator("num_layers")
     @classmethod
@@ -227,10 +188,14 @@ class ModelSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _scheduled(cls, fields: Any) -> Any:
-        """Replace a schedule of heads by the resulting list, so that equal stacks have equal specs."""
-        if not isinstance(fields, dict) or not isinstance(fields.get("num_heads"), dict):
+        """Replace a schedule of heads or patterns by the resulting list, so that equal stacks have equal specs."""
+        if not isinstance(fields, dict):
             return fields
         num_layers = fields.get("num_layers", cls.model_fields["num_layers"].default)
+        if fields.get("attention_pattern") is not None:
+            fields = resolved(fields, num_layers)
+        if not isinstance(fields.get("num_heads"), dict):
+            return fields
         if not isinstance(num_layers, int) or not 0 <= num_layers <= MOST_SCHEDULED:
             raise ValueError(f"num_heads: a schedule needs num_layers from 0 to {MOST_SCHEDULED}, got {num_layers!r}")
         return fields | {"num_heads": HeadSchedule.model_validate(fields["num_heads"]).heads(num_layers)}
@@ -265,6 +230,7 @@ class ModelSpec(Spec):
             raise ValueError(f"d_ff = {layer.d_ff:,} (layer {index}) exceeds {4 * LARGEST:,}")
         if not 0 <= layer.layer_drop < 1:
             raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
+        check_pattern(self.visibility(layer), index)
 
     def _check_tables(self) -> None:
         num_heads = tuple(layer.num_heads for layer in self.layers)
@@ -282,8 +248,13 @@ class ModelSpec(Spec):
         """The layers, bottom first, with scalars and defaults expanded."""
         d_ff = 4 * self.d_model if self.d_ff is None else self.d_ff
         kv_heads = self.num_heads if self.num_kv_heads is None else self.num_kv_heads
-        columns = (self._spread(value) for value in (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads))
-        return tuple(LayerSpec(*row) for row in zip(*columns, strict=True))
+        patterns = of_layers(self._spread(self.attention_pattern))
+        values: tuple[Any, ...] = (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads, patterns)
+        return tuple(LayerSpec(*row) for row in zip(*map(self._spread, values), strict=True))
+
+    def visibility(self, layer: LayerSpec) -> Visibility:
+        """Which keys the queries of a layer see."""
+        return visibility_of(self.mask, layer.window, layer.attention_pattern, self.context_length)
 
     @property
     def width_step(self) -> int:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from stacklab.base.streams import stream_seed
-from stacklab.model.masks import Visibility
 from stacklab.model.ops import flex
 from stacklab.model.ops.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 from stacklab.model.transformer import Computation, Transformer
@@ -163,7 +162,7 @@ def compile_blocks(model: Transformer) -> None:
     torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, MOST_GRAPHS)
     spec = model.spec
     for block, layer in zip(model.blocks, spec.layers, strict=True):
-        if Visibility(spec.mask, layer.window).needs_matrix and spec.context_length >= flex.SHORTEST:
+        if spec.visibility(layer).needs_matrix and spec.context_length >= flex.SHORTEST:
             # FlexAttention is compiled by itself, and its masks are made outside of graphs.
             continue
         block.compile(dynamic=False, fullgraph=True, backend=BACKEND)

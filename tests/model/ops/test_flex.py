@@ -1,14 +1,25 @@
 """FlexAttention against torch's attention with a mask matrix. Here its reference runs, on a card its kernel, which
 alone has gradients."""
 
+from typing import get_args
+
 import pytest
 import torch
+from torch.nn.attention.flex_attention import create_mask
 
-from stacklab.model.masks import MASKS, Mask, Visibility
+from stacklab.model.masks import MASKS, Mask, Visibility, visibility_of, visible_pairs
 from stacklab.model.ops import flex
 from stacklab.model.ops.attention import attention
+from stacklab.model.patterns.kinds import AnyPattern, BlockPattern, GlobalPattern, RandomBlocksPattern, StridedPattern
 
-VISIBILITIES = [Visibility("causal", 24), Visibility("full", 9)]
+VISIBILITIES = [
+    Visibility("causal", 24),
+    Visibility("full", 9),
+    visibility_of("causal", None, GlobalPattern(size=9, tokens=2), flex.SHORTEST),
+    visibility_of("full", None, StridedPattern(stride=7, size=3), flex.SHORTEST),
+    visibility_of("causal", None, BlockPattern(size=16, neighbours=1), flex.SHORTEST),
+    visibility_of("causal", None, RandomBlocksPattern(size=16, random=2), flex.SHORTEST),
+]
 
 
 @pytest.fixture
@@ -39,6 +50,14 @@ def test_a_mask_is_made_once() -> None:
     first, second = (flex.block_mask(Visibility("causal", 5), 256, torch.device("cpu")) for _ in range(2))
     assert first is second
     assert set(MASKS) == {"causal", "full"}, "a new mask needs a case above"
+    assert {type(each.pattern) for each in VISIBILITIES} - {type(None)} == set(get_args(AnyPattern))
+
+
+@pytest.mark.parametrize("visibility", VISIBILITIES, ids=str)
+def test_the_pairs_that_it_computes_are_those_counted(visibility: Visibility) -> None:
+    mask = flex.block_mask(visibility, 130, torch.device("cpu"))
+    seen = create_mask(mask.mask_mod, None, None, 130, 130, device="cpu")
+    assert int(seen.sum()) == visible_pairs(visibility, 130)
 
 
 @pytest.mark.parametrize("mask", MASKS)

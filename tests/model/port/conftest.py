@@ -85,6 +85,21 @@ RELATIVES: dict[str, dict[str, Any]] = {
 """A stack of each form that is like GPT-2 or Llama."""
 OWN_STACKS: dict[str, dict[str, Any]] = {
     "per-layer": GPT2_STACK | {"num_heads": [6, 3], "d_ff": [20, 7], "window": [3, None], "attention_scale": "none"},
+    "patterns": GPT2_STACK
+    | {
+        "num_layers": 4,
+        "window": [None, 3, None, None],
+        "attention_pattern": [
+            {"kind": "global", "size": 2},
+            None,
+            {"kind": "strided", "stride": 3, "size": 2},
+            {"kind": "block", "size": 3, "neighbours": 1},
+        ],
+    },
+    "random blocks, rotary": LLAMA_STACK
+    | {
+        "attention_pattern": {"kind": "random_blocks", "size": 2, "neighbours": 0, "random": 2, "last_global_blocks": 1}
+    },
     "post-norm, identity": GPT2_STACK
     | {"norm": {"placement": "post"}, "attention_identity": 0.3, "position": "sinusoidal", "linear_bias": False},
     "no norms, attention alone": GPT2_STACK

@@ -92,6 +92,14 @@ def test_what_a_relative_cannot_say_is_refused(name: str, changed: dict[str, Any
         form_named(name).check(stack(RELATIVES[name], **changed))
 
 
+@pytest.mark.parametrize(("form", "spec"), FITTING, ids=lambda value: value.name if isinstance(value, Form) else "")
+def test_a_pattern_is_refused_by_every_form_but_our_own(form: Form, spec: ModelSpec) -> None:
+    changed = ModelSpec.model_validate(
+        spec.dump() | {"window": None, "attention_pattern": {"kind": "block", "size": 4}}
+    )
+    assert ("attention_pattern is block" in form.misfits(changed)) == (form.name != "stacklab")
+
+
 @pytest.mark.parametrize(
     ("name", "form"),
     [(name, name) for name in RELATIVES if name not in ("phi3", "opt")] + [("phi3", "mistral"), ("opt", "gpt2")],

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from stacklab.data.tokenizers.files import bytes_tokenizer
 from stacklab.exchange.export import model_card, write_files, write_tokenizer
 from stacklab.exchange.portable import Portable
 from stacklab.model.generation.decode import generate
+from stacklab.model.patterns.kinds import AnyPattern
 from stacklab.model.port.own import EXPRESSED, OWN
 from stacklab.model.transformer import Transformer
 
@@ -98,6 +100,19 @@ def test_generation_with_a_cache_and_padding_goes_on_as_ours_does(name: str, tmp
     torch.testing.assert_close(loss.detach(), wanted)
 
 
+@pytest.mark.parametrize("name", ["per-layer", "patterns"])
+def test_a_folder_that_transformers_writes_again_is_of_the_same_stack(name: str, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from stacklab.model.port.own import register
+
+    register()
+    _, folder = exported(tmp_path, name)
+    AutoModelForCausalLM.from_pretrained(folder).save_pretrained(tmp_path / "again")
+    config = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert OWN.read(config) == stack(OWN_STACKS[name])
+
+
 def test_a_config_that_contradicts_its_stack_is_refused(tmp_path: Path) -> None:
     _, folder = exported(tmp_path, "per-layer")
     config = json.loads((folder / "config.json").read_text())
@@ -116,6 +131,25 @@ def test_the_kinds_that_are_written_are_those_of_the_file_that_travels() -> None
     fields = {"position": "position.kind", "norm": "norm.kind", "norm_placement": "norm.placement"}
     written = {name: EXPRESSED[fields.get(name, name)] for name in KNOWN}
     assert {name: set(kinds) for name, kinds in written.items()} == {name: set(kinds) for name, kinds in KNOWN.items()}
+
+
+def test_the_patterns_that_are_written_are_those_of_the_file_that_travels() -> None:
+    from stacklab.model.port import modeling_stacklab, own
+
+    assert own.PATTERNS == modeling_stacklab.PATTERNS
+    assert set(own.PATTERNS) == {kind.model_fields["kind"].default for kind in get_args(AnyPattern)}
+
+
+def test_a_pattern_that_the_file_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from stacklab.model.port import own
+    from stacklab.model.port.configuration_stacklab import StacklabConfig
+    from stacklab.model.port.modeling_stacklab import StacklabForCausalLM
+
+    spec = stack(OWN_STACKS["patterns"])
+    with pytest.raises(ValueError, match="config: layer_patterns has 'unheard-of', expected global, strided"):
+        StacklabForCausalLM(StacklabConfig(**OWN.write(spec) | {"layer_patterns": [{"kind": "unheard-of"}] * 4}))
+    monkeypatch.setattr(own, "PATTERNS", ("global", "block"))
+    assert OWN.misfits(spec) == ["attention_pattern is strided, not global or block"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from stacklab.model.init import build
+from stacklab.model.patterns.kinds import GlobalPattern, RandomBlocksPattern
 from stacklab.model.positions.kinds import FactoredPositions
 from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
 from stacklab.model.stacked.ops import AS_WEIGHTS, StackComputation
@@ -33,6 +34,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "after the sum": {"norm": NormSpec(placement="post"), "activation": "relu", "linear_bias": True},
     "no norm": {"norm": NormSpec(placement="none"), "attention_scale": "none", "position": "none"},
     "windows, both ways": {"mask": "full", "window": 3, "position": "sinusoidal"},
+    "patterns": {"attention_pattern": (GlobalPattern(size=2), RandomBlocksPattern(size=1, neighbours=0, random=1))},
     "no layers": {"num_layers": 0},
     "one layer, frozen": {
         "num_layers": 1,

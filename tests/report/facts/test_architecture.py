@@ -72,6 +72,19 @@ def test_what_is_unusual_is_said() -> None:
     assert parts["Attention to all positions"] == "8 heads of 4, scores not scaled, identity term from 0.2"
 
 
+def test_windows_and_patterns_are_said() -> None:
+    def seen(**change: Any) -> str:
+        return dict(drawn(num_heads=8, d_ff=0, **change))["Causal attention"].removeprefix("8 heads of 4, ")
+
+    assert seen(window=[None, 256, None]) == "window all / 256 / all"
+    mixed: list[Any] = [{"kind": "global", "size": 4}, {"kind": "window", "size": 2}, "full"]
+    assert seen(attention_pattern=mixed) == "window 4 + 1 global / window 2 / all"
+    assert seen(attention_pattern={"kind": "strided", "stride": 8, "size": 3}) == "stride 8 + window 3"
+    assert seen(attention_pattern={"kind": "block", "size": 4, "neighbours": 1}) == "blocks of 4 ± 1"
+    drawn_blocks = {"kind": "random_blocks", "size": 4, "random": 2, "last_global_blocks": 1}
+    assert seen(attention_pattern=drawn_blocks) == "blocks of 4, own ± 1 + 2 global + 2 random"
+
+
 def test_the_llama_form_is_said() -> None:
     parts = drawn(
         num_heads=8,

@@ -32,10 +32,14 @@ def test_a_form_is_what_the_time_of_a_layer_depends_on() -> None:
         {"num_kv_heads": 2},
         {"qk_norm": "head"},
         {"position": "rotary"},
+        {"attention_pattern": {"kind": "strided", "stride": 4}},
     ):
         assert not {four, eight} & set(forms(**change)), change
     for position in ("sinusoidal", "none", {"kind": "factored", "period": 8}):
         assert forms(position=position) == (four, eight)
+    drawn = {"kind": "random_blocks", "size": 4}
+    assert forms(num_heads=4, attention_pattern=drawn) == forms(num_heads=4, attention_pattern=drawn | {"seed": 5})
+    assert len({*forms(num_heads=4, attention_pattern=drawn)}) == 1  # though each layer draws blocks of its own
     assert forms(position="rotary") == forms(position={"kind": "rotary", "base": 500.0})
 
 

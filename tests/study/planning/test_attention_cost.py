@@ -98,9 +98,10 @@ def test_which_arms_differ_in_attention() -> None:
     plain, heads, wide = Arm().config, Arm(num_heads=[2, 4]).config, Arm(d_model=16).config
     deep, windowed, unscaled = Arm(num_layers=3).config, Arm(window=3).config, Arm(attention_scale="none").config
     shared = Arm(num_kv_heads=1).config
+    strided = Arm(attention_pattern={"kind": "strided", "stride": 2}).config
     assert not attention_differs([plain, wide, deep])
-    assert all(attention_differs([plain, other]) for other in (heads, windowed, unscaled, shared))
-    assert all(differ_in_attention_alone(plain, other) for other in (heads, windowed, unscaled, shared))
+    assert all(attention_differs([plain, other]) for other in (heads, windowed, unscaled, shared, strided))
+    assert all(differ_in_attention_alone(plain, other) for other in (heads, windowed, unscaled, shared, strided))
     assert not any(differ_in_attention_alone(plain, other) for other in (wide, deep, Arm(batch=(8, None)).config))
 
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from stacklab.audit.spec import Counted, LinearBias, StatedModel
 from stacklab.model.count import Parameters, count_parameters
 from stacklab.model.positions.kinds import LearnedPositions, NoPositions
-from stacklab.model.spec import BiasSpec, ModelSpec, NormSpec
+from stacklab.model.settings.shorthands import BiasSpec
+from stacklab.model.spec import ModelSpec, NormSpec
 
 CONVENTIONS: dict[Counted, tuple[str, Callable[[Parameters], int]]] = {
     "all": ("", lambda count: count.total),

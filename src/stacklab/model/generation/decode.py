@@ -113,7 +113,8 @@ class CachedForward:
         # A padding query sees itself, so that its softmax is defined.
         itself_TS = keys_S == queries_T[:, None]
         visible_BTS = ((keys_S <= queries_T[:, None]) & self.real_BS[:, None, : self.seen]) | itself_TS
-        hidden_BTD = self.model(new_BT, decoding=Decoding(positions_BT, visible_BTS, self.caches))
+        decoding = Decoding(positions_BT, visible_BTS, self.caches, self.start_B[:, None])
+        hidden_BTD = self.model(new_BT, decoding=decoding)
         return self.model.logits(hidden_BTD[:, -1])
 
 

@@ -34,7 +34,7 @@ def attention(
     The values may be of another width than queries and keys. Without `visible_BTS` the queries are those of all S
     positions; with it they are those of the last T, there is no dropout, and a query sees a key where that and the
     window and pattern of `visibility` allow it. With `records_BT`, the `record_starts` of packed sequences, a query
-    sees keys of its own record only.
+    sees keys of its own record only; with `visible_BTS`, records_BT [B, 1] is where each sequence begins.
 
     dropout: probability of dropping an attention probability; the mask comes from `seed`, or, if that is GENERATOR,
     from the device's generator, within torch's fused kernels.
@@ -43,7 +43,7 @@ def attention(
     if visible_BTS is not None:
         assert dropout == 0.0, "there is no dropout in decoding"
         if visibility.needs_matrix:
-            visible_BTS = visible_BTS & _seen_TS(q_BHTK, k_BHSK, visibility)
+            visible_BTS = visible_BTS & _seen_TS(q_BHTK, k_BHSK, visibility, records_BT)
         return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=visible_BTS[:, None], scale=scale)
     if dropout > 0.0 and seed != GENERATOR:
         scale = q_BHTK.shape[-1] ** -0.5 if scale is None else scale
@@ -51,7 +51,7 @@ def attention(
             q_BHTK, k_BHSK, v_BHSK, p=dropout, seed=seed, visibility=visibility, scale=scale, records_BT=records_BT
         )
     if records_BT is not None:
-        seen_BTS = in_record(records_BT, records_BT) & _seen_TS(q_BHTK, k_BHSK, visibility)
+        seen_BTS = in_record(records_BT, records_BT) & _seen_TS(q_BHTK, k_BHSK, visibility, records_BT)
         return F.scaled_dot_product_attention(
             q_BHTK, k_BHSK, v_BHSK, attn_mask=seen_BTS[:, None], dropout_p=dropout, scale=scale
         )
@@ -75,10 +75,13 @@ def attention_scores(q_BHTK: Tensor, k_BHSK: Tensor, *, visibility: Visibility, 
     return scores_BHTS.masked_fill(~_seen_TS(q_BHTK, k_BHSK, visibility), -torch.inf)
 
 
-def _seen_TS(q_BHTK: Tensor, k_BHSK: Tensor, visibility: Visibility) -> Tensor:
-    """Which of the S keys the queries of the last T positions see."""
+def _seen_TS(q_BHTK: Tensor, k_BHSK: Tensor, visibility: Visibility, records_BT: Tensor | None = None) -> Tensor:
+    """Which of the S keys the queries of the last T positions see; [B, T, S] where that depends on `records_BT`."""
     keys_S = torch.arange(k_BHSK.shape[2], device=k_BHSK.device)
-    return visibility.seen_TS(keys_S[k_BHSK.shape[2] - q_BHTK.shape[2] :], keys_S)
+    queries_T = keys_S[k_BHSK.shape[2] - q_BHTK.shape[2] :]
+    if records_BT is None or visibility.pattern is None:
+        return visibility.seen_TS(queries_T, keys_S)
+    return visibility.seen_TS(queries_T - records_BT, keys_S - records_BT)
 
 
 def dropped_attention(
@@ -191,6 +194,9 @@ def _probabilities(
         score += _minus_infinity((query[:, None] - key).abs() >= visibility.window, score.dtype)
     if kind.pattern is not None:
         score += _minus_infinity(~kind.pattern(query[:, None] - key), score.dtype)
+    if (rule := visibility.rule(query.new_tensor)) is not None:
+        begin = (0, 0) if records_GT is None else (records_GT[piece.queries], records_GT[piece.keys])
+        score += _minus_infinity(~rule((query - begin[0])[..., :, None], (key - begin[1])[..., None, :]), score.dtype)
     if records_GT is not None:
         score += _minus_infinity(~in_record(records_GT[piece.queries], records_GT[piece.keys]), score.dtype)
     return torch.softmax(score, -1, out=score)

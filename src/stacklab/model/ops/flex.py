@@ -39,9 +39,11 @@ def block_mask(visibility: Visibility, size: int, device: torch.device) -> Any:
     from torch.nn.attention.flex_attention import create_block_mask
 
     kind, window = visibility.kind, visibility.window
+    rule = visibility.rule(functools.partial(torch.tensor, device=device))
 
     def visible(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return sees(query - key, kind, window)
+        seen: Tensor = sees(query, key, kind, window, rule)
+        return seen
 
     return create_block_mask(visible, None, None, size, size, device=str(device))
 

@@ -34,10 +34,13 @@ def heads_at_once(size: int) -> int:
     return max(1, PIECE_ELEMENTS // (QUERY_BLOCK * size))
 
 
-def piece_elements(groups: int, size: int, window: int | None) -> int:
-    """Number of scores in the largest piece of `groups` heads (over all sequences) and `size` positions."""
+def piece_elements(groups: int, size: int, reach: int | None) -> int:
+    """Number of scores in the largest piece of `groups` heads (over all sequences) and `size` positions.
+
+    reach: the largest distance of a visible key; None is no limit.
+    """
     queries = min(QUERY_BLOCK, size)
-    keys = size if window is None else min(size, queries + window - 1)
+    keys = size if reach is None else min(size, queries + reach)
     return min(groups, heads_at_once(size)) * queries * keys
 
 

@@ -10,6 +10,9 @@ class StacklabConfig(PreTrainedConfig):
 
     layer_heads, layer_kv_heads, layer_d_ff, layer_windows, layer_scales: one value for each layer. A window of None is
     no window, a d_ff of 0 no feed-forward; scales multiply queries times keys.
+    layer_patterns: for each layer with another pattern than a window a dictionary, None for the others; None for none.
+    Its "kind" is "global", "strided", "block" or "random_blocks"; the rest are settings, and of random blocks those
+    "drawn", a row for each draw with one of every block of queries, and the number of "blocks".
     position: {"kind": "learned", "sinusoidal", "none", "factored" (with "period") or "rotary" (with "base")}.
     norm: "layer" or "rms"; norm_placement: "pre", "post", "none", "sandwich", "peri" or "reordered".
     qk_norm: norm of queries and keys, "none", of each "head" or of the whole "projection".
@@ -20,6 +23,7 @@ class StacklabConfig(PreTrainedConfig):
     """
 
     model_type = "stacklab"
+    layer_patterns = None
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class StacklabConfig(PreTrainedConfig):
         layer_kv_heads: list[int] | None = None,
         layer_d_ff: list[int] | None = None,
         layer_windows: list[int | None] | None = None,
+        layer_patterns: list[dict[str, Any] | None] | None = None,
         layer_scales: list[float] | None = None,
         position: dict[str, Any] | None = None,
         activation: str = "gelu",
@@ -58,6 +63,8 @@ class StacklabConfig(PreTrainedConfig):
         self.max_position_embeddings = max_position_embeddings
         self.layer_heads, self.layer_kv_heads = layer_heads or [], layer_kv_heads or []
         self.layer_d_ff, self.layer_windows = layer_d_ff or [], layer_windows or []
+        if layer_patterns is not None:
+            self.layer_patterns = layer_patterns
         self.layer_scales = layer_scales or []
         self.position = position or {"kind": "none"}
         self.activation, self.gated = activation, gated

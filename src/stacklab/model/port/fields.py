@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from stacklab.base.errors import PortError
 from stacklab.base.spec import LARGEST, first_fault
 from stacklab.base.text import cut, shown
-from stacklab.model.spec import MOST_LAYERS, ModelSpec
+from stacklab.model.settings.shorthands import MOST_LAYERS
+from stacklab.model.spec import ModelSpec
 
 T = TypeVar("T")
 

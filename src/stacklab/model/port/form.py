@@ -14,6 +14,7 @@ Config = Mapping[str, Any]
 
 SETTINGS = {
     *("vocab_size", "d_model", "num_layers", "num_heads", "num_kv_heads", "d_ff", "feed_forward", "mask", "window"),
+    "attention_pattern",
     *("layer_drop", "context_length", "position", "activation", "attention_scale", "attention_identity"),
     *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout", "norm", "init"),
     *("parametrisation", "start_from", "qk_norm", "residual"),
@@ -66,6 +67,8 @@ def common_misfits(spec: ModelSpec, *, placement: PlacementName = "pre") -> list
         faults.append("d_ff is 0, a layer without feed-forward")
     if spec.mask != "causal":
         faults.append(f"mask is {spec.mask}")
+    if kinds := {layer.attention_pattern.kind for layer in spec.layers if layer.attention_pattern is not None}:
+        faults.append(f"attention_pattern is {', '.join(sorted(kinds))}")
     if spec.attention_identity is not None:
         faults.append("attention_identity is set")
     if spec.norm.placement != placement or spec.norm.has_final != PLACEMENTS[placement].final_norm:

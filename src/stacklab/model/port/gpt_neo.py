@@ -14,7 +14,8 @@ from stacklab.model.port.form import Config, Form, common_misfits, expected
 from stacklab.model.port.gpt2 import THEIR_ACTIVATIONS, gpt_links, plain_misfits, their_activation
 from stacklab.model.port.links import Link
 from stacklab.model.port.windows import window_misfits
-from stacklab.model.spec import MOST_LAYERS, ModelSpec
+from stacklab.model.settings.shorthands import MOST_LAYERS
+from stacklab.model.spec import ModelSpec
 
 UNUSED_WINDOW = 256
 OPT_EPSILON = 1e-5

@@ -16,7 +16,8 @@ from stacklab.model.port.form import Config, Form, common_misfits, expected, one
 from stacklab.model.port.gpt2 import OF_HALF_PRECISION, THEIR_ACTIVATIONS, their_activation
 from stacklab.model.port.links import Link
 from stacklab.model.port.windows import Windows, read_windows, window_misfits, write_windows
-from stacklab.model.spec import BiasSpec, ModelSpec
+from stacklab.model.settings.shorthands import BiasSpec
+from stacklab.model.spec import ModelSpec
 
 SIZES = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"),

@@ -14,7 +14,8 @@ from stacklab.base.errors import PortError
 from stacklab.base.spec import LARGEST
 from stacklab.model.port.fields import as_spec
 from stacklab.model.port.links import check_finite
-from stacklab.model.spec import MOST_LAYERS, ModelSpec
+from stacklab.model.settings.shorthands import MOST_LAYERS
+from stacklab.model.spec import ModelSpec
 
 HEADER = struct.Struct("<7i")
 MAGIC = 0x616B3432

@@ -39,12 +39,38 @@ KNOWN = {
 }
 """Kinds that this file computes; any other is refused."""
 
+PATTERNS = ("global", "strided", "block", "random_blocks")
+"""Kinds of attention patterns that it computes."""
+
 
 def check(config: StacklabConfig) -> None:
     kinds = {name: getattr(config, name) for name in KNOWN} | {"position": config.position["kind"]}
     for name, kind in kinds.items():
         if kind not in KNOWN[name]:
             raise ValueError(f"config: {name} is {kind!r}, expected one of {', '.join(KNOWN[name])}")
+    for pattern in config.layer_patterns or []:
+        if pattern is not None and pattern["kind"] not in PATTERNS:
+            raise ValueError(f"config: layer_patterns has {pattern['kind']!r}, expected {', '.join(PATTERNS)}")
+
+
+def shown(pattern: dict[str, Any], query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+    """Whether a pattern shows the keys at some positions to the queries at others."""
+    size, distance = pattern["size"], (query - key).abs()
+    if pattern["kind"] == "global":
+        return (distance < size) | (query < pattern["tokens"]) | (key < pattern["tokens"])
+    if pattern["kind"] == "strided":
+        return (distance < size) | (distance % pattern["stride"] == 0)
+    near = -1 if pattern["neighbours"] is None else pattern["neighbours"]
+    if pattern["kind"] == "block":
+        return (query // size - key // size).abs() <= near
+    drawn = torch.tensor(pattern["drawn"], device=query.device)
+    blocks = pattern["blocks"]
+    query, key = (query // size).clip(0, blocks - 1), (key // size).clip(0, blocks - 1)
+    first, last = pattern["global_blocks"], blocks - pattern["last_global_blocks"]
+    seen = ((query - key).abs() <= near) | (query < first) | (key < first) | (query >= last) | (key >= last)
+    for column in drawn:
+        seen = seen | (column[query] == key)
+    return seen
 
 
 class StacklabFactoredRows(nn.Module):
@@ -230,8 +256,8 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
         if position_ids is None:
             position_ids = self._positions(places, attention_mask)
         x = self.dropout(self._placed(rows, position_ids))
-        for block, window in zip(self.blocks, self.config.layer_windows, strict=True):
-            x = block(x, position_ids, self._seen(places, attention_mask, window), past_key_values)
+        for index, block in enumerate(self.blocks):
+            x = block(x, position_ids, self._seen(places, attention_mask, index), past_key_values)
         x = self.final_norm(x) * self.config.logit_multiplier
         logits = self.head(x[:, -logits_to_keep:] if logits_to_keep else x)
         loss = None if labels is None else self.loss_function(logits, labels, vocab_size=self.config.vocab_size)
@@ -249,14 +275,17 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
         """[B, T]; [1, T] without a mask."""
         return places[None] if mask is None else (mask.long().cumsum(-1) - 1).clamp(min=0)[:, -len(places) :]
 
-    @staticmethod
-    def _seen(places: torch.Tensor, mask: torch.Tensor | None, window: int | None) -> torch.Tensor:
-        """[B or 1, 1, T, S]: which keys each query sees. A padding query sees itself: its softmax exists."""
+    def _seen(self, places: torch.Tensor, mask: torch.Tensor | None, index: int) -> torch.Tensor:
+        """[B or 1, 1, T, S]: which keys each query of a layer sees. A padding query sees itself: its softmax exists."""
+        window, patterns = self.config.layer_windows[index], self.config.layer_patterns
         keys = torch.arange(int(places[-1]) + 1, device=places.device)
         back = places[:, None] - keys
         seen = back >= 0 if window is None else (back >= 0) & (back < window)
-        if mask is None:
-            return seen[None, None]
-        if mask.ndim != 2:
+        if mask is not None and mask.ndim != 2:
             raise ValueError(f"attention_mask must be [batch, keys], got {tuple(mask.shape)}; use a dynamic cache")
+        if patterns is not None and (pattern := patterns[index]) is not None:
+            queries, every = self._positions(places, mask), self._positions(keys, mask)
+            seen = seen & shown(pattern, queries[:, :, None], every[:, None])
+        if mask is None:
+            return seen.view(1, 1, len(places), len(keys))
         return (seen & mask[:, None, : len(keys)].bool() | (back == 0))[:, None]

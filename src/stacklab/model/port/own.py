@@ -58,10 +58,15 @@ EXPRESSED = {
 }
 """The kinds that modeling_stacklab.py computes, by field. Any other is refused."""
 
+PATTERNS = ("global", "strided", "block", "random_blocks")
+"""The kinds of attention patterns that it computes."""
+
 
 def misfits(spec: ModelSpec) -> list[str]:
     kinds = (one_of(name, attrgetter(name)(spec), allowed) for name, allowed in EXPRESSED.items())
-    return [*unknown_settings(spec), *chain.from_iterable(kinds)]
+    patterns = {layer.attention_pattern.kind for layer in spec.layers if layer.attention_pattern is not None}
+    others = (one_of("attention_pattern", kind, PATTERNS) for kind in sorted(patterns))
+    return [*unknown_settings(spec), *chain.from_iterable(kinds), *chain.from_iterable(others)]
 
 
 def write(spec: ModelSpec) -> dict[str, Any]:
@@ -97,12 +102,24 @@ def write(spec: ModelSpec) -> dict[str, Any]:
         "attention_dropout": spec.attention_dropout,
         "tie_word_embeddings": spec.tie_embeddings,
         "stack": spec.dump(),
+        **({} if spec.attention_pattern is None else {"layer_patterns": [_pattern(spec, layer) for layer in layers]}),
     }
 
 
 def links(spec: ModelSpec) -> list[Link]:
     """Our tensors, with equal names and shapes."""
     return [Link(name, (name,), shape) for name, shape in own_shapes(spec).items()]
+
+
+def _pattern(spec: ModelSpec, layer: LayerSpec) -> dict[str, Any] | None:
+    """The settings of a layer's pattern; of random blocks also those drawn, and the number of all blocks."""
+    if layer.attention_pattern is None:
+        return None
+    pattern = layer.attention_pattern.dump()
+    if pattern["kind"] != "random_blocks":
+        return pattern
+    drawn = [list(row) for row in spec.visibility(layer).drawn]
+    return pattern | {"drawn": drawn, "blocks": -(-spec.context_length // pattern["size"])}
 
 
 def _scale(spec: ModelSpec, layer: LayerSpec) -> float:

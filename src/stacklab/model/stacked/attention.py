@@ -5,7 +5,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stacklab.model.masks import Visibility
 from stacklab.model.spec import LayerSpec, ModelSpec
 from stacklab.model.stacked.dropout import StackedDropout
 from stacklab.model.stacked.ops import StackComputation, attend, fused_attend, linear, read
@@ -68,7 +67,7 @@ class StackedAttention:
         return self._read_one(call) if self.layer.num_heads == 1 else self._read(call)
 
     def _seen(self, queries_Q: Tensor, keys_S: Tensor) -> Seen:
-        visibility = Visibility(self.spec.mask, self.layer.window)
+        visibility = self.spec.visibility(self.layer)
         causal = visibility.kind.causal
         needs_matrix = visibility.needs_matrix or (causal and len(queries_Q) < len(keys_S))
         return Seen(visibility.seen_TS(queries_Q, keys_S), needs_matrix, causal and not needs_matrix)

@@ -4,7 +4,7 @@ from stacklab.base.spec import Items, Spec
 from stacklab.model.count import count_parameters, norm_parameters
 from stacklab.model.masks import MASKS
 from stacklab.model.residual import PLACEMENTS
-from stacklab.model.spec import ModelSpec
+from stacklab.model.spec import LayerSpec, ModelSpec
 
 NORMS = {"layer": "LayerNorm", "rms": "RMSNorm"}
 
@@ -108,7 +108,9 @@ def _attention(spec: ModelSpec) -> str:
         parts.append(f"queries and keys normed by {spec.qk_norm}")
     if spec.position.acts_in_attention:
         parts.append(_positions(spec))
-    if any(layer.window is not None for layer in layers):
+    if any(layer.attention_pattern is not None for layer in layers):
+        parts.append(by_layer(tuple(_seen(layer) for layer in layers)))
+    elif any(layer.window is not None for layer in layers):
         parts.append(f"window {by_layer(tuple(layer.window or 'all' for layer in layers))}")
     if spec.attention_scale == "none":
         parts.append("scores not scaled")
@@ -117,6 +119,12 @@ def _attention(spec: ModelSpec) -> str:
     if any(layer.layer_drop for layer in layers):
         parts.append(f"layer drop {by_layer(tuple(f'{layer.layer_drop:g}' for layer in layers))}")
     return ", ".join(parts)
+
+
+def _seen(layer: LayerSpec) -> str:
+    if layer.attention_pattern is not None:
+        return layer.attention_pattern.describe()
+    return "all" if layer.window is None else f"window {layer.window:,}"
 
 
 def _head(spec: ModelSpec, parameters: int) -> Part:

@@ -18,7 +18,7 @@ from stacklab.study.spec.study import BaseSpec
 
 MEASUREMENT = "attention_cost"
 ATTENTION_FIELDS = (
-    *("num_heads", "num_kv_heads", "window", "position"),
+    *("num_heads", "num_kv_heads", "window", "attention_pattern", "position"),
     *("attention_scale", "attention_identity", "attention_dropout", "mask", "qk_norm"),
 )
 
@@ -80,8 +80,8 @@ def attention_costs(arms: Mapping[str, Configured], out: Path, *, threads: int) 
 
 
 def attention_differs(configs: Iterable[BaseSpec]) -> bool:
-    """Whether arms differ in heads, windows, positions that act in attention, norms of queries and keys, or the kind
-    of attention."""
+    """Whether arms differ in heads, windows, patterns, positions that act in attention, norms of queries and keys, or
+    the kind of attention."""
     return len({frozenset(_kinds(config)) for config in configs}) > 1
 
 

@@ -46,7 +46,9 @@ def effective(base: BaseSpec) -> dict[str, Any]:
     A per-layer setting that is equal in all layers counts as one value, so that it does not differ with depth.
     """
     resolved = _per_layer(base.model) | _inherited(base.model)
-    return _flatten(base.complete()) | {f"model.{name}": value for name, value in resolved.items()}
+    tree = base.complete()
+    tree["model"]["attention_pattern"] = _patterns(base.model)
+    return _flatten(tree) | {f"model.{name}": value for name, value in resolved.items()}
 
 
 def differences(left: BaseSpec, right: BaseSpec) -> list[Difference]:
@@ -67,9 +69,13 @@ def pairing(paths: Iterable[str]) -> Pairing:
     return "unpaired" if any(path.startswith(MOVE_BATCHES) for path in paths) else "paired"
 
 
+STORED_IN = {"model.attention_pattern": "model.window"}
+"""Knob -> the setting in which some of its values are stored: a pattern of windows as windows."""
+
+
 def check_declared(name: str, arm: ArmSpec, base: BaseSpec, resolved: BaseSpec, knobs: Iterable[str]) -> None:
     """Raises ContrastError if the arm differs from the base in a path that is neither a knob nor declared."""
-    allowed = (*knobs, *arm.consequences)
+    allowed = (*knobs, *arm.consequences, *(STORED_IN[knob] for knob in knobs if knob in STORED_IN))
     for moved in differences(base, resolved):
         if not any(moved.path == known or moved.path.startswith(known + ".") for known in allowed):
             raise ContrastError(
@@ -94,10 +100,19 @@ def unlike(config: BaseSpec, model: ModelSpec) -> Difference | None:
 def _per_layer(model: ModelSpec) -> dict[str, Any]:
     columns = {}
     for name in LayerSpec._fields:
+        if name == "attention_pattern":
+            continue
         values = [_own_setting(layer, name) for layer in model.layers]
         uniform = len(set(values)) == 1
         columns[name] = values[0] if uniform else values or getattr(model, name)
     return columns
+
+
+def _patterns(model: ModelSpec) -> Any:
+    """One plain value for all layers, or a list: as it is stated, since each layer draws random blocks of its own."""
+    stated = model.attention_pattern if isinstance(model.attention_pattern, tuple) else (model.attention_pattern,)
+    plain = [None if each is None else each.dump() for each in stated]
+    return plain[0] if all(each == plain[0] for each in plain) else plain
 
 
 def _own_setting(layer: LayerSpec, name: str) -> Any:

@@ -9,7 +9,8 @@ from stacklab.base.search import smallest
 from stacklab.base.spec import LARGEST, Spec
 from stacklab.base.units import duration
 from stacklab.model.count import QUANTITIES, measure
-from stacklab.model.spec import MOST_LAYERS, ModelSpec
+from stacklab.model.settings.shorthands import MOST_LAYERS
+from stacklab.model.spec import ModelSpec
 from stacklab.study.spec.study import BaseSpec, MatchSpec
 
 
