@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from tests.study.engines.fake_runs import make_run, seen, steps
 from tests.study.engines.helpers import Notes, drive, finish, processes, wait_for_steps
 
 from stacklab.base.errors import StacklabError
+from stacklab.study.engines import connection
 from stacklab.study.engines.machine import cores
 from stacklab.study.engines.processes import ProcessesEngine
 from stacklab.study.engines.protocol import STOPPED, RunEnd
@@ -47,6 +49,28 @@ def test_the_death_of_the_server_costs_one_attempt(tmp_path: Path, watch: Notes)
     folder = make_run(tmp_path / "a", steps=20, kills_parent=True)
     assert processes(1).run([folder], watch=watch) == [RunEnd(folder, "finished", attempts=2)]
     assert steps(folder) == list(range(1, 21)), "the orphan must save and leave before the next one starts"
+
+
+@pytest.mark.parametrize("kills", [2, 3])
+def test_a_server_that_is_killed_while_it_starts_is_started_three_times(
+    tmp_path: Path, watch: Notes, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    begin = connection._launch
+
+    def launch(reply: int, threads: int) -> "subprocess.Popen[bytes]":
+        process = begin(reply, threads)
+        if len(watch.notes) < kills:
+            process.kill()
+        return process
+
+    monkeypatch.setattr(connection, "_launch", launch)
+    folder = make_run(tmp_path / "a")
+    if kills == 3:
+        with pytest.raises(StacklabError, match="the workers cannot start: the limit of memory is reached"):
+            processes(1).run([folder], watch=watch)
+    else:
+        assert processes(1).run([folder], watch=watch) == [RunEnd(folder, "finished")]
+    assert [note.rpartition("; ")[2] for note in watch.notes] == ["attempt 1 of 3", "attempt 2 of 3"]
 
 
 def test_workers_see_threads_and_environment(tmp_path: Path, watch: Notes, monkeypatch: pytest.MonkeyPatch) -> None:

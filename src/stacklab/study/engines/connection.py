@@ -60,6 +60,11 @@ class Connection:
         """False when the server and all its workers are gone."""
         return self._replies.open
 
+    @property
+    def killed(self) -> bool:
+        """Whether the server was killed, by a command or for want of memory."""
+        return self._process.poll() == -signal.SIGKILL
+
     def read(self, seconds: float) -> tuple[list[str], list[dict[str, Any]]]:
         """(lines that workers printed, messages), waiting at most `seconds` for the first.
 

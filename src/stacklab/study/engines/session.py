@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from stacklab.base.errors import Interrupted
+from stacklab.base.errors import Interrupted, StacklabError
 from stacklab.base.hardware import limit_in
 from stacklab.study.engines.attempt import already_done, fail_for_memory, record_failure
 from stacklab.study.engines.cards import Card, Cards
@@ -72,6 +72,7 @@ class _Session:
         self.ends: dict[Path, RunEnd] = {}
         self.forwarded = 0
         self.server: Connection | None = None
+        self.begun = 0
         self.initial = jobs
 
     def run(self, *, target: str, preload: Sequence[str]) -> dict[Path, RunEnd]:
@@ -84,6 +85,7 @@ class _Session:
             self._forward_stop()
             if self.waiting and self.server is None:
                 self.server = Connection(target=target, threads=self.threads, preload=preload)
+                self.begun += 1
             self._start_jobs()
             self._listen()
             self.watch.tick()
@@ -146,7 +148,14 @@ class _Session:
     def _listen(self) -> None:
         if self.server is None:
             return
-        prints, messages = self.server.read(LOOK_SECONDS)
+        try:
+            prints, messages = self.server.read(LOOK_SECONDS)
+        except StacklabError as error:
+            if not self.server.killed or self.begun >= ATTEMPTS:
+                raise
+            self.watch.note(f"{error}; attempt {self.begun} of {ATTEMPTS}")
+            self.close()
+            return
         for line in prints:
             self.watch.note(line)
         for message in messages:
