@@ -16,6 +16,8 @@ ACTIVATIONS = {
     "silu": lambda x: x / (1 + torch.exp(-x)),
 }
 
+PARTS = ("attention", "feed_forward")
+
 
 class Reference:
     """Computes logits from the named weights of a model."""
@@ -30,13 +32,21 @@ class Reference:
         table = self.weights["token_embedding.weight"]
         x = torch.stack([table[token] + self._position(t) for t, token in enumerate(ids)])
         for index, layer in enumerate(self.spec.layers):
-            x = self._branch(x, f"blocks.{index}.attention", lambda y, at, layer=layer: self._attention(y, at, layer))
+            attention, feed_forward = (f"blocks.{self._held(index, part)}.{part}" for part in PARTS)
+            x = self._branch(x, attention, lambda y, at, layer=layer: self._attention(y, at, layer))
             if layer.d_ff > 0:
-                x = self._branch(x, f"blocks.{index}.feed_forward", self._feed_forward)
+                x = self._branch(x, feed_forward, self._feed_forward)
         final = self.spec.norm.final
         if final is True or (final is None and self.spec.norm.placement == "pre"):
             x = self._norm(x, "final_norm")
         return x @ (table if self.spec.tie_embeddings else self.weights["head.weight"]).T
+
+    def _held(self, index: int, part: str) -> int:
+        """The number of the layer after which the weights of this layer are named."""
+        share = self.spec.share
+        if share is None or share.part not in ("layer", part):
+            return index
+        return min(other for other in range(index + 1) if share.blocks[other] == share.blocks[index])
 
     def _position(self, t: int) -> Tensor:
         position, width = self.spec.position, self.spec.d_model

@@ -48,7 +48,7 @@ def kept_bytes(spec: ModelSpec, dtype: torch.dtype | None, micro_batch: int, *, 
 
 @pytest.mark.parametrize(
     "change",
-    [{}, LLAMA, {"num_layers": 1, "d_ff": 0}, {"num_heads": 8, "d_ff": 64}],
+    [{}, LLAMA, {"num_layers": 1, "d_ff": 0}, {"num_heads": 8, "d_ff": 64}, {"share": "all"}],
     ids=str,
 )
 @pytest.mark.parametrize(("dtype", "product_bytes"), [(torch.bfloat16, 2), (None, 4)])

@@ -1,7 +1,6 @@
 """A layer: attention and feed-forward, each with its norms and its residual."""
 
 from collections.abc import Callable
-from typing import Literal
 
 from torch import Tensor, nn
 
@@ -13,9 +12,8 @@ from stacklab.model.linear import LayerNorm, RMSNorm
 from stacklab.model.ops.dropout import GENERATOR, dropout
 from stacklab.model.parametrisation import residual_multiplier
 from stacklab.model.residual import PLACEMENTS
+from stacklab.model.sharing import SubLayer
 from stacklab.model.spec import LayerSpec, ModelSpec
-
-SubLayer = Literal["attention", "feed_forward"]
 
 NORMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
     "layer": lambda spec: LayerNorm(spec.d_model, eps=spec.norm.epsilon, bias=spec.norm.bias),
@@ -64,6 +62,12 @@ class Block(nn.Module):
         if self.feed_forward is not None:
             y_BTD = self.placement.rule(y_BTD, feed, *self._norms("feed_forward"))
         return y_BTD.to(x_BTD.dtype)
+
+    def share(self, part: SubLayer, other: "Block") -> None:
+        """Compute with the sub-layer of another block and its norms, as the same modules."""
+        for name, module in list(other.named_children()):
+            if name == part or name.startswith(f"{part}_"):
+                setattr(self, name, module)
 
     def _scaled(self, branch_BTD: Tensor, seed: int | None, scale: float) -> Tensor:
         """The output of a sub-layer after dropout and multipliers, as passed to the residual rule."""

@@ -1,4 +1,7 @@
-"""Closed formulas for parameters, FLOPs and memory; tests compare them with the built model and torch's counter."""
+"""Closed formulas for parameters, FLOPs and memory; tests compare them with the built model and torch's counter.
+
+Parameters are counted as stored, once for all layers that share them; FLOPs and activations as executed.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -46,18 +49,24 @@ class Parameters:
 
 
 def count_parameters(spec: ModelSpec) -> Parameters:
-    vocab, width, layers = vocab_size(spec), spec.d_model, spec.layers
+    vocab, width = vocab_size(spec), spec.d_model
     norm = width * (2 if spec.norm.bias else 1)
     final_norm = norm if spec.norm.has_final else 0
     return Parameters(
         token_embedding=vocab * width,
         position_embedding=spec.position.rows(spec.context_length) * width,
-        attention=sum(_attention(spec, layer) for layer in layers),
-        feed_forward=sum(_feed_forward(spec, layer) for layer in layers),
-        norms=sum(_norms(spec, layer) for layer in layers) * norm + final_norm,
+        attention=sum(_attention(spec, layer) for layer in spec.stored("attention")),
+        feed_forward=sum(_feed_forward(spec, layer) for layer in spec.stored("feed_forward")),
+        norms=_stored_norms(spec) * norm + final_norm,
         head=0 if spec.tie_embeddings else vocab * width,
         frozen=vocab * width if spec.token_table == "frozen" else 0,
     )
+
+
+def _stored_norms(spec: ModelSpec) -> int:
+    """Number of norms in all layers; those of a shared sub-layer are shared with it."""
+    having = len(spec.stored("attention")) + sum(layer.d_ff > 0 for layer in spec.stored("feed_forward"))
+    return len(PLACEMENTS[spec.norm.placement].norms) * having
 
 
 def _norms(spec: ModelSpec, layer: LayerSpec) -> int:

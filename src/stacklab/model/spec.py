@@ -9,6 +9,7 @@ from stacklab.base.spec import Items, Spec, Text, added
 from stacklab.model.masks import Mask
 from stacklab.model.positions.kinds import LearnedPositions, Position
 from stacklab.model.residual import PLACEMENTS, PlacementName
+from stacklab.model.sharing import Share, SubLayer
 
 
 class HeadSchedule(Spec):
@@ -165,6 +166,8 @@ class ModelSpec(Spec):
     kept branch scaled by 1 / (1 - p)).
     start_from: the model whose weights are the first ones, in place of random ones: in a study a run, an imported model
     or a model folder; in a run the name of kept weights (train.start).
+    share: which layers use the same weights; None gives each its own. num_layers and all per-layer fields speak of the
+    executed layers. See sharing.py.
     dropout: after the embeddings and after each sub-layer. attention_dropout: on the attention probabilities.
     """
 
@@ -192,6 +195,7 @@ class ModelSpec(Spec):
     init: InitSpec = InitSpec()
     parametrisation: Parametrisation = StandardSpec()
     start_from: Text | None = added(None)
+    share: Share = added(None)
 
     @model_validator(mode="before")
     @classmethod
@@ -214,6 +218,13 @@ class ModelSpec(Spec):
             self._check_layer(index, layer)
         self._check_tables()
         scaled = self.parametrisation
+        if self.share is not None:
+            self.share.check(self.layers)
+            if isinstance(scaled, MupSpec) and scaled.base_num_layers is not None:
+                raise ValueError(
+                    "parametrisation.base_num_layers: the rule for depth holds for layers with weights of their own; "
+                    "leave share out, or base_num_layers"
+                )
         if (
             not PLACEMENTS[self.norm.placement].depth_rule
             and isinstance(scaled, MupSpec)
@@ -248,6 +259,16 @@ class ModelSpec(Spec):
         kv_heads = self.num_heads if self.num_kv_heads is None else self.num_kv_heads
         columns = (self._spread(value) for value in (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads))
         return tuple(LayerSpec(*row) for row in zip(*columns, strict=True))
+
+    def sources(self, part: SubLayer) -> tuple[int, ...]:
+        """For each layer the index of the layer whose attention or feed-forward it computes with: its own, or that of
+        the first layer with which it shares it."""
+        shared = None if self.share is None else self.share.sources(part)
+        return tuple(range(self.num_layers)) if shared is None else shared
+
+    def stored(self, part: SubLayer) -> tuple[LayerSpec, ...]:
+        """The layers that hold an attention or a feed-forward of their own: each set of weights once."""
+        return tuple(self.layers[index] for index, source in enumerate(self.sources(part)) if source == index)
 
     @property
     def width_step(self) -> int:

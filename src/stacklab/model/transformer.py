@@ -1,7 +1,7 @@
 """The stack: embeddings, blocks, final norm, head."""
 
 import random
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from stacklab.model.ops.dropout import GENERATOR, dropout, seed_generator
 from stacklab.model.ops.linear_cross_entropy import tied_lookup
 from stacklab.model.parametrisation import logit_multiplier
 from stacklab.model.positions.build import position_rows
+from stacklab.model.sharing import SubLayer
 from stacklab.model.spec import ModelSpec
 
 
@@ -46,7 +47,7 @@ class Transformer(nn.Module):
         self.token_embedding = nn.Embedding(spec.vocab_size, spec.d_model)
         self.token_embedding.weight.requires_grad_(spec.token_table == "trained")
         self.position_embedding = position_rows(spec.position, context_length=spec.context_length, d_model=spec.d_model)
-        self.blocks = nn.ModuleList(Block(spec, layer) for layer in spec.layers)
+        self.blocks = _blocks(spec)
         self.logit_multiplier = logit_multiplier(spec)
         self.computation = Computation()
         self.final_norm = build_norm(spec) if spec.norm.has_final else nn.Identity()
@@ -144,3 +145,13 @@ class Transformer(nn.Module):
             return rows_BTD
         placed_BTD: Tensor = rows_BTD + self.position_embedding(positions).to(rows_BTD.dtype)
         return placed_BTD
+
+
+def _blocks(spec: ModelSpec) -> nn.ModuleList:
+    """A block for each executed layer. Shared sub-layers are the same modules, named after the first that has them."""
+    blocks = [Block(spec, layer) for layer in spec.layers]
+    for part in get_args(SubLayer):
+        for block, source in zip(blocks, spec.sources(part), strict=True):
+            if block is not blocks[source]:
+                block.share(part, blocks[source])
+    return nn.ModuleList(blocks)

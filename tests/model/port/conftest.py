@@ -94,6 +94,11 @@ OWN_STACKS: dict[str, dict[str, Any]] = {
         "position": {"kind": "factored", "period": 3},
         "tie_embeddings": False,
     },
+    "shared layers": GPT2_STACK | {"num_layers": 4, "share": [0, 1, 0, 1], "window": [None, 4, None, 4]},
+    "shared feed-forward": GPT2_STACK
+    | {"num_heads": [6, 3, 2], "num_layers": 3, "share": {"part": "feed_forward", "blocks": [0, 1, 0]}},
+    "shared attention": LLAMA_STACK
+    | {"d_ff": [20, 0, 12], "num_layers": 3, "share": {"part": "attention", "blocks": [0, 1, 1]}},
     "mup, rotary, gated": LLAMA_STACK
     | {
         "num_heads": [4, 2],

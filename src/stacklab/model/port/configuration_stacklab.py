@@ -10,6 +10,8 @@ class StacklabConfig(PreTrainedConfig):
 
     layer_heads, layer_kv_heads, layer_d_ff, layer_windows, layer_scales: one value for each layer. A window of None is
     no window, a d_ff of 0 no feed-forward; scales multiply queries times keys.
+    layer_attention_of, layer_feed_forward_of: for each layer the layer whose weights it uses, at most its own number;
+    None for its own.
     position: {"kind": "learned", "sinusoidal", "none", "factored" (with "period") or "rotary" (with "base")}.
     norm: "layer" or "rms"; norm_placement: "pre", "post" or "none".
     identity_scale: factor of the trained identity term of attention, or None.
@@ -29,6 +31,8 @@ class StacklabConfig(PreTrainedConfig):
         layer_d_ff: list[int] | None = None,
         layer_windows: list[int | None] | None = None,
         layer_scales: list[float] | None = None,
+        layer_attention_of: list[int] | None = None,
+        layer_feed_forward_of: list[int] | None = None,
         position: dict[str, Any] | None = None,
         activation: str = "gelu",
         gated: bool = False,
@@ -53,6 +57,7 @@ class StacklabConfig(PreTrainedConfig):
         self.layer_heads, self.layer_kv_heads = layer_heads or [], layer_kv_heads or []
         self.layer_d_ff, self.layer_windows = layer_d_ff or [], layer_windows or []
         self.layer_scales = layer_scales or []
+        self.layer_attention_of, self.layer_feed_forward_of = layer_attention_of, layer_feed_forward_of
         self.position = position or {"kind": "none"}
         self.activation, self.gated = activation, gated
         self.bias_query_key_value, self.bias_output = bias_query_key_value, bias_output

@@ -16,7 +16,7 @@ SETTINGS = {
     *("vocab_size", "d_model", "num_layers", "num_heads", "num_kv_heads", "d_ff", "feed_forward", "mask", "window"),
     *("layer_drop", "context_length", "position", "activation", "attention_scale", "attention_identity"),
     *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout", "norm", "init"),
-    *("parametrisation", "start_from"),
+    *("parametrisation", "start_from", "share"),
 }
 """The fields of ModelSpec that every form writes, refuses by value, or may omit since they act in training only."""
 
@@ -68,6 +68,8 @@ def common_misfits(spec: ModelSpec, *, placement: PlacementName = "pre") -> list
         faults.append(f"mask is {spec.mask}")
     if spec.attention_identity is not None:
         faults.append("attention_identity is set")
+    if spec.share is not None:
+        faults.append("share is set, so that layers have the same weights")
     if spec.norm.placement != placement or spec.norm.has_final != PLACEMENTS[placement].final_norm:
         faults.append(f"norm.placement is {spec.norm.placement} with final norm {spec.norm.has_final}")
     if spec.parametrisation.kind != "standard":

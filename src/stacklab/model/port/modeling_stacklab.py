@@ -70,10 +70,16 @@ def norm(config: StacklabConfig) -> nn.Module:
     return nn.LayerNorm(config.hidden_size, eps=config.norm_epsilon, bias=config.norm_bias)
 
 
+def sources(config: StacklabConfig, part: str) -> list[int]:
+    """For each layer the layer that holds its attention or feed-forward."""
+    of: list[int] | None = getattr(config, f"layer_{part}_of")
+    return list(range(len(config.layer_heads))) if of is None else of
+
+
 class StacklabAttention(nn.Module):
     def __init__(self, config: StacklabConfig, index: int) -> None:
         super().__init__()
-        self.config, self.index = config, index
+        self.config = config
         self.heads, self.kv_heads = config.layer_heads[index], config.layer_kv_heads[index]
         self.scale, self.dropout = config.layer_scales[index], config.attention_dropout
         width = config.hidden_size
@@ -82,7 +88,9 @@ class StacklabAttention(nn.Module):
         self.identity_H = None if config.identity_scale is None else nn.Parameter(torch.zeros(self.heads))
         self.output = nn.Linear(width, width, bias=config.bias_output)
 
-    def forward(self, x: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, cache: Any) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, cache: Any, layer: int
+    ) -> torch.Tensor:
         heads, kv_heads = self.heads, self.kv_heads
         every = self.query_key_value(x).unflatten(-1, (heads + 2 * kv_heads, -1)).transpose(1, 2)
         query, key, value = every.split((heads, kv_heads, kv_heads), 1)
@@ -95,7 +103,7 @@ class StacklabAttention(nn.Module):
             weight = (self.identity_H * (self.config.identity_scale / self.scale))[:, None, None]
             query, key = torch.cat((query, weight * own), -1), torch.cat((key, own[:, :kv_heads]), -1)
         if cache is not None:
-            key, value = cache.update(key, value, self.index)
+            key, value = cache.update(key, value, layer)
         key, value = (part.repeat_interleave(heads // kv_heads, 1) for part in (key, value))
         rate = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=rate, scale=self.scale)
@@ -119,22 +127,29 @@ class StacklabFeedForward(nn.Module):
 
 
 class StacklabBlock(nn.Module):
+    """A layer. It holds the sub-layers that no layer below it holds for it."""
+
     def __init__(self, config: StacklabConfig, index: int) -> None:
         super().__init__()
         self.placement, self.multiplier = config.norm_placement, config.residual_multiplier
-        has_feed_forward = config.layer_d_ff[index] > 0
+        self.index = index
+        has_attention = sources(config, "attention")[index] == index
+        has_feed_forward = config.layer_d_ff[index] > 0 and sources(config, "feed_forward")[index] == index
         norms = self.placement != "none"
-        self.attention_norm = norm(config) if norms else nn.Identity()
-        self.attention = StacklabAttention(config, index)
+        self.attention_norm = norm(config) if norms and has_attention else nn.Identity()
+        self.attention = StacklabAttention(config, index) if has_attention else None
         self.feed_forward_norm = norm(config) if norms and has_feed_forward else nn.Identity()
         self.feed_forward = StacklabFeedForward(config, index) if has_feed_forward else None
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, cache: Any) -> torch.Tensor:
-        x = self._around(x, self.attention_norm, lambda y: self.attention(y, positions, seen, cache))
-        return x if self.feed_forward is None else self._around(x, self.feed_forward_norm, self.feed_forward)
+    def forward(
+        self, x: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, cache: Any, first: Any, second: Any
+    ) -> torch.Tensor:
+        """first, second: the blocks that hold the attention and the feed-forward of this layer."""
+        x = first.around(x, first.attention_norm, lambda y: first.attention(y, positions, seen, cache, self.index))
+        return x if second.feed_forward is None else second.around(x, second.feed_forward_norm, second.feed_forward)
 
-    def _around(self, x: torch.Tensor, normed: nn.Module, branch: Any) -> torch.Tensor:
+    def around(self, x: torch.Tensor, normed: nn.Module, branch: Any) -> torch.Tensor:
         added = branch(x if self.placement == "post" else normed(x))
         x = x + self.multiplier * self.dropout(added)
         return normed(x) if self.placement == "post" else x
@@ -158,6 +173,7 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
         elif config.position["kind"] == "factored":
             self.position_embedding = StacklabFactoredRows(config)
         self.blocks = nn.ModuleList(StacklabBlock(config, index) for index in range(len(config.layer_heads)))
+        self.attention_of, self.feed_forward_of = sources(config, "attention"), sources(config, "feed_forward")
         self.final_norm = norm(config) if config.final_norm else nn.Identity()
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         self.dropout = nn.Dropout(config.dropout)
@@ -190,8 +206,9 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
         if position_ids is None:
             position_ids = self._positions(places, attention_mask)
         x = self.dropout(self._placed(rows, position_ids))
-        for block, window in zip(self.blocks, self.config.layer_windows, strict=True):
-            x = block(x, position_ids, self._seen(places, attention_mask, window), past_key_values)
+        for block, first, second in zip(self.blocks, self.attention_of, self.feed_forward_of, strict=True):
+            seen = self._seen(places, attention_mask, self.config.layer_windows[block.index])
+            x = block(x, position_ids, seen, past_key_values, self.blocks[first], self.blocks[second])
         x = self.final_norm(x) * self.config.logit_multiplier
         logits = self.head(x[:, -logits_to_keep:] if logits_to_keep else x)
         loss = None if labels is None else self.loss_function(logits, labels, vocab_size=self.config.vocab_size)
