@@ -51,9 +51,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Fuzz tests with many examples run where they are requested, and are no skipped tests elsewhere."""
-    if not re.search(r"(?<!not )\bmany\b", config.getoption("markexpr")):
-        items[:] = [item for item in items if item.get_closest_marker("many") is None]
+    """Tests that take long run where they are requested, and are no skipped tests elsewhere."""
+    for marker in ("many", "campaign"):
+        if not re.search(rf"(?<!not )\b{marker}\b", config.getoption("markexpr")):
+            items[:] = [item for item in items if item.get_closest_marker(marker) is None]
 
 
 def pytest_collection_finish() -> None:

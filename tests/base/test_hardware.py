@@ -6,8 +6,10 @@ import sysconfig
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
+from stacklab.base import hardware
 from stacklab.base.hardware import peak_matrix_rate, triton_lacks
 
 
@@ -55,3 +57,16 @@ def test_triton_needs_a_compiler_and_the_headers_of_python(monkeypatch: pytest.M
     assert triton_lacks() == "the C headers of Python (python3-dev)"
     (tmp_path / "Python.h").touch()
     assert triton_lacks() == ""
+
+
+def test_memory_is_that_of_the_machine_or_of_a_smaller_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = hardware.machine_memory()
+    assert 2**28 < whole <= psutil.virtual_memory().total
+    quota = tmp_path / "memory.max"
+    monkeypatch.setattr(hardware, "MEMORY_QUOTA", quota)
+    quota.write_text("268435456\n")
+    assert hardware.machine_memory() == 2**28
+    assert hardware.beyond_memory(2**28) == ""
+    assert hardware.beyond_memory(2**40) == "1.00 TiB of memory, this machine has 256.00 MiB"
+    quota.write_text("max\n")
+    assert hardware.machine_memory() == whole

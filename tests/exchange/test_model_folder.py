@@ -49,9 +49,9 @@ def linked(folder: Path, name: str) -> None:
 HUGE = 10**30
 TABLE = "token_embedding.weight"
 BAD: list[tuple[Callable[[Path], Any], type[UserError], str]] = [
-    (lambda f: in_stack(f, num_layers=10**9), PortError, "model.num_layers is 10+, expected at most 10000"),
+    (lambda f: in_stack(f, num_layers=10**9), PortError, "model: num_layers: 1[0,]+ layers, expected at most 10,000"),
     (lambda f: in_stack(f, num_layers=9999), PortError, "holds 28 tensors, too few for the 9999 layers"),
-    (lambda f: in_stack(f, vocab_size=HUGE), PortError, "model.vocab_size is 10+, expected at most"),
+    (lambda f: in_stack(f, vocab_size=HUGE), PortError, "model: vocab_size: 1[0,]+ exceeds 16,777,216"),
     (lambda f: in_stack(f, vocab_size=2**24, d_model=3 * 2**21), PortError, rf"{TABLE} has shape \(31, 12\)"),
     (lambda f: in_stack(f, vocab_size=None), PortError, "model.vocab_size is missing or null, expected a whole number"),
     (lambda f: in_stack(f, d_model="wide"), PortError, r"model\.json: model: d_model: Input should be"),

@@ -1,10 +1,12 @@
 """Which tokenizers go with which tables."""
 
+import json
+
 import pytest
 from tokenizers import Tokenizer, models
 
 from stacklab.base.errors import TokenizerError
-from stacklab.data.tokenizers.files import TokenizerFile
+from stacklab.data.tokenizers.files import TokenizerFile, bytes_tokenizer
 from stacklab.exchange.portable import check_vocabulary
 from stacklab.model.spec import ModelSpec
 
@@ -29,3 +31,28 @@ def test_the_padding_of_a_table_is_counted(ids: int, rows: int) -> None:
 def test_another_models_tokenizer_is_refused(ids: int, rows: int) -> None:
     with pytest.raises(TokenizerError, match=f"has {ids} ids, the model's vocabulary has {rows}; this is not the"):
         check_vocabulary(tokenizer_of(ids), ModelSpec(vocab_size=rows))
+
+
+def with_start(number: int) -> TokenizerFile:
+    """The bytes tokenizer, whose post-processor puts an id before every text."""
+    tree = json.loads(bytes_tokenizer().text)
+    start, text, other = (
+        {"SpecialToken": {"id": "Z", "type_id": 0}},
+        *({"Sequence": {"id": name, "type_id": kind}} for kind, name in enumerate("AB")),
+    )
+    tree["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [start, text],
+        "pair": [start, text, other],
+        "special_tokens": {"Z": {"id": "Z", "ids": [number], "tokens": ["Z"]}},
+    }
+    return TokenizerFile("theirs", json.dumps(tree), {})
+
+
+def test_a_post_processor_that_adds_an_id_outside_the_model_is_refused() -> None:
+    spec = ModelSpec(vocab_size=259, d_model=8, num_heads=2, num_layers=1)
+    assert check_vocabulary(with_start(258), spec) == 0
+    with pytest.raises(
+        TokenizerError, match="theirs: the post-processor adds the id 99999 to every text, outside the "
+    ):
+        check_vocabulary(with_start(99999), spec)

@@ -17,6 +17,7 @@ from stacklab.model.spec import NormSpec
 from stacklab.run.execute import execute
 from stacklab.run.metrics import RESULTS
 from stacklab.run.paths import RunPaths
+from stacklab.run.store import weights_of
 from stacklab.run.verify import alteration, file_hash
 
 REPRODUCED = ("metrics.jsonl", "evals.jsonl", "result.json", "samples.json", "model.safetensors")
@@ -168,6 +169,89 @@ def test_a_truncated_checkpoint_is_an_error_that_loses_nothing(bench: Bench) -> 
     with pytest.raises(CheckpointError, match="not a complete checkpoint"):
         execute(paths.folder, threads=1)
     assert paths.metrics.read_bytes() == rows
+
+
+LOGS = ("metrics.jsonl", "evals.jsonl", "timing.jsonl")
+
+
+def stopped_at(bench: Bench, steps: int, **spec: Any) -> RunPaths:
+    """A run that was stopped after some steps, with a checkpoint."""
+    paths, calls = bench.folder(bench.spec(**spec)), iter(range(1, 100))
+    assert execute(paths.folder, threads=1, stop=lambda: next(calls) >= steps) == "stopped"
+    return paths
+
+
+def refused(paths: RunPaths, message: str) -> None:
+    """It cannot go on, and what it has stays as it is."""
+    before = {path: path.read_bytes() for path in paths.folder.glob("*.*")}
+    before = {path: text for path, text in before.items() if path.suffix in (".jsonl", ".safetensors")}
+    with pytest.raises(CheckpointError, match=message + ".*; delete the folder of its run, and `stacklab run` trains"):
+        execute(paths.folder, threads=1)
+    assert before == {path: path.read_bytes() for path in before} and not paths.result.exists()
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_rows_missing_before_the_checkpoint_are_an_error(bench: Bench, name: str) -> None:
+    """At the end, at the beginning, and all of them; the log is named."""
+    log = stopped_at(bench, 7).folder / name
+    lines = log.read_bytes().splitlines(keepends=True)
+    for kept, message in (
+        (lines[:-1], "lacks the row of step"),
+        (lines[1:], "1: not the row of step"),
+        ([], "lacks"),
+        ([*lines[:-1], lines[-1][:-1]], "lacks the row of step"),
+        ([b"[]\n", *lines[1:]], "1: not the row of step"),
+        ([b"\xff{\n", *lines[1:]], "1: not a JSON line"),
+    ):
+        log.write_bytes(b"".join(kept))
+        refused(RunPaths(log.parent), rf"{name}:? ?{message}")
+    log.unlink()
+    refused(RunPaths(log.parent), f"{name}: lacks the row of step")
+
+
+@pytest.mark.parametrize("name", LOGS[:2])
+def test_a_digit_edited_before_the_checkpoint_is_an_error(bench: Bench, name: str) -> None:
+    paths = stopped_at(bench, 7)
+    log = paths.folder / name
+    rows = read_jsonl(log)
+    rows[0] = rows[0] | {key: 1.5 for key, value in rows[0].items() if isinstance(value, float)}
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    refused(paths, f"{name}: edited since the checkpoint of step 7 was written")
+
+
+def test_whatever_stands_behind_the_checkpoint_is_dropped(bench: Bench) -> None:
+    """As a kill or a power cut leaves it."""
+    straight = executed(bench, bench.folder(bench.spec(seed=3)))
+    shutil.rmtree(bench.folder(bench.spec(seed=3)).folder)
+    paths = stopped_at(bench, 7, seed=3)
+    for name in LOGS:
+        with (paths.folder / name).open("ab") as log:
+            log.write(bytes(100) + b'\n[]\n{"step": 8, "loss": 1')
+    assert executed(bench, paths) == straight
+
+
+def test_a_log_edited_while_the_run_trains_is_an_error(bench: Bench) -> None:
+    paths = bench.folder(bench.spec())
+
+    def edit() -> bool:
+        paths.evals.write_text(paths.evals.read_text().replace("0", "1"))
+        return False
+
+    with pytest.raises(CheckpointError, match=r"evals\.jsonl: edited while the run trained; delete the folder"):
+        execute(paths.folder, threads=1, stop=edit)
+    assert not paths.result.exists()
+
+
+def test_final_weights_of_another_run_are_refused_and_noticed(bench: Bench) -> None:
+    one, other = (bench.folder(bench.spec(seed=seed)) for seed in (1, 2))
+    for paths in (one, other):
+        executed(bench, paths)
+    other.weights.write_bytes(one.weights.read_bytes())
+    with pytest.raises(CheckpointError, match=f"has the weights of run {one.run_id}, not of {other.run_id}"):
+        weights_of(other, "last")
+    assert alteration(other, read_json(other.result)) == "model.safetensors holds other weights than the run saved"
+    other.weights.unlink()
+    assert alteration(other, read_json(other.result)) == "", "they may be deleted to save space"
 
 
 def test_a_spec_that_is_not_the_folders_is_refused(bench: Bench) -> None:

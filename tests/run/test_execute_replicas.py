@@ -40,6 +40,18 @@ def test_each_curve_is_that_of_the_run_alone(tmp_path: Path) -> None:
         assert read_json(other.provenance)["threads"] == 1
 
 
+def test_a_replica_whose_rows_or_checkpoint_are_damaged_fails_alone(tmp_path: Path) -> None:
+    whole, runs = trained(tmp_path / "whole", SEEDS), make_runs(tmp_path / "runs", SEEDS)
+    calls = iter(range(100))
+    assert set(together(runs, stop=lambda: next(calls) >= 10).values()) == {"stopped"}
+    runs[0].metrics.write_bytes(runs[0].metrics.read_bytes().split(b"\n", 1)[1])
+    damaged = bytearray(runs[1].checkpoint.read_bytes())
+    damaged[-5] ^= 4
+    runs[1].checkpoint.write_bytes(damaged)
+    assert list(together(runs).values()) == ["failed", "failed", "finished"]
+    assert contents(runs[2:]) == whole[2:]
+
+
 def test_company_changes_no_byte(tmp_path: Path) -> None:
     whole = trained(tmp_path / "three", SEEDS)
     assert trained(tmp_path / "two", SEEDS[1:]) == whole[1:]

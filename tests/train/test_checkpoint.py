@@ -9,7 +9,7 @@ from stacklab.base.errors import CheckpointError
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
 from stacklab.train import checkpoint
-from stacklab.train.checkpoint import load_checkpoint, save_checkpoint
+from stacklab.train.checkpoint import load_checkpoint, read_weights, save_checkpoint, save_weights
 from stacklab.train.distributed import ALONE, World
 from stacklab.train.spec import Precision, TrainSpec
 from stacklab.train.step import Trainer
@@ -59,6 +59,37 @@ def test_a_truncated_file_is_refused(saved: Path) -> None:
         load_checkpoint(saved, trainer(), run_id="r")
 
 
+def test_a_flipped_bit_anywhere_is_refused(saved: Path) -> None:
+    """In the length of the header, in every byte of the header, and in weights, moments and steps."""
+    whole, fresh = saved.read_bytes(), trainer()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    load_checkpoint(saved, fresh, run_id="r")
+    for place in [*range(header), *range(header, len(whole), 97), len(whole) - 1]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        saved.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="; delete it, and the run is trained anew"):
+            load_checkpoint(saved, fresh, run_id="r")
+
+
+def test_flipped_weights_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_weights(path, trainer().model, run_id="r")
+    read_weights(path)
+    damaged = bytearray(path.read_bytes())
+    damaged[-3] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(CheckpointError, match="delete the folder of its run, and `stacklab run` trains it anew"):
+        read_weights(path)
+
+
+def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.safetensors" for number in range(8)]
+    for file in files:
+        save_weights(file, trainer().model, run_id="r")
+    assert len({file.read_bytes() for file in files}) == 1
+
+
 def test_a_checkpoint_of_another_run_is_refused(saved: Path) -> None:
     with pytest.raises(CheckpointError, match="belongs to run r, expected other"):
         load_checkpoint(saved, trainer(), run_id="other")
@@ -75,8 +106,15 @@ def test_a_checkpoint_of_another_number_format_or_number_of_ranks_is_refused(sav
     assert torch.equal(weights(bf16), before) and torch.equal(weights(two), before)
 
 
+def test_a_checkpoint_of_an_earlier_version_is_read(saved: Path) -> None:
+    """It has no checksum, and an entry for each fact."""
+    tensors, metadata = checkpoint._load(saved, "")
+    save_tensors(saved, tensors, metadata)
+    assert load_checkpoint(saved, trainer(), run_id="r") == 2
+
+
 def test_a_checkpoint_from_before_these_were_stated_is_read(saved: Path) -> None:
-    tensors, metadata = checkpoint._load(saved)
+    tensors, metadata = checkpoint._load(saved, "")
     save_tensors(saved, tensors, {name: metadata[name] for name in ("run_id", "step")})
     assert load_checkpoint(saved, trainer(precision="bf16", world=World(0, 2)), run_id="r") == 2
 

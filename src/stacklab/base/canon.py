@@ -27,6 +27,28 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:FINGERPRINT_LENGTH]
 
 
+SUM = "sum"
+"""Key of the checksum in a stored value."""
+
+
+def with_sum(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The value with its fingerprint, by which a reader notices that the file was edited or damaged."""
+    return {**value, SUM: fingerprint(value)}
+
+
+def without_sum(value: Any) -> Any:
+    """The value as it was given to `with_sum`; one without a checksum, as earlier versions stored it, unchanged.
+
+    Raises ValueError where the checksum is not that of the value.
+    """
+    if not isinstance(value, dict) or SUM not in value:
+        return value
+    content = {name: part for name, part in value.items() if name != SUM}
+    if value != with_sum(content):
+        raise ValueError("its content does not have the checksum that it was saved with")
+    return content
+
+
 def _refuse_unstable(value: Any, where: str) -> None:
     if value is None or isinstance(value, bool | int | str):
         return

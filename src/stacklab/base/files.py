@@ -170,10 +170,13 @@ def read_json(path: Path) -> Any:
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Rows of our own append-only files. An incomplete last line (a crash while appending) is dropped.
 
-    Raises DataError for any other line that is not JSON.
+    Raises DataError for any other line that is not JSON, and for a file that cannot be read.
     """
     rows = []
-    lines = path.read_bytes().split(b"\n")
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     for number, line in enumerate(lines[:-1], start=1):
         try:
             row = json.loads(line)

@@ -1,5 +1,6 @@
-"""The hardware's own description, what its makers state, and what compilers for it need. No torch here."""
+"""The hardware's own description, its memory, what its makers state, and what compilers for it need. No torch here."""
 
+import contextlib
 import importlib.util
 import os
 import platform
@@ -7,6 +8,8 @@ import re
 import shutil
 import sysconfig
 from pathlib import Path
+
+from stacklab.base.units import size
 
 
 def processor_name() -> str:
@@ -18,6 +21,33 @@ def processor_name() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown"
+
+
+MEMORY_QUOTA = Path("/sys/fs/cgroup/memory.max")
+
+
+def machine_memory() -> int:
+    """Bytes of memory that a process may have: those of the machine, less in a container or under `ulimit -v`."""
+    import psutil
+
+    limits = [int(psutil.virtual_memory().total)]
+    with contextlib.suppress(OSError, ValueError):  # no such file, or `max`
+        limits.append(int(MEMORY_QUOTA.read_text()))
+    with contextlib.suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
+    return min(limit for limit in limits if limit > 0)  # RLIM_INFINITY is negative
+
+
+def beyond_memory(needed: float) -> str:
+    """Why `needed` bytes cannot be held on this machine: `3.00 TiB of memory, this machine has 16.00 GiB`; empty where
+    they can.
+
+    The one bound of everything that is held at once before training: ask before anything is allocated or looped over.
+    """
+    has = machine_memory()
+    return f"{size(needed)} of memory, this machine has {size(has)}" if needed > has else ""
 
 
 AMPERE = (8, 0)

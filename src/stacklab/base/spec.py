@@ -1,8 +1,9 @@
 """The base of every spec: frozen, without unknown keys, with one canonical dump."""
 
-from typing import Annotated, Any, TypeVar
+import math
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from stacklab.base.canon import fingerprint
 from stacklab.base.text import LONGEST, cut
@@ -26,6 +27,22 @@ Text = Annotated[str, BeforeValidator(_refuse_no_text)]
 
 T = TypeVar("T")
 
+LARGEST = 2**24
+"""Largest size: above those of all known models, and small enough that products of two fit into 64 bits."""
+
+
+def _at_most_largest(value: int) -> int:
+    if value > LARGEST:
+        raise ValueError(f"{cut(f'{value:,}')} exceeds {LARGEST:,}, which is above the sizes of all known models")
+    return value
+
+
+Size = Annotated[int, Field(gt=0), AfterValidator(_at_most_largest)]
+
+BITS, SEED_BITS = 63, 256
+"""Of the largest whole number in a spec, so that products of several fit into a float; and of the largest seed, which
+is hashed."""
+
 
 def _list_to_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
@@ -47,6 +64,16 @@ class Spec(BaseModel):
     """A frozen value with no unknown keys. Floats accept whole numbers; nothing else is converted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _of_bounded_length(self) -> Self:
+        for name, value in self.__dict__.items():
+            most = SEED_BITS if name.endswith(("seed", "seeds")) else BITS
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, int) and number.bit_length() > most:
+                    digits = int((number.bit_length() - 1) * math.log10(2)) + 1
+                    raise ValueError(f"{name} has about {digits} digits, expected a number below 2**{most}")
+        return self
 
     def dump(self) -> dict[str, Any]:
         """Plain JSON values; loading them again yields an equal spec."""

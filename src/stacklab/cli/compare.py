@@ -42,6 +42,8 @@ def compare(
     console.print(_table(comparison))
     for line in comparison.refused:
         console.print(f"not compared: {line}")
+    for line in comparison.left_out:
+        console.print(f"left out: {line}", soft_wrap=True)
     console.print(
         "difference: the first minus the second, "
         + (

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from stacklab.base.errors import SpecError
+from stacklab.base.text import cut
+from stacklab.study.spec.checks import check_number_of_seeds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +53,10 @@ def parse_seeds(text: str | None) -> tuple[int, ...] | None:
         return numbers
     if numbers[0] < 1:
         raise SpecError(f"--seeds {text}: at least one seed is needed")
+    try:
+        check_number_of_seeds(numbers[0])
+    except ValueError as error:
+        raise SpecError(f"--seeds {cut(text)}: {error}") from None
     return tuple(range(1, numbers[0] + 1))
 
 

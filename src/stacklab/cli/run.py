@@ -92,15 +92,16 @@ def _trained(study: str, request: "StudyRequest", *, more_seeds: int | None = No
 
 
 def _check_ends(result: "StudyResult") -> None:
-    """Raises RunsFailedError for a failed run, a run folder that was altered, and an arm without a best learning rate
-    because runs are missing."""
+    """Raises RunsFailedError for a failed run, a run folder that was altered or damaged, and an arm without a best
+    learning rate because runs are missing."""
     from stacklab.base.errors import RunsFailedError
+    from stacklab.study.results.collect import UNUSABLE
 
     rows = (*result.rows, *result.retried)
-    if altered := [row for row in rows if row.status == "altered"]:
-        first = altered[0]
+    if unusable := [row for row in rows if row.status in UNUSABLE]:
+        first = unusable[0]
         raise RunsFailedError(
-            f"{len(altered)} of {len(rows)} run folders were copied or edited, the first: {first.arm} seed "
+            f"{len(unusable)} of {len(rows)} run folders are damaged, copied or edited, the first: {first.arm} seed "
             f"{first.seed}: {first.reason}; delete runs/{first.run_id}, and the same command trains it again"
         )
     failed = [row for row in rows if row.status == "failed"]

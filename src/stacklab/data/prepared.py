@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacklab.base.errors import DataError, DiskError
-from stacklab.base.files import read_json, write_json
+from stacklab.base.files import read_json
 from stacklab.base.text import shown
 from stacklab.data.blocks import Blocks
 from stacklab.data.cover import load_cover
-from stacklab.data.integrity import damage_of
+from stacklab.data.integrity import damage_of, read_whole, write_whole
 from stacklab.data.problems import Problem
 from stacklab.data.sources.token_file import token_dtype
 from stacklab.data.spec import HeldOut, Marker
@@ -145,14 +145,15 @@ def unigram_loss(data: PreparedData) -> float:
     It is computed once and kept in the data's folder, if that can be written to.
     """
     path = data.folder / FILE
-    with contextlib.suppress(DataError, KeyError, TypeError, ValueError):
-        return float(read_json(path)["validation_loss"])
+    with contextlib.suppress(DataError, AttributeError, TypeError, ValueError):
+        (loss,) = read_whole(path, mend="delete it").values()
+        return float(loss)
     held_out = data.held_out("validation")
     end = held_out.num_blocks * held_out.block_size + 1
     known, predicted = data.train.target_ids(0, len(data.train.stream)), held_out.target_ids(1, end)
     loss = cross_entropy(token_counts(known, data.vocab_size), token_counts(predicted, data.vocab_size))
     with contextlib.suppress(DiskError):
-        write_json(path, {"validation_loss": loss})
+        write_whole(path, {"validation_loss": loss})
     return loss
 
 

@@ -88,7 +88,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         if _is_pickle(path):
             raise refused_pickle(path) from None
         raise PortError(f"{path}: not a complete safetensors file ({cut(str(error))})") from error

@@ -77,12 +77,10 @@ def start_model(name: str, out: Path) -> StartModel:
     """
     located = locate(name, out)
     if not isinstance(located, RunPaths):
-        tokenizer = None if located.tokenizer is None else located.tokenizer.load()
-        encode = None if tokenizer is None else lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids)
+        encode = None if located.tokenizer is None else encoder(located, special=False)
         return StartModel(located.spec, located.tensors, encode)
-    if not located.weights.exists():
-        raise DataError(f"{located.folder}: has no final weights yet; `stacklab status` shows its progress")
-    spec, tensors = read_spec(located), read_weights(located.weights)
+    weights = weights_of(located, "last")
+    spec, tensors = read_spec(located), read_weights(weights)
     if isinstance(spec.data, TaskData):
         return StartModel(spec.model, tensors, None)
     data = load_prepared(prepared_folder(out_of(located).cache, spec.data_fingerprint))

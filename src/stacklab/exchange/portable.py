@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stacklab.base.errors import TokenizerError
 from stacklab.data.tokenizers.files import TokenizerFile
+from stacklab.data.tokenizers.library import check_probe, encode_texts
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 from stacklab.train.checkpoint import load_weights
@@ -43,12 +44,22 @@ class Portable:
 def check_vocabulary(tokenizer: TokenizerFile, spec: ModelSpec) -> int:
     """Number of rows of the table that no token uses: many tables are padded to a round number.
 
-    Raises TokenizerError for another model's tokenizer: its ids and the rows differ by more than padding.
+    Raises TokenizerError for another model's tokenizer: its ids and the rows differ by more than padding; and for one
+    whose post-processor adds ids beyond the rows, or that runs away on a probe.
     """
-    ids, rows = max(tokenizer.load().get_vocab().values(), default=-1) + 1, spec.vocab_size or 0
+    loaded, rows = tokenizer.load(), spec.vocab_size or 0
+    ids = max(loaded.get_vocab().values(), default=-1) + 1
     if not 0 <= rows - ids <= max(min(PADDING_ROWS, rows // LEAST_SHARE), rows // PADDING_SHARE):
         raise TokenizerError(
             f"{tokenizer.name}: the tokenizer has {ids} ids, the model's vocabulary has {rows}; this is not the "
             "model's tokenizer"
+        )
+    check_probe(tokenizer.text, tokenizer.name)
+    # A post-processor states the ids of its special tokens itself.
+    added = encode_texts(loaded, [""], tokenizer.name, special=True)[0].ids
+    if outside := [token for token in added if token >= rows]:
+        raise TokenizerError(
+            f"{tokenizer.name}: the post-processor adds the id {outside[0]} to every text, outside the model's "
+            f"vocabulary of {rows}; correct its special_tokens"
         )
     return rows - ids

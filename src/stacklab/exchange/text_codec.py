@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from stacklab.base.errors import DataError
 from stacklab.base.text import shown
+from stacklab.data.tokenizers.library import as_tokenizer_error, encode_texts
 from stacklab.exchange.portable import Portable
 
 ANCHOR = "a"
@@ -11,23 +12,29 @@ LONGEST_ID = 20
 """In digits. Python refuses to read numbers of thousands of digits."""
 
 
-def encoder(model: Portable) -> Callable[[str], list[int]]:
-    """From text to ids, start marker included; without a tokenizer, the text lists ids in decimal."""
+def encoder(model: Portable, *, special: bool = True) -> Callable[[str], list[int]]:
+    """From text to ids, start marker included unless there are to be no special tokens; without a tokenizer, the text
+    lists ids in decimal."""
     if model.tokenizer is None:
         return lambda text: _numbers(text, model.spec.vocab_size or 0)
-    tokenizer = model.tokenizer.load()
-    return lambda text: [int(token) for token in tokenizer.encode(text).ids]
+    tokenizer, name = model.tokenizer.load(), model.tokenizer.name
+    return lambda text: list(encode_texts(tokenizer, [text], name, special=special)[0].ids)
 
 
 def decoder(model: Portable) -> Callable[[Iterable[int]], str]:
     """From ids to the text that they add to the text before them."""
     if model.tokenizer is None:
         return lambda ids: "".join(f" {token}" for token in ids)
-    tokenizer = model.tokenizer.load()
-    anchor = tokenizer.encode(ANCHOR, add_special_tokens=False).ids[-1:]
-    known = len(tokenizer.decode(anchor, skip_special_tokens=False))
+    tokenizer, name = model.tokenizer.load(), model.tokenizer.name
+
+    def text_of(ids: list[int]) -> str:
+        with as_tokenizer_error(f"{name}: the tokenizer cannot decode ids"):
+            return str(tokenizer.decode(ids, skip_special_tokens=False))
+
+    anchor = encode_texts(tokenizer, [ANCHOR], name)[0].ids[-1:]
+    known = len(text_of(anchor))
     # Some decoders drop the blank before the first word of a text; these ids go on after one.
-    return lambda ids: str(tokenizer.decode([*anchor, *ids], skip_special_tokens=False))[known:]
+    return lambda ids: text_of([*anchor, *ids])[known:]
 
 
 def _numbers(text: str, vocab_size: int) -> list[int]:

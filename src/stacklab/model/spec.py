@@ -3,9 +3,19 @@
 import math
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from stacklab.base.spec import Items, Spec, Text, added
+from stacklab.base.spec import BITS, LARGEST, Items, Size, Spec, Text, added
+from stacklab.base.text import cut
+from stacklab.base.units import count, size
 from stacklab.model.masks import Mask
 from stacklab.model.positions.kinds import LearnedPositions, Position
 from stacklab.model.residual import PLACEMENTS, PlacementName
@@ -36,6 +46,8 @@ T = TypeVar("T")
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
 MOST_SCHEDULED = 64
 """The most layers of a schedule: numbers that double more often fit no width."""
+MOST_LAYERS = 10_000
+"""The most layers of a stack: a plan describes every layer by itself."""
 
 
 class LayerSpec(NamedTuple):
@@ -171,8 +183,8 @@ class ModelSpec(Spec):
     dropout: after the embeddings and after each sub-layer. attention_dropout: on the attention probabilities.
     """
 
-    vocab_size: PositiveInt | None = None
-    d_model: PositiveInt = 384
+    vocab_size: Size | None = None
+    d_model: Size = 384
     num_layers: int = Field(12, ge=0)
     num_heads: PositiveInt | Items[PositiveInt] = 8
     num_kv_heads: PositiveInt | Items[PositiveInt] | None = None
@@ -181,7 +193,7 @@ class ModelSpec(Spec):
     mask: Mask = "causal"
     window: PositiveInt | Items[PositiveInt | None] | None = None
     layer_drop: float | Items[float] = 0.0
-    context_length: PositiveInt = 512
+    context_length: Size = 512
     position: Position = LearnedPositions()
     activation: Activation = "gelu"
     attention_scale: Literal["inverse_sqrt", "none"] = "inverse_sqrt"
@@ -196,6 +208,18 @@ class ModelSpec(Spec):
     parametrisation: Parametrisation = StandardSpec()
     start_from: Text | None = added(None)
     share: Share = added(None)
+
+    @field_validator("num_layers")
+    @classmethod
+    def _can_be_described(cls, num_layers: int, info: ValidationInfo) -> int:
+        """Before layers are expanded. Queries and the output of attention alone have d_model² numbers each."""
+        if num_layers > MOST_LAYERS:
+            least = 2 * min(num_layers, 2**BITS) * info.data.get("d_model", 1) ** 2
+            raise ValueError(
+                f"{cut(f'{num_layers:,}')} layers, expected at most {MOST_LAYERS:,}, since a plan describes each; they "
+                f"would have at least 2 x d_model² parameters each, {count(least)} together, {size(4 * least)} in fp32"
+            )
+        return num_layers
 
     @model_validator(mode="before")
     @classmethod
@@ -243,6 +267,8 @@ class ModelSpec(Spec):
             raise ValueError(
                 f"num_kv_heads = {layer.num_kv_heads} (layer {index}) does not divide num_heads = {layer.num_heads}"
             )
+        if layer.d_ff > 4 * LARGEST:
+            raise ValueError(f"d_ff = {layer.d_ff:,} (layer {index}) exceeds {4 * LARGEST:,}")
         if not 0 <= layer.layer_drop < 1:
             raise ValueError(f"layer_drop = {layer.layer_drop} (layer {index}) must lie in [0, 1)")
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from stacklab.base.canon import fingerprint
-from stacklab.base.errors import BusyError
-from stacklab.base.files import read_json, read_jsonl, write_json
+from stacklab.base.errors import BusyError, CheckpointError, DataError
+from stacklab.base.files import read_jsonl, read_record, write_json
 from stacklab.base.locks import exclusive
 from stacklab.model.init import build
 from stacklab.run.environment import prepare_device, prepare_process, provenance
@@ -21,9 +21,10 @@ from stacklab.run.paths import RunPaths, out_of
 from stacklab.run.ranks.launch import execute_on_ranks
 from stacklab.run.recorder import BestWeights, FolderRecorder
 from stacklab.run.spec import RunSpec
-from stacklab.run.store import read_spec
+from stacklab.run.store import forget_failure, read_spec, read_status
 from stacklab.run.verify import HASHES, hashes
-from stacklab.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from stacklab.train.checkpoint import RETRAIN, load_checkpoint, save_checkpoint, save_weights
+from stacklab.train.checkpoint_metadata import read_metadata
 from stacklab.train.device import pick_device
 from stacklab.train.distributed import ALONE, World
 from stacklab.train.evaluate import perplexity
@@ -52,11 +53,11 @@ def execute_first(folder: Path, world: World, *, threads: int, stop: Callable[[]
     try:
         with exclusive(folder, what=f"run {folder.name}", give_up=stop):
             if paths.result.exists():
-                return str(read_json(paths.result)["status"])
+                return read_status(paths)
             spec = read_spec(paths)
             prepare_process(threads)
             outcome = Execution(spec, paths, stop, world).run()
-            paths.error.unlink(missing_ok=True)
+            forget_failure(paths)
             return outcome.kind
     except BusyError:
         # Stopped while another process held the run.
@@ -110,10 +111,13 @@ class Execution:
 
     def begin(self) -> tuple[int, float | None]:
         """Open the folder, from its checkpoint if it has one; returns the steps done and the first training loss."""
-        start = 0
+        start, held = 0, {}
         if self.paths.checkpoint.exists():
             start = load_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id)
-        self.recorder = FolderRecorder(self.paths, steps=self.spec.train.steps, start=start)
+            held = read_metadata(self.paths.checkpoint)
+        self.recorder = FolderRecorder(
+            self.paths, steps=self.spec.train.steps, start=start, every=self.spec.evaluate.every, held=held
+        )
         self.best = BestWeights(self.paths, start=start)
         self.recorder.state("preparing", step=start)
         self._write_provenance()
@@ -146,7 +150,9 @@ class Execution:
         )
 
     def _save_checkpoint(self, step: int) -> None:
-        save_checkpoint(self.paths.checkpoint, self.trainer, run_id=self.paths.run_id, step=step)
+        save_checkpoint(
+            self.paths.checkpoint, self.trainer, run_id=self.paths.run_id, step=step, logs=self.recorder.hashes()
+        )
         self.best.saved(step)
 
     def _keep_best(self, step: int) -> None:
@@ -162,13 +168,27 @@ class Execution:
             self.recorder.state("answering", step=outcome.step)
             accuracy = self.feed.answer(self.model, self.spec.evaluate.answer_tokens)
             after = {"after": self.feed.samples(self.model)}
-            write_json(self.paths.samples, read_json(self.paths.samples) | after)
+            write_json(self.paths.samples, self._samples() | after)
         save_weights(self.paths.weights, self.model, run_id=self.paths.run_id)
         self.best.saved(outcome.step)
         write_json(self.paths.timing, self._timing())
         result = summarise(outcome, self.paths, accuracy, spec=self.spec)
-        write_json(self.paths.result, result | {HASHES: hashes(self.paths, result)})
+        write_json(self.paths.result, result | {HASHES: self._hashes(result)})
         self.paths.checkpoint.unlink(missing_ok=True)
+
+    def _samples(self) -> dict[str, Any]:
+        try:
+            return read_record(self.paths.samples)
+        except DataError as error:
+            raise DataError(f"{error}; {RETRAIN}") from error
+
+    def _hashes(self, result: dict[str, Any]) -> dict[str, str]:
+        """Those that the result holds. Raises CheckpointError for a log that is not as this run wrote it."""
+        held = hashes(self.paths, result)
+        for name, written in self.recorder.hashes().items():
+            if held[name] != written:
+                raise CheckpointError(f"{self.paths.folder / name}.jsonl: edited while the run trained; {RETRAIN}")
+        return held
 
     def _timing(self) -> dict[str, float | None]:
         rows = read_jsonl(self.paths.timing_rows)

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from stacklab.base.errors import BusyError, StacklabError
-from stacklab.base.files import read_json
 from stacklab.base.locks import exclusive
 from stacklab.model.count import FLOAT_BYTES
 from stacklab.run.environment import prepare_process
@@ -17,7 +16,7 @@ from stacklab.run.paths import RunPaths
 from stacklab.run.replica_group import Ended, GroupMember, ReplicaGroup
 from stacklab.run.spec import RunSpec
 from stacklab.run.stacking import most_members
-from stacklab.run.store import read_spec
+from stacklab.run.store import forget_failure, read_spec, read_status
 from stacklab.train.device import DeviceChoice, choose, pick_device
 
 THREADS = 1
@@ -50,13 +49,20 @@ def _readable(folders: Sequence[Path], ended: Ended) -> list[tuple[Path, RunSpec
     for folder in folders:
         paths = RunPaths(folder)
         if paths.result.exists():
-            ended(folder, str(read_json(paths.result)["status"]), "")
+            ended(folder, *_end_of(paths))
             continue
         try:
             waiting.append((folder, read_spec(paths)))
         except StacklabError as error:
             ended(folder, "failed", str(error))
     return waiting
+
+
+def _end_of(paths: RunPaths) -> tuple[str, str]:
+    try:
+        return read_status(paths), ""
+    except StacklabError as error:
+        return "failed", str(error)
 
 
 def _execute_held(waiting: Sequence[tuple[Path, RunSpec]], stop: Callable[[], bool], ended: Ended) -> None:
@@ -101,7 +107,7 @@ def _execute_alone(folder: Path, spec: RunSpec, stop: Callable[[], bool], ended:
     except StacklabError as error:
         ended(folder, "failed", str(error))
         return
-    paths.error.unlink(missing_ok=True)
+    forget_failure(paths)
     ended(folder, outcome.kind, outcome.reason)
 
 

@@ -14,7 +14,7 @@
     checkpoint.safetensors        for resuming; deleted at the end
     model.safetensors             the final weights
     best-<step>.safetensors       with train.keep_best: the weights of the best evaluation, which was after that step
-    result.json                   status, final values, hashes of the spec and the logs; present when the run is done
+    result.json                   status, final values, hashes of what they rest on; present when the run is done
     timing.json                   total seconds, tokens per second, peak memory
     progress.json                 the live state, written about once a second
     error.json                    the last failure, if the run failed
@@ -129,8 +129,12 @@ class OutPaths:
     def models(self) -> Path:
         return self.root / "models"
 
+    @property
+    def studies(self) -> Path:
+        return self.root / "studies"
+
     def study(self, name: str, scale: str) -> Path:
-        return self.root / "studies" / f"{name}-{scale}"
+        return self.studies / f"{name}-{scale}"
 
     def coordinates(self, study_folder: str) -> Path:
         return self.root / "coordinates" / study_folder

@@ -1,15 +1,19 @@
 """Writes a run's rows, its live progress and its best weights; cuts all of them back to the checkpoint on resume."""
 
+import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stacklab.base.canon import canonical_json
-from stacklab.base.files import append_line, read_jsonl, write_json, write_text
+from stacklab.base.canon import FINGERPRINT_LENGTH, canonical_json
+from stacklab.base.errors import CheckpointError
+from stacklab.base.files import append_line, write_json, write_text
 from stacklab.run.paths import RunPaths
+from stacklab.run.verify import logged
+from stacklab.train.checkpoint import RETRAIN
 
 PROGRESS_SECONDS = 0.7
 
@@ -17,23 +21,36 @@ PROGRESS_SECONDS = 0.7
 class FolderRecorder:
     """The loop's Recorder over a run folder. `start` is the number of steps already done.
 
-    patience: seconds between two writes of the live progress.
+    every: steps between two evaluations. held: the hashes of the logs in the checkpoint, none of an earlier version.
+    patience: seconds between two writes of the live progress. Raises CheckpointError for logs that the checkpoint does
+    not fit.
     """
 
-    def __init__(self, paths: RunPaths, *, steps: int, start: int) -> None:
+    def __init__(self, paths: RunPaths, *, steps: int, start: int, every: int, held: Mapping[str, str]) -> None:
         self.patience = PROGRESS_SECONDS
         self.paths, self.steps = paths, steps
-        self.train_seconds = sum(row["seconds"] for row in cut_rows(paths, start))
-        self.evals = read_jsonl(paths.evals) if paths.evals.exists() else []
+        kept = cut_rows(paths, start, every=every, held=held)
+        self.train_seconds = sum(row["seconds"] for row in logged(paths.timing_rows, "seconds", "tokens"))
+        self.evals = kept[paths.evals]
+        self._digests = {path: hashlib.sha256(path.read_bytes()) for path in (paths.metrics, paths.evals)}
         self._resumed_at, self._began, self._written = start, time.monotonic(), 0.0
         self.tokens = 0
 
     def record_step(self, row: dict[str, Any]) -> None:
-        append_line(self.paths.metrics, canonical_json(row))
+        self._append(self.paths.metrics, row)
 
     def record_evaluation(self, row: dict[str, Any]) -> None:
-        append_line(self.paths.evals, canonical_json(row))
+        self._append(self.paths.evals, row)
         self.evals.append(row)
+
+    def hashes(self) -> dict[str, str]:
+        """Log -> hash of what was written to it."""
+        return {path.stem: digest.hexdigest()[:FINGERPRINT_LENGTH] for path, digest in self._digests.items()}
+
+    def _append(self, path: Path, row: dict[str, Any]) -> None:
+        text = canonical_json(row)
+        append_line(path, text)
+        self._digests[path].update(text.encode() + b"\n")
 
     def record_time(self, step: int, *, seconds: float, tokens: int, loss: float) -> None:
         self.train_seconds += seconds
@@ -89,13 +106,42 @@ class BestWeights:
                 path.unlink(missing_ok=True)
 
 
-def cut_rows(paths: RunPaths, start: int) -> list[dict[str, Any]]:
-    """Drop the rows that a killed run wrote after its last checkpoint; returns the remaining timing rows.
+def cut_rows(paths: RunPaths, start: int, *, every: int, held: Mapping[str, str]) -> dict[Path, list[dict[str, Any]]]:
+    """Drop what a killed run wrote after its checkpoint at step `start`, whatever it is; returns the remaining rows of
+    each log. every, held: see FolderRecorder.
 
-    A training row of step s is known at the checkpoint after s steps; an evaluation at step s is made after it.
+    A training row of step s is known at the checkpoint after s steps; an evaluation at step s is made after it. Raises
+    CheckpointError, and leaves the files as they are, where a row before the checkpoint is missing or was edited.
     """
-    for path, last in ((paths.metrics, start), (paths.evals, start - 1), (paths.timing_rows, start)):
-        rows = [row for row in read_jsonl(path) if row["step"] <= last] if path.exists() else []
-        encode = json.dumps if path == paths.timing_rows else canonical_json
-        write_text(path, "".join(encode(row) + "\n" for row in rows))
-    return read_jsonl(paths.timing_rows)
+    steps = range(1, start + 1)
+    expected = {paths.metrics: steps, paths.evals: range(0, start, every), paths.timing_rows: steps}
+    kept = {path: _first_lines(path, steps) for path, steps in expected.items()}
+    for path, (text, _) in kept.items():
+        if held.get(path.stem, hash := _hash(text)) != hash:
+            raise CheckpointError(f"{path}: edited since the checkpoint of step {start} was written; {RETRAIN}")
+    for path, (text, _) in kept.items():
+        write_text(path, text.decode())
+    return {path: rows for path, (_, rows) in kept.items()}
+
+
+def _first_lines(path: Path, steps: Sequence[int]) -> tuple[bytes, list[dict[str, Any]]]:
+    """The first lines of a log, which are the rows of these steps; text and rows."""
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    rows = []
+    for number, (step, line) in enumerate(zip(steps, lines, strict=False), start=1):
+        try:
+            row = json.loads(line.decode())
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(f"{path}:{number}: not a JSON line; {RETRAIN}") from error
+        if not isinstance(row, dict) or row.get("step") != step:
+            raise CheckpointError(f"{path}:{number}: not the row of step {step}; {RETRAIN}")
+        rows.append(row)
+    if len(rows) < len(steps):
+        raise CheckpointError(
+            f"{path}: lacks the row of step {steps[len(rows)]}, which the checkpoint comes after; {RETRAIN}"
+        )
+    return b"".join(line + b"\n" for line in lines[: len(rows)]), rows
+
+
+def _hash(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:FINGERPRINT_LENGTH]

@@ -15,7 +15,7 @@ from stacklab.run.execute import Execution
 from stacklab.run.feeds.task import Prefetch
 from stacklab.run.paths import RunPaths
 from stacklab.run.recorder import PROGRESS_SECONDS
-from stacklab.run.store import read_spec
+from stacklab.run.store import forget_failure, read_spec
 from stacklab.train.loop import EvalRequest, Outcome, StepResult, TrainRequest, training_loop
 from stacklab.train.replicas import Replicas
 from stacklab.train.step import StepClock
@@ -166,7 +166,7 @@ class ReplicaGroup:
         for member in self.members:
             if member.outcome is not None:
                 member.execution.end(member.outcome)
-                member.paths.error.unlink(missing_ok=True)
+                forget_failure(member.paths)
                 self.ended(member.paths.folder, member.outcome.kind, member.outcome.reason)
         self.members = [member for member in self.members if member.outcome is None]
         # Two stacks at a time might not fit on a card.

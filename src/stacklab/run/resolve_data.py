@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from stacklab.base import units
 from stacklab.base.canon import fingerprint
 from stacklab.base.errors import DataError, SpecError
+from stacklab.base.hardware import beyond_memory
 from stacklab.base.streams import numpy_stream
 from stacklab.data.prepare import prepare
 from stacklab.data.spec import DataSpec
@@ -19,6 +21,10 @@ from stacklab.tasks.protocol import Split
 BASELINE_SEQUENCES = 4096
 ROOT = 0
 """Root seed of the fixed sets. It is not the run's seed: fixed sets belong to the task."""
+POSITION_BYTES = 32
+"""Of a position of a set: three numbers of 64 bits, and what is computed from them."""
+MOST_READ = 10**11
+"""Numbers read for the baselines of all slices, each of which reads every sequence: some minutes."""
 DRAWN_AT_ONCE = 4096
 """Sequences of a fixed training set that are drawn from one stream, so that a smaller set begins a larger one."""
 TASK_FORMAT = 1
@@ -61,12 +67,14 @@ def task_facts(data: TaskData) -> dict[str, Any]:
     """A task's data in numbers; `baselines` are accuracies of guessing without solving it, on fresh sequences or those
     of the files.
 
-    `slice_baselines`: the best baseline of each slice, over guesses that know the slice.
+    `slice_baselines`: the best baseline of each slice, over guesses that know the slice. Raises SpecError for sets that
+    this machine cannot hold.
     """
     task = data.task
     if isinstance(task, Arrays):
         drawn = task.part("validation")
     else:
+        _check_size(data)
         drawn = task.draw(numpy_stream(0, "task", "baselines", task.fingerprint), BASELINE_SEQUENCES)
     parts = {name: drawn.of_slice(number) for number, name in task.slices().items() if number in drawn.slice_BT}
     training = training_set(data)
@@ -81,6 +89,25 @@ def task_facts(data: TaskData) -> dict[str, Any]:
         "slice_baselines": {name: max(task.baselines(part).values()) for name, part in parts.items()},
         **({} if training is None else _training_facts(training, fixed_set(data, "validation"))),
     }
+
+
+def _check_size(data: TaskData) -> None:
+    """Raises SpecError for sets of sequences that this machine cannot hold, and for more slices than can be evaluated
+    one by one; before any is drawn."""
+    task, sizes = data.task, {"the baselines": BASELINE_SEQUENCES, "data.probe": data.probe}
+    sizes["data.train_sequences"] = data.train_sequences or 0
+    name, most = max(sizes.items(), key=lambda size: size[1])
+    if needs := beyond_memory(most * task.length * POSITION_BYTES):
+        raise SpecError(
+            f"data.task: {most:,} sequences of {name} x {task.length:,} positions ({task.makeup}) x {POSITION_BYTES} "
+            f"bytes are {needs}"
+        )
+    slices = len(task.slices())
+    if (read := slices * BASELINE_SEQUENCES * task.length) > MOST_READ:
+        raise SpecError(
+            f"data.task: {slices:,} slices x {BASELINE_SEQUENCES:,} sequences of the baselines x {task.length:,} "
+            f"positions ({task.makeup}) = {units.count(read)} numbers to read, at most {units.count(MOST_READ)}"
+        )
 
 
 def task_fingerprint(data: TaskData) -> str:

@@ -1,7 +1,7 @@
 """Whether a run folder is as its run left it, and whether anybody can have seen results of it. No torch here.
 
-A result holds hashes of the spec, the logs and its own values. They show a folder that was copied over another or
-edited; whoever writes new hashes as well is not stopped by a file.
+A result holds hashes of the spec, the logs, the final weights and its own values. They show a folder that was copied
+over another or edited; whoever writes new hashes as well is not stopped by a file.
 """
 
 import hashlib
@@ -14,19 +14,22 @@ from stacklab.base.errors import CheckpointError, DataError
 from stacklab.base.files import read_json, read_jsonl
 from stacklab.run.paths import RunPaths
 from stacklab.run.store import read_spec
+from stacklab.train.checkpoint_metadata import SUM, read_metadata
 
 HASHES = "hashes"
 """Key of the hashes in result.json; results of earlier versions have none."""
 
 
 def hashes(paths: RunPaths, result: Mapping[str, Any]) -> dict[str, str]:
-    """The hashes that a result holds, 16 hex digits each: spec (the run id), metrics.jsonl, evals.jsonl, and values:
-    everything else in the result, the hash of the batches included."""
+    """The hashes that a result holds, 16 hex digits each: spec (the run id), metrics.jsonl, evals.jsonl, weights: the
+    checksum in the file of the final weights, and values: everything else in the result, with the hash of the batches.
+    """
     values = {name: value for name, value in result.items() if name != HASHES}
     return {
         "spec": paths.run_id,
         "metrics": file_hash(paths.metrics),
         "evals": file_hash(paths.evals),
+        "weights": read_metadata(paths.weights).get(SUM, ""),
         "values": fingerprint(values),
     }
 
@@ -34,7 +37,7 @@ def hashes(paths: RunPaths, result: Mapping[str, Any]) -> dict[str, str]:
 def logged(path: Path, *needed: str) -> list[dict[str, Any]]:
     """The rows of a log of a run, each with its step and the numbers `needed`; empty without the file.
 
-    Raises DataError naming the line that lacks one.
+    Raises DataError naming the line that lacks one, or a file that cannot be read.
     """
     rows = read_jsonl(path) if path.exists() else []
     for number, row in enumerate(rows, start=1):
@@ -71,14 +74,22 @@ def alteration(paths: RunPaths, result: Mapping[str, Any]) -> str:
     for name in ("metrics", "evals"):
         if held.get(name) != current[name]:
             return f"{name}.jsonl is not the one that its result was made of"
+    # Weights may be deleted to save space, and earlier versions did not hash them.
+    if held.get("weights", current["weights"]) != current["weights"] and paths.weights.exists():
+        return "model.safetensors holds other weights than the run saved"
     return ""
 
 
 def evaluated(paths: RunPaths) -> bool:
-    """Whether results of the run can have been seen: it has ended, or an evaluation after step 0 was written."""
+    """Whether results of the run can have been seen: it has ended, or an evaluation after step 0 was written.
+    A log that is damaged counts as one with results."""
     if paths.result.exists():
         return True
-    return paths.evals.exists() and any(row["step"] > 0 for row in logged(paths.evals))
+    try:
+        return any(row["step"] > 0 for row in logged(paths.evals))
+    except DataError:
+        # It held evaluations once.
+        return True
 
 
 def last_evaluated(paths: RunPaths) -> float | None:

@@ -1,12 +1,40 @@
-"""What a checkpoint states of its run besides the tensors. No torch here."""
+"""What a checkpoint states of its run besides the tensors. No torch here.
 
+It is one entry of the file's metadata, in JSON: the library writes several entries in an order of its own, which would
+make equal files unequal. Earlier versions wrote an entry for each fact.
+"""
+
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from stacklab.base.canon import canonical_json
 from stacklab.base.errors import CheckpointError
 
-WORLD_SIZE, PRECISION = "world_size", "precision"
+RUN_ID, STEP, WORLD_SIZE, PRECISION = "run_id", "step", "world_size", "precision"
+LOGS = ("metrics", "evals")
+"""The hash of each log up to the checkpoint, under its name without the suffix."""
+SUM = "sum"
+"""The checksum of everything else in the file; files of earlier versions have none."""
+ENTRY = "stacklab"
+EARLIER = frozenset((RUN_ID, STEP, WORLD_SIZE, PRECISION))
+
+
+def packed(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts as the metadata of a file."""
+    return {ENTRY: canonical_json(dict(facts))}
+
+
+def unpacked(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The facts in the metadata of a file. Raises ValueError for metadata that no version wrote."""
+    if metadata.keys() <= EARLIER:
+        return dict(metadata)
+    facts = json.loads(metadata[ENTRY]) if metadata.keys() == {ENTRY} else None
+    if not isinstance(facts, dict) or SUM not in facts:
+        raise ValueError("metadata that no version writes")
+    return {str(name): str(value) for name, value in facts.items()}
 
 
 def check_world_size(path: Path, metadata: dict[str, str], ranks: int) -> None:
@@ -35,6 +63,6 @@ def read_metadata(path: Path) -> dict[str, str]:
     """What the file states; empty for a file that cannot be read, whose reason training states."""
     try:
         with safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError):
+            return unpacked(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError, RecursionError):
         return {}

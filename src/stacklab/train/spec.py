@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from stacklab.base.errors import SpecError
-from stacklab.base.spec import Items, Spec, Text, added
+from stacklab.base.spec import Items, Size, Spec, Text, added
 from stacklab.data.spec import HeldOut
 from stacklab.train.optimizer_spec import AdamWSpec, AnyOptimizer
 
@@ -67,8 +67,8 @@ class TrainSpec(Spec):
     """
 
     steps: PositiveInt = 500
-    batch_size: PositiveInt = 16
-    micro_batch_size: PositiveInt | None = None
+    batch_size: Size = 16
+    micro_batch_size: Size | None = None
     optimizer: AnyOptimizer = AdamWSpec()
     schedule: ScheduleSpec = ScheduleSpec()
     device: Device = added("auto")

@@ -17,6 +17,7 @@ from stacklab.train.checkpoint import load_weights, read_weights
 from stacklab.train.tensor_file import save_tensors
 
 NAME = re.compile(r"weights-[0-9a-f]{16}")
+MEND = "delete it and plan the study again"
 
 
 def weights_name(tensors: Mapping[str, Tensor]) -> str:
@@ -52,9 +53,9 @@ def load_start(model: nn.Module, name: str, folder: Path) -> None:
         raise CheckpointError(
             f"{path}: no such file; plan the study again, which keeps the weights that it starts from"
         )
-    tensors = read_weights(path)
+    tensors = read_weights(path, mend=MEND)
     if weights_name(tensors) != name:
-        raise CheckpointError(f"{path}: not as it was written; delete it and plan the study again")
+        raise CheckpointError(f"{path}: not as it was written; {MEND}")
     load_weights(model, tensors, path)
 
 

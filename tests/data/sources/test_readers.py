@@ -1,5 +1,6 @@
 import gzip
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,18 @@ def test_txt_is_cut_at_blank_lines_or_at_a_separator(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.jsonl", b'{"text": "x"}\n{"text": \n', r"a\.jsonl:2:10: not JSON"),
+        (
+            "a.jsonl",
+            b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+            r"a\.jsonl:1: lists and objects within .* 200 deep",
+        ),
+        ("a.jsonl", b'{"x": ' + b"[" * 200 + b"]" * 200 + b"}", r"a\.jsonl:1: lists and objects within .* 200 deep"),
+        (
+            "a.json",
+            b'[{"x": ' + b"[" * 200 + b"]" * 200 + b"}]",
+            r"a\.json: record 1: lists and objects within .* deep",
+        ),
+        ("a.jsonl", b'{"x": ' + b"9" * 5000 + b"}", r"a\.jsonl:1: a whole number of more than 4,300 digits"),
         ("a.jsonl", b'{"text": "x"}\n[1]\n', r"a\.jsonl:2: expected an object .*, found a list"),
         ("a.jsonl", b'{"text": "x"}\n\n{"text": "\xff"}\n', r"a\.jsonl:3: not UTF-8"),
         ("a.txt", b"one\ntwo \xe9\n", r"a\.txt:2: not UTF-8"),
@@ -154,3 +167,24 @@ def test_a_missing_path_and_a_folder_are_told_apart(tmp_path: Path) -> None:
         read(tmp_path / "a.jsonl")
     with pytest.raises(DataError, match=r"is a folder, expected a file; name one in it \(b\.jsonl\)"):
         read(tmp_path)
+
+
+def test_a_header_of_100_000_columns_is_read_in_one_pass(tmp_path: Path) -> None:
+    """Comparing each name with every other takes minutes."""
+    path, columns = tmp_path / "wide.csv", [f"c{number}" for number in range(100_000)]
+    path.write_text(f"{','.join(columns)}\n{','.join('x' for _ in columns)}\n")
+    assert read(path) == [(":2", dict.fromkeys(columns, "x"))]
+
+
+def test_rows_nested_as_deeply_as_allowed_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"x": ' + "[" * 198 + "]" * 198 + "}")
+    assert len(read(path)) == 1
+
+
+def test_parquet_rows_that_python_cannot_hold_are_an_error_of_the_file(tmp_path: Path) -> None:
+    offsets = pyarrow.py_buffer(struct.pack("<3i", 0, 1, 2))
+    broken = pyarrow.StringArray.from_buffers(2, offsets, pyarrow.py_buffer(b"a\xff"))
+    pyarrow.parquet.write_table(pyarrow.table({"text": broken}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet: not a readable parquet file after 0 rows \('utf-8' codec"):
+        read(tmp_path / "a.parquet")

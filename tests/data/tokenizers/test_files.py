@@ -1,13 +1,21 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from stacklab.base.errors import TokenizerError
 from stacklab.data.spec import FileTokenizer, Marker
+from stacklab.data.tokenizers import library
 from stacklab.data.tokenizers.codec import Codec
-from stacklab.data.tokenizers.files import bytes_tokenizer, read_tokenizer, train_bpe
+from stacklab.data.tokenizers.files import (
+    TokenizerFile,
+    bytes_tokenizer,
+    character_tokenizer,
+    read_tokenizer,
+    train_bpe,
+)
 
 
 def with_end(folder: Path, token: str) -> Path:
@@ -74,3 +82,89 @@ def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:
         read_tokenizer(FileTokenizer(path=str(tmp_path)))
     with pytest.raises(TokenizerError, match=r"no such file .* correct tokenizer\.path"):
         read_tokenizer(FileTokenizer(path=str(tmp_path / "none.json")))
+
+
+GROWS = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 100}
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+
+
+def split(pattern: str) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+
+
+def with_pattern(pattern: str) -> TokenizerFile:
+    tokenizer = Tokenizer(models.WordLevel(vocab={"a": 0, "[U]": 1}, unk_token="[U]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "isolated")
+    return TokenizerFile("theirs", tokenizer.to_str(), {})
+
+
+@pytest.mark.parametrize("mark", [False, True])
+def test_a_pattern_with_exponential_time_is_an_error_of_the_tokenizer(mark: bool) -> None:
+    codec, text = Codec(with_pattern("(a+)+$")), "a" * 40 + "b"
+    with pytest.raises(TokenizerError, match=r"^theirs: the tokenizer cannot encode the text 'a+b' \(Onig: Regex"):
+        codec.encode_marked([text], [[]]) if mark else codec.encode(text)
+
+
+def test_a_pattern_with_cubic_time_is_stopped_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "PATIENCE", 0.1)
+    monkeypatch.setattr(library, "SLOWEST", 10**9)
+    codec = Codec(with_pattern(r"a+(?=\w*c)|x"))
+    with pytest.raises(
+        TokenizerError, match=r"cannot encode the text 'a{199}.* within 0 s: one of its patterns or mod"
+    ):
+        codec.encode("a" * 2_000)
+    assert codec.encode("a") == [0], "the tokenizer goes on with other texts"
+
+
+@pytest.mark.parametrize(
+    ("part", "fault"),
+    [
+        (
+            {"normalizer": {"type": "Sequence", "normalizers": [GROWS] * 5}},
+            r"memory allocation of \d+ bytes failed",
+        ),
+        ({"decoder": {"type": "Sequence", "decoders": [GROWS] * 5}}, r"memory allocation of \d+ bytes failed"),
+        ({"pre_tokenizer": split("(a+)+c$")}, "Onig: Regex search error: retry-limit-in-match over"),
+        ({"pre_tokenizer": split(r"a+(?=\w*c)|x")}, "not done within 2 s"),
+    ],
+)
+def test_a_tokenizer_that_runs_away_on_a_probe_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: dict[str, Any], fault: str
+) -> None:
+    if "not done" in fault:
+        monkeypatch.setattr(library, "PATIENCE", 2.0)
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(bytes_tokenizer().text) | part))
+    with pytest.raises(TokenizerError, match=rf"tokenizer\.json: the tokenizer cannot encode a text of .*: {fault}"):
+        read_tokenizer(FileTokenizer(path=str(path)))
+
+
+def test_replacements_and_patterns_of_usual_tokenizers_pass_the_probe(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    usual = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+"
+    for part in (
+        {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [split(usual), BYTES]}},
+        {"normalizer": GROWS},
+    ):
+        path.write_text(json.dumps(json.loads(bytes_tokenizer().text) | part))
+        assert read_tokenizer(FileTokenizer(path=str(path))).text
+
+
+def test_a_tokenizer_of_few_characters_passes_the_probe(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(character_tokenizer("ab", more=False, markers=[Marker.END_OF_TEXT]).text)
+    assert read_tokenizer(FileTokenizer(path=str(path))).text == path.read_text()
+
+
+def test_ordinary_text_has_time_enough() -> None:
+    text = "the quick brown fox jumps over the lazy dog " * 20_000
+    assert len(Codec(bytes_tokenizer()).encode(text)) == len(text)
+
+
+def test_ids_beyond_every_model_are_refused(tmp_path: Path) -> None:
+    tree = json.loads(bytes_tokenizer().text)
+    tree["model"]["vocab"]["a"] = 4_000_000_000
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(tree))
+    with pytest.raises(TokenizerError, match=r"the tokenizer has the id 4,000,000,000, expected ids below 16,777,216"):
+        read_tokenizer(FileTokenizer(path=str(path)))

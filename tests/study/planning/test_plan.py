@@ -4,13 +4,18 @@ from typing import Any
 import pytest
 
 from stacklab.api import load_study
-from stacklab.base.errors import ContrastError, DataError, MatchError, SpecError
+from stacklab.base.canon import with_sum, without_sum
+from stacklab.base.errors import ContrastError, DataError, MatchError, SpecError, UserError
 from stacklab.base.files import read_json, write_json
+from stacklab.cli.options import parse_seeds
+from stacklab.run.resolve_data import task_facts
 from stacklab.study.planning.contrast import differences
 from stacklab.study.planning.plan import Plan, load_plan, make_plan, save_plan
+from stacklab.study.planning.rates import check_runs
 from stacklab.study.spec.load import builtin_studies, load_tree, read_study
 from stacklab.study.spec.rates import TuningSpec
 from stacklab.study.spec.request import StudyRequest
+from stacklab.tasks.data import TaskData
 
 TASK_STUDIES = [name for name in builtin_studies() if "task" in load_tree(builtin_studies()[name])[0]["base"]["data"]]
 
@@ -35,9 +40,21 @@ def test_a_plan_reads_back_equal(tiny: Path, tmp_path: Path) -> None:
 def test_a_plan_of_another_version_says_how_to_go_on(tiny: Path, tmp_path: Path) -> None:
     save_plan(planned(tiny), tmp_path)
     path = tmp_path / "plan.json"
-    path.write_text(path.read_text().replace('"seeds"', '"sprouts"', 1))
+    content = without_sum(read_json(path))
+    write_json(path, with_sum(content | {"sprouts": content.pop("seeds")}))
     with pytest.raises(DataError, match=r"plan\.json: not a plan of this version \(.*\); delete it, its runs are kept"):
         load_plan(tmp_path)
+
+
+def test_an_edited_plan_is_refused_and_one_of_an_earlier_version_is_read(tiny: Path, tmp_path: Path) -> None:
+    plan, path = planned(tiny), tmp_path / "plan.json"
+    save_plan(plan, tmp_path)
+    content = without_sum(read_json(path))
+    path.write_text(path.read_text().replace('"steps": 6', '"steps": 7', 1))
+    with pytest.raises(DataError, match=r"plan\.json: damaged or edited, .*; delete it, its runs are kept"):
+        load_plan(tmp_path)
+    write_json(path, content)
+    assert load_plan(tmp_path) == plan
 
 
 def test_runs_are_every_arm_with_every_seed_most_expensive_first(tiny: Path) -> None:
@@ -243,6 +260,84 @@ def test_other_settings_or_seeds_have_a_folder_of_their_own() -> None:
 def test_a_saved_plan_with_facts_of_no_data_is_named(tiny: Path, tmp_path: Path, facts: dict[str, object]) -> None:
     save_plan(planned(tiny), tmp_path)
     path = tmp_path / "plan.json"
-    write_json(path, read_json(path) | {"data": facts})
+    write_json(path, with_sum(without_sum(read_json(path)) | {"data": facts}))
     with pytest.raises(DataError, match=r"plan\.json: not a plan of this version \(data\)"):
         load_plan(tmp_path)
+
+
+def test_more_runs_than_can_be_kept_are_refused_with_the_arithmetic(tiny: Path) -> None:
+    assert len(planned(tiny, seeds=tuple(range(1, 31))).seeds) == 30
+    study = read_study(str(tiny), scale="smoke", overrides=["data.tuning_fraction=0.1"])
+    tuning = TuningSpec(learning_rates=tuple(1e-3 * n for n in range(1, 101)), seeds=tuple(range(2001, 3001)))
+    with pytest.raises(
+        SpecError, match=r"arms x 100,00\d runs of each \(seeds, rates\) = \d00,0\d\d runs, expected at "
+    ):
+        check_runs(study, tuple(study.arms), (1, 2), tuning=tuning, retry=None)
+
+
+def test_more_seeds_than_a_plan_describes_are_refused(tiny: Path) -> None:
+    with pytest.raises(SpecError, match="--seeds: 10,001 seeds, expected at most 10,000, since every seed is a run of"):
+        load_study(str(tiny), seeds=tuple(range(10_001)))
+    for number in (10**9, 10**30):
+        with pytest.raises(SpecError, match=f"--seeds {number}: {number:,} seeds, expected at most 10,000"):
+            parse_seeds(str(number))
+
+
+def test_more_layers_than_a_plan_describes_are_refused_with_the_arithmetic(tiny: Path) -> None:
+    message = (
+        r"num_layers: 10,000,000 layers, expected at most 10,000, since a plan describes each; they would have at "
+        r"least 2 x d_model² parameters each, 5.12 G together, 19.07 GiB in fp32"
+    )
+    with pytest.raises(SpecError, match=message):
+        planned(tiny, "model.num_heads=1", "model.d_model=16", "model.num_layers=10000000")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "data.tokenizer={kind: bpe, vocab_size: 100000000000}",
+            r"data.tokenizer.vocab_size = 100,000,000,000 needs 11.64 TiB of memory, this machine has .* GiB; lower it",
+        ),
+        (
+            "data.source={kind: procedural-cot, records: 1000000000}",
+            "procedural-cot: source.records = 1,000,000,000 needs 1.36 TiB of memory, this machine has",
+        ),
+        ("data.source={kind: generated-stories, records: 1000000000}", "generated-stories: source.records = 1,000,000"),
+    ],
+)
+def test_what_this_machine_cannot_hold_is_refused_before_it_is_made(tiny: Path, override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        planned(tiny, override)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            {"kind": "k-hop", "hops": [1], "sequence_length": 1_000_000},
+            r"data.task: 4,096 sequences of the baselines x 1,000,001 positions .* x 32 bytes are 122.07 GiB of memory"
+            r", this machine has 2.00 GiB",
+        ),
+        (
+            {"kind": "parity", "bits": 6000},
+            r"6,001 slices x 4,096 sequences .* x 6,001 positions .* = 147.51 G numbers to ",
+        ),
+        ({"kind": "parity", "bits": 999_999}, "4,096 sequences of the baselines x 1,000,000 positions"),
+    ],
+)
+def test_sequences_of_a_task_beyond_the_memory_are_refused_before_they_are_drawn(
+    data: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stacklab.base.hardware.machine_memory", lambda: 2 * 2**30)
+    with pytest.raises(SpecError, match=message):
+        task_facts(TaskData.model_validate({"task": data}))
+    with pytest.raises(SpecError, match=r"data.task: 100,000,000 sequences of data.train_sequences x 10 pos"):
+        task_facts(TaskData.model_validate({"task": {"kind": "parity", "bits": 9}, "train_sequences": 100_000_000}))
+
+
+def test_settings_that_follow_from_the_data_and_fit_no_run_are_refused_in_one_line(tiny: Path) -> None:
+    with pytest.raises(
+        SpecError, match=r"the settings that follow from the data: .*steps has about \d\d digits, expec"
+    ):
+        planned(tiny, "train.epochs=1e30")

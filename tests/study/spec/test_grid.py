@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from tests.study.cells import AXES, GRID
 
 from stacklab.base.errors import SpecError
@@ -130,3 +131,11 @@ def test_a_prediction_names_axes_of_the_grid() -> None:
         GridSpec.model_validate(
             GRID.dump() | {"predicted": {"label": "x", "depths": [{"at": {"floors": "1"}, "depth": "2"}]}}
         )
+
+
+def test_a_grid_of_more_arms_than_a_plan_describes_is_refused_before_they_are_listed() -> None:
+    axes: dict[str, Any] = {
+        name: {"path": f"model.{name}", "values": list(range(2, 152))} for name in ("d_model", "d_ff", "window")
+    }
+    with pytest.raises(ValidationError, match="axes: 150 x 150 x 150 = 3,375,000 arms, expected at most 10,000, since"):
+        GridSpec(axes=axes, depth="d_ff", across="window")

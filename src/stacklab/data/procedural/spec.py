@@ -1,5 +1,6 @@
 """Settings of a procedural corpus; without torch and numpy."""
 
+from collections import Counter
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
@@ -12,8 +13,7 @@ MAX_HOPS = 8
 
 
 def _refuse_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    repeated = sorted({value for value in values if values.count(value) > 1})
-    if repeated:
+    if repeated := sorted(value for value, times in Counter(values).items() if times > 1):
         raise ValueError(f"{repeated[0]!r} occurs more than once; name each value once")
     return values
 

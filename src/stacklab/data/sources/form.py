@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from stacklab.base.errors import DataError
+from stacklab.base.text import cut
 from stacklab.data.sources.spec import Columns
 from stacklab.data.sources.survey import Column, Survey
 
@@ -111,7 +112,8 @@ def unread_text(found: Survey, form: Form) -> dict[str, float]:
     columns |= {
         f"{of}[].{key}": part for (of, key), part in found.parts.items() if of == form.turns and key not in keys
     }
-    shares = {name: one.characters / found.characters for name, one in columns.items() if one.has_letters}
+    total = found.characters
+    shares = {name: one.characters / total for name, one in columns.items() if one.has_letters}
     return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -136,9 +138,14 @@ def _candidates(names: Mapping[str, str], columns: Columns) -> Iterator[Form]:
 def _no_form(found: Survey, columns: Columns) -> str:
     expected = f"{columns.prompt} and {columns.response}" if columns.prompt else columns.named
     return (
-        f"{found.place}: found the columns {', '.join(found.columns) or 'none'}; "
+        f"{found.place}: found the columns {_listed(found)}; "
         f"expected {expected or 'messages, prompt and response, or text'}; name them in source.columns"
     )
+
+
+def _listed(found: Survey) -> str:
+    """The columns for a message, which may be thousands."""
+    return cut(", ".join(found.columns)) or "none"
 
 
 def _named(found: Survey, names: Mapping[str, str], wanted: str | None) -> str | None:
@@ -146,7 +153,7 @@ def _named(found: Survey, names: Mapping[str, str], wanted: str | None) -> str |
     if wanted is None:
         return None
     if wanted.lower() not in names:
-        raise DataError(f"{found.place}: found the columns {', '.join(found.columns)}; none is {wanted!r}")
+        raise DataError(f"{found.place}: found the columns {_listed(found)}; none is {wanted!r}")
     return names[wanted.lower()]
 
 

@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import DataError
 from stacklab.base.files import encoded_lines, read_json, unpacked
+from stacklab.base.text import cut, shown
 from stacklab.data.record import PlacedRow, Row, RowError
 from stacklab.data.sources.spec import PACKED, FileSpec
 
@@ -16,6 +19,8 @@ CSV_FIELD_LIMIT = 2**31 - 1  # the module's own default refuses a field of 128 K
 DELIMITERS = (",", ";", "\t", "|")
 """Those that are recognised, the first of them that the header holds."""
 TAB = "\t"
+DEEPEST = 200
+"""Lists and objects within each other: Python follows a thousand, of which the callers of a reader take some."""
 
 
 def rows_of(spec: FileSpec) -> Iterator[PlacedRow]:
@@ -99,12 +104,37 @@ def _jsonl(path: Path) -> Iterator[PlacedRow]:
 
 def _parsed(line: str, place: str) -> Any:
     try:
-        return json.loads(line)
+        value = json.loads(line)
     except json.JSONDecodeError as error:
         message = f"not JSON ({error.msg}); expected one object per line"
         raise RowError(f"{place}:{error.colno}", "not JSON", message) from error
-    except (ValueError, RecursionError) as error:
-        raise RowError(place, "not JSON", f"not JSON that can be read ({error})") from error
+    except RecursionError as error:
+        raise _too_deep(place) from error
+    except ValueError as error:
+        digits = sys.get_int_max_str_digits()
+        raise RowError(place, "not JSON", f"a whole number of more than {digits:,} digits") from error
+    if line.count("[") + line.count("{") > DEEPEST:
+        _check_depth(value, place)
+    return value
+
+
+def _check_depth(value: Any, place: str) -> None:
+    """Raises RowError for lists and objects within each other that other readers of the row could not follow."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+        ]
+        if not level:
+            return
+    raise _too_deep(place)
+
+
+def _too_deep(place: str) -> RowError:
+    message = f"lists and objects within each other, more than {DEEPEST} deep"
+    return RowError(place, "not JSON", message)
 
 
 def _json(path: Path) -> Iterator[PlacedRow]:
@@ -114,6 +144,7 @@ def _json(path: Path) -> Iterator[PlacedRow]:
     for index, row in enumerate(rows):
         place = f"{path}: record {index + 1}"
         try:
+            _check_depth(row, place)
             yield place, _object(row, place)
         except RowError as error:
             yield place, error
@@ -124,9 +155,8 @@ def _csv(path: Path, delimiter: str) -> Iterator[PlacedRow]:
     reader = csv.reader((line + "\n" for _, line in _lines(path)), strict=True, delimiter=delimiter)
     try:
         header = next(reader, [])
-        for name in header:
-            if header.count(name) > 1:
-                raise DataError(f"{path}:1: the column {name!r} occurs twice in the header; rename one")
+        if repeated := [name for name, times in Counter(header).items() if times > 1]:
+            raise DataError(f"{path}:1: the column {shown(repeated[0])} occurs twice in the header; rename one")
         start = reader.line_num + 1
         for fields in reader:
             place = f"{path}:{start}"
@@ -149,14 +179,16 @@ def _parquet(path: Path) -> Iterator[PlacedRow]:
     import pyarrow.parquet
     from pyarrow.lib import ArrowException
 
+    number = 0
     try:
-        number = 0
         for batch in pyarrow.parquet.ParquetFile(_seekable(path)).iter_batches(batch_size=1024):
             for row in batch.to_pylist():
                 number += 1
                 yield f"{path}: row {number}", row
-    except (ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a readable parquet file ({' '.join(str(error).split())})") from error
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        # Texts that are not UTF-8 and dates outside the calendar are found when a row becomes Python's.
+        what = f"{path}: not a readable parquet file after {number} rows"
+        raise DataError(f"{what} ({cut(' '.join(str(error).split()))})") from error
 
 
 def _seekable(path: Path) -> Path | io.BytesIO:

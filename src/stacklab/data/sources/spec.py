@@ -1,10 +1,10 @@
 """Settings of sources of records: files, data sets of the hub, files of token ids."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stacklab.base.spec import Spec, Text, added
+from stacklab.base.spec import Size, Spec, Text, added
 
 PACKED = (".gz", ".zst")
 """Endings of packed files."""
@@ -116,7 +116,7 @@ class TokensSpec(Spec):
     kind: Literal["tokens"] = "tokens"
     path: Text
     width: Literal["uint16", "uint32"] = "uint16"
-    vocab_size: int | None = Field(default=None, ge=2)
+    vocab_size: Annotated[Size, Field(ge=2)] | None = None
     """None: the tokenizer's. A larger one is allowed (padded vocabularies)."""
     end_id: int | None = Field(default=None, ge=0)
     """The id that ends every record. None: the file is cut into pieces of equal length."""

@@ -12,6 +12,7 @@ from stacklab.base.errors import TokenizerError
 from stacklab.data.spec import Marker
 from stacklab.data.template import Piece
 from stacklab.data.tokenizers.files import UNKNOWN_CHARACTER, TokenizerFile
+from stacklab.data.tokenizers.library import as_tokenizer_error, encode_texts
 
 Ids = NDArray[np.uint32]
 
@@ -71,7 +72,7 @@ class Codec:
     def encode_pieces(self, records: Sequence[Sequence[Piece]]) -> list[Ids]:
         """The tokenizer's own ids [T] of each record; compact ids are made once the whole corpus is known."""
         texts = [piece for pieces in records for piece in pieces if not isinstance(piece, Marker)]
-        encoded = iter(self._tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+        encoded = iter(encode_texts(self._tokenizer, texts, self._name, offsets=False))
         return [
             np.concatenate([self._piece_ids(piece, encoded) for piece in pieces] or [np.empty(0, np.uint32)])
             for pieces in records
@@ -86,13 +87,15 @@ class Codec:
         """
         # Only offsets depend on the post-processor: the usual one leaves blanks out of them.
         self._tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+        texts = [piece for piece in pieces if not isinstance(piece, Marker)]
+        encoded = iter(encode_texts(self._tokenizer, texts, self._name))
         ids, marked = list[int](), list[bool]()
         for piece, own in zip(pieces, spans, strict=True):
             if isinstance(piece, Marker):
                 ids.append(self.full_id(piece))
                 marked.append(bool(own))
                 continue
-            encoding = self._tokenizer.encode(piece, add_special_tokens=False)
+            encoding = next(encoded)
             ids += encoding.ids
             marked += [any(begin < stop and start < end for begin, end in own) for start, stop in encoding.offsets]
         return np.array(ids, dtype=np.uint32), np.array(marked, dtype=np.bool_)
@@ -101,7 +104,7 @@ class Codec:
         """UTF-8 bytes of the text of one of the tokenizer's own ids, which may be a part of a character."""
         if number in self._full_ids.values():
             return 0
-        text = str(self._tokenizer.decode([number]))
+        text = self._text([number], skip=True)
         if "\ufffd" not in text:
             return len(text.encode())
         token = self._tokenizer.id_to_token(number) or ""
@@ -119,14 +122,14 @@ class Codec:
     def decode(self, ids: Iterable[int]) -> str:
         """The text with its markers written out; an unknown id is U+FFFD."""
         if self._compact is None:
-            return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
+            return self._text(list(ids))
         runs: list[list[int]] = [[]]
         for token in ids:
             if token < self._compact.unknown_id:
                 runs[-1].append(int(self._compact.kept[token]))
             else:
                 runs.append([])
-        return "\ufffd".join(self._tokenizer.decode(run, skip_special_tokens=False) for run in runs)
+        return "\ufffd".join(map(self._text, runs))
 
     def first_unknown(self, text: str) -> str | None:
         """The first character of a text without an id, in a vocabulary of characters."""
@@ -142,7 +145,12 @@ class Codec:
     def size(self, ids: np.ndarray) -> int:
         """UTF-8 bytes of the text of the tokenizer's ids [T]; markers count no bytes."""
         text_ids = ids[~np.isin(ids, list(self._full_ids.values()))]
-        return len(self._tokenizer.decode(text_ids.tolist()).encode())
+        return len(self._text(text_ids.tolist(), skip=True).encode())
+
+    def _text(self, ids: list[int], *, skip: bool = False) -> str:
+        """The text of the tokenizer's own ids, without those of special tokens if they are to be skipped."""
+        with as_tokenizer_error(f"{self._name}: the tokenizer cannot decode ids"):
+            return str(self._tokenizer.decode(ids, skip_special_tokens=skip))
 
     def _piece_ids(self, piece: Piece, encoded: Iterator[Encoding]) -> Ids:
         return np.array([self.full_id(piece)] if isinstance(piece, Marker) else next(encoded).ids, dtype=np.uint32)

@@ -8,15 +8,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from stacklab.base.errors import PortError
-from stacklab.base.spec import first_fault
+from stacklab.base.spec import LARGEST, first_fault
 from stacklab.base.text import cut, shown
-from stacklab.model.spec import ModelSpec
+from stacklab.model.spec import MOST_LAYERS, ModelSpec
 
 T = TypeVar("T")
-
-MOST_LAYERS = 10_000
-LARGEST = 2**24
-"""Largest size: above those of all known models, and small enough that products of two fit into 64 bits."""
 
 DEFAULT_BASE = 10_000.0
 ROPE = {"rope_theta", "partial_rotary_factor", "type"}
@@ -199,20 +195,12 @@ def as_spec(fields: dict[str, Any]) -> ModelSpec:
 def read_stack(stack: object, place: str) -> ModelSpec:
     """A stack from its dump. place: its place in a file, for messages.
 
-    Raises PortError for an invalid stack, one without a vocabulary, and one of implausible size.
+    Raises PortError for an invalid stack and one without a vocabulary.
     """
-    # Checked before validation, which expands every layer.
-    if isinstance(stack, dict) and isinstance(depth := stack.get("num_layers"), int) and depth > MOST_LAYERS:
-        raise PortError(f"{place}.num_layers is {shown(depth)}, expected at most {MOST_LAYERS}")
     try:
         spec = ModelSpec.model_validate(stack)
     except ValidationError as error:
         raise PortError(f"{place}: {first_fault(error)}") from None
     if spec.vocab_size is None:
         raise PortError(f"{place}.vocab_size is missing or null, expected a whole number")
-    widest = max((layer.d_ff for layer in spec.layers), default=0)
-    named = {name: getattr(spec, name) for name in ("vocab_size", "d_model", "context_length")} | {"d_ff": widest}
-    for name, size in named.items():
-        if size > LARGEST:
-            raise PortError(f"{place}.{name} is {shown(size)}, expected at most {LARGEST}")
     return spec

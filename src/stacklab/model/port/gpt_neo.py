@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from stacklab.base.errors import PortError
-from stacklab.model.port.fields import MOST_LAYERS, Fields, as_spec
+from stacklab.model.port.fields import Fields, as_spec
 from stacklab.model.port.form import Config, Form, common_misfits, expected
 from stacklab.model.port.gpt2 import THEIR_ACTIVATIONS, gpt_links, plain_misfits, their_activation
 from stacklab.model.port.links import Link
 from stacklab.model.port.windows import window_misfits
-from stacklab.model.spec import ModelSpec
+from stacklab.model.spec import MOST_LAYERS, ModelSpec
 
 UNUSED_WINDOW = 256
 OPT_EPSILON = 1e-5

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from stacklab.base.errors import PortError
-from stacklab.model.port.fields import LARGEST, MOST_LAYERS, as_spec
+from stacklab.base.spec import LARGEST
+from stacklab.model.port.fields import as_spec
 from stacklab.model.port.links import check_finite
-from stacklab.model.spec import ModelSpec
+from stacklab.model.spec import MOST_LAYERS, ModelSpec
 
 HEADER = struct.Struct("<7i")
 MAGIC = 0x616B3432

@@ -114,7 +114,7 @@ class Facts(Spec):
 
 
 def build_facts(result: StudyResult, audit: Audit | None = None) -> Facts:
-    """The facts of a study, with the audit of its source. Raises DataError for a damaged file of a run folder."""
+    """The facts of a study, with the audit of its source. A damaged run folder costs the history of its run."""
     plan, out = result.plan, OutPaths(result.out)
     runs = [run_fact(row, plan.arm(row.arm).label, out.run(row.run_id)) for row in result.rows]
     arms = {arm.name: arm_fact(plan, arm, [run for run in runs if run.arm == arm.name]) for arm in plan.arms}

@@ -65,17 +65,30 @@ class Envelope(Spec):
 
 
 def run_fact(row: Row, label: str, paths: RunPaths) -> RunFact:
-    """The row with the history of its run. Raises DataError for files that no run writes."""
+    """The row with the history of its run; without it, and with the reason, where a file of it is damaged."""
     try:
         return _run_fact(row, label, paths)
     except ValidationError as error:
         names = f"{paths.evals.name}, {paths.metrics.name} or {paths.samples.name}"
-        raise DataError(f"{paths.folder}: {names} was not written by a run ({first_fault(error)})") from error
+        fault = f"{names} was not written by a run ({first_fault(error)})"
+    except DataError as error:
+        fault = str(error).replace(f"{paths.folder}/", "")
+    reason = row.reason or f"its history is damaged and not shown: {fault}"
+    return _fact(row.model_copy(update={"reason": reason}), label, [], (), ())
 
 
 def _run_fact(row: Row, label: str, paths: RunPaths) -> RunFact:
+    if row.status == "damaged":
+        # The reason is known, and no file beside the damaged one is certain.
+        return _fact(row, label, [], (), ())
     steps = logged(paths.metrics, "loss")
     log = _log(logged(paths.evals), steps, logged(paths.timing_rows, "seconds"))
+    return _fact(row, label, steps, log, _samples(paths.samples))
+
+
+def _fact(
+    row: Row, label: str, steps: list[dict[str, Any]], log: tuple[LogRow, ...], samples: tuple[Sample, ...]
+) -> RunFact:
     judged = [(entry.validation, entry.step) for entry in log if entry.validation is not None]
     best = min(judged) if judged else (None, None)
     stride = max(1, -(-len(steps) // MOST_BATCHES))
@@ -89,7 +102,7 @@ def _run_fact(row: Row, label: str, paths: RunPaths) -> RunFact:
         batch_stride=stride,
         batch_steps=tuple(step["step"] for step in kept),
         batch_losses=tuple(step["loss"] for step in kept),
-        samples=_samples(paths.samples),
+        samples=samples,
     )
 
 

@@ -98,6 +98,8 @@ def _unfinished(runs: Sequence[RunFact]) -> Iterator[str]:
         if run.status != "finished":
             why = f" ({run.reason})" if run.reason else ""
             yield f"{run.label}, seed {run.seed}: {run.status}{why}; its values enter no mean."
+        elif run.reason:
+            yield f"{run.label}, seed {run.seed}: {run.reason}; its final values are those of its result."
 
 
 def _grids(plan: Plan, tuning: Sequence[ArmTuning]) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stacklab.base.files import read_record
+from stacklab.base.errors import DataError
+from stacklab.base.files import exists, read_record
 from stacklab.base.spec import Items, Spec
 from stacklab.base.units import plain
 from stacklab.report.facts.history import RunFact
@@ -42,13 +43,18 @@ class DataFact(Spec):
 
 
 def provenance_facts(runs: Iterable[RunFact], out: OutPaths) -> tuple[ProvenanceFact, ...]:
-    """Each key of the runs' provenance with its distinct values, and how many runs have each."""
+    """Each key of the runs' provenance with its distinct values, and how many runs have each; a damaged file is
+    one too."""
     counted: dict[str, dict[str, int]] = {}
     for run in runs:
         path = out.run(run.run_id).provenance
-        if not path.exists():
+        if not exists(path):
             continue
-        for key, value in flatten(read_record(path)).items():
+        try:
+            facts = read_record(path)
+        except DataError:
+            facts = {path.name: "damaged"}
+        for key, value in flatten(facts).items():
             if key.split(".", 1)[0] != PER_STUDY:
                 values = counted.setdefault(key, {})
                 values[plain(value)] = values.get(plain(value), 0) + 1

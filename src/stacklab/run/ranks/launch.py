@@ -16,10 +16,9 @@ from typing import Any, NoReturn
 from stacklab.base import errors
 from stacklab.base.env import training_environment
 from stacklab.base.errors import RunLostError, StacklabError
-from stacklab.base.files import read_json
 from stacklab.base.text import say
 from stacklab.run.paths import RunPaths
-from stacklab.run.store import read_spec
+from stacklab.run.store import read_spec, read_status
 
 LOOK_SECONDS = 0.2
 LOST = re.compile(r"exitcode: (-?\d+)\) local_rank: (\d+)")
@@ -51,7 +50,7 @@ def execute_on_ranks(folder: Path, *, ranks: int, threads: int, stop: Callable[[
                 say((Path(scratch) / "log").read_text(errors="replace"), end="", whole=True)
             if not paths.result.exists():
                 return "stopped"
-    return str(read_json(paths.result)["status"])
+    return read_status(paths)
 
 
 def _launch(folder: Path, scratch: Path, *, ranks: int, threads: int, stop: Callable[[], bool]) -> tuple[bool, int]:

@@ -16,7 +16,7 @@ class RunCost(Spec):
     def seconds(self, spec: RunSpec) -> float:
         """Seconds of the whole run."""
         steps = spec.train.steps
-        evaluations = len({*range(0, steps, spec.evaluate.every), steps})
+        evaluations = -(-steps // spec.evaluate.every) + 1  # from step 0 on, and at the end
         return self.start + steps * self.step + evaluations * self.evaluation + self.finish
 
 

@@ -13,14 +13,14 @@ from typing import Any
 from stacklab.base.errors import DataError, SpecError
 from stacklab.base.locks import exclusive
 from stacklab.run.paths import OutPaths
-from stacklab.run.store import create_run
+from stacklab.run.store import create_run, forget_failure
 from stacklab.run.timing.cost import DeviceFacts
 from stacklab.run.verify import evaluated
 from stacklab.stats.multiplicity import look_level
 from stacklab.study.planning.attention_cost import attention_costs
 from stacklab.study.planning.device import check_begun
 from stacklab.study.planning.plan import Plan, PlannedRun, load_plan, save_plan, study_folder
-from stacklab.study.results.collect import collect
+from stacklab.study.results.collect import UNUSABLE, collect, run_row
 from stacklab.study.results.ledger.changes import listed
 from stacklab.study.results.ledger.elsewhere import note_output
 from stacklab.study.results.ledger.entry import read_ledger
@@ -58,13 +58,18 @@ def run_plan(plan: Plan, out: Path, facts: Mapping[str, DeviceFacts], *, start: 
 
 
 def _run(runs: list[PlannedRun], out: Path, start: Callable[[Todo], Any]) -> None:
-    """Make the folders, one for arms that share a run, and start the runs that are not finished."""
+    """Make the folders, one for arms that share a run, and start the runs that are not finished.
+
+    Damaged folders cost no other run: they are left as they are, for `collect` to name.
+    """
     todo: Todo = {}
     for arm, seed, spec in runs:
         run = OutPaths(out).run(spec.run_id)
+        if run_row(arm.name, seed, run).status in UNUSABLE:
+            continue
         create_run(spec, run)
         if not run.result.exists():
-            run.error.unlink(missing_ok=True)
+            forget_failure(run)
             todo.setdefault(run.folder, (arm.label, seed))
     if todo:
         start(todo)

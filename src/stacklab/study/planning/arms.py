@@ -144,8 +144,11 @@ def resolve_arms(
 
 def with_data(config: BaseSpec, data: ResolvedData) -> BaseSpec:
     """The configuration with the settings that follow from the data: how validation is held out, vocabulary size, and
-    steps for epochs."""
-    return _with_steps(_with_vocabulary(_with_validation(config), data), data)
+    steps for epochs. Raises SpecError for data of which no valid ones follow."""
+    try:
+        return _with_steps(_with_vocabulary(_with_validation(config), data), data)
+    except ValidationError as error:
+        raise SpecError(describe(error, Places("the settings that follow from the data"))) from error
 
 
 def _with_validation(config: BaseSpec) -> BaseSpec:

@@ -6,13 +6,11 @@ from typing import NamedTuple
 
 from stacklab.base.errors import MatchError
 from stacklab.base.search import smallest
-from stacklab.base.spec import Spec
+from stacklab.base.spec import LARGEST, Spec
 from stacklab.base.units import duration
 from stacklab.model.count import QUANTITIES, measure
-from stacklab.model.spec import ModelSpec
+from stacklab.model.spec import MOST_LAYERS, ModelSpec
 from stacklab.study.spec.study import BaseSpec, MatchSpec
-
-LARGEST_KNOB = 2**24
 
 
 class StepTimes(Spec):
@@ -80,14 +78,21 @@ def grain(match: MatchSpec, model: ModelSpec) -> int:
 
 def most_steps(match: MatchSpec, model: ModelSpec) -> int:
     """The largest value of the knob, in grains."""
-    return LARGEST_KNOB // grain(match, model)
+    return _largest(match) // grain(match, model)
+
+
+def _largest(match: MatchSpec) -> int:
+    """The largest value that a stack may have."""
+    return MOST_LAYERS if match.knob == "model.num_layers" else LARGEST
 
 
 def first_reaching(match: MatchSpec, model: ModelSpec, holds: Callable[[int], bool]) -> int:
     """The smallest number of grains for which `holds`. Raises MatchError when there is none."""
     reached = smallest(holds, limit=most_steps(match, model))
     if reached is None:
-        raise MatchError(f"match: {match.knob} would exceed {LARGEST_KNOB} to reach the {match.quantity} of {match.to}")
+        raise MatchError(
+            f"match: {match.knob} would exceed {_largest(match)} to reach the {match.quantity} of {match.to}"
+        )
     return reached
 
 

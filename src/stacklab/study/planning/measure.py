@@ -11,13 +11,15 @@ from pydantic import ValidationError
 
 from stacklab.base.env import training_environment
 from stacklab.base.errors import DataError, StacklabError
-from stacklab.base.files import read_json, write_json
 from stacklab.base.hardware import processor_name
 from stacklab.base.locks import exclusive
 from stacklab.base.spec import Spec
+from stacklab.data.integrity import read_whole, write_whole
 from stacklab.study.engines.machine import VISIBLE, gpus
 
 S = TypeVar("S", bound=Spec)
+
+MEND = "delete it to measure again"
 
 
 def measured(measurement: str, question: str, out: Path, *, threads: int, mend: str, card: str | None = None) -> str:
@@ -54,8 +56,8 @@ def kept(path: Path, kind: type[S], measure: Callable[[], S], *, what: str) -> S
     if not path.exists():
         with exclusive(path.parent, what=what, give_up=lambda: False):
             if not path.exists():
-                write_json(path, measure().dump())
+                write_whole(path, measure().dump())
     try:
-        return kind.model_validate(read_json(path))
+        return kind.model_validate(read_whole(path, mend=MEND))
     except ValidationError as error:
-        raise DataError(f"{path}: not a stored measurement; delete it to measure again") from error
+        raise DataError(f"{path}: not a stored measurement; {MEND}") from error

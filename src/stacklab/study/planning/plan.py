@@ -6,8 +6,8 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from stacklab.base.errors import DataError
-from stacklab.base.files import read_json, write_json
 from stacklab.base.spec import Items, Spec, added
+from stacklab.data.integrity import read_whole, write_whole
 from stacklab.data.spec import DataSpec
 from stacklab.model.count import all_scores, count_parameters, flops_per_token
 from stacklab.run.metrics import is_share
@@ -21,7 +21,7 @@ from stacklab.study.planning.contrast import DataFacts, Difference, differences,
 from stacklab.study.planning.match import StepTimes, unmatched
 from stacklab.study.planning.match_step_time import step_time_solver
 from stacklab.study.planning.memory import memory_of
-from stacklab.study.planning.rates import check_tuning, chosen_rates
+from stacklab.study.planning.rates import check_runs, chosen_rates
 from stacklab.study.spec.claim import ClaimSpec
 from stacklab.study.spec.rates import RetrySpec, TuningSpec
 from stacklab.study.spec.request import StudyRequest, requested_engine
@@ -163,8 +163,8 @@ def make_plan(
     engine = requested_engine(request, study.base.train)
     chosen = seeds or request.seeds or settings.seeds
     tuning, retry = chosen_rates(study, settings, request)
-    check_tuning(study, tuning, chosen)
     names = tuple(study.arms) if settings.arms is None else settings.arms
+    check_runs(study, names, chosen, tuning=tuning, retry=retry)
     ready = DataCache(OutPaths(out).cache)
     check_context("the base", study.base)
     data = ready(study.base)
@@ -203,17 +203,17 @@ def _at_look(contrast: Contrast, look: int, looks: int) -> Contrast:
 
 
 def save_plan(plan: Plan, folder: Path) -> None:
-    write_json(folder / "plan.json", plan.dump())
+    write_whole(folder / "plan.json", plan.dump())
 
 
 def load_plan(folder: Path) -> Plan:
-    """The saved plan. Raises DataError for a file that is not a plan, or one of another version."""
-    path = folder / "plan.json"
+    """The saved plan. Raises DataError for a file that is not a plan, is damaged, or is one of another version."""
+    mend = "delete it, its runs are kept"
     try:
-        return _without_tuned(Plan.model_validate(read_json(path)))
+        return _without_tuned(Plan.model_validate(read_whole(path := folder / "plan.json", mend=mend)))
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise DataError(f"{path}: not a plan of this version ({where}); delete it, its runs are kept") from error
+        raise DataError(f"{path}: not a plan of this version ({where}); {mend}") from error
 
 
 def _without_tuned(plan: Plan) -> Plan:

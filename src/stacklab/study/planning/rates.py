@@ -2,6 +2,7 @@
 
 from stacklab.base.errors import SpecError
 from stacklab.data.spec import DataSpec
+from stacklab.study.spec.checks import MOST_RUNS
 from stacklab.study.spec.rates import NO_CELLS, RetrySpec, TuningSpec
 from stacklab.study.spec.request import StudyRequest
 from stacklab.study.spec.study import BaseSpec, ScaleSpec, StudySpec
@@ -25,7 +26,29 @@ def chosen_rates(
     return (request.tuning, request.retry) if request.tuning or request.retry else (scale.tuning, scale.retry)
 
 
-def check_tuning(study: StudySpec, tuning: TuningSpec | None, seeds: tuple[int, ...]) -> None:
+def check_runs(
+    study: StudySpec,
+    names: tuple[str, ...],
+    seeds: tuple[int, ...],
+    *,
+    tuning: TuningSpec | None,
+    retry: RetrySpec | None,
+) -> None:
+    """Raises SpecError for more runs than can be kept, before any is listed; for tuning seeds that claims use; and
+    for text without a tuning split."""
+    _check_tuning(study, tuning, seeds)
+    of_an_arm = len(seeds) * (1 + (len(retry.learning_rates) if retry else 0))
+    if tuning is not None:
+        points = len(tuning.learning_rates) * max(1, len(tuning.weight_decays))
+        of_an_arm = 2 * len(seeds) + points * len(tuning.seeds)
+    if (runs := len(names) * of_an_arm) > MOST_RUNS:
+        raise SpecError(
+            f"{len(names):,} arms x {of_an_arm:,} runs of each (seeds, rates) = {runs:,} runs, expected at most "
+            f"{MOST_RUNS:,}, since each has a folder of its own; choose fewer arms, seeds or rates"
+        )
+
+
+def _check_tuning(study: StudySpec, tuning: TuningSpec | None, seeds: tuple[int, ...]) -> None:
     """Raises SpecError for tuning seeds that claims use, and for text without a tuning split."""
     if tuning is None:
         return

@@ -9,6 +9,7 @@ from stacklab.run.metrics import describe
 from stacklab.run.paths import OutPaths
 from stacklab.stats.comparison import COMPARISONS, Pairing
 from stacklab.stats.result import Result
+from stacklab.study.results.collect import UNUSABLE
 from stacklab.study.results.references import Subject
 
 SAME_TEXT = ("source", "template", "validation", "validation_fraction", "split_seed")
@@ -37,6 +38,8 @@ class Comparison(Spec):
     metrics: Items[ComparedMetric]
     refused: Items[str]
     """Shared metrics that are not comparable, each with the reason."""
+    left_out: Items[str] = ()
+    """Runs whose folders are damaged or were altered, each with the reason."""
 
 
 def compare(left: Subject, right: Subject, *, level: float) -> Comparison:
@@ -51,7 +54,22 @@ def compare(left: Subject, right: Subject, *, level: float) -> Comparison:
     pairing = _pairing(left, right)
     metrics = [_metric(name, sides, pairing, level) for name in shared if not reasons[name]]
     refused = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
-    return Comparison(left=left.name, right=right.name, pairing=pairing, metrics=tuple(metrics), refused=tuple(refused))
+    return Comparison(
+        left=left.name,
+        right=right.name,
+        pairing=pairing,
+        metrics=tuple(metrics),
+        refused=tuple(refused),
+        left_out=tuple(line for side in (left, right) for line in _left_out(side)),
+    )
+
+
+def _left_out(subject: Subject) -> list[str]:
+    return [
+        f"{subject.name} seed {row.seed}: {row.status}, {OutPaths(subject.out).run(row.run_id).folder}: {row.reason}"
+        for row in subject.rows
+        if row.status in UNUSABLE
+    ]
 
 
 def _metric(name: str, sides: list[dict[int, dict[str, float]]], pairing: Pairing, level: float) -> ComparedMetric:
@@ -70,7 +88,8 @@ def _finished(subject: Subject) -> dict[int, dict[str, float]]:
     metrics = {row.seed: row.metrics for row in subject.rows if row.status == "finished"}
     if not metrics:
         states = ", ".join(f"seed {row.seed} {row.status}" for row in subject.rows)
-        raise DataError(f"{subject.name}: has no finished run ({states})")
+        unusable = "".join(f"; {line}" for line in _left_out(subject)[:1])
+        raise DataError(f"{subject.name}: has no finished run ({states}){unusable}")
     return metrics
 
 

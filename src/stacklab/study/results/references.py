@@ -45,7 +45,7 @@ def _run(name: str, out: Path) -> Subject:
 
 
 def _plan(study: str, *, scale: str, out: Path) -> Plan:
-    for folder in (Path(study), OutPaths(out).root / "studies" / study):
+    for folder in (Path(study), OutPaths(out).studies / study):
         if (folder / "plan.json").is_file():
             return with_tuned(load_plan(folder), out)
     return make_plan(read_study(study, scale=scale), StudyRequest(scale=scale, out=out))

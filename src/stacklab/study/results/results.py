@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stacklab.base.errors import DataError
 from stacklab.data.spec import DataSpec
 from stacklab.run.metrics import describe, is_share
+from stacklab.run.paths import OutPaths
 from stacklab.stats.result import Estimate
 from stacklab.study.planning.plan import Plan, load_plan
 from stacklab.study.planning.tuning import tuning_plan
@@ -195,6 +196,12 @@ def read_results(plan: Plan, out: Path) -> StudyResult:
     noted = remarks(saved, ledger, rows=(*rows, *retried, *tried), claims=claims)
     noted += (*other_settings(saved, out), *other_folders(saved, out))
     return StudyResult(plan, out, rows, claims, tunings, read_cells(plan, rows, out), retried, ledger, noted)
+
+
+def study_folders(out: Path) -> list[Path]:
+    """Whatever stands where studies stand, by name, but for hidden files and folders that hold nothing yet."""
+    places = sorted(path for path in OutPaths(out).studies.glob("*") if not path.name.startswith("."))
+    return [path for path in places if not path.is_dir() or any(not one.name.startswith(".") for one in path.iterdir())]
 
 
 def open_results(folder: Path) -> StudyResult:

@@ -135,7 +135,7 @@ def _tuned_arm(arm: ArmPlan, setting: Setting) -> ArmPlan:
 
 
 def _point(setting: Setting, rows: list[Row]) -> Point:
-    losses = [row.metrics[METRIC] for row in rows if row.status == "finished"]
+    losses = [row.metrics[METRIC] for row in rows if row.status == "finished" and METRIC in row.metrics]
     diverged = sum(row.status == "diverged" for row in rows)
     missing = len(rows) - len(losses) - diverged
     return Point(setting=setting, losses=tuple(losses), diverged=diverged, missing=missing)

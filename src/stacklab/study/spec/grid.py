@@ -1,5 +1,6 @@
 """Grids of arms: one arm for every combination of the values of its axes. No torch here."""
 
+import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from itertools import product
@@ -11,6 +12,7 @@ from stacklab.base.errors import SpecError
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.base.yamlfile import Places
 from stacklab.run.metrics import check_metric, is_share
+from stacklab.study.spec.checks import MOST_ARMS
 
 Value = bool | int | float | str | None
 
@@ -126,6 +128,17 @@ class GridSpec(Spec):
             raise ValueError(f"depth and across are both {self.depth!r}; a map needs two axes")
         if len(both := [name for name, axis in self.axes.items() if isinstance(axis, MetricAxis)]) > 1:
             raise ValueError(f"the axes {' and '.join(both)} are both metric axes; a grid has at most one")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_described(self) -> Self:
+        """Before the combinations are listed."""
+        sizes = [len(self.values(name)) for name, axis in self.axes.items() if not isinstance(axis, MetricAxis)]
+        if (arms := math.prod(sizes)) > MOST_ARMS:
+            raise ValueError(
+                f"axes: {' x '.join(f'{size:,}' for size in sizes)} = {arms:,} arms, expected at most {MOST_ARMS:,}, "
+                "since a plan describes each"
+            )
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from stacklab.model.count import Quantity
 from stacklab.model.spec import ModelSpec
 from stacklab.run.metrics import check_metric, describe
 from stacklab.run.spec import RunData, RunSpec
-from stacklab.study.spec.checks import check_seeds
+from stacklab.study.spec.checks import check_seeds, twice
 from stacklab.study.spec.claim import ClaimSpec
 from stacklab.study.spec.grid import GridSpec
 from stacklab.study.spec.rates import BOTH_RATES, NO_CELLS, RetrySpec, TuningSpec
@@ -112,8 +112,8 @@ class AggregateSpec(Spec):
 
     @model_validator(mode="after")
     def _one_scale(self) -> Self:
-        if twice := {metric for metric in self.metrics if self.metrics.count(metric) > 1}:
-            raise ValueError(f"the metric {min(twice)} is named twice")
+        if repeated := twice(self.metrics):
+            raise ValueError(f"the metric {repeated[0]} is named twice")
         if len({describe(metric).scale for metric in self.metrics}) > 1:
             scales = ", ".join(f"{metric} ({describe(metric).scale})" for metric in self.metrics)
             raise ValueError(f"an aggregate needs metrics on one scale, not {scales}")
@@ -213,11 +213,10 @@ class StudySpec(Spec):
                 )
             if scale.retry and self.grid is None:
                 raise ValueError(f"scales.{key}.retry: {NO_CELLS}")
-        if twice := {name for name in ids if ids.count(name) > 1}:
-            raise ValueError(f"the claim id {min(twice)!r} is used twice")
-        names = [aggregate.name for aggregate in self.aggregates]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"the aggregate name {min(twice)!r} is used twice")
+        if repeated := twice(ids):
+            raise ValueError(f"the claim id {repeated[0]!r} is used twice")
+        if repeated := twice(aggregate.name for aggregate in self.aggregates):
+            raise ValueError(f"the aggregate name {repeated[0]!r} is used twice")
         return self
 
     def _arm_references(self) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 from stacklab.base.spec import Items, Spec, Text
 from stacklab.model.spec import ModelSpec
 from stacklab.run.metrics import check_metric
+from stacklab.study.spec.checks import twice
 
 Against = Literal["total_heads"]
 
@@ -40,8 +41,8 @@ class TrendSpec(Spec):
         if empty := [name for name, arms in self.series.items() if not arms]:
             raise ValueError(f"the series {empty[0]!r} has no arms")
         arms = [arm for series in self.series.values() for arm in series]
-        if twice := {arm for arm in arms if arms.count(arm) > 1}:
-            raise ValueError(f"the arm {min(twice)!r} is in the series twice; an arm belongs to one series")
+        if repeated := twice(arms):
+            raise ValueError(f"the arm {repeated[0]!r} is in the series twice; an arm belongs to one series")
         return self
 
 

@@ -272,7 +272,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             for row in batch.to_pylist():
                 number += 1
                 yield f"{path}: row {number}", row
-    except (ArrowException, OSError) as error:
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: not a readable parquet file ({_line(error)})") from error
 
 

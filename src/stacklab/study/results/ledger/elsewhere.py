@@ -37,7 +37,12 @@ def other_settings(plan: Plan, out: Path) -> tuple[Remark, ...]:
         folder = path.parent
         if folder == own or not re.fullmatch(f"{re.escape(shared)}(-[0-9a-f]{{8}})?", folder.name):
             continue
-        verdicts = {entry.id: entry.decided.verdict for entry in read_ledger(folder) if entry.decided}
+        try:
+            entries = read_ledger(folder)
+        except UserError as error:
+            noted.append(Remark(kind="not recorded", about="", text=f"the ledger in {folder.name}: {error}"))
+            continue
+        verdicts = {entry.id: entry.decided.verdict for entry in entries if entry.decided}
         if verdicts:
             counted = ", ".join(f"{number} {verdict}" for verdict, number in Counter(verdicts.values()).items())
             text = f"this study was also run with other settings, in {folder.name}: {counted}"

@@ -5,7 +5,7 @@ from itertools import combinations
 
 from stacklab.study.planning.plan import Contrast, Plan
 from stacklab.study.results.analyse import ClaimResult
-from stacklab.study.results.collect import Row
+from stacklab.study.results.collect import UNUSABLE, Row
 from stacklab.study.results.ledger.changes import changes, listed, rewordings
 from stacklab.study.results.ledger.entry import Entry, Record, of_comparison
 from stacklab.study.results.ledger.marks import day, known, standing, when
@@ -32,8 +32,10 @@ def remarks(
 
 def _altered(plan: Plan, rows: Sequence[Row]) -> Iterator[Remark]:
     for row in rows:
-        if row.status == "altered":
-            text = f"the folder of {row.arm} seed {row.seed} was copied or edited: {row.reason}"
+        if row.status in UNUSABLE:
+            what = "is damaged" if row.status == "damaged" else "was copied or edited"
+            mend = f"delete runs/{row.run_id}, and `stacklab run` trains it again"
+            text = f"the folder of {row.arm} seed {row.seed} {what}: {row.reason}; {mend}"
             yield Remark(kind="altered", about=row.run_id, text=text)
 
 

@@ -15,7 +15,7 @@ from stacklab.stats.result import Estimate, Undefined
 from stacklab.study.planning.plan import Plan
 from stacklab.study.planning.tuning import MARK
 from stacklab.study.results.analyse import ClaimResult
-from stacklab.study.results.collect import Row
+from stacklab.study.results.collect import UNUSABLE, Row
 from stacklab.study.results.ledger.changes import changes, rewordings
 from stacklab.study.results.ledger.entry import (
     FILE,
@@ -48,7 +48,7 @@ def enter(plan: Plan, out: Path) -> None:
     _append(plan, out, new)
 
 
-ENDED = ("finished", "diverged", "altered")
+ENDED = ("finished", "diverged", *UNUSABLE)
 """States that the same command does not change."""
 
 
