@@ -55,8 +55,16 @@ class ShareSpec(Spec):
         """For each layer the first one that uses the same attention or feed-forward; None where none share it."""
         return self._first() if self.part in ("layer", part) else None
 
-    def check(self, layers: Sequence[Any]) -> None:
-        """Raises ValueError unless layers that share a block are alike. layers: the LayerSpec of each layer."""
+    def check(self, layers: Sequence[Any], *, depth_rule: bool) -> None:
+        """Raises ValueError unless layers that share a block are alike, and for a rule for depth.
+
+        layers: the LayerSpec of each layer. depth_rule: see MupSpec.base_num_layers.
+        """
+        if depth_rule:
+            raise ValueError(
+                "parametrisation.base_num_layers: the rule for depth holds for layers with weights of their own; "
+                "leave share out, or base_num_layers"
+            )
         if len(self.blocks) != len(layers):
             raise ValueError(f"share lists {len(self.blocks)} blocks for num_layers = {len(layers)} layers")
         for index, first in enumerate(self._first()):

@@ -242,18 +242,10 @@ class ModelSpec(Spec):
             self._check_layer(index, layer)
         self._check_tables()
         scaled = self.parametrisation
+        depth_rule = isinstance(scaled, MupSpec) and scaled.base_num_layers is not None
         if self.share is not None:
-            self.share.check(self.layers)
-            if isinstance(scaled, MupSpec) and scaled.base_num_layers is not None:
-                raise ValueError(
-                    "parametrisation.base_num_layers: the rule for depth holds for layers with weights of their own; "
-                    "leave share out, or base_num_layers"
-                )
-        if (
-            not PLACEMENTS[self.norm.placement].depth_rule
-            and isinstance(scaled, MupSpec)
-            and scaled.base_num_layers is not None
-        ):
+            self.share.check(self.layers, depth_rule=depth_rule)
+        if depth_rule and not PLACEMENTS[self.norm.placement].depth_rule:
             raise ValueError(
                 "parametrisation.base_num_layers: the rule for depth holds for norms before the sub-layers; "
                 "set norm.placement: pre, or leave base_num_layers out"
@@ -294,7 +286,8 @@ class ModelSpec(Spec):
 
     def stored(self, part: SubLayer) -> tuple[LayerSpec, ...]:
         """The layers that hold an attention or a feed-forward of their own: each set of weights once."""
-        return tuple(self.layers[index] for index, source in enumerate(self.sources(part)) if source == index)
+        sources = self.sources(part)
+        return tuple(layer for index, layer in enumerate(self.layers) if sources[index] == index)
 
     @property
     def width_step(self) -> int:
