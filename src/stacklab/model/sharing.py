@@ -14,9 +14,6 @@ from stacklab.base.spec import Items, Spec
 SubLayer = Literal["attention", "feed_forward"]
 Part = Literal["layer", "attention", "feed_forward"]
 
-MOST_WRITTEN = 10_000
-"""The most layers for which a rule is written out as a list."""
-
 MAY_DIFFER: dict[Part, frozenset[str]] = {
     "layer": frozenset({"layer_drop"}),
     "attention": frozenset({"layer_drop", "d_ff"}),
@@ -110,8 +107,6 @@ def written_out(share: Any, num_layers: int) -> Any:
 
 
 def _blocks(rule: str, count: Any, num_layers: int) -> list[int]:
-    if num_layers > MOST_WRITTEN:
-        raise ValueError(f"a rule needs num_layers up to {MOST_WRITTEN}, got {num_layers}")
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= max(1, num_layers):
         raise ValueError(f"{rule}: expected a whole number from 1 to num_layers = {num_layers}, got {count!r}")
     if rule == "groups":
