@@ -46,7 +46,8 @@ class Reference:
         share = self.spec.share
         if share is None or share.part not in ("layer", part):
             return index
-        return min(other for other in range(index + 1) if share.blocks[other] == share.blocks[index])
+        blocks = share.of_layers(self.spec.num_layers)
+        return min(other for other in range(index + 1) if blocks[other] == blocks[index])
 
     def _position(self, t: int) -> Tensor:
         position, width = self.spec.position, self.spec.d_model

@@ -29,7 +29,7 @@ CAUSAL: list[dict[str, Any]] = [
     {"position": "rotary", "num_heads": [1, 4, 2], "num_kv_heads": [1, 2, 1]},
     {"num_kv_heads": 1, "attention_identity": 0.2},
     {"share": [0, 1, 0], "window": [3, None, 3]},
-    {"share": {"part": "attention", "blocks": "all"}, "position": "rotary"},
+    {"share": {"part": "attention", "cycle": 1}, "position": "rotary"},
 ]
 
 STACKABLE = ModelSpec(vocab_size=7, d_model=8, num_layers=1, num_heads=2, dropout=0.0, attention_dropout=0.0)

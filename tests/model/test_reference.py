@@ -39,7 +39,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"num_layers": 4, "share": [0, 1, 1, 0], "linear_bias": True},
     {
         "num_layers": 3,
-        "share": {"part": "attention", "blocks": "all"},
+        "share": {"part": "attention", "cycle": 1},
         "d_ff": [0, 12, 4],
         "norm": {"placement": "post"},
     },

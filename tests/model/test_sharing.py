@@ -49,7 +49,8 @@ def held_by(spec: ModelSpec, name: str) -> str:
     _, layer, rest = name.split(".", 2)
     if share.part != "layer" and not rest.startswith(share.part):
         return name
-    return f"blocks.{share.blocks.index(share.blocks[int(layer)])}.{rest}"
+    blocks = share.of_layers(spec.num_layers)
+    return f"blocks.{blocks.index(blocks[int(layer)])}.{rest}"
 
 
 def with_copies(model: Transformer) -> Transformer:
@@ -156,16 +157,25 @@ def test_hidden_states_and_gradients_are_those_of_albert(layers: int, groups: in
         ({"cycle": 3}, (0, 1, 2, 0)),
         ({"groups": 2}, (0, 0, 1, 1)),
         ({"groups": 3}, (0, 0, 1, 2)),
-        ({"blocks": "all"}, (0, 0, 0, 0)),
     ],
 )
-def test_a_rule_is_the_list_that_it_stands_for(share: Any, blocks: tuple[int, ...]) -> None:
-    spec = spec_of({"share": share})
-    assert spec.share is not None and spec.share.blocks == blocks
-    assert spec == spec_of({"share": list(blocks)}) == ModelSpec.model_validate(spec.dump())
+def test_a_rule_stands_for_a_list(share: Any, blocks: tuple[int, ...]) -> None:
+    spec, listed = spec_of({"share": share}), spec_of({"share": list(blocks)})
+    assert spec.share is not None and spec.share.of_layers(4) == blocks
+    assert [spec.sources(part) for part in ("attention", "feed_forward")] == [listed.sources("attention")] * 2
+    assert spec == ModelSpec.model_validate(spec.dump())
 
 
-@pytest.mark.parametrize("share", [None, [0, 1, 2, 3], {"cycle": 4}, {"part": "attention", "groups": 4}])
+def test_a_rule_follows_the_depth_and_a_list_does_not() -> None:
+    for depth in (0, 1, 8):
+        assert count_parameters(spec_of({"share": "all", "num_layers": depth})) == count_parameters(
+            spec_of({"num_layers": min(depth, 1)})
+        )
+    with pytest.raises(ValidationError, match="share lists 4 blocks for num_layers = 8 layers"):
+        ModelSpec.model_validate(spec_of({"share": [0, 0, 1, 1]}).dump() | {"num_layers": 8})
+
+
+@pytest.mark.parametrize("share", [None, [0, 1, 2, 3], {"part": "attention", "blocks": [0, 1, 2, 3]}])
 def test_a_block_for_every_layer_is_no_sharing(share: Any) -> None:
     assert spec_of({"share": share}) == spec_of({})
     assert "share" not in spec_of({"share": share}).dump()
@@ -178,13 +188,17 @@ def test_a_block_for_every_layer_is_no_sharing(share: Any) -> None:
         ({"share": [1, 0, 0, 0]}, "layer 0 points at block 1, which no layer has; expected 0"),
         ({"share": [0, 0, -1, 0]}, "greater than or equal to 0"),
         ({"share": [0, 0, 1]}, "share lists 3 blocks for num_layers = 4 layers"),
-        ({"share": "some"}, "expected a list with the block of each layer, or all, got 'some'"),
-        ({"share": {"cycle": 2, "groups": 2}}, "expected one of blocks, cycle and groups, got cycle and groups"),
-        ({"share": {"part": "attention"}}, "expected one of blocks, cycle and groups, got none of them"),
-        ({"share": {"cycle": 5}}, "cycle: expected a whole number from 1 to num_layers = 4, got 5"),
-        ({"share": {"groups": True}}, "groups: expected a whole number from 1 to num_layers = 4, got True"),
+        ({"share": "some"}, "expected a list with the block of each layer, all, or .*, got 'some'"),
+        ({"share": {"cycle": 2, "groups": 2}}, "expected one of blocks, cycle, groups, got cycle and groups"),
+        ({"share": {"part": "attention"}}, "expected one of blocks, cycle, groups, got none of them"),
+        ({"share": {"cycle": 5}}, "share.cycle = 5 exceeds num_layers = 4"),
+        ({"share": {"groups": 5}}, "share.groups = 5 exceeds num_layers = 4"),
+        ({"share": {"groups": 0}}, "greater than 0"),
         ({"share": {"part": "head", "groups": 2}}, "'layer', 'attention' or 'feed_forward'"),
-        ({"share": "all", "num_heads": [2, 2, 4, 2]}, "layer 2 uses block 0 of layer 0, but its num_heads is 4, that"),
+        (
+            {"share": "all", "num_heads": [2, 2, 4, 2]},
+            "layer 2 uses the weights of layer 0, but its num_heads is 4, that",
+        ),
         ({"share": [0, 1, 0, 1], "d_ff": [8, 8, 9, 8]}, "its d_ff is 9, that of layer 0 is 8"),
         (
             {"share": {"part": "attention", "cycle": 2}, "window": [2, 3, 2, None]},

@@ -7,9 +7,9 @@ Everything else belongs to the executed layer: its dropout, its cache, its place
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, NonNegativeInt, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, NonNegativeInt, PositiveInt, ValidationInfo, model_validator
 
-from stacklab.base.spec import Items, Spec
+from stacklab.base.spec import Items, Spec, added
 
 SubLayer = Literal["attention", "feed_forward"]
 Part = Literal["layer", "attention", "feed_forward"]
@@ -21,36 +21,52 @@ MAY_DIFFER: dict[Part, frozenset[str]] = {
 }
 """The fields of LayerSpec in which layers that share such a block may differ; they agree in all others."""
 
+FORMS = ("blocks", "cycle", "groups")
+
 
 class ShareSpec(Spec):
     """Which layers share the weights of whole layers, of attention alone or of the feed-forward alone, each with its
-    norms.
+    norms. One of three forms:
 
     blocks: for each layer, bottom first, the number of the block of weights that it uses. Blocks are numbered in the
-    order of their first use. Rules that stand for a list: see `written_out`.
-
-    One block for all layers: Universal Transformer (Dehghani et al. 2019, arXiv 1807.03819). Groups of layers, whole or
-    in part: ALBERT (Lan et al. 2020, arXiv 1909.11942, section 4.3).
+    order of their first use.
+    cycle: that many blocks in turn; 1 is one block for all layers (Universal Transformer, Dehghani et al. 2019, arXiv
+    1807.03819). groups: that many groups of consecutive layers (ALBERT's num_hidden_groups, Lan et al. 2020, arXiv
+    1909.11942, which also shares parts: section 4.3).
     """
 
     part: Part = "layer"
-    blocks: Items[NonNegativeInt]
+    blocks: Items[NonNegativeInt] | None = added(None)
+    cycle: PositiveInt | None = added(None)
+    groups: PositiveInt | None = added(None)
 
     @model_validator(mode="after")
-    def _numbered_in_order(self) -> Self:
+    def _one_form(self) -> Self:
+        stated = [form for form in FORMS if getattr(self, form) is not None]
+        if len(stated) != 1:
+            raise ValueError(f"expected one of {', '.join(FORMS)}, got {' and '.join(stated) or 'none of them'}")
         new = 0
-        for layer, block in enumerate(self.blocks):
+        for layer, block in enumerate(self.blocks or ()):
             if block > new:
                 raise ValueError(
-                    f"layer {layer} points at block {block}, which no layer has; expected {_up_to(new)}, since blocks "
-                    "are numbered in the order of their first use"
+                    f"layer {layer} points at block {block}, which no layer has; expected "
+                    f"{f'at most {new}' if new else 0}, since blocks are numbered in the order of their first use"
                 )
             new = max(new, block + 1)
         return self
 
-    def sources(self, part: SubLayer) -> tuple[int, ...] | None:
+    def of_layers(self, num_layers: int) -> tuple[int, ...]:
+        """The number of the block of each layer, bottom first."""
+        if self.blocks is not None:
+            return self.blocks
+        if self.cycle is not None:
+            return tuple(layer % self.cycle for layer in range(num_layers))
+        assert self.groups is not None, "one of the forms is stated"
+        return tuple(layer * self.groups // num_layers for layer in range(num_layers))
+
+    def sources(self, part: SubLayer, num_layers: int) -> tuple[int, ...] | None:
         """For each layer the first one that uses the same attention or feed-forward; None where none share it."""
-        return self._first() if self.part in ("layer", part) else None
+        return self._first(num_layers) if self.part in ("layer", part) else None
 
     def check(self, layers: Sequence[Any], *, depth_rule: bool) -> None:
         """Raises ValueError unless layers that share a block are alike, and for a rule for depth.
@@ -62,71 +78,52 @@ class ShareSpec(Spec):
                 "parametrisation.base_num_layers: the rule for depth holds for layers with weights of their own; "
                 "leave share out, or base_num_layers"
             )
-        if len(self.blocks) != len(layers):
+        if self.blocks is not None and len(self.blocks) != len(layers):
             raise ValueError(f"share lists {len(self.blocks)} blocks for num_layers = {len(layers)} layers")
-        for index, first in enumerate(self._first()):
-            one, other = layers[first], layers[index]
-            if first < index and self.part == "feed_forward" and not (one.d_ff and other.d_ff):
+        for form in ("cycle", "groups"):
+            if (count := getattr(self, form)) is not None and count > max(1, len(layers)):
+                raise ValueError(f"share.{form} = {count} exceeds num_layers = {len(layers)}")
+        for index, first in enumerate(self._first(len(layers))):
+            if first < index:
+                self._check_alike(index, layers[index], first, layers[first])
+
+    def _check_alike(self, index: int, layer: Any, first: int, holder: Any) -> None:
+        if self.part == "feed_forward" and not (layer.d_ff and holder.d_ff):
+            raise ValueError(
+                f"share: layers {first} and {index} share a feed-forward, which d_ff = 0 leaves out; set d_ff, or "
+                "share their attention"
+            )
+        for name in layer._fields:
+            mine, wanted = getattr(layer, name), getattr(holder, name)
+            if name not in MAY_DIFFER[self.part] and mine != wanted:
                 raise ValueError(
-                    f"share: layers {first} and {index} share a feed-forward, which d_ff = 0 leaves out; set d_ff, or "
-                    "share their attention"
+                    f"share: layer {index} uses the weights of layer {first}, but its {name} is {mine}, that of layer "
+                    f"{first} is {wanted}; make them equal, or share other layers"
                 )
-            for name in other._fields:
-                mine, wanted = getattr(other, name), getattr(one, name)
-                if name not in MAY_DIFFER[self.part] and mine != wanted:
-                    raise ValueError(
-                        f"share: layer {index} uses block {self.blocks[index]} of layer {first}, but its {name} is "
-                        f"{mine}, that of layer {first} is {wanted}; make them equal, or list another block"
-                    )
 
-    def _first(self) -> tuple[int, ...]:
+    def _first(self, num_layers: int) -> tuple[int, ...]:
         first: dict[int, int] = {}
-        return tuple(first.setdefault(block, layer) for layer, block in enumerate(self.blocks))
+        return tuple(first.setdefault(block, layer) for layer, block in enumerate(self.of_layers(num_layers)))
 
 
-def written_out(share: Any, num_layers: int) -> Any:
-    """The fields of a ShareSpec, its rule written out as a list of blocks.
-
-    A list, or `all`, stands for {blocks: ...}. In place of blocks, {cycle: c} repeats c blocks in turn, and {groups: g}
-    makes g groups of consecutive layers (ALBERT's num_hidden_groups). Raises ValueError for any other form, and for a
-    rule that does not fit the number of layers.
-    """
-    if share is None or isinstance(share, ShareSpec):
+def _read(share: Any) -> Any:
+    """A list stands for its blocks, `all` for one block."""
+    if share == "all":
+        return {"cycle": 1}
+    if isinstance(share, list | tuple):
+        return {"blocks": share}
+    if share is None or isinstance(share, dict | ShareSpec):
         return share
-    fields = share if isinstance(share, dict) else {"blocks": share}
-    rules = [name for name in ("blocks", "cycle", "groups") if name in fields]
-    if len(rules) != 1:
-        raise ValueError(f"expected one of blocks, cycle and groups, got {' and '.join(rules) or 'none of them'}")
-    rule, value = rules[0], fields[rules[0]]
-    if rule == "blocks" and isinstance(value, list | tuple):
-        return fields
-    if rule == "blocks" and value != "all":
-        raise ValueError(f"expected a list with the block of each layer, or all, got {value!r}")
-    blocks = _blocks(rule, 1 if rule == "blocks" else value, num_layers)
-    return {name: each for name, each in fields.items() if name != rule} | {"blocks": blocks}
-
-
-def _blocks(rule: str, count: Any, num_layers: int) -> list[int]:
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= max(1, num_layers):
-        raise ValueError(f"{rule}: expected a whole number from 1 to num_layers = {num_layers}, got {count!r}")
-    if rule == "groups":
-        return [layer * count // num_layers for layer in range(num_layers)]
-    return [layer % count for layer in range(num_layers)]
-
-
-def _up_to(new: int) -> str:
-    return "0" if new == 0 else f"at most {new}"
-
-
-def _read(share: Any, info: ValidationInfo) -> Any:
-    return written_out(share, info.data["num_layers"]) if "num_layers" in info.data else share
+    raise ValueError(
+        f"expected a list with the block of each layer, all, or {{part, {', '.join(FORMS)}}}, got {share!r}"
+    )
 
 
 def _none_if_alone(share: ShareSpec | None, info: ValidationInfo) -> ShareSpec | None:
-    """None where every layer has a block of its own, so that equal stacks have equal specs."""
+    """None for a list where every layer has a block of its own, so that equal stacks have equal specs."""
     alone = share is not None and share.blocks == tuple(range(info.data.get("num_layers", -1)))
     return None if alone else share
 
 
 Share = Annotated[ShareSpec | None, BeforeValidator(_read), AfterValidator(_none_if_alone)]
-"""A ShareSpec, a list of blocks, or a rule: see `written_out`."""
+"""A ShareSpec; a list stands for its blocks, `all` for one block."""

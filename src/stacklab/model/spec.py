@@ -281,7 +281,7 @@ class ModelSpec(Spec):
     def sources(self, part: SubLayer) -> tuple[int, ...]:
         """For each layer the index of the layer whose attention or feed-forward it computes with: its own, or that of
         the first layer with which it shares it."""
-        shared = None if self.share is None else self.share.sources(part)
+        shared = None if self.share is None else self.share.sources(part, self.num_layers)
         return tuple(range(self.num_layers)) if shared is None else shared
 
     def stored(self, part: SubLayer) -> tuple[LayerSpec, ...]:

@@ -119,9 +119,9 @@ def _attention(spec: ModelSpec) -> str:
 
 def _shared(spec: ModelSpec, part: SubLayer) -> tuple[str, ...]:
     """Which layers use the same weights, as the numbers of their blocks."""
-    if spec.share is None or spec.share.sources(part) is None:
+    if spec.share is None or spec.share.sources(part, spec.num_layers) is None:
         return ()
-    blocks = spec.share.blocks
+    blocks = spec.share.of_layers(spec.num_layers)
     return (f"weights shared: {by_layer(blocks)}" if any(blocks) else "weights shared by all layers",)
 
 
