@@ -82,6 +82,14 @@ def test_over_width_every_output_is_flat(change: dict[str, Any]) -> None:
     assert all(abs(slope) < FLAT for slope in slopes.values()), slopes
 
 
+@pytest.mark.trains
+def test_over_width_every_output_of_layers_with_the_same_weights_is_flat() -> None:
+    """The rules for width hold for a gradient that is a sum over layers."""
+    wide = tuple({"d_model": width} for width in (64, 128, 256))
+    slopes = powers(wide, parametrisation=MupSpec(base_d_model=64), share="all", num_layers=3)
+    assert all(abs(slope) < FLAT for slope in slopes.values()), slopes
+
+
 def test_over_width_outputs_start_flat_and_logits_start_small() -> None:
     """A sum over the width of independent terms, divided by the width: untrained logits fall as its root."""
     slopes = powers(WIDTHS, step=0, parametrisation=MupSpec(base_d_model=32))
