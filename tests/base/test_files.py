@@ -1,7 +1,9 @@
 import codecs
 import errno
 import gzip
+import os
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +13,19 @@ import pyarrow
 import pytest
 
 from stacklab.base.errors import DataError, DiskError
-from stacklab.base.files import append_line, encoded_lines, read_json, read_jsonl, read_text, write_json, write_text
+from stacklab.base.files import (
+    append_line,
+    encoded_lines,
+    open_regular,
+    read_bytes,
+    read_json,
+    read_jsonl,
+    read_text,
+    regular,
+    whole,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,3 +137,50 @@ def test_half_of_a_surrogate_pair_is_written_as_its_escape(tmp_path: Path) -> No
 def test_json_with_a_mark_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(codecs.BOM_UTF8 + b'{"a": 1}')
     assert read_json(tmp_path / "a.json") == {"a": 1}
+
+
+def irregular(kind: str, path: Path) -> None:
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a device":
+        path.symlink_to("/dev/zero")
+    else:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(path))
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a socket"])
+@pytest.mark.parametrize("read", [open_regular, regular, read_bytes, read_text, read_json, read_jsonl, encoded_lines])
+def test_what_may_never_end_is_not_opened(
+    read: Callable[[Path], object], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the address of a socket is short
+    path = Path("a")
+    irregular(kind, path)
+    with pytest.raises(DataError, match=f"a: is {kind}, not a regular file"):
+        list(read(path))  # type: ignore[call-overload]
+
+
+def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
+    write_text(tmp_path / "blob", "text")
+    (tmp_path / "a").symlink_to("blob")
+    assert read_text(tmp_path / "a") == "text"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_more_than_memory_should_hold_is_not_read(
+    pack: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(pack(b" " * 2**21))
+    assert len(read_text(tmp_path / "a")) == 2**21
+    monkeypatch.setattr(whole, "__kwdefaults__", {"most_bytes": 2**20})
+    with pytest.raises(DataError, match="a: larger than 1 MiB"):
+        read_text(tmp_path / "a")
+
+
+def test_a_large_file_is_refused_by_its_size(tmp_path: Path) -> None:
+    """No byte of it is read: it takes no space on the disk, and would take memory."""
+    with (tmp_path / "a").open("wb") as handle:
+        handle.truncate(2**40)
+    with pytest.raises(DataError, match="a: larger than 2,048 MiB"):
+        read_jsonl(tmp_path / "a")

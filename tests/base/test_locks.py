@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,3 +28,18 @@ def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
         other.wait()
     with exclusive(tmp_path, what="study x"):
         pass
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_the_name_of_the_holder_is_not_written_through_a_link(tmp_path: Path, kind: str) -> None:
+    victim, holder = tmp_path / "victim", tmp_path / "study" / ".lock.json"
+    holder.parent.mkdir()
+    victim.write_text("precious\n")
+    if kind == "link":
+        holder.symlink_to(victim)
+    else:
+        os.mkfifo(holder)
+    with exclusive(holder.parent, what="study x"):
+        assert f'"pid": {os.getpid()}' in holder.read_text()
+    assert victim.read_text() == "precious\n"
+    assert not holder.exists()

@@ -6,7 +6,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from stacklab.audit.spec import Audit
-from stacklab.base.errors import DataError, SpecError
+from stacklab.base.errors import DataError, DiskError, SpecError
 from stacklab.cli.audit import audit
 
 LOG = "".join(f"step {n}: train loss {5 - n / 100:.4f}, val loss {5 - n / 200:.4f}\n" for n in range(0, 200, 10))
@@ -64,3 +64,18 @@ def test_bad_files_are_user_errors(
     assert isinstance(failed, error)
     assert message in str(failed)
     assert getattr(failed, "exit_code", None) == 2
+
+
+def test_an_output_that_is_the_log_or_the_stated_numbers_is_refused_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, stated = tmp_path / "log.txt", tmp_path / "stated.yaml"
+    log.write_text(LOG)
+    stated.write_text("training: {steps: 400}\n")
+    (tmp_path / "hard.txt").hardlink_to(log)
+    for out in (log, stated, tmp_path / "hard.txt"):
+        done = call(log, "--stated", stated, "--out", out, monkeypatch=monkeypatch)
+        assert isinstance(done.exception, DiskError)
+        assert "is read by this command" in str(done.exception)
+    assert log.read_text() == LOG
+    assert stated.read_text() == "training: {steps: 400}\n"

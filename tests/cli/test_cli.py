@@ -132,7 +132,27 @@ def test_what_is_too_large_for_the_memory_is_one_line(
 
     monkeypatch.setattr(cli, "app", too_large)
     assert cli.run_command() == 2
-    assert capsys.readouterr().err == "stacklab: out of memory: Unable to allocate 30.5 GiB\n"
+    printed = capsys.readouterr().err
+    assert printed.startswith("stacklab: the limit of memory is reached")
+    assert "Unable to allocate 30.5 GiB" in printed and printed.count("\n") == 1
+
+
+def test_a_fault_of_stacklab_says_where_its_details_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import stacklab.cli.main as cli
+
+    def faulty(**_: object) -> None:
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(cli, "app", faulty)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert cli.run_command() == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "stacklab: KeyError: 'no such thing'"
+    place = re.fullmatch(r"stacklab: this is a fault of stacklab; please report it with the details in (.*)", second)
+    assert place is not None
+    assert "Traceback" in Path(place[1]).read_text() and "no such thing" in Path(place[1]).read_text()
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])

@@ -11,6 +11,7 @@ from tests.run.solved import solved_run
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from stacklab.base.errors import DataError
 from stacklab.cli.main import app
 from stacklab.interp.construct.registry import CONSTRUCTIONS, blueprint
 from stacklab.interp.construct.verify import draw, target_logits
@@ -111,3 +112,10 @@ def test_heads_of_a_run_beside_untrained_and_constructed_ones(tmp_path: Path, mo
     trained, built = (maps / name / "attention.csv" for name in ("trained", "constructed"))
     shares = [[line.rsplit(",", 1)[1] for line in path.read_text().splitlines()] for path in (trained, built)]
     assert shares[0] == shares[1]
+
+
+def test_heads_of_a_damaged_run_name_its_folder(tmp_path: Path) -> None:
+    run = solved_run(tmp_path, seed=1)
+    run.result.write_text("[]")
+    with pytest.raises(DataError, match=f"damaged, .*{run.run_id}: .*result.json: not an object"):
+        call("heads", run.run_id, "--out", str(tmp_path))

@@ -9,6 +9,7 @@ from tests.data.corpora import spec_of, stories, write_jsonl
 
 from stacklab.base.errors import DataError, DiskError, TokenizerError
 from stacklab.base.files import read_json
+from stacklab.base.folders import remove_unfinished
 from stacklab.data.batches import probe_indices
 from stacklab.data.integrity import write_manifest
 from stacklab.data.prepare import prepare
@@ -136,8 +137,9 @@ def test_two_processes_that_ask_at_once_build_it_once(tmp_path: Path) -> None:
 def test_what_a_killed_builder_left_is_removed(corpus: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     key = prepare(spec_of(corpus), cache=cache).fingerprint
-    half = cache / "prepared" / f".{key}.abc.part"
+    half = cache / "prepared" / f".{key}.abc.stacklab.part"
     prepared_folder(cache, key).rename(half)
+    remove_unfinished.cache_clear()  # as in a new process
     prepare(spec_of(corpus), cache=cache)
     assert not half.exists()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from stacklab.base.errors import PortError
+from stacklab.base.errors import DataError, PortError
 from stacklab.exchange.import_ import read_file, read_nanogpt
 from stacklab.model.init import build
 from stacklab.model.port import nanogpt
@@ -92,5 +92,5 @@ def test_a_bad_tensor_of_mingpts_json_is_refused(entry: dict[str, Any], message:
 @pytest.mark.parametrize("name", ["fifo.bin", "fifo.pt", "fifo.json", "fifo"])
 def test_what_is_no_regular_file_is_refused_and_not_waited_for(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
-    with pytest.raises(PortError, match="not a regular file"):
+    with pytest.raises(DataError, match="is a pipe, not a regular file"):
         read_file(tmp_path / name, tokenizer=None)

@@ -30,5 +30,5 @@ def solved_run(out: Path, *, seed: int, pairs: int = 4, **change: Any) -> RunPat
     paths = OutPaths(out).run(spec.run_id)
     create_run(spec, paths)
     save_weights(paths.weights, compiled(plan), run_id=spec.run_id)
-    write_json(paths.result, {"status": "finished", "step": 1})
+    write_json(paths.result, {"status": "finished", "step": 1, "metrics": {"validation.loss": 0.0}})
     return paths

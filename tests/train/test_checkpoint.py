@@ -8,12 +8,12 @@ from tests.train.trainers import FROZEN, MODEL, PAIR, PLAIN, weights
 from stacklab.base.errors import CheckpointError
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
-from stacklab.train import checkpoint
+from stacklab.train import checkpoint, tensor_file
 from stacklab.train.checkpoint import load_checkpoint, read_weights, save_checkpoint, save_weights
 from stacklab.train.distributed import ALONE, World
 from stacklab.train.spec import Precision, TrainSpec
 from stacklab.train.step import Trainer
-from stacklab.train.tensor_file import save_tensors
+from stacklab.train.tensor_file import content_sum, save_tensors
 
 
 def trainer(precision: Precision = "auto", world: World = ALONE, **model: Any) -> Trainer:
@@ -81,6 +81,15 @@ def test_flipped_weights_are_refused(tmp_path: Path) -> None:
     path.write_bytes(damaged)
     with pytest.raises(CheckpointError, match="delete the folder of its run, and `stacklab run` trains it anew"):
         read_weights(path)
+
+
+def test_threads_change_no_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
+    tensors, facts = dict(trainer().model.named_parameters()), {"run_id": "r"}
+    tensors = {name: value.detach() for name, value in tensors.items()}
+    alone = content_sum(tensors, facts)
+    monkeypatch.setattr(tensor_file, "LARGE", 0)
+    assert content_sum(tensors, facts) == alone
+    assert content_sum(tensors, {"run_id": "q"}) != alone
 
 
 def test_equal_weights_are_equal_files(tmp_path: Path) -> None:

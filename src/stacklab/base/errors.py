@@ -1,6 +1,6 @@
 """Everything stacklab raises on purpose.
 
-StacklabError                 exit 1   (base)
+StacklabError                 exit 1   (base) a fault of stacklab, to be reported
 ├── UserError                 exit 2   the input cannot be used; nothing was lost
 │   ├── SpecError                      a study, an override or a field is wrong
 │   │   ├── ContrastError              two arms differ in more than they declare
@@ -11,6 +11,7 @@ StacklabError                 exit 1   (base)
 │   ├── PortError                      a model of another program, or one for it, cannot be expressed exactly
 │   ├── BusyError                      another command holds the same study or run
 │   ├── MissingExtraError              an optional package is not installed
+│   ├── LimitError                     memory, CPU time, open files, processes or the size of a file reach their limit
 │   └── DiskError                      the disk is full or not writable; no half-written file is left
 ├── RunsFailedError           exit 3   some runs of a study failed; the others are kept
 ├── RunLostError              exit 1   the processes of a run ended without a result; it can be resumed
@@ -71,6 +72,10 @@ class BusyError(UserError):
 
 class MissingExtraError(UserError):
     """An optional package is not installed."""
+
+
+class LimitError(UserError):
+    """A limit of the machine was reached: memory, CPU time, open files, processes or the size of a file."""
 
 
 class DiskError(UserError):

@@ -1,20 +1,20 @@
 """Atomic files, which are whole or absent: written beside, flushed, renamed into place. And strict reading."""
 
-import codecs
 import contextlib
 import errno
-import gzip
 import io
 import itertools
 import json
 import os
-import tempfile
+import stat
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-from stacklab.base.errors import DataError, DiskError
+from stacklab.base.encoding import HEAD, decoded, encoding_of, in_utf8, packing, unpacking
+from stacklab.base.errors import DataError
+from stacklab.base.folders import check_target, disk_error, kind_of, write_atomically
 
 
 def write_text(path: Path, text: str) -> None:
@@ -22,7 +22,7 @@ def write_text(path: Path, text: str) -> None:
 
     Raises DiskError.
     """
-    write_atomically(path, lambda temporary: _write_bytes(temporary, text.encode(errors="backslashreplace")))
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -30,100 +30,115 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it over `path`.
-
-    Raises DiskError when the disk is full or the folder cannot be written; the old file, if any, is left as it was.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise disk_error(path, error) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write bytes atomically. Raises DiskError."""
+    write_atomically(path, lambda temporary: _write(temporary, data))
 
 
 def append_line(path: Path, text: str) -> None:
-    """Append one line, as `write_text` writes it, and flush it to the disk. Raises DiskError.
+    """Append one line, as `write_text` writes it, and flush it to the disk. Raises DiskError, for a link too.
 
     `read_jsonl` drops an incomplete last line.
     """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        with path.open("ab") as handle:
+        with os.fdopen(os.open(path, flags, 0o644), "ab") as handle:
+            check_target(path, stat.S_IFREG)
             handle.write(text.encode(errors="backslashreplace") + b"\n")
-            handle.flush()
     except OSError as error:
+        check_target(path, stat.S_IFREG)
         raise disk_error(path, error) from error
 
 
-GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-"""How packed files begin. No text in UTF-8 begins so."""
+def open_new(path: Path) -> BinaryIO:
+    """Open a file that does not exist yet for writing, in a folder that `write_folder` fills. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb")
 
-MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32"} | {
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
-"""Byte order marks, longer ones first: the mark of UTF-16 begins that of UTF-32."""
 
-HEAD = 64
-"""Bytes at the start of a file from which its encoding is recognised."""
+MOST_TEXT = 2**31
+"""Bytes of a file that is held in memory whole, unpacked: 2 GiB."""
+
+PIECE = 2**18
+"""Bytes that are read at a time of such a file, whose packed size says nothing of its content."""
+
+
+def open_regular(path: Path, *, most_bytes: int | None = None) -> io.BufferedReader:
+    """Open a regular file for reading its bytes, a link to one too. No other function opens a file that it reads.
+
+    Raises DataError for a pipe, a device or a socket, whose content may never come or never end, and for a file of more
+    than `most_bytes`; OSError where there is no such file, it is a folder, or it may not be read.
+    """
+    # Looked at before it is opened, since opening alone wakes the writer of a pipe and may act on a device.
+    _check_regular(path, path.stat(), most_bytes)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check_regular(path, os.fstat(handle), most_bytes)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def regular(path: Path, *, most_bytes: int | None = None) -> Path:
+    """The path, for a library that opens files itself; raises as `open_regular`."""
+    open_regular(path, most_bytes=most_bytes).close()
+    return path
+
+
+def read_bytes(path: Path, *, most_bytes: int | None = MOST_TEXT) -> bytes:
+    """The content of a file. Raises as `open_regular`."""
+    with open_regular(path, most_bytes=most_bytes) as handle:
+        return handle.read()
+
+
+def _check_regular(path: Path, status: os.stat_result, most_bytes: int | None) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{path}: is {kind_of(status.st_mode)}, not a regular file; copy its content into one")
+    if most_bytes is not None and status.st_size > most_bytes:
+        raise _too_large(path, most_bytes)
+
+
+def _too_large(path: Path, most_bytes: int) -> DataError:
+    return DataError(f"{path}: larger than {most_bytes / 2**20:,.0f} MiB, the most that is read of such a file")
 
 
 @contextlib.contextmanager
 def unpacked(path: Path) -> Iterator[BinaryIO]:
     """The content of a file, unpacked where it begins as gzip or zstd files do. Raises DataError for a damaged one.
 
-    Where the file itself cannot be opened, OSError is raised as it is.
+    Raises as `open_regular` where the file itself cannot be opened.
     """
-    with path.open("rb") as handle:
-        start = handle.read(len(ZSTD))
+    with open_regular(path) as handle:
+        kind = packing(handle.read(HEAD))
         handle.seek(0)
-        kind = "gzip" if start.startswith(GZIP) else "zstd" if start == ZSTD else ""
         try:
-            yield _stream(handle, kind)
+            yield unpacking(handle, kind)
         except (OSError, EOFError, zlib.error) as error:
             if not kind:
                 raise
             raise DataError(f"{path}: not a whole {kind} file ({error}); fetch or pack it again") from error
 
 
-def _stream(handle: BinaryIO, kind: str) -> BinaryIO:
-    if kind == "gzip":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=handle))
-    if kind == "zstd":
-        import pyarrow
-
-        return io.BufferedReader(pyarrow.CompressedInputStream(handle, "zstd"))
-    return handle
-
-
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8; or in UTF-16 or UTF-32 where a byte order mark says so. The mark is no content.
 
-    Packed files are unpacked. Raises DataError naming the first bad byte; OSError where the file cannot be opened.
+    Packed files are unpacked. Raises DataError naming the first bad byte, and for more than MOST_TEXT bytes; raises as
+    `open_regular` where the file cannot be opened.
     """
     with unpacked(path) as handle:
-        return _decoded(handle.read(), path)
+        return decoded(whole(handle, path), path)
 
 
-def in_utf8(data: bytes, path: Path) -> bytes:
-    """The bytes of a text without its byte order mark; in UTF-8 where the mark is that of another encoding.
-
-    Bytes that are not UTF-8 remain. Raises DataError for text that is not in the encoding of its mark, and for UTF-16
-    without a mark.
-    """
-    if _encoding(data[:HEAD], path) == "UTF-8":
-        return data.removeprefix(codecs.BOM_UTF8)
-    return _decoded(data, path).encode()
+def whole(handle: BinaryIO, path: Path, *, most_bytes: int = MOST_TEXT) -> bytes:
+    """What remains of an open file, which may be packed. Raises DataError for more than `most_bytes`."""
+    data = bytearray()
+    while piece := handle.read(PIECE):
+        data += piece
+        if len(data) > most_bytes:
+            raise _too_large(path, most_bytes)
+    return bytes(data)
 
 
 def encoded_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -135,7 +150,7 @@ def encoded_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     with unpacked(path) as handle:
         head = handle.read(HEAD)
         # The rest of the line in which the head ends belongs to its last line.
-        rest = handle.readline() if _encoding(head, path) == "UTF-8" else handle.read()
+        rest = handle.readline() if encoding_of(head, path) == "UTF-8" else whole(handle, path)
         first = io.BytesIO(in_utf8(head + rest, path))
         for number, line in enumerate(itertools.chain(first, handle), start=1):
             yield number, line.rstrip(b"\r\n")
@@ -174,7 +189,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """
     rows = []
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_bytes(path).split(b"\n")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     for number, line in enumerate(lines[:-1], start=1):
@@ -196,27 +211,6 @@ def read_record(path: Path) -> dict[str, Any]:
     return value
 
 
-def _encoding(head: bytes, path: Path) -> str:
-    """The encoding of a text that begins with `head`. Raises DataError for UTF-16 that no mark announces."""
-    for mark, name in MARKS.items():
-        if head.startswith(mark):
-            return name
-    for name, zeros, letters in (("UTF-16LE", head[1::2], head[::2]), ("UTF-16BE", head[::2], head[1::2])):
-        if zeros.count(0) > len(head) / 4 and 0 not in letters:
-            raise DataError(
-                f"{path}: looks like {name} without a byte order mark; convert it to UTF-8 (iconv -f {name} -t UTF-8)"
-            )
-    return "UTF-8"
-
-
-def _decoded(data: bytes, path: Path) -> str:
-    encoding = _encoding(data[:HEAD], path)
-    try:
-        return data.decode("utf-8-sig" if encoding == "UTF-8" else encoding)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not {encoding} at byte {error.start}; save it as UTF-8") from error
-
-
 def is_file(path: Path) -> bool:
     """False also for names that the system cannot look up, such as those that are too long."""
     try:
@@ -233,13 +227,7 @@ def exists(path: Path) -> bool:
         return False
 
 
-def disk_error(path: Path, error: OSError) -> DiskError:
-    """The error to raise for a failed write, with what to do about it."""
-    mend = "choose a shorter name" if error.errno == errno.ENAMETOOLONG else "free some space or choose another --out"
-    return DiskError(f"{path}: cannot write ({error.strerror or error}); {mend}")
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes) -> None:
     with path.open("wb") as handle:
         handle.write(data)
         handle.flush()

@@ -1,21 +1,28 @@
-"""The hardware's own description, its memory, what its makers state, and what compilers for it need. No torch here."""
+"""The hardware: its own description, memory, limits, what its makers state, and what compilers need. No torch here."""
 
 import contextlib
+import errno
 import importlib.util
 import os
 import platform
 import re
+import resource
 import shutil
+import signal
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from stacklab.base.errors import LimitError, StacklabError
+from stacklab.base.files import read_text
 from stacklab.base.units import size
 
 
 def processor_name() -> str:
     """The processor's model name as the system reports it, or `unknown`."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in read_text(Path("/proc/cpuinfo")).splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
@@ -32,11 +39,8 @@ def machine_memory() -> int:
 
     limits = [int(psutil.virtual_memory().total)]
     with contextlib.suppress(OSError, ValueError):  # no such file, or `max`
-        limits.append(int(MEMORY_QUOTA.read_text()))
-    with contextlib.suppress(ImportError):  # Windows has no such limits
-        import resource
-
-        limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
+        limits.append(int(read_text(MEMORY_QUOTA)))
+    limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
     return min(limit for limit in limits if limit > 0)  # RLIM_INFINITY is negative
 
 
@@ -93,3 +97,106 @@ def peak_matrix_rate(card: str) -> float | None:
     (756000000000000.0, None)
     """
     return next((rate for pattern, rate in PEAK_RATES.items() if re.fullmatch(pattern, card)), None)
+
+
+class Limit(NamedTuple):
+    """A limit of this process and its children. unit: of the shell's `option`, in that of the system."""
+
+    what: str
+    number: int
+    option: str
+    unit: int
+    mend: str
+
+
+LIMITS = {
+    "memory": Limit("memory", resource.RLIMIT_AS, "ulimit -v", 1024, "a smaller model and fewer --workers need less"),
+    "time": Limit("CPU time", resource.RLIMIT_CPU, "ulimit -t", 1, "raise it"),
+    "files": Limit("open files", resource.RLIMIT_NOFILE, "ulimit -n", 1, "raise it, or use fewer --workers"),
+    "processes": Limit("processes", resource.RLIMIT_NPROC, "ulimit -u", 1, "raise it, or use fewer --workers"),
+    "size": Limit("the size of a file", resource.RLIMIT_FSIZE, "ulimit -f", 1024, "raise it"),
+}
+_NUMBERS = {
+    errno.ENOMEM: "memory",
+    errno.EMFILE: "files",
+    errno.ENFILE: "files",
+    errno.EAGAIN: "processes",
+    errno.EFBIG: "size",
+}
+_PHRASES = {
+    r"MemoryError|[Cc]an(no|')t allocate memory|bad_alloc|failed to map segment": "memory",
+    r"Too many open files": "files",
+    r"can't start new thread|Resource temporarily unavailable": "processes",
+    r"File too large": "size",
+}
+"""In messages of Python, of libraries in C and of the loader of programs."""
+_SIGNALS = {-signal.SIGXCPU: "time", -signal.SIGXFSZ: "size"}
+
+
+def limit_reached(error: BaseException) -> LimitError | None:
+    """The limit of the machine that an error, or one of its causes, is about; None where there is none."""
+    for one in _causes(error):
+        number = one.errno if isinstance(one, OSError) else None
+        name = "memory" if isinstance(one, MemoryError) else _NUMBERS.get(number or 0)
+        if name is not None:
+            return _limit_error(name, str(one))
+        if isinstance(one, RuntimeError | ImportError | OSError) and (limit := limit_in(str(one))):
+            return limit
+    return None
+
+
+def limit_in(text: str, code: int = 0) -> LimitError | None:
+    """The limit that ended a process with this exit code (negative: the signal) and last words; None where there is
+    none."""
+    if (name := _SIGNALS.get(code)) is not None:
+        return _limit_error(name)
+    for phrase, name in _PHRASES.items():
+        for line in reversed(text.splitlines()):
+            if re.search(phrase, line):
+                return _limit_error(name, line.strip().removesuffix(":"))
+    if code == -signal.SIGKILL:
+        return _limit_error("time" if _allowed("time") is not None else "memory", "killed by the system")
+    if code < 0 and _allowed("memory") is not None:
+        return _limit_error("memory", f"killed by signal {-code}")
+    return None
+
+
+def ended(what: str, code: int, said: str = "") -> StacklabError:
+    """The error to raise for a process that ended with this exit code and last words: LimitError where a limit of the
+    machine is the reason."""
+    if (limit := limit_in(said, code)) is not None:
+        return LimitError(f"{what}: {limit}")
+    return StacklabError(f"{what}: {(said.strip().splitlines() or [f'exit code {code}'])[-1]}")
+
+
+def _limit_error(name: str, details: str = "") -> LimitError:
+    limit, allowed = LIMITS[name], _allowed(name)
+    sets = f" ({limit.option} is {allowed // limit.unit:,})" if allowed is not None else ""
+    said = f": {details}" if details else ""
+    return LimitError(f"the limit of {limit.what} is reached{sets}{said}; {limit.mend}")
+
+
+def _allowed(name: str) -> int | None:
+    soft, hard = resource.getrlimit(LIMITS[name].number)
+    if name == "time" and hard != resource.RLIM_INFINITY:
+        return hard  # foresee_time_limit lowers the other
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def foresee_time_limit() -> None:
+    """Have the limit of CPU time raise LimitError a second before the system ends this process without a word."""
+    allowed = [each for each in resource.getrlimit(resource.RLIMIT_CPU) if each != resource.RLIM_INFINITY]
+    if allowed:
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (max(1, min(allowed) - 1), hard))
+        signal.signal(signal.SIGXCPU, _time_is_up)
+
+
+def _time_is_up(number: int, frame: object) -> None:
+    raise _limit_error("time")

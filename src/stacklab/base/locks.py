@@ -1,14 +1,15 @@
 """One command at a time in a folder: a file lock that names its holder."""
 
 import contextlib
-import json
 import os
 import platform
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stacklab.base.errors import BusyError
+from stacklab.base.errors import BusyError, DataError
+from stacklab.base.files import read_json, write_json
+from stacklab.base.folders import disk_error, disk_errors
 
 POLL_SECONDS = 0.2
 
@@ -22,9 +23,10 @@ def exclusive(folder: Path, *, what: str, give_up: Callable[[], bool] = lambda: 
     """
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
-    holder = folder / ".lock.json"
-    lock = FileLock(folder / ".lock")
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock_file, holder = folder / ".lock", folder / ".lock.json"
+    lock = FileLock(lock_file)
     while True:
         try:
             lock.acquire(timeout=0)
@@ -34,18 +36,27 @@ def exclusive(folder: Path, *, what: str, give_up: Callable[[], bool] = lambda: 
                 raise BusyError(
                     f"{folder}: {what} is in use by {_describe(holder)}; wait for it or choose another --out"
                 ) from error
+        except OSError as error:
+            raise disk_error(lock_file, error) from error
         time.sleep(POLL_SECONDS)
     try:
-        holder.write_text(json.dumps({"pid": os.getpid(), "host": platform.node()}))
+        # What stands there may be a link that someone else made.
+        _remove(holder)
+        write_json(holder, {"pid": os.getpid(), "host": platform.node()})
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        _remove(holder)
         lock.release()
 
 
 def _describe(holder: Path) -> str:
     try:
-        row = json.loads(holder.read_text())
+        row = read_json(holder)
         return f"process {row['pid']} on {row['host']}"
-    except (OSError, ValueError, KeyError):
+    except (DataError, TypeError, KeyError):
         return "another process"
+
+
+def _remove(holder: Path) -> None:
+    with contextlib.suppress(OSError):
+        holder.unlink(missing_ok=True)

@@ -136,7 +136,7 @@ def environment() -> dict[str, Any]:
     """The cards and the software, as plain values."""
     import torch
 
-    from stacklab.base.commit import git_commit
+    from stacklab.base.version import git_commit
     from stacklab.run.environment import versions
     from stacklab.train.card import describe_card
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stacklab.base.errors import DataError, SpecError
+from stacklab.base.files import read_text
 
 ROOT = Path(__file__).parents[3]
 CONFIGURATIONS = ("384x12", "384x1", "768x12", "64x12", "768x1", "64x1")
@@ -36,7 +37,7 @@ class Item(NamedTuple):
 def test_items(scratch: Path, root: Path = ROOT) -> list[Item]:
     """Raises DataError where there are no tests: they are part of the source, not of the installed package."""
     tests = root / "tests"
-    files = sorted(path for path in tests.rglob("test_*.py") if "mark.gpu" in path.read_text())
+    files = sorted(path for path in tests.rglob("test_*.py") if "mark.gpu" in read_text(path))
     if not files:
         raise DataError(f"{tests}: holds no tests for a GPU; run scripts/gpu-check in the source folder")
     return [

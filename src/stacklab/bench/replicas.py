@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from stacklab.base.env import training_environment
-from stacklab.base.errors import StacklabError
+from stacklab.base.hardware import ended
 from stacklab.model.spec import InitSpec, ModelSpec, NormSpec
 from stacklab.run.spec import RunSpec
 from stacklab.tasks.data import TaskData
@@ -158,7 +158,7 @@ def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
     assert worker.stdout is not None
     line = worker.stdout.readline()
     if not line:
-        raise StacklabError(f"a benchmark worker died with exit code {worker.wait()}")
+        raise ended("a benchmark worker died", worker.wait())
     row: dict[str, Any] = json.loads(line)
     return row
 

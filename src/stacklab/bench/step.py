@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from stacklab.base.env import training_environment
 from stacklab.base.errors import MissingExtraError, SpecError, StacklabError
+from stacklab.base.hardware import ended
 from stacklab.base.spec import first_fault
 from stacklab.bench import step_on_card
 from stacklab.bench.spec import StepSpec
@@ -52,7 +53,7 @@ class Contestant:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise StacklabError(f"a benchmark worker died with exit code {self.process.wait()}; out of memory?")
+            raise ended("a benchmark worker died", self.process.wait())
         row: dict[str, Any] = json.loads(line)
         if "error" in row:
             raise MissingExtraError(row["error"])

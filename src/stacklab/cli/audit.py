@@ -40,8 +40,11 @@ def audit(files: Files, stated: StatedFile = None, out: OutFile = None) -> None:
     """Check training logs and stated numbers against each other, and what they can support."""
     from stacklab.audit.examine import audit as examine_files
     from stacklab.base.files import write_json
+    from stacklab.base.folders import check_output
     from stacklab.cli.options import results_console
 
+    if out is not None:
+        check_output(out, [*files, *([] if stated is None else [stated])])
     result = examine_files(files, stated=stated)
     console = results_console()
     console.print(result.conclusion, style="bold")

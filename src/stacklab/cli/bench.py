@@ -60,7 +60,7 @@ def plan(study: str, request: "StudyRequest", out: JsonFile = None) -> None:
 
     with tempfile.TemporaryDirectory(prefix="stacklab-bench-") as folder:
         inside = request.model_copy(update={"out": Path(folder)})
-        _run("plan", out, plan=requested_study(study, inside).plan(), request=inside)
+        _run("plan", out, Path(study), plan=requested_study(study, inside).plan(), request=inside)
 
 
 def replicas(
@@ -94,9 +94,13 @@ def generation(
     _run("generate", out, pairs=pairs, tokens=tokens, threads=threads)
 
 
-def _run(name: str, out: Path | None, **settings: Any) -> None:
-    """Run the benchmark of stacklab.bench with these settings, and print and write what it measured."""
+def _run(name: str, out: Path | None, /, *read: Path, **settings: Any) -> None:
+    """Run the benchmark of stacklab.bench with these settings, print and write what it measured. read: its files."""
     from stacklab.base.files import write_json
+    from stacklab.base.folders import check_output
+
+    if out is not None:
+        check_output(out, read)
 
     bench = importlib.import_module(f"stacklab.bench.{name}")
     result = bench.run_bench(**settings)

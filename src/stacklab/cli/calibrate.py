@@ -28,9 +28,12 @@ def calibrate(
     under a minute. A rate marked ! is above what it should be by more than three standard errors of the simulation.
     """
     from stacklab.base.files import write_json
+    from stacklab.base.folders import check_output
     from stacklab.cli.options import results_console
     from stacklab.stats.calibration.simulate import calibrate as simulate
 
+    if out is not None:
+        check_output(out, [])
     rates = simulate(repeats=repeats, seed=seed, slow=slow)
     if out is not None:
         write_json(out, rates.dump())

@@ -38,24 +38,31 @@ def heads(
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Score what the heads of trained models do, beside untrained ones and the model built by hand for the task."""
+    from stacklab.base.errors import DataError
     from stacklab.interp.spec import ROLES
     from stacklab.run.heads import arm_heads
     from stacklab.run.paths import OutPaths
+    from stacklab.study.results.compare import unusable
     from stacklab.study.results.references import find_subject
 
     arm = find_subject(subject, scale=scale, out=out)
     runs = [OutPaths(arm.out).run(row.run_id) for row in arm.rows if row.status == "finished"]
+    left_out = unusable(arm)
+    if left_out and not runs:
+        raise DataError(left_out[0])
     report = arm_heads(runs, sequences=sequences, level=level, checkpoint=checkpoint)
     console = results_console()
     console.print(_table(report))
     for role, meaning in ROLES.items():
         console.print(f"{role}: {report.absent.get(role, meaning)}")
-    left_out = len(arm.rows) - len(runs)
+    waiting = len(arm.rows) - len(runs) - len(left_out)
     seeds = ", ".join(str(one.seed) for one in report.seeds)
     console.print(
         f"{report.task}, {report.sequences} fresh sequences of split {report.split}; seeds {seeds}"
-        + (f"; {left_out} runs have not finished and are left out" if left_out else ""),
+        + (f"; {waiting} runs have not finished and are left out" if waiting else ""),
     )
+    for line in left_out:
+        console.print(f"left out: {line}", soft_wrap=True)
     if checkpoint == "best":
         steps = ", ".join(f"{max(run.bests):,}" for run in runs)
         console.print(f"best checkpoints, after these steps: {steps}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stacklab.base.files import open_new, open_regular
 from stacklab.data.cover import EVERYTHING, Cover, CoverWriter, Encoded
 from stacklab.data.sources.token_file import token_dtype
 from stacklab.data.tokenizers.codec import Compact
@@ -77,7 +78,7 @@ class SplitWriter:
 
     def __post_init__(self) -> None:
         self.counts = np.zeros(self.vocab_size, dtype=np.int64)
-        self._handle = self.path.open("wb")
+        self._handle = open_new(self.path)
 
     def add(self, item: Encoded) -> None:
         ids = item.ids
@@ -98,7 +99,7 @@ class SplitWriter:
         """Rewrite the closed file with compact ids."""
         old, new = token_dtype(self.vocab_size), token_dtype(compact.unknown_id + 1)
         renumbered = self.path.with_suffix(".compact")
-        with self.path.open("rb") as source, renumbered.open("wb") as target:
+        with open_regular(self.path) as source, open_new(renumbered) as target:
             while data := source.read(CHUNK * old.itemsize):
                 target.write(compact.from_full(np.frombuffer(data, dtype=old)).astype(new).tobytes())
         renumbered.replace(self.path)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stacklab.base.files import open_new, regular
 from stacklab.data.spec import DataSpec, LossOn, Packing
 from stacklab.data.tokenizers.codec import Ids
 
@@ -84,8 +85,8 @@ def load_cover(folder: Path, split: str) -> Cover:
     """The cover of a split of prepared data; empty where its settings are the defaults."""
     starts, answers = _starts(folder, split), _answers(folder, split)
     return Cover(
-        np.load(starts, allow_pickle=False) if starts.exists() else None,
-        np.memmap(answers, dtype=np.uint8, mode="r") if answers.exists() else None,
+        np.load(regular(starts), allow_pickle=False) if starts.exists() else None,
+        np.memmap(regular(answers), dtype=np.uint8, mode="r") if answers.exists() else None,
     )
 
 
@@ -106,7 +107,7 @@ class CoverWriter:
     _starts: list[int] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
-        self._answers = _answers(self.folder, self.split).open("wb") if self.loss_on == "answers" else None
+        self._answers = open_new(_answers(self.folder, self.split)) if self.loss_on == "answers" else None
 
     def add(self, item: Encoded, *, start: int) -> None:
         """start: the place of the record's first id in the stream."""
@@ -125,7 +126,8 @@ class CoverWriter:
         if self._answers is not None:
             self._answers.close()
         if self.packing == "documents":
-            np.save(_starts(self.folder, self.split), np.array(self._starts, dtype=np.int64))
+            with open_new(_starts(self.folder, self.split)) as handle:
+                np.save(handle, np.array(self._starts, dtype=np.int64))
 
 
 def _starts(folder: Path, split: str) -> Path:

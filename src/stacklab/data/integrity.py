@@ -1,13 +1,14 @@
 """Stored values with their checksums; integrity of prepared folders: sizes and hashes of files against the manifest."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stacklab.base.canon import SUM, with_sum, without_sum
 from stacklab.base.errors import DataError
-from stacklab.base.files import read_json, write_json
+from stacklab.base.files import open_regular, read_json, write_json
 
 
 def write_whole(path: Path, value: Mapping[str, Any]) -> None:
@@ -51,5 +52,5 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 def file_sum(path: Path) -> dict[str, Any]:
     """Size in bytes and SHA-256 of a file."""
-    with path.open("rb") as handle:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
+    with open_regular(path) as handle:
+        return {"bytes": os.fstat(handle.fileno()).st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}

@@ -8,8 +8,8 @@ import numpy as np
 
 from stacklab.base.canon import fingerprint
 from stacklab.base.errors import DataError
-from stacklab.base.files import disk_error, write_text
-from stacklab.base.folders import write_folder
+from stacklab.base.files import open_new, write_text
+from stacklab.base.folders import disk_error, write_folder
 from stacklab.base.locks import exclusive
 from stacklab.data.integrity import damage_of, file_sum, write_manifest
 from stacklab.data.pipeline.manifest import check_splits, facts_of
@@ -130,7 +130,8 @@ def _build(
     compact = _compact(corpus) if spec.vocabulary == "compact" else None
     facts = facts_of(corpus, spec, file, compact)
     if compact is not None:
-        np.save(folder / "kept_ids.npy", compact.kept)
+        with open_new(folder / "kept_ids.npy") as handle:
+            np.save(handle, compact.kept)
         for split in corpus.splits.values():
             split.renumber(compact)
     problems = [json.dumps(problem.to_json(), ensure_ascii=False) + "\n" for problem in corpus.collector.problems()]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacklab.base.errors import DataError, DiskError
-from stacklab.base.files import read_json
+from stacklab.base.files import read_json, read_text, regular, text_lines
 from stacklab.base.text import shown
 from stacklab.data.blocks import Blocks
 from stacklab.data.cover import load_cover
@@ -62,8 +62,8 @@ class PreparedData:
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """Problems of the validation split with an exact answer, whose questions do not occur in training."""
-        with (self.folder / "problems.jsonl").open(encoding="utf-8") as lines:
-            return tuple(Problem(**json.loads(line)) for line in lines)
+        lines = text_lines(self.folder / "problems.jsonl")
+        return tuple(Problem(**json.loads(line)) for _, line in lines)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text in which markers are written out, such as a problem's prompt.
@@ -98,14 +98,14 @@ class PreparedData:
     def _codec(self) -> Codec:
         tokenizer = self.manifest["tokenizer"]
         markers = {Marker(marker): token for marker, token in tokenizer["marker_tokens"].items()}
-        text = (self.folder / "tokenizer.json").read_text(encoding="utf-8")
+        text = read_text(self.folder / "tokenizer.json")
         compact = None
         if self.manifest["unknown_id"] is not None:
-            compact = Compact(np.load(self.folder / "kept_ids.npy", allow_pickle=False))
+            compact = Compact(np.load(regular(self.folder / "kept_ids.npy"), allow_pickle=False))
         return Codec(TokenizerFile(tokenizer["name"], text, markers), compact)
 
     def _blocks(self, name: str) -> Blocks:
-        stream = np.memmap(self.folder / f"{name}.bin", dtype=token_dtype(self.vocab_size), mode="r")
+        stream = np.memmap(regular(self.folder / f"{name}.bin"), dtype=token_dtype(self.vocab_size), mode="r")
         facts = self.manifest["splits"][name]
         bytes_per_target = float(facts.get("bytes_per_target", facts["bytes_per_token"]))
         return Blocks(stream, self.block_size, bytes_per_target, load_cover(self.folder, name))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stacklab.base.errors import DataError
-from stacklab.base.files import text_lines
+from stacklab.base.files import regular, text_lines
 from stacklab.data.prepared import PreparedData, bits_per_byte, load_prepared, prepared_folder
 from stacklab.data.record import Record, TokenRecord
 from stacklab.data.sources.source import open_source
@@ -100,8 +100,8 @@ def _parquet_columns(file: Path) -> list[str]:
     from pyarrow.lib import ArrowException
 
     try:
-        schema = pyarrow.parquet.read_schema(file)
-    except (ArrowException, OSError):
+        schema = pyarrow.parquet.read_schema(regular(file))
+    except (ArrowException, OSError, DataError):
         return []
     return [column.name for column in schema if pyarrow.types.is_list(column.type)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import DataError, PortError
-from stacklab.base.files import exists, read_json, write_json, write_text
+from stacklab.base.files import exists, read_json, read_text, write_json, write_text
 from stacklab.base.folders import write_folder
 from stacklab.data.prepared import PreparedData, load_prepared, prepared_folder
 from stacklab.data.spec import Marker
@@ -178,7 +178,7 @@ def write_files(model: Portable, form: Form, folder: Path) -> None:
     write_json(folder / GENERATION, {name: value for name, value in ids.items() if value is not None})
     save_tensors(folder / WEIGHTS, export_tensors(form, model.spec, model.tensors), {"format": "pt"})
     for file in form.files:
-        write_text(folder / file.name, file.read_text(encoding="utf-8"))
+        write_text(folder / file.name, read_text(file))
 
 
 def write_tokenizer(model: Portable, folder: Path) -> None:
@@ -233,7 +233,7 @@ def portable_run(run: RunPaths, checkpoint: Checkpoint = "last") -> Portable:
 def _tokenizer(data: PreparedData) -> TokenizerFile:
     """The tokenizer as the run used it, without special tokens added around a text."""
     facts = data.manifest["tokenizer"]
-    content: dict[str, Any] = json.loads((data.folder / "tokenizer.json").read_text(encoding="utf-8"))
+    content: dict[str, Any] = read_json(data.folder / "tokenizer.json")
     if (content.get("post_processor") or {}).get("type") != "ByteLevel":  # ByteLevel only shifts offsets
         content["post_processor"] = None
     markers = {Marker(marker): token for marker, token in facts["marker_tokens"].items()}

@@ -9,8 +9,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from stacklab.base.errors import PortError, TokenizerError
-from stacklab.base.files import read_json
+from stacklab.base.errors import DataError, PortError, TokenizerError
+from stacklab.base.files import open_regular, read_json, read_text, regular
 from stacklab.base.text import cut, shown
 from stacklab.data.integrity import file_sum
 from stacklab.data.tokenizers.files import TokenizerFile
@@ -86,7 +86,7 @@ def refused_pickle(path: Path) -> PortError:
 def read_safetensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a file, by name. Raises PortError for an incomplete file, or a pickle under this name."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         if _is_pickle(path):
@@ -100,7 +100,7 @@ def _is_pickle(path: Path) -> bool:
     Safetensors start with the length of a header, which may look like the first byte of a pickle.
     """
     try:
-        with path.open("rb") as handle:
+        with open_regular(path) as handle:
             start = handle.read(8)
     except OSError:
         return False
@@ -153,14 +153,14 @@ def _read_parts(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
 
 def read_tokenizer(folder: Path) -> TokenizerFile | None:
     """The tokenizer.json of a folder, if it has one. Raises PortError for a link that leads out of the folder,
-    TokenizerError for text that is not UTF-8."""
+    TokenizerError for a file that is no text."""
     if not is_there(folder / TOKENIZER):
         return None
     path = inside(folder, TOKENIZER)
     try:
-        return TokenizerFile(str(path), path.read_text(encoding="utf-8-sig"), {})
-    except UnicodeDecodeError as error:
-        raise TokenizerError(f"{path}: not a tokenizer file (not UTF-8 at byte {error.start})") from error
+        return TokenizerFile(str(path), read_text(path), {})
+    except DataError as error:
+        raise TokenizerError(f"{error}; expected a tokenizer.json") from error
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stacklab.base.errors import PortError, TokenizerError
-from stacklab.base.files import exists, read_json
+from stacklab.base.errors import DataError, PortError, TokenizerError
+from stacklab.base.files import exists, open_regular, read_bytes, read_json, read_text, regular
 from stacklab.base.text import cut, shown
 from stacklab.data.integrity import file_sum
 from stacklab.data.tokenizers.files import TokenizerFile, known_end
@@ -44,9 +44,7 @@ MINGPT_WEIGHTS = "model.pt"
 
 def read_file(path: Path, *, tokenizer: TokenizerFile | None) -> Portable:
     """The model in a file. Raises PortError for unknown files, and for every pickle except checkpoints of nanoGPT."""
-    if not path.is_file():
-        raise PortError(f"{path}: not a regular file; copy its content into one")
-    with path.open("rb") as handle:
+    with open_regular(path) as handle:
         is_pickle = handle.read(len(ZIP_START)).startswith(PICKLE_STARTS)
     if path.suffix in CHECKPOINTS:
         model = read_nanogpt(path)
@@ -54,7 +52,7 @@ def read_file(path: Path, *, tokenizer: TokenizerFile | None) -> Portable:
         model = read_mingpt_json(path)
     elif path.suffix == ".bin" and not is_pickle:
         with at(path):
-            spec, tensors = llama2c.read(path.read_bytes())
+            spec, tensors = llama2c.read(read_bytes(path, most_bytes=None))
         model = _portable(path, "llama2.c", spec, tensors)
         model = replace(model, start_id=llama2c.DELIMITER, end_id=llama2c.DELIMITER)
     elif is_pickle:
@@ -115,7 +113,7 @@ def load_plain(path: Path) -> Any:
     if not zipfile.is_zipfile(path):
         raise refused_pickle(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return torch.load(regular(path), map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         reason = str(error).split("\n")[0].split(".")[0]
         raise PortError(
@@ -232,8 +230,8 @@ def read_tokenizer_file(path: Path) -> TokenizerFile:
         file = file / TOKENIZER if file.is_dir() else file
         if file.suffix == ".bin":
             return read_llama2c_tokenizer(file)
-        tokenizer = TokenizerFile(str(file), file.read_text(encoding="utf-8-sig"), {})
-    except (OSError, UnicodeDecodeError) as error:
+        tokenizer = TokenizerFile(str(file), read_text(file), {})
+    except (OSError, DataError) as error:
         raise TokenizerError(f"{file}: cannot be read ({error}); expected a tokenizer.json") from error
     tokenizer.load()
     return tokenizer

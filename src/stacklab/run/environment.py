@@ -8,9 +8,8 @@ from typing import Any
 import psutil
 import torch
 
-from stacklab.base.commit import git_commit
 from stacklab.base.hardware import processor_name
-from stacklab.base.version import VERSION
+from stacklab.base.version import VERSION, git_commit
 from stacklab.model.ops import compilation
 from stacklab.train.device import DeviceChoice, masks_from
 from stacklab.train.spec import TrainSpec

@@ -11,7 +11,7 @@ import torch
 
 from stacklab.base.canon import fingerprint
 from stacklab.base.errors import BusyError, CheckpointError, DataError
-from stacklab.base.files import read_jsonl, read_record, write_json
+from stacklab.base.files import read_jsonl, read_record, read_text, write_json
 from stacklab.base.locks import exclusive
 from stacklab.model.init import build
 from stacklab.run.environment import prepare_device, prepare_process, provenance
@@ -222,7 +222,7 @@ def peak_memory(device: torch.device) -> int:
     status = Path("/proc/self/status")
     if status.exists():
         # Linux lets ru_maxrss start with the peak of the process that started this one; VmHWM is of this one alone.
-        rows = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        rows = dict(line.split(":", 1) for line in read_text(status).splitlines())
         return int(rows["VmHWM"].split()[0]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -10,7 +10,7 @@ from typing import Any
 
 from stacklab.base.canon import FINGERPRINT_LENGTH, canonical_json
 from stacklab.base.errors import CheckpointError
-from stacklab.base.files import append_line, write_json, write_text
+from stacklab.base.files import append_line, read_bytes, write_json, write_text
 from stacklab.run.paths import RunPaths
 from stacklab.run.verify import logged
 from stacklab.train.checkpoint import RETRAIN
@@ -32,7 +32,7 @@ class FolderRecorder:
         kept = cut_rows(paths, start, every=every, held=held)
         self.train_seconds = sum(row["seconds"] for row in logged(paths.timing_rows, "seconds", "tokens"))
         self.evals = kept[paths.evals]
-        self._digests = {path: hashlib.sha256(path.read_bytes()) for path in (paths.metrics, paths.evals)}
+        self._digests = {path: hashlib.sha256(read_bytes(path)) for path in (paths.metrics, paths.evals)}
         self._resumed_at, self._began, self._written = start, time.monotonic(), 0.0
         self.tokens = 0
 
@@ -126,7 +126,7 @@ def cut_rows(paths: RunPaths, start: int, *, every: int, held: Mapping[str, str]
 
 def _first_lines(path: Path, steps: Sequence[int]) -> tuple[bytes, list[dict[str, Any]]]:
     """The first lines of a log, which are the rows of these steps; text and rows."""
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    lines = read_bytes(path).split(b"\n")[:-1] if path.exists() else []
     rows = []
     for number, (step, line) in enumerate(zip(steps, lines, strict=False), start=1):
         try:

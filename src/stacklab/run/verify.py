@@ -11,7 +11,7 @@ from typing import Any
 
 from stacklab.base.canon import FINGERPRINT_LENGTH, fingerprint
 from stacklab.base.errors import CheckpointError, DataError
-from stacklab.base.files import read_json, read_jsonl
+from stacklab.base.files import open_regular, read_json, read_jsonl
 from stacklab.run.paths import RunPaths
 from stacklab.run.store import read_spec
 from stacklab.train.checkpoint_metadata import SUM, read_metadata
@@ -104,7 +104,7 @@ def file_hash(path: Path) -> str:
     """The first 16 hex digits of the SHA-256 of a file; empty for a file that does not exist."""
     if not path.exists():
         return ""
-    with path.open("rb") as handle:
+    with open_regular(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()[:FINGERPRINT_LENGTH]
 
 

@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from stacklab.base.errors import CheckpointError
+from stacklab.base.files import regular
 from stacklab.train.checkpoint_metadata import (
     PRECISION,
     RUN_ID,
@@ -110,7 +111,7 @@ def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> N
 def _load(path: Path, mend: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and facts, checked against the checksum, which files of earlier versions do not have."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             facts = unpacked(file.metadata() or {})
     except (SafetensorError, OSError, ValueError, RecursionError) as error:

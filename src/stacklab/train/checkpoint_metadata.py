@@ -11,7 +11,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from stacklab.base.canon import canonical_json
-from stacklab.base.errors import CheckpointError
+from stacklab.base.errors import CheckpointError, DataError
+from stacklab.base.files import regular
 
 RUN_ID, STEP, WORLD_SIZE, PRECISION = "run_id", "step", "world_size", "precision"
 LOGS = ("metrics", "evals")
@@ -62,7 +63,7 @@ def check_precision(path: Path, metadata: dict[str, str], precision: str) -> Non
 def read_metadata(path: Path) -> dict[str, str]:
     """What the file states; empty for a file that cannot be read, whose reason training states."""
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(regular(path), framework="numpy") as file:
             return unpacked(file.metadata() or {})
-    except (SafetensorError, OSError, ValueError, RecursionError):
+    except (SafetensorError, OSError, ValueError, RecursionError, DataError):
         return {}

@@ -3,9 +3,11 @@
 import csv
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from stacklab.base.errors import DiskError
 from stacklab.base.files import read_json, read_jsonl
 from stacklab.report.drawing.matplotlib import draw, render
 from stacklab.report.facts.build import Facts, build_facts
@@ -138,3 +140,16 @@ def test_pictures_bear_labels_that_matplotlib_reads_otherwise(make_study: MakeSt
     svg = render(draw(figures(sections(facts))["overlay"]), "svg").decode()
     assert svg.count("_hidden") >= 1, "an underscore does not hide an arm from the legend"
     render(draw_forest(forest_groups(facts)), "svg")
+
+
+def test_a_link_inside_a_study_folder_is_not_followed(make_study: MakeStudy, tmp_path: Path) -> None:
+    result = make_study()
+    own = tmp_path / "photographs"
+    own.mkdir()
+    (own / "owl.png").write_text("precious")
+    report = result.folder / "report"
+    report.mkdir(parents=True, exist_ok=True)
+    (report / "figures").symlink_to(own)
+    with pytest.raises(DiskError, match="figures: is a link, which is not written through"):
+        write_report(result)
+    assert [path.name for path in own.iterdir()] == ["owl.png"]

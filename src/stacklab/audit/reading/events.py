@@ -9,6 +9,7 @@ from stacklab.audit.reading.log import Log, LogBuilder, Trouble
 from stacklab.audit.reading.names import metric_of
 from stacklab.audit.reading.number import Number
 from stacklab.base.errors import DataError, MissingExtraError
+from stacklab.base.files import open_regular
 
 MARK = b"brain.Event:"
 NAME = "*tfevents*"
@@ -19,9 +20,9 @@ STRING = 7  # DataType.DT_STRING: texts and images, which are no losses
 def is_event_file(path: Path) -> bool:
     """Whether the first record names TensorBoard's format. False for a file that cannot be read."""
     try:
-        with path.open("rb") as handle:
+        with open_regular(path) as handle:
             return MARK in handle.read(64)
-    except OSError:
+    except (OSError, DataError):
         return False
 
 
@@ -75,7 +76,7 @@ def _points(events: Iterable[Any]) -> Iterator[tuple[str, int, float]]:
 def _whole(path: Path) -> bool:
     """Whether the file ends at the end of a record: a length of 8 bytes, its checksum, the data, their checksum."""
     size, at = path.stat().st_size, 0
-    with path.open("rb") as handle:
+    with open_regular(path) as handle:
         while at + FRAME_HEAD <= size:
             handle.seek(at)
             at += FRAME_HEAD + int.from_bytes(handle.read(8), "little") + FRAME_TAIL

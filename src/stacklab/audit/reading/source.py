@@ -13,8 +13,9 @@ from stacklab.audit.reading.results import Loop, parse_results_header, read_resu
 from stacklab.audit.reading.stated import find_stated
 from stacklab.audit.reading.table import parse_header, read_table
 from stacklab.audit.spec import Stated
+from stacklab.base.encoding import in_utf8
 from stacklab.base.errors import DataError
-from stacklab.base.files import in_utf8, unpacked
+from stacklab.base.files import unpacked
 
 LARGEST_TEXT = 64 * 2**20
 LINES = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import DataError
-from stacklab.base.files import encoded_lines, read_json, unpacked
+from stacklab.base.files import encoded_lines, read_json, regular, unpacked, whole
 from stacklab.base.text import cut, shown
 from stacklab.data.record import PlacedRow, Row, RowError
 from stacklab.data.sources.spec import PACKED, FileSpec
@@ -194,9 +194,9 @@ def _parquet(path: Path) -> Iterator[PlacedRow]:
 def _seekable(path: Path) -> Path | io.BytesIO:
     """A packed file in memory, since a parquet file is read from its end."""
     if path.suffix.lower() not in PACKED:
-        return path
+        return regular(path)
     with unpacked(path) as handle:
-        return io.BytesIO(handle.read())
+        return io.BytesIO(whole(handle, path))
 
 
 def _txt(path: Path, separator: str | None) -> Iterator[PlacedRow]:

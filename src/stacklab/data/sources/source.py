@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import DataError
+from stacklab.base.files import open_regular
 from stacklab.base.hardware import beyond_memory
 from stacklab.data.procedural.corpus import generate
 from stacklab.data.procedural.spec import ProceduralSpec
@@ -131,7 +132,7 @@ def _procedural_rows(spec: ProceduralSpec) -> Iterator[PlacedRow]:
 
 def _file_hash(path: Path) -> str:
     try:
-        with path.open("rb") as handle:
+        with open_regular(path) as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot read ({error.strerror})") from error

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from stacklab.base.errors import DataError
+from stacklab.base.files import regular
 from stacklab.data.record import TokenRecord
 from stacklab.data.sources.spec import TokensSpec
 
@@ -55,4 +56,4 @@ def _open(path: Path, spec: TokensSpec) -> np.ndarray:
             f"{path}: {size} bytes are not a whole number of {spec.width} ids; correct source.width, or restore the "
             "file if it is cut off"
         )
-    return np.memmap(path, dtype=dtype, mode="r") if size else np.empty(0, dtype)
+    return np.memmap(regular(path), dtype=dtype, mode="r") if size else np.empty(0, dtype)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.errors import TokenizerError
+from stacklab.base.files import read_bytes
 from stacklab.data.tokenizers.files import TokenizerFile
 
 SPECIAL = ("<unk>", "<s>", "</s>")
@@ -69,7 +70,7 @@ def _merges(scored: list[tuple[str, float]]) -> list[list[str]]:
 
 def _pieces(path: Path) -> list[tuple[str, float]]:
     """(text, score) by id."""
-    raw, pieces, place = path.read_bytes(), [], 4
+    raw, pieces, place = read_bytes(path), [], 4
     try:
         while place < len(raw):
             score, size = PIECE.unpack_from(raw, place)

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from stacklab.base.files import write_atomically
+from stacklab.base.files import write_bytes
 from stacklab.report.drawing.figure import Axis, Figure, Key, LabelSide, Line, Panel, Points
 
 if TYPE_CHECKING:
@@ -54,12 +54,7 @@ def render(drawing: "Drawing", kind: Literal["png", "svg"]) -> bytes:
 def save(drawing: "Drawing", folder: Path, name: str) -> None:
     """name.png and name.svg in the folder, each written whole or not at all. Raises DiskError."""
     for kind in KINDS:
-        content = render(drawing, kind)
-        write_atomically(folder / f"{name}.{kind}", lambda path, content=content: _fill(path, content))  # type: ignore[misc]
-
-
-def _fill(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+        write_bytes(folder / f"{name}.{kind}", render(drawing, kind))
 
 
 @contextmanager

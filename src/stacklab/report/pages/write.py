@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.audit.spec import Audit
-from stacklab.base.files import write_json, write_text
+from stacklab.base.files import read_text, write_json, write_text
+from stacklab.base.folders import inner_folder
 from stacklab.base.text import visible
 from stacklab.base.units import confidence
 from stacklab.report.drawing.csv import figure_csv
@@ -28,8 +29,8 @@ from stacklab.report.sections.samples import copied
 from stacklab.report.sections.section import Section
 from stacklab.study.results.results import StudyResult
 
-ASSETS = files("stacklab.report.pages") / "assets"
-TEMPLATES = files("stacklab.report.pages") / "templates"
+ASSETS = Path(str(files("stacklab.report.pages") / "assets"))
+TEMPLATES = Path(str(files("stacklab.report.pages") / "templates"))
 BUNDLE = "plotly-cartesian.min.js"
 
 
@@ -59,9 +60,9 @@ def render_html(facts: Facts, sections: Sequence[Section]) -> str:
         why=why,
         values_text=values_text,
         copied=copied,
-        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
-        script=(TEMPLATES / "draw.js").read_text(encoding="utf-8"),
-        bundle=(ASSETS / BUNDLE).read_text(encoding="utf-8") if panels else "",
+        style=read_text(TEMPLATES / "style.css"),
+        script=read_text(TEMPLATES / "draw.js"),
+        bundle=read_text(ASSETS / BUNDLE) if panels else "",
         panels=script_json(panels),
     )
 
@@ -76,6 +77,9 @@ def script_json(value: Any) -> str:
     for character in "<>&\u2028\u2029":
         encoded = encoded.replace(character, f"\\u{ord(character):04x}")
     return encoded
+
+
+REPORT = "report"
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,9 @@ def write_report(result: StudyResult, audit: Audit | None = None) -> ReportPaths
 
     Raises DataError for a damaged file of a run, DiskError when the disk is full.
     """
-    paths = ReportPaths(result.folder / "report")
+    paths = ReportPaths(inner_folder(result.folder, REPORT))
+    for inner in (paths.figures, paths.tables):
+        inner_folder(result.folder, REPORT, inner.name)
     facts = build_facts(result, audit)
     made = sections(facts)
     write_json(paths.facts, facts.dump())

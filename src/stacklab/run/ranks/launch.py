@@ -3,7 +3,6 @@
 No torch here.
 """
 
-import json
 import os
 import re
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any, NoReturn
 from stacklab.base import errors
 from stacklab.base.env import training_environment
 from stacklab.base.errors import RunLostError, StacklabError
+from stacklab.base.files import read_bytes, read_json
 from stacklab.base.text import say
 from stacklab.run.paths import RunPaths
 from stacklab.run.store import read_spec, read_status
@@ -47,7 +47,7 @@ def execute_on_ranks(folder: Path, *, ranks: int, threads: int, stop: Callable[[
                 _raise_error(Path(scratch), code)
             # What ranks print, warnings for instance; torchrun itself writes only of ranks that are lost.
             if code == 0:
-                say((Path(scratch) / "log").read_text(errors="replace"), end="", whole=True)
+                say(read_bytes(Path(scratch) / "log").decode(errors="replace"), end="", whole=True)
             if not paths.result.exists():
                 return "stopped"
     return read_status(paths)
@@ -96,7 +96,7 @@ def _environment(threads: int) -> dict[str, str]:
 
 def _raise_error(scratch: Path, code: int) -> NoReturn:
     """Raise the first error of a rank again, or RunLostError if a rank ended without one."""
-    reports = [json.loads(path.read_text()) | {"rank": path.stem} for path in scratch.glob("*.json")]
+    reports = [read_json(path) | {"rank": path.stem} for path in scratch.glob("*.json")]
     if not reports:
         raise RunLostError(_how_lost(scratch / "log", code))
     first = min(reports, key=lambda report: report["time"])
@@ -110,7 +110,7 @@ def _raise_error(scratch: Path, code: int) -> NoReturn:
 
 
 def _how_lost(log: Path, code: int) -> str:
-    lost = LOST.search(log.read_text(errors="replace"))
+    lost = LOST.search(read_bytes(log).decode(errors="replace"))
     if lost is None:
         return f"torchrun ended with exit code {code}"
     code, rank = int(lost[1]), lost[2]

@@ -8,6 +8,7 @@ from typing import cast
 
 from stacklab.base.errors import DataError, DiskError, RunLostError, StacklabError
 from stacklab.base.files import read_json, write_json
+from stacklab.base.hardware import limit_reached
 from stacklab.base.units import size
 from stacklab.run.paths import RunPaths
 from stacklab.run.store import read_spec
@@ -107,6 +108,7 @@ def _failed(folder: Path, error: BaseException) -> tuple[Status | Unfinished, st
 
 
 def _recorded(folder: Path, error: BaseException) -> str:
+    error = limit_reached(error) or error
     if isinstance(error, StacklabError):
         record_failure(folder, str(error), details=None)
         return str(error)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stacklab.base.env import training_environment
-from stacklab.base.errors import StacklabError
+from stacklab.base.hardware import ended
 from stacklab.study.engines.signals import STOP_SIGNALS
 from stacklab.study.engines.wire import LineReader, send
 
@@ -64,7 +64,7 @@ class Connection:
         """(lines that workers printed, messages), waiting at most `seconds` for the first.
 
         The output of a worker arrives with or before the message of its end. Raises StacklabError when the server
-        cannot start.
+        cannot start, LimitError where a limit of the machine is the reason.
         """
         ready = {key.fd for key, _ in self._selector.select(seconds)}
         prints = self._take(self._prints) if self._prints.handle in ready else []
@@ -72,8 +72,8 @@ class Connection:
         messages = [json.loads(line) for line in replies]
         self.ready = self.ready or any("ready" in message for message in messages)
         if not self.ready and (messages or not self.alive):
-            reason = messages[0]["error"] if messages else f"exit code {self._process.wait()}"
-            raise StacklabError(f"the workers cannot start: {reason}")
+            said, code = (messages[0]["error"], 0) if messages else ("\n".join(prints), self._process.wait())
+            raise ended("the workers cannot start", code, said)
         return prints, [message for message in messages if "job" in message]
 
     def _take(self, reader: LineReader) -> list[str]:

@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from stacklab.base.errors import UserError
+from stacklab.base.files import read_text
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 CARD = re.compile(r"\d+|(GPU|MIG)-[\w/-]+")
@@ -28,7 +29,7 @@ def cores() -> int:
 def _quota(path: Path) -> int | None:
     """Whole cores that a control group grants ('150000 100000' is one), or None without a limit ('max 100000')."""
     try:
-        share, period = path.read_text().split()
+        share, period = read_text(path).split()
         return int(share) // int(period)
     except (OSError, ValueError):
         return None

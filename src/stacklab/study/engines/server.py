@@ -26,9 +26,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from stacklab.base.hardware import limit_reached
 from stacklab.study.engines.attempt import attempt, attempt_together, one_line
 from stacklab.study.engines.machine import VISIBLE
-from stacklab.study.engines.protocol import Execute, Status, Unfinished
+from stacklab.study.engines.protocol import LOST, Execute, Status, Unfinished
 from stacklab.study.engines.signals import STOP_SIGNALS
 from stacklab.study.engines.wire import REASON_CHARACTERS, LineReader, send
 
@@ -86,7 +87,14 @@ class Server:
             self._signal(command["signal"])
             return
         server = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # the number of processes has a limit
+            for place in range(len(command["folders"])):
+                reason = str(limit_reached(error) or error)
+                send(self.reply, {"job": command["job"], "place": place, "status": LOST, "reason": reason})
+            send(self.reply, {"job": command["job"], "code": 1})
+            return
         if pid == 0:
             work(self.execute, command, threads=self.settings["threads"], reply=self.reply, server=server)
         self.workers[pid] = command["job"]

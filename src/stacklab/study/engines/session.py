@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from stacklab.base.errors import Interrupted
+from stacklab.base.hardware import limit_in
 from stacklab.study.engines.attempt import already_done, fail_for_memory, record_failure
 from stacklab.study.engines.cards import Card, Cards
 from stacklab.study.engines.connection import Connection
@@ -214,4 +215,6 @@ class _Session:
 
 
 def _cause(code: int) -> str:
+    if code != -signal.SIGKILL and (limit := limit_in("", code)):
+        return f"killed by signal {-code}, {limit}"
     return f"killed by signal {-code}" if code < 0 else f"its process ended with exit code {code}"

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from stacklab.base.env import training_environment
-from stacklab.base.errors import DataError, StacklabError
-from stacklab.base.hardware import processor_name
+from stacklab.base.errors import DataError
+from stacklab.base.hardware import ended, processor_name
 from stacklab.base.locks import exclusive
 from stacklab.base.spec import Spec
 from stacklab.data.integrity import read_whole, write_whole
@@ -26,7 +26,8 @@ def measured(measurement: str, question: str, out: Path, *, threads: int, mend: 
     """The output of `python -m stacklab.run.timing MEASUREMENT` for the input `question`, both JSON.
 
     card: the only one that it sees, as in CUDA_VISIBLE_DEVICES; None leaves the choice as it is.
-    Raises StacklabError when it fails; the message ends in `mend`.
+    Raises StacklabError when it fails, LimitError where a limit of the machine is the reason; the message ends in
+    `mend`.
     """
     done = subprocess.run(
         [sys.executable, "-P", "-m", "stacklab.run.timing", measurement, os.fspath(out), str(threads)],
@@ -37,8 +38,8 @@ def measured(measurement: str, question: str, out: Path, *, threads: int, mend: 
         env=training_environment() | {"OMP_NUM_THREADS": str(threads)} | ({} if card is None else {VISIBLE: card}),
     )
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise StacklabError(f"measuring a run failed: {last}; {mend}")
+        error = ended("measuring a run failed", done.returncode, done.stderr)
+        raise type(error)(f"{error}; {mend}")
     return done.stdout
 
 

@@ -60,11 +60,12 @@ def compare(left: Subject, right: Subject, *, level: float) -> Comparison:
         pairing=pairing,
         metrics=tuple(metrics),
         refused=tuple(refused),
-        left_out=tuple(line for side in (left, right) for line in _left_out(side)),
+        left_out=tuple(line for side in (left, right) for line in unusable(side)),
     )
 
 
-def _left_out(subject: Subject) -> list[str]:
+def unusable(subject: Subject) -> list[str]:
+    """The runs whose folders are damaged or were altered, each with the reason."""
     return [
         f"{subject.name} seed {row.seed}: {row.status}, {OutPaths(subject.out).run(row.run_id).folder}: {row.reason}"
         for row in subject.rows
@@ -88,8 +89,8 @@ def _finished(subject: Subject) -> dict[int, dict[str, float]]:
     metrics = {row.seed: row.metrics for row in subject.rows if row.status == "finished"}
     if not metrics:
         states = ", ".join(f"seed {row.seed} {row.status}" for row in subject.rows)
-        unusable = "".join(f"; {line}" for line in _left_out(subject)[:1])
-        raise DataError(f"{subject.name}: has no finished run ({states}){unusable}")
+        because = "".join(f"; {line}" for line in unusable(subject)[:1])
+        raise DataError(f"{subject.name}: has no finished run ({states}){because}")
     return metrics
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stacklab.base.errors import SpecError
+from stacklab.base.files import exists
 from stacklab.base.spec import is_tag
 from stacklab.base.yamlfile import Places, load_yaml, parse_overrides
 from stacklab.study.spec.grid import GridSpec, with_arms
@@ -33,7 +34,7 @@ def find_study(name: str) -> Path:
         return known[name]
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
-        if path.is_file():
+        if exists(path):
             return path
         raise SpecError(f"{path}: no such study file")
     near = difflib.get_close_matches(name, known, n=1)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stacklab.base.errors import DataError
-from stacklab.base.files import text_lines
+from stacklab.base.files import exists, open_regular, regular, text_lines
 from stacklab.base.text import cut, shown
 from stacklab.tasks.batch import IGNORE, Ids, TaskBatch, no_targets
 from stacklab.tasks.parts.fields import MOST
@@ -159,7 +159,7 @@ def _numbers(value: Any, place: str, name: str) -> Ids:
 def _rows(path: Path) -> Iterator[Raw]:
     if path.is_dir():
         return _from_arrays(path, _npy_folder(path))
-    if not path.is_file():
+    if not exists(path):
         raise DataError(f"{path}: no such file (looked from {Path.cwd()}); correct the path")
     ending = path.suffix.lower()
     if ending == ".npz":
@@ -202,14 +202,14 @@ def _targets_of(names: Iterable[str], place: str) -> str:
 def _npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays that are read of an archive; their sizes are checked before memory is taken."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             members = {name.removesuffix(".npy"): name for name in archive.namelist()}
             wanted = {name: members[name] for name in ("inputs", *TARGETS, "slices") if name in members}
             _targets_of(members, str(path))
             for name, member in wanted.items():
                 with archive.open(member) as handle:
                     _check_header(handle, path, name)
-        with np.load(path, allow_pickle=False) as arrays:
+        with open_regular(path) as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in wanted}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path}: not a readable npz file of numbers ({_line(error)})") from error
@@ -233,7 +233,7 @@ def _npy_folder(path: Path) -> dict[str, np.ndarray]:
         if not file.exists():
             continue
         try:
-            arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+            arrays[name] = np.load(regular(file), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{file}: not a readable npy file of numbers ({_line(error)})") from error
     _targets_of(arrays, f"{path} (a folder)")
@@ -265,7 +265,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
     number = 0
     try:
-        file = pyarrow.parquet.ParquetFile(path)
+        file = pyarrow.parquet.ParquetFile(regular(path))
         names = file.schema_arrow.names
         wanted = ["inputs", _targets_of(names, str(path)), *(["slices"] if "slices" in names else [])]
         for batch in file.iter_batches(batch_size=1024, columns=wanted):

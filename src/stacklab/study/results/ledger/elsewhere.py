@@ -60,7 +60,7 @@ def other_folders(plan: Plan, out: Path) -> tuple[Remark, ...]:
         return (Remark(kind="not recorded", about="", text=f"the list of output folders: {error}"),)
     ledgers = {*root.parent.glob(f"*/studies/*/{FILE}")}.union(*(one.glob(f"studies/*/{FILE}") for one in known))
     own = {_identities(record(plan, contrast)): contrast.id for contrast in entered_contrasts(plan)}
-    noted = []
+    noted: list[Remark] = []
     for path in sorted(ledgers):
         if path.parents[2] != root:
             noted += _compared(path, own)

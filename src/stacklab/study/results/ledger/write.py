@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stacklab.base.canon import canonical_json, fingerprint
-from stacklab.base.commit import git_commit
 from stacklab.base.files import write_text
-from stacklab.base.version import VERSION
+from stacklab.base.version import VERSION, git_commit
 from stacklab.run.paths import OutPaths
 from stacklab.run.verify import evaluated
 from stacklab.stats.result import Estimate, Undefined
