@@ -77,6 +77,8 @@ FLIPS: dict[str, Any] = {
     "model.init.token_std": 0.2,
     "model.init.position_std": 0.2,
     "model.init.residual": "depth_scaled",
+    "model.qk_norm": "head",
+    "model.residual": {"kind": "rezero"},
     "model.start_from": "weights-0123456789abcdef",
     "model.share": {"blocks": [0, 0]},
     "model.parametrisation": {"kind": "mup", "base_d_model": 4},

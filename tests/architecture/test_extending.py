@@ -23,6 +23,7 @@ MOST_FILES = {
     "A position kind that acts in attention": 3,
     "A mask": 1,
     "A norm placement": 1,
+    "A residual rule": 1,
     "A log format": 1,
 }
 """By heading. The page's table promises the same."""

@@ -31,6 +31,8 @@ IDS_BT = torch.arange(18).reshape(2, 9) * 5 % 13
         {"attention_identity": 0.3, "d_ff": 0, "norm": {"placement": "none"}, "attention_scale": "none"},
         {"attention_dropout": 0.5, "dropout": 0.5, "layer_drop": 0.5},
         {"d_model": 16, "num_kv_heads": [1, 1, 2], "position": "rotary", "norm": {"kind": "rms"}},
+        {"norm": {"placement": "peri"}, "qk_norm": "projection"},
+        {"norm": {"placement": "reordered"}, "qk_norm": "head", "residual": "rezero"},
     ],
     ids=str,
 )

@@ -31,13 +31,15 @@ class Reference:
     def _sequence(self, ids: list[int]) -> Tensor:
         table = self.weights["token_embedding.weight"]
         x = torch.stack([table[token] + self._position(t) for t, token in enumerate(ids)])
+        if self.spec.norm.placement == "peri":
+            x = self._norm(x, "embedding_norm")
         for index, layer in enumerate(self.spec.layers):
             attention, feed_forward = (f"blocks.{self._held(index, part)}.{part}" for part in PARTS)
             x = self._branch(x, attention, lambda y, at, layer=layer: self._attention(y, at, layer))
             if layer.d_ff > 0:
                 x = self._branch(x, feed_forward, self._feed_forward)
         final = self.spec.norm.final
-        if final is True or (final is None and self.spec.norm.placement == "pre"):
+        if final is True or (final is None and self.spec.norm.placement not in ("post", "none")):
             x = self._norm(x, "final_norm")
         return x @ (table if self.spec.tie_embeddings else self.weights["head.weight"]).T
 
@@ -62,11 +64,25 @@ class Reference:
         return torch.tensor([*map(math.sin, angles), *map(math.cos, angles)], dtype=torch.float64)
 
     def _branch(self, x: Tensor, name: str, sublayer) -> Tensor:  # type: ignore[no-untyped-def]
-        if self.spec.norm.placement == "pre":
-            return x + sublayer(self._norm(x, f"{name}_norm"), name)
-        if self.spec.norm.placement == "post":
-            return self._norm(x + sublayer(x, name), f"{name}_norm")
-        return x + sublayer(x, name)
+        placement = self.spec.norm.placement
+        y = self._norm(x, f"{name}_norm") if placement in ("pre", "sandwich", "peri") else x
+        y = sublayer(y, name)
+        if placement in ("sandwich", "peri"):
+            y = self._norm(y, f"{name}_after_norm")
+        if placement == "reordered":
+            y = self._norm(y, f"{name}_norm")
+        x = self._joined(x, y, name)
+        return self._norm(x, f"{name}_norm") if placement == "post" else x
+
+    def _joined(self, x: Tensor, y: Tensor, name: str) -> Tensor:
+        parts = sum(1 + (layer.d_ff > 0) for layer in self.spec.layers)
+        if self.spec.residual.kind == "depth_scaled":
+            return x + y / math.sqrt(parts)
+        if self.spec.residual.kind == "deepnorm":
+            return parts**0.25 * x + y
+        if self.spec.residual.kind == "rezero":
+            return x + self.weights[f"{name}_factor"] * y
+        return x + y
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
         centred = x if self.spec.norm.kind == "rms" else x - x.mean(-1, keepdim=True)
@@ -79,10 +95,16 @@ class Reference:
     def _attention(self, x: Tensor, name: str, layer: LayerSpec) -> Tensor:
         qkv = self._linear(x, f"{name}.query_key_value")
         size, q_heads, kv_heads = self.spec.d_model // layer.num_heads, layer.num_heads, layer.num_kv_heads
+        if self.spec.qk_norm == "projection":
+            q, k, v = qkv.split([size * q_heads, size * kv_heads, size * kv_heads], -1)
+            q, k = self._norm(q, f"{name}.query_norm"), self._norm(k, f"{name}.key_norm")
+            qkv = torch.cat((q, k, v), -1)
         heads = []
         for head in range(q_heads):
             at = head // (q_heads // kv_heads)
             q, k, v = (qkv[:, size * n : size * (n + 1)] for n in (head, q_heads + at, q_heads + kv_heads + at))
+            if self.spec.qk_norm == "head":
+                q, k = self._norm(q, f"{name}.query_norm"), self._norm(k, f"{name}.key_norm")
             q, k = self._turned(q), self._turned(k)
             rows = [self._mix(x, q, k, v, t, name, head, layer) for t in range(len(x))]
             heads.append(torch.stack(rows))

@@ -30,6 +30,9 @@ CAUSAL: list[dict[str, Any]] = [
     {"num_kv_heads": 1, "attention_identity": 0.2},
     {"share": [0, 1, 0], "window": [3, None, 3]},
     {"share": {"part": "attention", "cycle": 1}, "position": "rotary"},
+    {"norm": NormSpec(placement="peri"), "qk_norm": "projection", "num_kv_heads": 1, "position": "rotary"},
+    {"norm": NormSpec(placement="reordered", kind="rms"), "qk_norm": "head", "residual": "depth_scaled"},
+    {"norm": NormSpec(placement="post"), "residual": "deepnorm"},
 ]
 
 STACKABLE = ModelSpec(vocab_size=7, d_model=8, num_layers=1, num_heads=2, dropout=0.0, attention_dropout=0.0)

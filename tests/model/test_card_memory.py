@@ -48,7 +48,19 @@ def kept_bytes(spec: ModelSpec, dtype: torch.dtype | None, micro_batch: int, *, 
 
 @pytest.mark.parametrize(
     "change",
-    [{}, LLAMA, {"num_layers": 1, "d_ff": 0}, {"num_heads": 8, "d_ff": 64}, {"share": "all"}],
+    [
+        {},
+        LLAMA,
+        {"num_layers": 1, "d_ff": 0},
+        {"num_heads": 8, "d_ff": 64},
+        {"share": "all"},
+        {"norm": {"placement": "peri"}, "residual": "depth_scaled"},
+        LLAMA | {"norm": {"kind": "rms", "placement": "sandwich"}, "residual": "rezero"},
+        LLAMA | {"norm": {"kind": "rms", "placement": "peri"}},
+        {"norm": {"placement": "reordered"}, "qk_norm": "head"},
+        LLAMA | {"qk_norm": "projection", "residual": "rezero"},
+        {"norm": {"placement": "post"}, "residual": "deepnorm", "qk_norm": "projection"},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize(("dtype", "product_bytes"), [(torch.bfloat16, 2), (None, 4)])

@@ -29,6 +29,8 @@ CASES = {
     "body": BODY | {"context_length": 2048},
     "Llama": BODY | LLAMA | {"context_length": 2048, "attention_dropout": 0.0},
     "Llama, as many heads of keys": BODY | LLAMA | {"num_kv_heads": None, "context_length": 2048},
+    "more norms": BODY
+    | {"norm": {"kind": "rms", "placement": "peri"}, "qk_norm": "head", "residual": "rezero", "context_length": 2048},
     "body without dropout": BODY | {"context_length": 2048, "dropout": 0.0, "attention_dropout": 0.0},
 }
 SCRIPT = """

@@ -32,6 +32,7 @@ SHARED: list[dict[str, Any]] = [
     {"share": "all"},
     {"share": [0, 1, 1, 0], "linear_bias": True},
     {"share": {"cycle": 2}, "layer_drop": [0.5, 0.0, 0.0, 0.9], "window": [2, None, 2, None]},
+    {"share": "all", "norm": {"placement": "sandwich"}, "residual": "rezero", "qk_norm": "head"},
     {"share": {"part": "attention", "groups": 2}, "d_ff": [8, 0, 24, 8], "norm": {"placement": "post"}},
     {"share": {"part": "feed_forward", "blocks": [0, 1, 0, 0]}, "num_heads": [1, 2, 4, 8], "attention_identity": 0.1},
 ]
@@ -44,7 +45,7 @@ def spec_of(change: dict[str, Any]) -> ModelSpec:
 def held_by(spec: ModelSpec, name: str) -> str:
     """The name in the shared stack of a tensor of the unshared one, from the list of blocks alone."""
     share = spec.share
-    if share is None or not name.startswith("blocks."):
+    if share is None or not name.startswith("blocks.") or name.endswith("_factor"):
         return name
     _, layer, rest = name.split(".", 2)
     if share.part != "layer" and not rest.startswith(share.part):

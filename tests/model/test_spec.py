@@ -65,6 +65,27 @@ def test_a_schedule_is_the_list_that_it_stands_for(schedule: dict[str, Any], hea
         ({"linear_bias": {"keys": True}}, "linear_bias.keys"),
         ({"linear_bias": "yes"}, "expected true, false or some of query_key_value, output, feed_forward, got 'yes'"),
         ({"init": {"token_std": 0.0}}, "init.token_std"),
+        (
+            {"residual": "deepnorm"},
+            r"residual\.kind = deepnorm is defined for norms after the addition, not for norm\.placement = pre; "
+            r"set norm\.placement: post, or another residual\.kind",
+        ),
+        ({"residual": "deepnorm", "norm": {"placement": "none"}}, r"not for norm\.placement = none"),
+        ({"residual": "deepnorm", "norm": {"placement": "sandwich"}}, r"not for norm\.placement = sandwich"),
+        ({"residual": "rezero", "init": {"residual": "depth_scaled"}}, "both scale the branches; set one of them to"),
+        (
+            {"residual": "rezero", "parametrisation": {"kind": "mup", "base_d_model": 8, "base_num_layers": 1}},
+            r"base_num_layers and residual\.kind = rezero both scale the branches with depth",
+        ),
+        (
+            {
+                "norm": {"placement": "peri"},
+                "parametrisation": {"kind": "mup", "base_d_model": 8, "base_num_layers": 1},
+            },
+            "the rule for depth holds for norms before the sub-layers",
+        ),
+        ({"residual": "skip"}, "'plain', 'depth_scaled', 'deepnorm', 'rezero'"),
+        ({"qk_norm": True}, "'none', 'head' or 'projection'"),
     ],
 )
 def test_what_cannot_be_built_is_refused(change: dict[str, Any], message: str) -> None:
@@ -79,10 +100,19 @@ def test_a_name_or_a_truth_value_stands_for_the_whole_component() -> None:
     assert ModelSpec.model_validate(spec.dump()) == spec
 
 
-@pytest.mark.parametrize(("placement", "final"), [("pre", True), ("post", False), ("none", False)])
+@pytest.mark.parametrize(
+    ("placement", "final"),
+    [("pre", True), ("post", False), ("none", False), ("sandwich", True), ("peri", True), ("reordered", True)],
+)
 def test_the_final_norm_follows_the_placement_unless_it_is_given(placement: str, final: bool) -> None:
     assert NormSpec.model_validate({"placement": placement}).has_final == final
     assert NormSpec.model_validate({"placement": placement, "final": not final}).has_final != final
+
+
+def test_new_components_at_their_defaults_leave_the_dump_as_it_was() -> None:
+    assert not {"qk_norm", "residual"} & ModelSpec().dump().keys()
+    changed = ModelSpec.model_validate({"qk_norm": "head", "residual": "rezero"})
+    assert ModelSpec.model_validate(changed.dump()) == changed and "residual" in changed.dump()
 
 
 def test_norms_have_a_bias_where_their_kind_has_one_unless_told() -> None:
@@ -115,7 +145,7 @@ def test_every_setting_is_in_the_docs() -> None:
 def test_the_examples_in_the_docs_are_models() -> None:
     text = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
     examples = [yaml.safe_load(part.split("```")[0])["model"] for part in text.split("```yaml\n")[1:]]
-    assert [len(ModelSpec.model_validate(example).layers) for example in examples] == [4, 8, 3]
+    assert [len(ModelSpec.model_validate(example).layers) for example in examples] == [4, 8, 3, 8, 48]
 
 
 def paths(kind: type[Spec], prefix: str = "") -> Iterator[str]:

@@ -6,6 +6,7 @@ from tests.model.small import CAUSAL, SMALL
 
 from stacklab.model.cache import Decoding, LayerCache
 from stacklab.model.init import build
+from stacklab.model.residual import DeepNormResidual, DepthScaledResidual, ReZeroResidual
 from stacklab.model.spec import InitSpec, ModelSpec, MupSpec, NormSpec
 
 IDS = torch.arange(12)[None] * 7 % 31
@@ -81,6 +82,11 @@ def test_a_window_hides_what_lies_before_it() -> None:
         {"position": {"kind": "rotary", "base": 10.0}},
         {"feed_forward": "gated"},
         {"num_kv_heads": 1},
+        *({"norm": NormSpec(placement=place)} for place in ("sandwich", "peri", "reordered")),
+        {"qk_norm": "head"},
+        {"qk_norm": "projection"},
+        {"residual": DepthScaledResidual()},
+        {"residual": DeepNormResidual(), "norm": NormSpec(placement="post")},
         {"init": InitSpec(std=0.1)},
         {"init": InitSpec(std=0.3, residual="depth_scaled")},
         {"num_layers": 2},
@@ -93,6 +99,39 @@ def test_every_setting_acts_on_the_output(change: dict[str, Any]) -> None:
         assert len(list(model.parameters())) > len(list(plain.parameters()))
     else:
         assert not torch.equal(model.logits(model(IDS)), plain.logits(plain(IDS)))
+
+
+def test_deepnorm_starts_with_smaller_values_outputs_and_feed_forwards() -> None:
+    """By (8 N)^(-1/4) for N layers; queries and keys start as ever. Shared heads have as many values as keys."""
+    change = {"norm": NormSpec(placement="post"), "num_heads": 4, "num_kv_heads": 2}
+    plain, scaled = (
+        dict(build(ModelSpec(**SMALL | change | more), seed=0).named_parameters())
+        for more in ({}, {"residual": DeepNormResidual()})
+    )
+    for name, value in scaled.items():
+        factor = torch.ones_like(value)
+        if name.startswith("blocks.") and value.ndim == 2:
+            factor[24 if "query_key_value" in name else 0 :] = (8 * 3) ** -0.25
+        torch.testing.assert_close(value, plain[name] * factor)
+
+
+def test_rezero_starts_as_the_identity_and_trains_a_factor_for_every_branch() -> None:
+    spec = ModelSpec(**SMALL | {"residual": ReZeroResidual(), "d_ff": [64, 0, 64]})
+    model, bare = build(spec, seed=0), build(ModelSpec(**SMALL | {"num_layers": 0}), seed=0)
+    assert torch.equal(model(IDS), bare(IDS))
+    model(IDS).square().sum().backward()
+    factors = {name: value for name, value in model.named_parameters() if name.endswith("_factor")}
+    assert len(factors) == 5 and all(value.grad is not None and value.grad != 0 for value in factors.values())
+
+
+@pytest.mark.parametrize("change", [{"norm": NormSpec(placement="reordered")}, {"norm": NormSpec(placement="peri")}])
+def test_the_scale_of_a_kept_layer_is_not_undone_by_a_norm_after_it(change: dict[str, Any]) -> None:
+    """With equal norms, a branch that is scaled within its norm would be the same branch."""
+    change |= {"dropout": 0.0, "attention_dropout": 0.0, "num_layers": 1, "d_ff": 0}
+    dropping = build(ModelSpec.model_validate(SMALL | change | {"layer_drop": 0.5}), seed=0)
+    x_BTD = torch.randn(1, 12, 16, generator=torch.Generator().manual_seed(0))
+    plain, scaled = (dropping.blocks[0](x_BTD, 3, scale) - x_BTD for scale in (1.0, 2.0))
+    torch.testing.assert_close(scaled, 2 * plain)
 
 
 def test_norm_bias_is_a_parameter_or_is_not() -> None:

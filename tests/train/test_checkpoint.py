@@ -53,6 +53,20 @@ def test_a_frozen_table_is_saved_and_read_back(tmp_path: Path) -> None:
     assert not resumed.model.token_embedding.weight.requires_grad
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_stacks_with_more_norms_and_trained_factors_go_on_bit_for_bit(tmp_path: Path, precision: str) -> None:
+    model = {"norm": {"placement": "peri"}, "qk_norm": "head", "residual": "rezero", "dropout": 0.1, "layer_drop": 0.3}
+    straight, resumed = (trainer(**model, precision=precision) for _ in range(2))
+    losses = [straight.step(step, *PAIR)[0] for step in range(2)]
+    save_checkpoint(tmp_path / "c.safetensors", straight, run_id="r", step=2)
+    losses += [straight.step(step, *PAIR)[0] for step in range(2, 4)]
+    load_checkpoint(tmp_path / "c.safetensors", resumed, run_id="r")
+    assert [resumed.step(step, *PAIR)[0] for step in range(2, 4)] == losses[2:]
+    assert torch.equal(weights(resumed), weights(straight))
+    factors = [value for name, value in resumed.model.named_parameters() if name.endswith("_factor")]
+    assert len(factors) == 4 and all(value != 0 for value in factors)
+
+
 def test_a_truncated_file_is_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-7])
     with pytest.raises(CheckpointError, match="not a complete checkpoint"):

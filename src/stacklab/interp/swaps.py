@@ -67,13 +67,14 @@ def head_sums(model: Transformer, ids_BT: Tensor) -> Sums:
 
     Computed directly from the scores, so that sums of different sequences can be added.
     """
-    assert model.spec.norm.placement in ("pre", "none") and not model.spec.norm.has_final, SUMS
+    spec = model.spec
+    assert spec.norm.placement in ("pre", "none") and not spec.norm.has_final and spec.residual.kind == "plain", SUMS
     x_BTD = model.embed(ids_BT)
     for block in model.blocks[:-1]:
         x_BTD = block(x_BTD, None)
     last = model.blocks[-1]
     assert isinstance(last, Block) and last.feed_forward is None, SUMS
-    normed_BTD = last.get_submodule("attention_norm")(x_BTD) if model.spec.norm.placement == "pre" else x_BTD
+    normed_BTD = last.get_submodule("attention_norm")(x_BTD) if spec.norm.placement == "pre" else x_BTD
     score_BHTT, v_BHTK = last.attention.scores_and_values(normed_BTD)
     score_BHT = score_BHTT[:, :, -1]
     weight_BHT = (score_BHT - score_BHT.amax((0, 2), keepdim=True)).exp()

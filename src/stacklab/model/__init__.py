@@ -2,7 +2,7 @@
 
 spec              ModelSpec: every setting of a stack; HeadSchedule. No torch in this block
 masks             which keys a query sees: a MaskKind per mask
-residual          where norms are placed around a sub-layer: a Placement each
+residual          where norms are placed around a sub-layer, and how its output joins the stream: a spec per rule
 sharing           which layers use the same weights
 parametrisation   how deviations, rates and multipliers follow width and depth
 count             parameters, FLOPs and memory in closed form

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from stacklab.model.cache import LayerDecoding
-from stacklab.model.linear import Linear
+from stacklab.model.linear import Linear, build_norm
 from stacklab.model.masks import Visibility, record_starts
 from stacklab.model.ops.attention import attention, attention_scores
 from stacklab.model.parametrisation import attention_multiplier, identity_multiplier
@@ -22,6 +22,7 @@ class Attention(nn.Module):
 
     The rows of `query_key_value` are those of all queries, then of the keys, then of the values; head by head in each.
     With fewer heads of keys and values, the first of them serves the first num_heads / num_kv_heads heads, and so on.
+    `qk_norm`: see ModelSpec.
     """
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
@@ -36,6 +37,10 @@ class Attention(nn.Module):
         self.dropout = spec.attention_dropout
         rows = (layer.num_heads + 2 * layer.num_kv_heads) * head_size
         self.query_key_value = Linear(spec.d_model, rows, bias=spec.linear_bias.query_key_value)
+        self.norms_heads = spec.qk_norm == "head"
+        self.query_norm, self.key_norm = (
+            _head_norm(spec, heads, head_size) for heads in (layer.num_heads, layer.num_kv_heads)
+        )
         self.identity_H = None if spec.attention_identity is None else nn.Parameter(torch.empty(layer.num_heads))
         self.output = Linear(spec.d_model, spec.d_model, bias=spec.linear_bias.output)
 
@@ -72,11 +77,18 @@ class Attention(nn.Module):
         return y_BTD
 
     def project(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """q_BTHK, k_BTGK and v_BTGK: the output of the linear map, by head."""
+        """q_BTHK, k_BTGK and v_BTGK: the output of the linear map, by head, with queries and keys normed."""
         heads, kv_heads = self.num_heads, self.num_kv_heads
         rows = self.query_key_value(x_BTD).unflatten(-1, (heads + 2 * kv_heads, -1))
         q_BTHK, k_BTGK, v_BTGK = rows.split((heads, kv_heads, kv_heads), 2)
-        return q_BTHK, k_BTGK, v_BTGK
+        return self._normed(self.query_norm, q_BTHK), self._normed(self.key_norm, k_BTGK), v_BTGK
+
+    def _normed(self, norm: nn.Module | None, y_BTHK: Tensor) -> Tensor:
+        """Queries or keys, normed over each head or over all heads together, in the format of products."""
+        if norm is None:
+            return y_BTHK
+        rows: Tensor = norm(y_BTHK if self.norms_heads else y_BTHK.flatten(2))
+        return rows.view(y_BTHK.shape).to(y_BTHK.dtype)
 
     def positioned(self, q_BTHK: Tensor, k_BTGK: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor]:
         """Queries and keys after the action of positions, if any. positions: None means 0, 1, 2, ..."""
@@ -117,3 +129,10 @@ class Attention(nn.Module):
     def probabilities(self, x_BTD: Tensor) -> Tensor:
         """a_BHTT: the attention of each query to each key, without dropout. Slow, for inspection."""
         return torch.softmax(self.scores_and_values(x_BTD)[0], -1)
+
+
+def _head_norm(spec: ModelSpec, heads: int, head_size: int) -> nn.Module | None:
+    """The norm of the queries or keys of `heads` heads."""
+    if spec.qk_norm == "none":
+        return None
+    return build_norm(spec.norm, head_size if spec.qk_norm == "head" else heads * head_size)

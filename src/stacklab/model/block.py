@@ -2,40 +2,38 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from stacklab.base.streams import stream_seed
 from stacklab.model.attention import Attention
 from stacklab.model.cache import LayerDecoding
 from stacklab.model.feed_forward import FeedForward
-from stacklab.model.linear import LayerNorm, RMSNorm
+from stacklab.model.linear import build_norm
 from stacklab.model.ops.dropout import GENERATOR, dropout
-from stacklab.model.parametrisation import residual_multiplier
+from stacklab.model.parametrisation import branch_multiplier
 from stacklab.model.residual import PLACEMENTS
 from stacklab.model.sharing import SubLayer
 from stacklab.model.spec import LayerSpec, ModelSpec
 
-NORMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
-    "layer": lambda spec: LayerNorm(spec.d_model, eps=spec.norm.epsilon, bias=spec.norm.bias),
-    "rms": lambda spec: RMSNorm(spec.d_model, eps=spec.norm.epsilon),
-}
-
 
 class Block(nn.Module):
-    """Attention then feed-forward, each joined to the stream by the rule of the spec's placement: see residual.py.
+    """Attention then feed-forward, each joined to the stream by the spec's placement and residual rule: residual.py.
 
-    Where d_ff is 0 there is attention alone. Norms are named after their sub-layer: attention_norm.
+    Where d_ff is 0 there is attention alone. Norms and trained factors of branches are named after their sub-layer:
+    attention_norm, attention_factor.
     """
 
     def __init__(self, spec: ModelSpec, layer: LayerSpec) -> None:
         super().__init__()
         self.dropout = spec.dropout
         self.placement = PLACEMENTS[spec.norm.placement]
-        self.residual_multiplier = residual_multiplier(spec)
-        self._add_norms("attention", spec)
+        self.stream_factor = spec.residual.stream_factor(spec.num_branches)
+        self.branch_factor, self.has_factors = branch_multiplier(spec), spec.residual.trained
+        self._add_parameters("attention", spec)
         self.attention = Attention(spec, layer)
         if layer.d_ff:
-            self._add_norms("feed_forward", spec)
+            self._add_parameters("feed_forward", spec)
         self.feed_forward = FeedForward(spec, layer) if layer.d_ff else None
 
     def forward(
@@ -51,16 +49,17 @@ class Block(nn.Module):
 
         def attend(y_BTD: Tensor) -> Tensor:
             branch_BTD = self.attention(y_BTD, _site(seed, "probabilities"), decoding, positions_BT)
-            return self._scaled(branch_BTD, _site(seed, "attention"), branch_scale)
+            return self._dropped(branch_BTD, _site(seed, "attention"))
 
         def feed(y_BTD: Tensor) -> Tensor:
             assert self.feed_forward is not None
-            return self._scaled(self.feed_forward(y_BTD), _site(seed, "feed_forward"), branch_scale)
+            return self._dropped(self.feed_forward(y_BTD), _site(seed, "feed_forward"))
 
         # Norms and promotions may widen the stream; it leaves in the format in which it came.
-        y_BTD = self.placement.rule(x_BTD, attend, *self._norms("attention"))
+        y_BTD = self.placement.rule(x_BTD, attend, self._adding("attention", branch_scale), *self._norms("attention"))
         if self.feed_forward is not None:
-            y_BTD = self.placement.rule(y_BTD, feed, *self._norms("feed_forward"))
+            add = self._adding("feed_forward", branch_scale)
+            y_BTD = self.placement.rule(y_BTD, feed, add, *self._norms("feed_forward"))
         return y_BTD.to(x_BTD.dtype)
 
     def share(self, part: SubLayer, other: "Block") -> None:
@@ -69,24 +68,33 @@ class Block(nn.Module):
             if name == part or name.startswith(f"{part}_"):
                 setattr(self, name, module)
 
-    def _scaled(self, branch_BTD: Tensor, seed: int | None, scale: float) -> Tensor:
-        """The output of a sub-layer after dropout and multipliers, as passed to the residual rule."""
-        if seed is not None:
-            branch_BTD = dropout(branch_BTD, self.dropout, seed)
-        scale *= self.residual_multiplier
-        return branch_BTD if scale == 1.0 else branch_BTD * scale
+    def _dropped(self, branch_BTD: Tensor, seed: int | None) -> Tensor:
+        """The output of a sub-layer after dropout."""
+        return branch_BTD if seed is None else dropout(branch_BTD, self.dropout, seed)
 
-    def _add_norms(self, part: SubLayer, spec: ModelSpec) -> None:
+    def _adding(self, part: SubLayer, branch_scale: float) -> Callable[[Tensor, Tensor], Tensor]:
+        """The residual rule of a sub-layer: see ResidualKind. Norms within the branch do not undo its factors."""
+        scale = branch_scale * self.branch_factor
+        trained: Tensor | None = getattr(self, f"{part}_factor") if self.has_factors else None
+
+        def add(x_BTD: Tensor, branch_BTD: Tensor) -> Tensor:
+            if scale != 1.0:
+                branch_BTD = branch_BTD * scale
+            if trained is not None:
+                branch_BTD = branch_BTD * trained
+            return (x_BTD if self.stream_factor == 1.0 else x_BTD * self.stream_factor) + branch_BTD
+
+        return add
+
+    def _add_parameters(self, part: SubLayer, spec: ModelSpec) -> None:
+        """The norms and the trained factor of a sub-layer."""
         for name in self.placement.norms:
-            self.add_module(f"{part}_{name}", build_norm(spec))
+            self.add_module(f"{part}_{name}", build_norm(spec.norm, spec.d_model))
+        if self.has_factors:
+            self.register_parameter(f"{part}_factor", nn.Parameter(torch.empty(1)))
 
     def _norms(self, part: SubLayer) -> list[nn.Module]:
         return [getattr(self, f"{part}_{name}") for name in self.placement.norms]
-
-
-def build_norm(spec: ModelSpec) -> nn.Module:
-    """The spec's norm over the last axis, of width d_model."""
-    return NORMS[spec.norm.kind](spec)
 
 
 def _site(seed: int | None, name: str) -> int | None:

@@ -1,8 +1,19 @@
 """Memory of training on a card, in closed form. No torch here."""
 
-from stacklab.model.count import FLOAT_BYTES, Memory, count_parameters, hidden_vectors, projected, vocab_size
+from stacklab.model.count import (
+    FLOAT_BYTES,
+    Memory,
+    count_parameters,
+    further_norms,
+    hidden_vectors,
+    normed_numbers,
+    outer_norm_vectors,
+    projected,
+    vocab_size,
+)
 from stacklab.model.masks import Visibility
 from stacklab.model.ops.piece_size import loss_bytes, loss_rows
+from stacklab.model.residual import PLACEMENTS
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 
@@ -37,7 +48,7 @@ def estimate_card_memory(
         weights=parameters.total * FLOAT_BYTES + copies,
         gradients=parameters.trained * FLOAT_BYTES,
         optimizer=optimizer_tensors * parameters.trained * FLOAT_BYTES,
-        activations=positions * (kept + spec.d_model * FLOAT_BYTES),
+        activations=positions * (kept + spec.d_model * FLOAT_BYTES * (1 + outer_norm_vectors(spec))),
         scores=_matrices(spec, product_bytes, masks) * context**2 if masks or needs_matrix else 0,
         loss_chunk=loss_bytes(
             positions,
@@ -60,10 +71,18 @@ def _kept_on_card(spec: ModelSpec, layer: LayerSpec, product_bytes: int, dropout
     """Bytes that autograd keeps of a position in a layer.
 
     The stream in fp32 and the input of the linear map at each sub-layer, queries, keys, values and heads' output, the
-    feed-forward's inner vectors, and masks of a byte. RMSNorm keeps its input once more.
+    feed-forward's inner vectors, and masks of a byte. RMSNorm keeps its input once more. Norms of branches, queries and
+    keys keep their input in fp32, and attention the normed queries and keys; a trained factor keeps its branch.
     """
     parts = 2 if layer.d_ff else 1
-    stream = (FLOAT_BYTES + product_bytes + (FLOAT_BYTES if spec.norm.kind == "rms" else 0)) * spec.d_model
+    norm = FLOAT_BYTES * (2 if spec.norm.kind == "rms" else 1)
+    stream = (norm * (1 + further_norms(spec)) + product_bytes) * spec.d_model
+    if spec.residual.trained:
+        wide = PLACEMENTS[spec.norm.placement].norms_branch
+        stream += (FLOAT_BYTES if wide else product_bytes) * spec.d_model
     heads = product_bytes * (projected(spec, layer) + spec.d_model) + FLOAT_BYTES * layer.num_heads
+    # In fp32 the input of the norm is what the linear map returned, which is counted already.
+    cast = 0 if product_bytes == FLOAT_BYTES else FLOAT_BYTES
+    heads += (norm - FLOAT_BYTES + cast + product_bytes) * normed_numbers(spec, layer)
     inner = product_bytes * hidden_vectors(spec) * layer.d_ff
     return parts * (stream + (spec.d_model if dropout else 0)) + heads + inner

@@ -21,7 +21,8 @@ EVALUATED = 16
 
 @dataclass(frozen=True)
 class Parameters:
-    """Numbers of scalars by part. A tied head counts once, under `token_embedding`.
+    """Numbers of scalars by part. A tied head counts once, under `token_embedding`; the trained factor of a branch
+    under the branch, and the norms of queries and keys under `attention`.
 
     frozen: number of them that are never trained.
     """
@@ -50,14 +51,16 @@ class Parameters:
 
 def count_parameters(spec: ModelSpec) -> Parameters:
     vocab, width = vocab_size(spec), spec.d_model
-    norm = width * (2 if spec.norm.bias else 1)
-    final_norm = norm if spec.norm.has_final else 0
+    norm = norm_parameters(spec, width)
+    outer = spec.norm.has_final + PLACEMENTS[spec.norm.placement].embedding_norm
+    factors = spec.residual.trained
     return Parameters(
         token_embedding=vocab * width,
         position_embedding=spec.position.rows(spec.context_length) * width,
-        attention=sum(_attention(spec, layer) for layer in spec.stored("attention")),
-        feed_forward=sum(_feed_forward(spec, layer) for layer in spec.stored("feed_forward")),
-        norms=_stored_norms(spec) * norm + final_norm,
+        attention=sum(_attention(spec, layer) for layer in spec.stored("attention")) + factors * len(spec.layers),
+        feed_forward=sum(_feed_forward(spec, layer) for layer in spec.stored("feed_forward"))
+        + factors * sum(layer.d_ff > 0 for layer in spec.layers),
+        norms=_stored_norms(spec) * norm + outer * norm,
         head=0 if spec.tie_embeddings else vocab * width,
         frozen=vocab * width if spec.token_table == "frozen" else 0,
     )
@@ -67,6 +70,11 @@ def _stored_norms(spec: ModelSpec) -> int:
     """Number of norms in all layers; those of a shared sub-layer are shared with it."""
     having = len(spec.stored("attention")) + sum(layer.d_ff > 0 for layer in spec.stored("feed_forward"))
     return len(PLACEMENTS[spec.norm.placement].norms) * having
+
+
+def norm_parameters(spec: ModelSpec, width: int) -> int:
+    """Parameters of one norm of `width` numbers."""
+    return width * (2 if spec.norm.bias else 1)
 
 
 def _norms(spec: ModelSpec, layer: LayerSpec) -> int:
@@ -94,7 +102,17 @@ def _attention(spec: ModelSpec, layer: LayerSpec) -> int:
     width, bias = spec.d_model, spec.linear_bias
     mapped = projected(spec, layer)
     biases = mapped * bias.query_key_value + width * bias.output
-    return width * (mapped + width) + biases + (0 if spec.attention_identity is None else layer.num_heads)
+    identity = 0 if spec.attention_identity is None else layer.num_heads
+    return width * (mapped + width) + biases + identity + _head_norms(spec, layer)
+
+
+def _head_norms(spec: ModelSpec, layer: LayerSpec) -> int:
+    """Parameters of the norms of queries and keys."""
+    if spec.qk_norm == "none":
+        return 0
+    head_size = spec.d_model // layer.num_heads
+    heads = 2 if spec.qk_norm == "head" else layer.num_heads + layer.num_kv_heads
+    return norm_parameters(spec, heads * head_size)
 
 
 def projected(spec: ModelSpec, layer: LayerSpec) -> int:
@@ -106,7 +124,8 @@ def _feed_forward(spec: ModelSpec, layer: LayerSpec) -> int:
     if not layer.d_ff:
         return 0
     inner = (_maps(spec) - 1) * layer.d_ff
-    return spec.d_model * (inner + layer.d_ff) + spec.linear_bias.feed_forward * (inner + spec.d_model)
+    biases = spec.linear_bias.feed_forward * (inner + spec.d_model)
+    return spec.d_model * (inner + layer.d_ff) + biases
 
 
 def _maps(spec: ModelSpec) -> int:
@@ -118,6 +137,8 @@ def _gradients_left_out(spec: ModelSpec) -> int:
     """Multiply-adds of the first matrix's input gradient, where nothing below that matrix is trained."""
     width = spec.d_model
     if spec.token_table == "trained" or spec.position.rows(spec.context_length):
+        return 0
+    if PLACEMENTS[spec.norm.placement].embedding_norm:
         return 0
     if not spec.layers:
         return 0 if spec.norm.has_final else vocab_size(spec) * width
@@ -159,14 +180,15 @@ def estimate_memory(
 
     Per position a layer keeps about 11 vectors of width d_model (two norms' inputs and outputs, queries, keys, values,
     heads' output twice, masks, fragmentation) and 2 of width d_ff, 4 where it is gated; 8 of d_model when it has no
-    feed-forward. The identity term keeps 2 more for each head, RMSNorm 1 for each norm. Queries and keys changed
-    by positions are kept beside the unchanged ones, unless keys and values are shared: these are kept as copies for all
-    heads, the map's output only while queries are part of it. The layer in its backward pass holds the same amount
-    again for either its attention or its feed-forward part.
+    feed-forward. The identity term keeps 2 more for each head, RMSNorm 1 for each norm. Queries and keys changed by
+    positions are kept beside the unchanged ones, unless keys and values are shared: these are kept as copies for all
+    heads, the map's output only while queries are part of it. A second norm of a sub-layer and a norm of embeddings
+    keep one vector more, norms of queries and keys what they return, a trained factor its branch. The layer in its
+    backward pass holds the same amount again for either its attention or its feed-forward part.
     """
     parameters = count_parameters(spec)
     positions, width = micro_batch * context, spec.d_model
-    kept = sum(_kept(spec, layer) for layer in spec.layers) + 5 * width
+    kept = sum(_kept(spec, layer) for layer in spec.layers) + 5 * width + outer_norm_vectors(spec) * width
     at_work = max((max(12 * width, 3 * width + hidden_vectors(spec) * layer.d_ff) for layer in spec.layers), default=0)
     return Memory(
         weights=parameters.total * FLOAT_BYTES,
@@ -188,7 +210,26 @@ def _kept(spec: ModelSpec, layer: LayerSpec) -> int:
     if changed and not is_shared:
         vectors += 2
     shared = projected(spec, layer) - spec.d_model if is_shared and not changed else 0
+    parts = 2 if layer.d_ff else 1
+    vectors += parts * (further_norms(spec) + spec.residual.trained)
+    shared += normed_numbers(spec, layer) * (2 if spec.norm.kind == "rms" else 1)
     return vectors * spec.d_model + shared + hidden_vectors(spec) * layer.d_ff
+
+
+def further_norms(spec: ModelSpec) -> int:
+    """Number of norms of a sub-layer beyond the first."""
+    return max(0, len(PLACEMENTS[spec.norm.placement].norms) - 1)
+
+
+def outer_norm_vectors(spec: ModelSpec) -> int:
+    """Number of vectors of width d_model that the norm of the embeddings keeps."""
+    has_norm = PLACEMENTS[spec.norm.placement].embedding_norm
+    return has_norm * (2 if spec.norm.kind == "rms" else 1)
+
+
+def normed_numbers(spec: ModelSpec, layer: LayerSpec) -> int:
+    """Width of a layer's queries and keys together where they are normed, else 0."""
+    return 0 if spec.qk_norm == "none" else (projected(spec, layer) + spec.d_model) // 2
 
 
 def hidden_vectors(spec: ModelSpec) -> int:

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from stacklab.base.streams import stream_seed
-from stacklab.model.parametrisation import initial_std
+from stacklab.model.parametrisation import initial_std, value_factor
 from stacklab.model.spec import ModelSpec
 from stacklab.model.transformer import Transformer
 
@@ -23,6 +23,9 @@ def initialise(model: Transformer, *, seed: int) -> None:
         with torch.no_grad():
             std = initial_std(model.spec, name)
             drawn = torch.empty_like(parameter, device="cpu").normal_(0.0, std, generator=generator)
+            if name.endswith("attention.query_key_value.weight"):
+                # The last rows: those of the values, as many as of the keys.
+                drawn[(len(drawn) + model.spec.d_model) // 2 :] *= value_factor(model.spec)
             parameter.copy_(drawn)
 
 

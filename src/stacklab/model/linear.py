@@ -1,8 +1,12 @@
 """Linear maps and norms with an explicit number format for products, in place of autocast."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from stacklab.model.spec import NormSpec
 
 
 class Linear(nn.Linear):
@@ -32,3 +36,14 @@ class RMSNorm(nn.RMSNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.rms_norm(x.to(self.weight.dtype), self.normalized_shape, self.weight, self.eps)
+
+
+NORMS: dict[str, Callable[[NormSpec, int], nn.Module]] = {
+    "layer": lambda spec, width: LayerNorm(width, eps=spec.epsilon, bias=spec.bias),
+    "rms": lambda spec, width: RMSNorm(width, eps=spec.epsilon),
+}
+
+
+def build_norm(spec: NormSpec, width: int) -> nn.Module:
+    """The spec's norm over the last axis, of `width` numbers."""
+    return NORMS[spec.kind](spec, width)

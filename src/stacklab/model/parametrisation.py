@@ -20,11 +20,13 @@ import math
 from stacklab.model.spec import LayerSpec, ModelSpec, MupSpec
 
 RESIDUAL_OUTPUTS = ("attention.output.weight", "feed_forward.output.weight")
+SCALED_WHOLE = ("feed_forward.expand.weight", *RESIDUAL_OUTPUTS)
+"""What a residual rule scales at the start, beside the values of attention: see value_factor."""
 LAYER_MATRICES = ("attention.query_key_value.weight", "feed_forward.expand.weight", *RESIDUAL_OUTPUTS)
 
 
 def initial_std(spec: ModelSpec, name: str) -> float:
-    """Standard deviation of a table's or matrix's initial values.
+    """Standard deviation of a table's or matrix's initial values; of those of values, before `value_factor`.
 
     `depth_scaled` counts the base's layers where there is a rule for depth, whose branches shrink by themselves.
     """
@@ -34,9 +36,15 @@ def initial_std(spec: ModelSpec, name: str) -> float:
         return spec.init.position_deviation
     std = spec.init.std
     if spec.init.residual == "depth_scaled" and name.endswith(RESIDUAL_OUTPUTS):
-        branches = sum(2 if layer.d_ff else 1 for layer in spec.layers)
-        std /= math.sqrt(branches / _depth(spec))
+        std /= math.sqrt(spec.num_branches / _depth(spec))
+    if name.endswith(SCALED_WHOLE):
+        std *= spec.residual.initial_factor(spec.num_branches)
     return std / math.sqrt(_width(spec)) if _is_layer_matrix(name) else std
+
+
+def value_factor(spec: ModelSpec) -> float:
+    """Factor of the initial rows of the map to values, which is part of query_key_value."""
+    return spec.residual.initial_factor(spec.num_branches)
 
 
 def learning_rate_factor(spec: ModelSpec, name: str) -> float:
@@ -81,8 +89,13 @@ def identity_multiplier(spec: ModelSpec) -> float:
 
 
 def residual_multiplier(spec: ModelSpec) -> float:
-    """Factor of each branch of a layer before it is added to the stream."""
+    """Factor of each branch of a layer before it is added to the stream, by the parametrisation."""
     return math.pow(_depth(spec), -_exponent(spec))
+
+
+def branch_multiplier(spec: ModelSpec) -> float:
+    """Factor of each branch of a layer, by the parametrisation and the residual rule. For at least one layer."""
+    return residual_multiplier(spec) * spec.residual.branch_factor(spec.num_branches)
 
 
 def _is_in_layer(name: str) -> bool:

@@ -68,12 +68,12 @@ class ShareSpec(Spec):
         """For each layer the first one that uses the same attention or feed-forward; None where none share it."""
         return self._first(num_layers) if self.part in ("layer", part) else None
 
-    def check(self, layers: Sequence[Any], *, depth_rule: bool) -> None:
+    def check(self, layers: Sequence[Any], *, has_depth_rule: bool) -> None:
         """Raises ValueError unless layers that share a block are alike, and for a rule for depth.
 
-        layers: the LayerSpec of each layer. depth_rule: see MupSpec.base_num_layers.
+        layers: the LayerSpec of each layer. has_depth_rule: see MupSpec.base_num_layers.
         """
-        if depth_rule:
+        if has_depth_rule:
             raise ValueError(
                 "parametrisation.base_num_layers: the rule for depth holds for layers with weights of their own; "
                 "leave share out, or base_num_layers"

@@ -18,7 +18,7 @@ from stacklab.base.text import cut
 from stacklab.base.units import count, size
 from stacklab.model.masks import Mask
 from stacklab.model.positions.kinds import LearnedPositions, Position
-from stacklab.model.residual import PLACEMENTS, PlacementName
+from stacklab.model.residual import PLACEMENTS, PlacementName, PlainResidual, Residual
 from stacklab.model.sharing import Share, SubLayer
 
 
@@ -62,10 +62,11 @@ class LayerSpec(NamedTuple):
 
 
 class NormSpec(Spec):
-    """A norm before each sub-layer (pre), after each residual addition (post), or nowhere in the layers (none).
+    """A norm before each sub-layer (pre), after each residual addition (post), or nowhere in the layers (none); before
+    and after each sub-layer (sandwich), and on the embeddings too (peri); after each sub-layer (reordered).
 
     kind: LayerNorm, or RMSNorm, which neither centres nor has a bias (Zhang & Sennrich 2019, arXiv 1910.07467).
-    final: a norm before the head; None means that pre has one and the others do not.
+    final: a norm before the head; None means that post and none have none and the others do.
     bias: by default, LayerNorm has one and RMSNorm has none.
     """
 
@@ -172,6 +173,10 @@ class ModelSpec(Spec):
     attention_identity: the first value of a trained number a per head; the score of positions i and j then gains
     a <x_i, x_j>, where x is the input of the maps to queries and keys (Boix-Adsera et al. 2024, arXiv 2310.09753). None
     leaves it out.
+    qk_norm: queries and keys are normed before positions act on them, by a norm of the kind, bias and epsilon of
+    `norm`: over each head, with one weight for all heads (head; Qwen 3, Gemma 3), or over all heads together
+    (projection; OLMo 2). Dehghani et al. 2023, arXiv 2302.05442, section 2.
+    residual: how the outputs of sub-layers join the stream: see residual.py.
     linear_bias: true, false, or which linear maps have a bias.
     token_table: frozen never trains the token embeddings; the head must then be untied.
     layer_drop: probability that training skips the layer for a batch (stochastic depth, Huang et al. 2016, with the
@@ -207,6 +212,8 @@ class ModelSpec(Spec):
     init: InitSpec = InitSpec()
     parametrisation: Parametrisation = StandardSpec()
     start_from: Text | None = added(None)
+    qk_norm: Literal["none", "head", "projection"] = added("none")
+    residual: Residual = added(PlainResidual())
     share: Share = added(None)
 
     @field_validator("num_layers")
@@ -242,10 +249,11 @@ class ModelSpec(Spec):
             self._check_layer(index, layer)
         self._check_tables()
         scaled = self.parametrisation
-        depth_rule = isinstance(scaled, MupSpec) and scaled.base_num_layers is not None
+        has_depth_rule = isinstance(scaled, MupSpec) and scaled.base_num_layers is not None
+        self.residual.check(self.norm.placement, initial=self.init.residual, has_depth_rule=has_depth_rule)
         if self.share is not None:
-            self.share.check(self.layers, depth_rule=depth_rule)
-        if depth_rule and not PLACEMENTS[self.norm.placement].depth_rule:
+            self.share.check(self.layers, has_depth_rule=has_depth_rule)
+        if has_depth_rule and not PLACEMENTS[self.norm.placement].depth_rule:
             raise ValueError(
                 "parametrisation.base_num_layers: the rule for depth holds for norms before the sub-layers; "
                 "set norm.placement: pre, or leave base_num_layers out"
@@ -269,6 +277,11 @@ class ModelSpec(Spec):
         self.position.check(d_model=self.d_model, context_length=self.context_length, num_heads=num_heads)
         if self.token_table == "frozen" and self.tie_embeddings:
             raise ValueError("token_table = frozen would freeze the tied head too; set tie_embeddings to false")
+
+    @property
+    def num_branches(self) -> int:
+        """Number of sub-layers: two in a layer with a feed-forward, one in a layer without."""
+        return sum(2 if layer.d_ff else 1 for layer in self.layers)
 
     @property
     def layers(self) -> tuple[LayerSpec, ...]:

@@ -8,13 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stacklab.base.streams import stream_seed
-from stacklab.model.block import Block, build_norm
+from stacklab.model.block import Block
 from stacklab.model.cache import Decoding
-from stacklab.model.linear import Linear
+from stacklab.model.linear import Linear, build_norm
 from stacklab.model.ops.dropout import GENERATOR, dropout, seed_generator
 from stacklab.model.ops.linear_cross_entropy import tied_lookup
 from stacklab.model.parametrisation import logit_multiplier
 from stacklab.model.positions.build import position_rows
+from stacklab.model.residual import PLACEMENTS
 from stacklab.model.sharing import SubLayer
 from stacklab.model.spec import ModelSpec
 
@@ -47,10 +48,12 @@ class Transformer(nn.Module):
         self.token_embedding = nn.Embedding(spec.vocab_size, spec.d_model)
         self.token_embedding.weight.requires_grad_(spec.token_table == "trained")
         self.position_embedding = position_rows(spec.position, context_length=spec.context_length, d_model=spec.d_model)
+        normed = PLACEMENTS[spec.norm.placement].embedding_norm
+        self.embedding_norm = build_norm(spec.norm, spec.d_model) if normed else nn.Identity()
         self.blocks = _blocks(spec)
         self.logit_multiplier = logit_multiplier(spec)
         self.computation = Computation()
-        self.final_norm = build_norm(spec) if spec.norm.has_final else nn.Identity()
+        self.final_norm = build_norm(spec.norm, spec.d_model) if spec.norm.has_final else nn.Identity()
         self.head = None if spec.tie_embeddings else nn.Linear(spec.d_model, spec.vocab_size, bias=False)
 
     @property
@@ -140,10 +143,10 @@ class Transformer(nn.Module):
         return hidden_BTD if self.logit_multiplier == 1.0 else hidden_BTD * self.logit_multiplier
 
     def _placed(self, rows_BTD: Tensor, positions: Tensor) -> Tensor:
-        """The token rows with their positions added."""
-        if self.position_embedding is None:
-            return rows_BTD
-        placed_BTD: Tensor = rows_BTD + self.position_embedding(positions).to(rows_BTD.dtype)
+        """The token rows with their positions added, after the norm of embeddings if there is one."""
+        if self.position_embedding is not None:
+            rows_BTD = rows_BTD + self.position_embedding(positions).to(rows_BTD.dtype)
+        placed_BTD: Tensor = self.embedding_norm(rows_BTD)
         return placed_BTD
 
 

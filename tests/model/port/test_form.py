@@ -47,6 +47,8 @@ def test_every_form_is_tried() -> None:
         ("feed_forward", "unheard-of"),
         ("attention_scale", "unheard-of"),
         ("parametrisation.kind", "unheard-of"),
+        ("qk_norm", "unheard-of"),
+        ("residual.kind", "unheard-of"),
     ],
 )
 def test_a_kind_that_is_not_listed_is_refused_by_name(

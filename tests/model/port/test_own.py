@@ -132,6 +132,7 @@ def test_the_kinds_that_are_written_are_those_of_the_file_that_travels() -> None
         ("position", {"position": {"kind": "unheard-of"}}),
         ("norm", {"norm": "unheard-of"}),
         ("norm_placement", {"norm_placement": "unheard-of"}),
+        ("qk_norm", {"qk_norm": "unheard-of"}),
         ("activation", {"activation": "unheard-of"}),
     ],
 )

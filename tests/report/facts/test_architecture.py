@@ -33,6 +33,17 @@ def names(**change: Any) -> list[str]:
         ),
         ({"placement": "post"}, ["Causal attention", "add", "LayerNorm", "Feed-forward", "add", "LayerNorm"]),
         ({"placement": "none"}, ["Causal attention", "add", "Feed-forward", "add"]),
+        (
+            {"placement": "sandwich"},
+            [
+                *("LayerNorm", "Causal attention", "LayerNorm", "add"),
+                *("LayerNorm", "Feed-forward", "LayerNorm", "add", "LayerNorm"),
+            ],
+        ),
+        (
+            {"placement": "reordered"},
+            ["Causal attention", "LayerNorm", "add", "Feed-forward", "LayerNorm", "add", "LayerNorm"],
+        ),
         ({"placement": "none", "final": True}, ["Causal attention", "add", "Feed-forward", "add", "LayerNorm"]),
     ],
 )
@@ -90,6 +101,26 @@ def test_the_llama_form_is_said() -> None:
     said = dict(parts)
     assert said["Causal attention"] == "8 heads of 4, 2 / 4 / 2 of keys and values, rotary positions, base 50,000"
     assert said["Feed-forward"] == "32 → 128 → 32, gated by silu"
+
+
+@pytest.mark.parametrize(
+    ("residual", "detail"),
+    [
+        ("depth_scaled", "residual, branch / √5"),
+        ("deepnorm", "residual, stream × 5^¼ (DeepNorm)"),
+        ("rezero", "residual, branch × a trained factor (ReZero)"),
+    ],
+)
+def test_residual_rules_and_normed_queries_are_said(residual: str, detail: str) -> None:
+    parts = drawn(residual=residual, qk_norm="projection", d_ff=[64, 0, 64], norm={"placement": "post"})
+    assert [each for name, each in parts if name == "add"] == [detail] * 2
+    assert dict(parts)["Causal attention"] == "8 heads of 4, queries and keys normed by projection"
+
+
+def test_a_norm_of_embeddings_stands_between_them_and_the_layers() -> None:
+    parts = drawn(norm={"placement": "peri"}, dropout=0.1)
+    assert [name for name, _ in parts[:4]] == ["Token embedding", "Position embedding", "LayerNorm", "Dropout"]
+    assert parts[2][1] == "of embeddings"
 
 
 def test_no_layers_and_no_positions() -> None:

@@ -18,6 +18,8 @@ def test_a_form_is_what_the_time_of_a_layer_depends_on() -> None:
     four, eight = forms()
     assert four != eight
     assert forms(num_heads=4) == (four, four)
+    assert forms(norm={"kind": "rms"}) == (four, eight)
+    assert forms(norm={"kind": "rms"}, qk_norm="head") != forms(qk_norm="head")
     assert forms(d_ff=7, dropout=0.5, layer_drop=0.5, vocab_size=99, context_length=99) == (four, eight)
     for change in (
         {"window": 5},
@@ -28,6 +30,7 @@ def test_a_form_is_what_the_time_of_a_layer_depends_on() -> None:
         {"d_model": 96},
         {"linear_bias": True},
         {"num_kv_heads": 2},
+        {"qk_norm": "head"},
         {"position": "rotary"},
     ):
         assert not {four, eight} & set(forms(**change)), change

@@ -13,7 +13,10 @@ class StacklabConfig(PreTrainedConfig):
     layer_attention_of, layer_feed_forward_of: for each layer the layer whose weights it uses, at most its own number;
     None for its own.
     position: {"kind": "learned", "sinusoidal", "none", "factored" (with "period") or "rotary" (with "base")}.
-    norm: "layer" or "rms"; norm_placement: "pre", "post" or "none".
+    norm: "layer" or "rms"; norm_placement: "pre", "post", "none", "sandwich", "peri" or "reordered".
+    qk_norm: norm of queries and keys, "none", of each "head" or of the whole "projection".
+    residual_multiplier, stream_multiplier: factors of a branch and of the stream that it is added to; trained_residual:
+    a trained number for each branch multiplies it too.
     identity_scale: factor of the trained identity term of attention, or None.
     stack: the stacklab settings from which the others were derived; read by stacklab only.
     """
@@ -45,7 +48,10 @@ class StacklabConfig(PreTrainedConfig):
         norm_epsilon: float = 1e-5,
         final_norm: bool = True,
         identity_scale: float | None = None,
+        qk_norm: str = "none",
         residual_multiplier: float = 1.0,
+        stream_multiplier: float = 1.0,
+        trained_residual: bool = False,
         logit_multiplier: float = 1.0,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
@@ -65,7 +71,9 @@ class StacklabConfig(PreTrainedConfig):
         self.norm, self.norm_placement, self.norm_bias = norm, norm_placement, norm_bias
         self.norm_epsilon, self.final_norm = norm_epsilon, final_norm
         self.identity_scale = identity_scale
-        self.residual_multiplier, self.logit_multiplier = residual_multiplier, logit_multiplier
+        self.qk_norm = qk_norm
+        self.residual_multiplier, self.stream_multiplier = residual_multiplier, stream_multiplier
+        self.trained_residual, self.logit_multiplier = trained_residual, logit_multiplier
         self.dropout, self.attention_dropout = dropout, attention_dropout
         self.stack = stack
         self.num_hidden_layers = len(self.layer_heads)

@@ -16,7 +16,7 @@ SETTINGS = {
     *("vocab_size", "d_model", "num_layers", "num_heads", "num_kv_heads", "d_ff", "feed_forward", "mask", "window"),
     *("layer_drop", "context_length", "position", "activation", "attention_scale", "attention_identity"),
     *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout", "norm", "init"),
-    *("parametrisation", "start_from", "share"),
+    *("parametrisation", "start_from", "share", "qk_norm", "residual"),
 }
 """The fields of ModelSpec that every form writes, refuses by value, or may omit since they act in training only."""
 
@@ -72,6 +72,10 @@ def common_misfits(spec: ModelSpec, *, placement: PlacementName = "pre") -> list
         faults.append("share is set, so that layers have the same weights")
     if spec.norm.placement != placement or spec.norm.has_final != PLACEMENTS[placement].final_norm:
         faults.append(f"norm.placement is {spec.norm.placement} with final norm {spec.norm.has_final}")
+    if spec.qk_norm != "none":
+        faults.append(f"qk_norm is {spec.qk_norm}")
+    if spec.residual.kind != "plain":
+        faults.append(f"residual.kind is {spec.residual.kind}")
     if spec.parametrisation.kind != "standard":
         faults.append(f"parametrisation is {spec.parametrisation.kind}, which multiplies scores, branches and logits")
     return faults

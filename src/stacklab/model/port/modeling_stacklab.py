@@ -19,10 +19,22 @@ ACTIVATIONS: dict[str, Any] = {
     "silu": F.silu,
 }
 
+SANDWICH = ("norm", "branch", "after_norm", "add")
+STEPS = {
+    "pre": ("norm", "branch", "add"),
+    "post": ("branch", "add", "norm"),
+    "none": ("branch", "add"),
+    "sandwich": SANDWICH,
+    "peri": SANDWICH,
+    "reordered": ("branch", "norm", "add"),
+}
+"""What happens to the stream at a sub-layer, by placement of norms."""
+
 KNOWN = {
     "position": ("learned", "sinusoidal", "none", "factored", "rotary"),
     "norm": ("layer", "rms"),
-    "norm_placement": ("pre", "post", "none"),
+    "norm_placement": tuple(STEPS),
+    "qk_norm": ("none", "head", "projection"),
     "activation": tuple(ACTIVATIONS),
 }
 """Kinds that this file computes; any other is refused."""
@@ -64,10 +76,11 @@ def turned(x: torch.Tensor, positions: torch.Tensor, base: float) -> torch.Tenso
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x.dtype)
 
 
-def norm(config: StacklabConfig) -> nn.Module:
+def norm(config: StacklabConfig, width: int | None = None) -> nn.Module:
+    width = config.hidden_size if width is None else width
     if config.norm == "rms":
-        return nn.RMSNorm(config.hidden_size, eps=config.norm_epsilon)
-    return nn.LayerNorm(config.hidden_size, eps=config.norm_epsilon, bias=config.norm_bias)
+        return nn.RMSNorm(width, eps=config.norm_epsilon)
+    return nn.LayerNorm(width, eps=config.norm_epsilon, bias=config.norm_bias)
 
 
 def sources(config: StacklabConfig, part: str) -> list[int]:
@@ -83,8 +96,14 @@ class StacklabAttention(nn.Module):
         self.heads, self.kv_heads = config.layer_heads[index], config.layer_kv_heads[index]
         self.scale, self.dropout = config.layer_scales[index], config.attention_dropout
         width = config.hidden_size
-        rows = (self.heads + 2 * self.kv_heads) * (width // self.heads)
+        size = width // self.heads
+        rows = (self.heads + 2 * self.kv_heads) * size
         self.query_key_value = nn.Linear(width, rows, bias=config.bias_query_key_value)
+        self.query_norm = self.key_norm = None
+        if config.qk_norm == "head":
+            self.query_norm, self.key_norm = norm(config, size), norm(config, size)
+        elif config.qk_norm == "projection":
+            self.query_norm, self.key_norm = norm(config, self.heads * size), norm(config, self.kv_heads * size)
         self.identity_H = None if config.identity_scale is None else nn.Parameter(torch.zeros(self.heads))
         self.output = nn.Linear(width, width, bias=config.bias_output)
 
@@ -94,6 +113,7 @@ class StacklabAttention(nn.Module):
         heads, kv_heads = self.heads, self.kv_heads
         every = self.query_key_value(x).unflatten(-1, (heads + 2 * kv_heads, -1)).transpose(1, 2)
         query, key, value = every.split((heads, kv_heads, kv_heads), 1)
+        query, key = self._normed(self.query_norm, query), self._normed(self.key_norm, key)
         if self.config.position["kind"] == "rotary":
             base = self.config.position["base"]
             query, key = turned(query, positions, base), turned(key, positions, base)
@@ -108,6 +128,15 @@ class StacklabAttention(nn.Module):
         rate = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=rate, scale=self.scale)
         return self.output(mixed.transpose(1, 2).flatten(2))
+
+    def _normed(self, normed: nn.Module | None, x: torch.Tensor) -> torch.Tensor:
+        """Queries or keys [B, heads, T, K] after their norm."""
+        if normed is None:
+            return x
+        if self.config.qk_norm == "head":
+            return normed(x)
+        rows = x.transpose(1, 2)
+        return normed(rows.flatten(2)).view(rows.shape).transpose(1, 2)
 
 
 class StacklabFeedForward(nn.Module):
@@ -131,14 +160,18 @@ class StacklabBlock(nn.Module):
 
     def __init__(self, config: StacklabConfig, index: int) -> None:
         super().__init__()
-        self.placement, self.multiplier = config.norm_placement, config.residual_multiplier
-        self.index = index
+        self.steps, self.index = STEPS[config.norm_placement], index
+        self.multiplier, self.stream = config.residual_multiplier, config.stream_multiplier
+        for part in ("attention", "feed_forward") if config.layer_d_ff[index] else ("attention",):
+            holds = sources(config, part)[index] == index
+            for step in self.steps:
+                if step.endswith("norm") and holds:
+                    self.add_module(f"{part}_{step}", norm(config))
+            if config.trained_residual:
+                self.register_parameter(f"{part}_factor", nn.Parameter(torch.zeros(1)))
         has_attention = sources(config, "attention")[index] == index
         has_feed_forward = config.layer_d_ff[index] > 0 and sources(config, "feed_forward")[index] == index
-        norms = self.placement != "none"
-        self.attention_norm = norm(config) if norms and has_attention else nn.Identity()
         self.attention = StacklabAttention(config, index) if has_attention else None
-        self.feed_forward_norm = norm(config) if norms and has_feed_forward else nn.Identity()
         self.feed_forward = StacklabFeedForward(config, index) if has_feed_forward else None
         self.dropout = nn.Dropout(config.dropout)
 
@@ -146,13 +179,19 @@ class StacklabBlock(nn.Module):
         self, x: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, cache: Any, first: Any, second: Any
     ) -> torch.Tensor:
         """first, second: the blocks that hold the attention and the feed-forward of this layer."""
-        x = first.around(x, first.attention_norm, lambda y: first.attention(y, positions, seen, cache, self.index))
-        return x if second.feed_forward is None else second.around(x, second.feed_forward_norm, second.feed_forward)
+        x = self._around(x, "attention", first, lambda y: first.attention(y, positions, seen, cache, self.index))
+        return x if second.feed_forward is None else self._around(x, "feed_forward", second, second.feed_forward)
 
-    def around(self, x: torch.Tensor, normed: nn.Module, branch: Any) -> torch.Tensor:
-        added = branch(x if self.placement == "post" else normed(x))
-        x = x + self.multiplier * self.dropout(added)
-        return normed(x) if self.placement == "post" else x
+    def _around(self, x: torch.Tensor, part: str, holder: nn.Module, branch: Any) -> torch.Tensor:
+        y = x
+        for step in self.steps:
+            if step == "branch":
+                y = self.dropout(branch(y))
+            elif step == "add":
+                y = self.stream * x + self.multiplier * getattr(self, f"{part}_factor", 1.0) * y
+            else:
+                y = getattr(holder, f"{part}_{step}")(y)
+        return y
 
 
 class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
@@ -172,6 +211,7 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
             self.position_embedding = nn.Embedding(config.max_position_embeddings, width)
         elif config.position["kind"] == "factored":
             self.position_embedding = StacklabFactoredRows(config)
+        self.embedding_norm = norm(config) if config.norm_placement == "peri" else nn.Identity()
         self.blocks = nn.ModuleList(StacklabBlock(config, index) for index in range(len(config.layer_heads)))
         self.attention_of, self.feed_forward_of = sources(config, "attention"), sources(config, "feed_forward")
         self.final_norm = norm(config) if config.final_norm else nn.Identity()
@@ -216,8 +256,10 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
 
     def _placed(self, rows: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         if self.config.position["kind"] == "sinusoidal":
-            return rows + sinusoids(positions, rows.shape[-1]).to(rows.dtype)
-        return rows if self.position_embedding is None else rows + self.position_embedding(positions)
+            rows = rows + sinusoids(positions, rows.shape[-1]).to(rows.dtype)
+        elif self.position_embedding is not None:
+            rows = rows + self.position_embedding(positions)
+        return self.embedding_norm(rows)
 
     @staticmethod
     def _positions(places: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

@@ -13,9 +13,9 @@ from stacklab.base.errors import PortError
 from stacklab.base.text import cut, shown
 from stacklab.model.parametrisation import (
     attention_multiplier,
+    branch_multiplier,
     identity_multiplier,
     logit_multiplier,
-    residual_multiplier,
 )
 from stacklab.model.port.fields import HARMLESS, read_stack
 from stacklab.model.port.form import Config, Form, one_of, unknown_settings
@@ -49,7 +49,9 @@ EXPRESSED = {
     "mask": ("causal",),
     "position.kind": ("learned", "sinusoidal", "none", "factored", "rotary"),
     "norm.kind": ("layer", "rms"),
-    "norm.placement": ("pre", "post", "none"),
+    "norm.placement": ("pre", "post", "none", "sandwich", "peri", "reordered"),
+    "qk_norm": ("none", "head", "projection"),
+    "residual.kind": ("plain", "depth_scaled", "deepnorm", "rezero"),
     "feed_forward": ("plain", "gated"),
     "activation": ("gelu", "gelu_tanh", "relu", "silu"),
     "attention_scale": ("inverse_sqrt", "none"),
@@ -87,7 +89,10 @@ def write(spec: ModelSpec) -> dict[str, Any]:
         "norm_epsilon": spec.norm.epsilon,
         "final_norm": spec.norm.has_final,
         "identity_scale": None if spec.attention_identity is None else identity_multiplier(spec),
-        "residual_multiplier": residual_multiplier(spec) if layers else 1.0,
+        "qk_norm": spec.qk_norm,
+        "residual_multiplier": branch_multiplier(spec) if layers else 1.0,
+        "stream_multiplier": spec.residual.stream_factor(spec.num_branches) if layers else 1.0,
+        "trained_residual": spec.residual.trained,
         "logit_multiplier": logit_multiplier(spec),
         "dropout": spec.dropout,
         "attention_dropout": spec.attention_dropout,

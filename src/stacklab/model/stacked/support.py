@@ -5,7 +5,7 @@ from stacklab.model.spec import ModelSpec
 
 FIELDS = {
     *("vocab_size", "d_model", "num_layers", "num_heads", "d_ff", "context_length", "init", "norm", "activation"),
-    *("mask", "window", "position", "attention_scale", "attention_identity"),
+    *("mask", "window", "position", "attention_scale", "attention_identity", "residual"),
     *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout", "share"),
 }
 """The fields of ModelSpec that a stack computes with; any other must have its default or be zero."""
@@ -36,5 +36,9 @@ def _position(spec: ModelSpec) -> str | None:
     return None if spec.position.stacks else f"kind = {spec.position.kind}"
 
 
-KINDS = {"norm": _norm, "position": _position}
+def _residual(spec: ModelSpec) -> str | None:
+    return None if spec.residual.kind == "plain" else f"kind = {spec.residual.kind}"
+
+
+KINDS = {"norm": _norm, "position": _position, "residual": _residual}
 """Fields with kinds of which some are not supported: returns the unsupported kind of a model, or None."""

@@ -1,7 +1,7 @@
 """The stack as built, part by part from the tokens upwards, with the parameters of each."""
 
 from stacklab.base.spec import Items, Spec
-from stacklab.model.count import count_parameters
+from stacklab.model.count import count_parameters, norm_parameters
 from stacklab.model.masks import MASKS
 from stacklab.model.residual import PLACEMENTS
 from stacklab.model.sharing import SubLayer
@@ -29,12 +29,9 @@ class Architecture(Spec):
     after: Items[Part]
 
 
-ADD = Part(name="add", detail="residual")
-
-
 def architecture(spec: ModelSpec) -> Architecture:
     count = count_parameters(spec)
-    norm = spec.d_model * (2 if spec.norm.bias else 1)
+    norm = norm_parameters(spec, spec.d_model)
     final = (Part(name=NORMS[spec.norm.kind], detail="final", parameters=norm),) if spec.norm.has_final else ()
     block = (*_attention_part(spec, count.attention, norm), *_feed_forward_part(spec, count.feed_forward, norm))
     return Architecture(
@@ -62,6 +59,9 @@ def _embeddings(spec: ModelSpec, tokens: int, positions: int) -> tuple[Part, ...
     parts = [Part(name="Token embedding", detail=table, parameters=tokens)]
     if spec.position.adds_rows:
         parts.append(Part(name="Position embedding", detail=_positions(spec), parameters=positions or None))
+    if PLACEMENTS[spec.norm.placement].embedding_norm:
+        own = norm_parameters(spec, spec.d_model)
+        parts.append(Part(name=NORMS[spec.norm.kind], detail="of embeddings", parameters=own))
     if spec.dropout:
         parts.append(Part(name="Dropout", detail=f"{spec.dropout:g}"))
     return tuple(parts)
@@ -93,7 +93,8 @@ def _feed_forward_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Par
 def _with_norms(spec: ModelSpec, part: Part, parameters: int) -> tuple[Part, ...]:
     """A sub-layer in the order of its placement; `parameters` are those of one norm of it in all blocks together."""
     norm = Part(name=NORMS[spec.norm.kind], detail=f"{spec.norm.placement}-norm", parameters=parameters)
-    steps = {"branch": part, "add": ADD}
+    add = Part(name="add", detail=spec.residual.describe(spec.num_branches))
+    steps = {"branch": part, "add": add}
     return tuple(steps.get(step, norm) for step in PLACEMENTS[spec.norm.placement].order)
 
 
@@ -104,6 +105,8 @@ def _attention(spec: ModelSpec) -> str:
     parts = [f"{heads} heads of {sizes}"]
     if any(layer.num_kv_heads < layer.num_heads for layer in layers):
         parts.append(f"{by_layer(tuple(layer.num_kv_heads for layer in layers))} of keys and values")
+    if spec.qk_norm != "none":
+        parts.append(f"queries and keys normed by {spec.qk_norm}")
     if spec.position.acts_in_attention:
         parts.append(_positions(spec))
     if any(layer.window is not None for layer in layers):

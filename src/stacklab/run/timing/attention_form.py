@@ -3,7 +3,7 @@
 from stacklab.base.spec import Spec, added
 from stacklab.data.spec import Packing
 from stacklab.model.positions.kinds import LearnedPositions
-from stacklab.model.spec import ModelSpec
+from stacklab.model.spec import ModelSpec, NormSpec
 from stacklab.train.spec import Device, Precision
 
 
@@ -50,6 +50,9 @@ def attention_forms(
                 attention_identity=model.attention_identity,
                 linear_bias=model.linear_bias,
                 attention_dropout=model.attention_dropout,
+                qk_norm=model.qk_norm,
+                # Of no effect on attention otherwise.
+                norm=NormSpec() if model.qk_norm == "none" else NormSpec(kind=model.norm.kind, bias=model.norm.bias),
             ),
             micro_batch=micro_batch,
             context=context,

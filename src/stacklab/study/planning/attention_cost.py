@@ -19,7 +19,7 @@ from stacklab.study.spec.study import BaseSpec
 MEASUREMENT = "attention_cost"
 ATTENTION_FIELDS = (
     *("num_heads", "num_kv_heads", "window", "position"),
-    *("attention_scale", "attention_identity", "attention_dropout", "mask"),
+    *("attention_scale", "attention_identity", "attention_dropout", "mask", "qk_norm"),
 )
 
 
@@ -80,7 +80,8 @@ def attention_costs(arms: Mapping[str, Configured], out: Path, *, threads: int) 
 
 
 def attention_differs(configs: Iterable[BaseSpec]) -> bool:
-    """Whether arms differ in heads, windows, positions that act in attention, or the kind of attention."""
+    """Whether arms differ in heads, windows, positions that act in attention, norms of queries and keys, or the kind
+    of attention."""
     return len({frozenset(_kinds(config)) for config in configs}) > 1
 
 
@@ -91,7 +92,7 @@ def differ_in_attention_alone(one: BaseSpec, other: BaseSpec) -> bool:
 
 def _kinds(config: BaseSpec) -> Iterable[str]:
     for form in _forms(config):
-        model = form.model.dump()
+        model = form.model.complete()
         yield canonical_json({name: model[name] for name in ATTENTION_FIELDS})
 
 
