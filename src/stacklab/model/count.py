@@ -9,6 +9,7 @@ from typing import Literal
 from stacklab.model.masks import Visibility
 from stacklab.model.ops.piece_size import piece_elements
 from stacklab.model.residual import PLACEMENTS
+from stacklab.model.sharing import stored
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 Quantity = Literal["total_parameters", "non_embedding_parameters", "flops_per_token"]
@@ -57,8 +58,9 @@ def count_parameters(spec: ModelSpec) -> Parameters:
     return Parameters(
         token_embedding=vocab * width,
         position_embedding=spec.position.rows(spec.context_length) * width,
-        attention=sum(_attention(spec, layer) for layer in spec.stored("attention")) + factors * len(spec.layers),
-        feed_forward=sum(_feed_forward(spec, layer) for layer in spec.stored("feed_forward"))
+        attention=sum(_attention(spec, layer) for layer in stored(spec.share, "attention", spec.layers))
+        + factors * len(spec.layers),
+        feed_forward=sum(_feed_forward(spec, layer) for layer in stored(spec.share, "feed_forward", spec.layers))
         + factors * sum(layer.d_ff > 0 for layer in spec.layers),
         norms=_stored_norms(spec) * norm + outer * norm,
         head=0 if spec.tie_embeddings else vocab * width,
@@ -68,7 +70,9 @@ def count_parameters(spec: ModelSpec) -> Parameters:
 
 def _stored_norms(spec: ModelSpec) -> int:
     """Number of norms in all layers; those of a shared sub-layer are shared with it."""
-    having = len(spec.stored("attention")) + sum(layer.d_ff > 0 for layer in spec.stored("feed_forward"))
+    having = len(stored(spec.share, "attention", spec.layers)) + sum(
+        layer.d_ff > 0 for layer in stored(spec.share, "feed_forward", spec.layers)
+    )
     return len(PLACEMENTS[spec.norm.placement].norms) * having
 
 

@@ -5,7 +5,7 @@ Everything else belongs to the executed layer: its dropout, its cache, its place
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, NonNegativeInt, PositiveInt, ValidationInfo, model_validator
 
@@ -64,10 +64,6 @@ class ShareSpec(Spec):
         assert self.groups is not None, "one of the forms is stated"
         return tuple(layer * self.groups // num_layers for layer in range(num_layers))
 
-    def sources(self, part: SubLayer, num_layers: int) -> tuple[int, ...] | None:
-        """For each layer the first one that uses the same attention or feed-forward; None where none share it."""
-        return self._first(num_layers) if self.part in ("layer", part) else None
-
     def check(self, layers: Sequence[Any], *, has_depth_rule: bool) -> None:
         """Raises ValueError unless layers that share a block are alike, and for a rule for depth.
 
@@ -83,7 +79,7 @@ class ShareSpec(Spec):
         for form in ("cycle", "groups"):
             if (count := getattr(self, form)) is not None and count > max(1, len(layers)):
                 raise ValueError(f"share.{form} = {count} exceeds num_layers = {len(layers)}")
-        for index, first in enumerate(self._first(len(layers))):
+        for index, first in enumerate(self.first(len(layers))):
             if first < index:
                 self._check_alike(index, layers[index], first, layers[first])
 
@@ -101,7 +97,8 @@ class ShareSpec(Spec):
                     f"{first} is {wanted}; make them equal, or share other layers"
                 )
 
-    def _first(self, num_layers: int) -> tuple[int, ...]:
+    def first(self, num_layers: int) -> tuple[int, ...]:
+        """For each layer the lowest one that uses the same block."""
         first: dict[int, int] = {}
         return tuple(first.setdefault(block, layer) for layer, block in enumerate(self.of_layers(num_layers)))
 
@@ -127,3 +124,19 @@ def _none_if_alone(share: ShareSpec | None, info: ValidationInfo) -> ShareSpec |
 
 Share = Annotated[ShareSpec | None, BeforeValidator(_read), AfterValidator(_none_if_alone)]
 """A ShareSpec; a list stands for its blocks, `all` for one block."""
+
+Layer = TypeVar("Layer")
+
+
+def sources(share: ShareSpec | None, part: SubLayer, num_layers: int) -> tuple[int, ...]:
+    """For each layer the index of the layer that holds its attention or feed-forward: its own, or the lowest one with
+    which it shares it."""
+    if share is None or share.part not in ("layer", part):
+        return tuple(range(num_layers))
+    return share.first(num_layers)
+
+
+def stored(share: ShareSpec | None, part: SubLayer, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers that hold an attention or a feed-forward, bottom first: each set of weights once."""
+    held = sources(share, part, len(layers))
+    return tuple(layer for index, layer in enumerate(layers) if held[index] == index)

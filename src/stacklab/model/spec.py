@@ -19,7 +19,7 @@ from stacklab.base.units import count, size
 from stacklab.model.masks import Mask
 from stacklab.model.positions.kinds import LearnedPositions, Position
 from stacklab.model.residual import PLACEMENTS, PlacementName, PlainResidual, Residual
-from stacklab.model.sharing import Share, SubLayer
+from stacklab.model.sharing import Share
 
 
 class HeadSchedule(Spec):
@@ -183,8 +183,7 @@ class ModelSpec(Spec):
     kept branch scaled by 1 / (1 - p)).
     start_from: the model whose weights are the first ones, in place of random ones: in a study a run, an imported model
     or a model folder; in a run the name of kept weights (train.start).
-    share: which layers use the same weights; None gives each its own. num_layers and all per-layer fields speak of the
-    executed layers. See sharing.py.
+    share: which layers use the same weights, see sharing.py; num_layers and per-layer fields are of executed layers.
     dropout: after the embeddings and after each sub-layer. attention_dropout: on the attention probabilities.
     """
 
@@ -290,17 +289,6 @@ class ModelSpec(Spec):
         kv_heads = self.num_heads if self.num_kv_heads is None else self.num_kv_heads
         columns = (self._spread(value) for value in (self.num_heads, d_ff, self.window, self.layer_drop, kv_heads))
         return tuple(LayerSpec(*row) for row in zip(*columns, strict=True))
-
-    def sources(self, part: SubLayer) -> tuple[int, ...]:
-        """For each layer the index of the layer whose attention or feed-forward it computes with: its own, or that of
-        the first layer with which it shares it."""
-        shared = None if self.share is None else self.share.sources(part, self.num_layers)
-        return tuple(range(self.num_layers)) if shared is None else shared
-
-    def stored(self, part: SubLayer) -> tuple[LayerSpec, ...]:
-        """The layers that hold an attention or a feed-forward of their own: each set of weights once."""
-        sources = self.sources(part)
-        return tuple(layer for index, layer in enumerate(self.layers) if sources[index] == index)
 
     @property
     def width_step(self) -> int:

@@ -16,7 +16,7 @@ from stacklab.model.ops.linear_cross_entropy import tied_lookup
 from stacklab.model.parametrisation import logit_multiplier
 from stacklab.model.positions.build import position_rows
 from stacklab.model.residual import PLACEMENTS
-from stacklab.model.sharing import SubLayer
+from stacklab.model.sharing import SubLayer, sources
 from stacklab.model.spec import ModelSpec
 
 
@@ -154,7 +154,7 @@ def _blocks(spec: ModelSpec) -> nn.ModuleList:
     """A block for each executed layer. Shared sub-layers are the same modules, named after the first that has them."""
     blocks = [Block(spec, layer) for layer in spec.layers]
     for part in get_args(SubLayer):
-        for block, source in zip(blocks, spec.sources(part), strict=True):
+        for block, source in zip(blocks, sources(spec.share, part, len(blocks)), strict=True):
             if block is not blocks[source]:
                 block.share(part, blocks[source])
     return nn.ModuleList(blocks)

@@ -20,7 +20,7 @@ from stacklab.model.parametrisation import (
 from stacklab.model.port.fields import HARMLESS, read_stack
 from stacklab.model.port.form import Config, Form, one_of, unknown_settings
 from stacklab.model.port.links import Link, own_shapes
-from stacklab.model.sharing import SubLayer
+from stacklab.model.sharing import SubLayer, sources
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 FILES = tuple(Path(__file__).parent / f"{name}_stacklab.py" for name in ("configuration", "modeling"))
@@ -105,7 +105,7 @@ def _shared(spec: ModelSpec) -> dict[str, Any]:
     """The keys of a stack whose layers share weights; left out of others, as files without them say the same."""
     if spec.share is None:
         return {}
-    return {f"layer_{part}_of": list(spec.sources(part)) for part in get_args(SubLayer)}
+    return {f"layer_{part}_of": list(sources(spec.share, part, spec.num_layers)) for part in get_args(SubLayer)}
 
 
 def links(spec: ModelSpec) -> list[Link]:

@@ -21,7 +21,7 @@ from stacklab.model.positions.kind import PositionKind
 from stacklab.model.positions.kinds import FactoredPositions, LearnedPositions, NoPositions, SinusoidalPositions
 from stacklab.model.positions.rows import Sinusoids
 from stacklab.model.residual import PlacementName
-from stacklab.model.sharing import SubLayer
+from stacklab.model.sharing import SubLayer, sources
 from stacklab.model.spec import ModelSpec
 from stacklab.model.stacked.attention import StackedAttention
 from stacklab.model.stacked.dropout import StackedDropout
@@ -38,7 +38,8 @@ class StackedLayer:
 
     def __init__(self, spec: ModelSpec, index: int, computation: StackComputation) -> None:
         self.spec, self.layer = spec, spec.layers[index]
-        self.held = tuple(f"blocks.{spec.sources(part)[index]}.{part}" for part in get_args(SubLayer))
+        held = ((sources(spec.share, part, spec.num_layers)[index], part) for part in get_args(SubLayer))
+        self.held = tuple(f"blocks.{source}.{part}" for source, part in held)
         self.dtype = computation.product_dtype
         self.norm_before, self.norm_after = NORMS[spec.norm.placement]
         self.attention = StackedAttention(spec, self.layer, f"blocks.{index}.", computation)

@@ -4,7 +4,7 @@ from stacklab.base.spec import Items, Spec
 from stacklab.model.count import count_parameters, norm_parameters
 from stacklab.model.masks import MASKS
 from stacklab.model.residual import PLACEMENTS
-from stacklab.model.sharing import SubLayer
+from stacklab.model.sharing import SubLayer, stored
 from stacklab.model.spec import ModelSpec
 
 NORMS = {"layer": "LayerNorm", "rms": "RMSNorm"}
@@ -76,7 +76,7 @@ def _attention_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Part, 
     if not spec.layers:
         return ()
     part = Part(name=MASKS[spec.mask].title, detail=_attention(spec), parameters=parameters)
-    return _with_norms(spec, part, len(spec.stored("attention")) * norm)
+    return _with_norms(spec, part, len(stored(spec.share, "attention", spec.layers)) * norm)
 
 
 def _feed_forward_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Part, ...]:
@@ -86,7 +86,7 @@ def _feed_forward_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Par
     shown = by_layer(tuple(width or "none" for width in widths))
     inner = f"gated by {spec.activation}" if spec.feed_forward == "gated" else spec.activation
     parts = [f"{spec.d_model} → {shown} → {spec.d_model}, {inner}", *_shared(spec, "feed_forward")]
-    having = sum(layer.d_ff > 0 for layer in spec.stored("feed_forward"))
+    having = sum(layer.d_ff > 0 for layer in stored(spec.share, "feed_forward", spec.layers))
     return _with_norms(spec, Part(name="Feed-forward", detail=", ".join(parts), parameters=parameters), having * norm)
 
 
@@ -122,7 +122,7 @@ def _attention(spec: ModelSpec) -> str:
 
 def _shared(spec: ModelSpec, part: SubLayer) -> tuple[str, ...]:
     """Which layers use the same weights, as the numbers of their blocks."""
-    if spec.share is None or spec.share.sources(part, spec.num_layers) is None:
+    if spec.share is None or spec.share.part not in ("layer", part):
         return ()
     blocks = spec.share.of_layers(spec.num_layers)
     return (f"weights shared: {by_layer(blocks)}" if any(blocks) else "weights shared by all layers",)
