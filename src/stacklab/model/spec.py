@@ -178,8 +178,7 @@ class ModelSpec(Spec):
     kept branch scaled by 1 / (1 - p)).
     start_from: the model whose weights are the first ones, in place of random ones: in a study a run, an imported model
     or a model folder; in a run the name of kept weights (train.start).
-    share: which layers use the same weights; None gives each its own. num_layers and all per-layer fields speak of the
-    executed layers. See sharing.py.
+    share: which layers use the same weights, see sharing.py; num_layers and per-layer fields are of executed layers.
     dropout: after the embeddings and after each sub-layer. attention_dropout: on the attention probabilities.
     """
 
