@@ -80,10 +80,15 @@ def differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
     return sorted(path for path in {*found, *expected} if found.get(path) != expected.get(path))
 
 
+def whole_facts(out: Path) -> str:
+    """The text of all facts of the report."""
+    (path,) = out.glob("studies/*/report/facts.json")
+    return path.read_text()
+
+
 def facts(out: Path) -> Any:
     """What the report's numbers and comparisons say, without those of the clock and of memory."""
-    (path,) = out.glob("studies/*/report/facts.json")
-    whole = json.loads(path.read_text())
+    whole = json.loads(whole_facts(out))
     arms = {
         arm["name"]: {one["metric"]: one for one in arm["measures"] if not one["metric"].endswith(CLOCKED)}
         for arm in whole["arms"]
