@@ -81,6 +81,7 @@ FLIPS: dict[str, Any] = {
     "model.qk_norm": "head",
     "model.residual": {"kind": "rezero"},
     "model.start_from": "weights-0123456789abcdef",
+    "model.share": {"blocks": [0, 0]},
     "model.parametrisation": {"kind": "mup", "base_d_model": 4},
     "train.steps": 3,
     "train.batch_size": 2,

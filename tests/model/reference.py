@@ -23,6 +23,8 @@ SHOWS: dict[str, Callable[[Any, int, int], bool]] = {
 }
 """Whether the query at t sees the key at s, where the mask shows both."""
 
+PARTS = ("attention", "feed_forward")
+
 
 class Reference:
     """Computes logits from the named weights of a model."""
@@ -39,13 +41,22 @@ class Reference:
         if self.spec.norm.placement == "peri":
             x = self._norm(x, "embedding_norm")
         for index, layer in enumerate(self.spec.layers):
-            x = self._branch(x, f"blocks.{index}.attention", lambda y, at, layer=layer: self._attention(y, at, layer))
+            attention, feed_forward = (f"blocks.{self._held(index, part)}.{part}" for part in PARTS)
+            x = self._branch(x, attention, lambda y, at, layer=layer: self._attention(y, at, layer))
             if layer.d_ff > 0:
-                x = self._branch(x, f"blocks.{index}.feed_forward", self._feed_forward)
+                x = self._branch(x, feed_forward, self._feed_forward)
         final = self.spec.norm.final
         if final is True or (final is None and self.spec.norm.placement not in ("post", "none")):
             x = self._norm(x, "final_norm")
         return x @ (table if self.spec.tie_embeddings else self.weights["head.weight"]).T
+
+    def _held(self, index: int, part: str) -> int:
+        """The number of the layer after which the weights of this layer are named."""
+        share = self.spec.share
+        if share is None or share.part not in ("layer", part):
+            return index
+        blocks = share.of_layers(self.spec.num_layers)
+        return min(other for other in range(index + 1) if blocks[other] == blocks[index])
 
     def _position(self, t: int) -> Tensor:
         position, width = self.spec.position, self.spec.d_model

@@ -28,6 +28,8 @@ CAUSAL: list[dict[str, Any]] = [
     {"position": "rotary", "window": 3},
     {"position": "rotary", "num_heads": [1, 4, 2], "num_kv_heads": [1, 2, 1]},
     {"num_kv_heads": 1, "attention_identity": 0.2},
+    {"share": [0, 1, 0], "window": [3, None, 3]},
+    {"share": {"part": "attention", "cycle": 1}, "position": "rotary"},
     {"norm": NormSpec(placement="peri"), "qk_norm": "projection", "num_kv_heads": 1, "position": "rotary"},
     {"norm": NormSpec(placement="reordered", kind="rms"), "qk_norm": "head", "residual": "depth_scaled"},
     {"norm": NormSpec(placement="post"), "residual": "deepnorm"},

@@ -53,6 +53,7 @@ def kept_bytes(spec: ModelSpec, dtype: torch.dtype | None, micro_batch: int, *, 
         LLAMA,
         {"num_layers": 1, "d_ff": 0},
         {"num_heads": 8, "d_ff": 64},
+        {"share": "all"},
         {"norm": {"placement": "peri"}, "residual": "depth_scaled"},
         LLAMA | {"norm": {"kind": "rms", "placement": "sandwich"}, "residual": "rezero"},
         LLAMA | {"norm": {"kind": "rms", "placement": "peri"}},
@@ -95,3 +96,15 @@ def test_packed_records_keep_a_mask_for_every_sequence_and_layer(dtype: torch.dt
     transient = 2 * 16 * spec.context_length**2
     assert packed.scores - transient == pytest.approx(more, rel=0.05)
     assert packed.total - packed.scores == stream.total
+
+
+@pytest.mark.parametrize(("dtype", "product_bytes"), [(torch.bfloat16, 2), (None, 4)])
+def test_a_shared_weight_has_a_copy_for_each_layer_that_uses_it(dtype: torch.dtype | None, product_bytes: int) -> None:
+    settings: dict[str, Any] = {"micro_batch": 1, "context": 128, "loss_chunk_rows": 512, "optimizer_tensors": 2}
+    held, planned = [], []
+    for share in (None, "all"):
+        spec = ModelSpec.model_validate(BODY | {"share": share})
+        memory = estimate_card_memory(spec, **settings, product_bytes=product_bytes, dropout=False)
+        planned.append(memory.weights - 4 * sum(each.numel() for each in build(spec, seed=0).parameters()))
+        held.append(kept_bytes(spec, dtype, 1))
+    assert held[0] == held[1] and planned[0] == planned[1]

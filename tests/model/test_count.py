@@ -53,6 +53,12 @@ VARIANTS: list[dict[str, Any]] = [
     FROZEN | {"position": "none", "num_layers": 0},
     FROZEN | {"position": "none", "num_layers": 0, "norm": NormSpec(final=False)},
     FROZEN | {"position": {"kind": "factored", "period": 4}, "norm": NormSpec(placement="none")},
+    {"num_layers": 4, "share": {"groups": 2}, "linear_bias": True},
+    {"num_layers": 4, "share": {"part": "attention", "cycle": 2}, "d_ff": [8, 0, 16, 4]},
+    {"num_layers": 3, "share": {"part": "feed_forward", "cycle": 1}, "num_heads": [1, 4, 8]},
+    LLAMA
+    | {"num_layers": 3, "share": "all", "attention_identity": 0.2, "norm": NormSpec(kind="rms", placement="post")},
+    FROZEN | {"position": "none", "norm": NormSpec(placement="none"), "share": "all"},
 ]
 GPT_NEO: dict[str, Any] = {
     "vocab_size": 50_257,

@@ -41,6 +41,14 @@ VARIANTS: list[dict[str, Any]] = [
     {"attention_identity": 0.2, "num_heads": [1, 4]},
     {"attention_identity": -0.3, "attention_scale": "none", "norm": {"placement": "post"}},
     {"attention_scale": "none", "activation": "gelu_tanh"},
+    {"num_layers": 4, "share": [0, 1, 1, 0], "linear_bias": True},
+    {
+        "num_layers": 3,
+        "share": {"part": "attention", "cycle": 1},
+        "d_ff": [0, 12, 4],
+        "norm": {"placement": "post"},
+    },
+    {"num_layers": 3, "share": {"part": "feed_forward", "cycle": 2}, "num_heads": [2, 1, 4], "window": [None, 2, 3]},
     {  # GPT-Neo with heads of its own in each layer.
         "attention_scale": "none",
         "activation": "gelu_tanh",

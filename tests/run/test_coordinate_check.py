@@ -94,6 +94,14 @@ def test_over_width_every_output_is_flat(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.trains
+def test_over_width_every_output_of_layers_with_the_same_weights_is_flat() -> None:
+    """The rules for width hold for a gradient that is a sum over layers."""
+    wide = tuple({"d_model": width} for width in (64, 128, 256))
+    slopes = powers(wide, parametrisation=MupSpec(base_d_model=64), share="all", num_layers=3)
+    assert all(abs(slope) < FLAT for slope in slopes.values()), slopes
+
+
+@pytest.mark.trains
 def test_over_width_all_but_the_logits_are_flat_where_branches_start_at_zero() -> None:
     """Factors of 0 pass on little of what layers learn within four steps, so logits are still those of the start."""
     slopes = powers(WIDTHS, parametrisation=MupSpec(base_d_model=32), residual="rezero")

@@ -48,8 +48,9 @@ def test_a_block_is_compiled_once_whatever_the_step_and_however_deep_the_stack(
     assert len(graphs) == 1
 
 
-def test_compiled_blocks_compute_what_blocks_compute(graphs: list[Any]) -> None:
-    plain, compiled = trainer("off", {}), trainer("blocks", {})
+@pytest.mark.parametrize("model", [{}, {"share": "all"}, {"share": {"part": "attention", "cycle": 1}}], ids=str)
+def test_compiled_blocks_compute_what_blocks_compute(graphs: list[Any], model: dict[str, Any]) -> None:
+    plain, compiled = trainer("off", model), trainer("blocks", model)
     for step in range(3):
         assert plain.step(step, *PAIR) == compiled.step(step, *PAIR)
     assert torch.equal(weights(plain), weights(compiled)) and graphs

@@ -59,7 +59,7 @@ def loss_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("loss_path")
 @pytest.mark.parametrize(("precision", "near", "apart"), [("fp32", 1e-5, 1e-3), ("bf16", 1e-2, 0.2)])
-@pytest.mark.parametrize("model", [{}, UNTIED, {"num_heads": 1}], ids=str)
+@pytest.mark.parametrize("model", [{}, UNTIED, {"num_heads": 1}, {"share": "all", "num_layers": 3}], ids=str)
 def test_steps_are_those_of_the_trainer(model: dict[str, Any], precision: str, near: float, apart: float) -> None:
     """Losses and norms within `near` of each other, relatively; weights within `apart` of how far they moved."""
     seeds = (1, 2, 3)

@@ -5,6 +5,7 @@ settings/         settings that are short for several: schedules of heads, biase
 masks             which keys a query sees: a MaskKind per mask, Visibility of a layer, the count of visible pairs
 patterns/         attention patterns of layers, and their cycles
 residual          where norms are placed around a sub-layer, and how its output joins the stream: a spec per rule
+sharing           which layers use the same weights
 parametrisation   how deviations, rates and multipliers follow width and depth
 count             parameters, FLOPs and memory in closed form
 init              build, the door: an initialised Transformer of a spec

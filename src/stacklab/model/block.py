@@ -1,7 +1,6 @@
 """A layer: attention and feed-forward, each with its norms and its residual."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +13,8 @@ from stacklab.model.linear import build_norm
 from stacklab.model.ops.dropout import GENERATOR, dropout
 from stacklab.model.parametrisation import branch_multiplier
 from stacklab.model.residual import PLACEMENTS
+from stacklab.model.sharing import SubLayer
 from stacklab.model.spec import LayerSpec, ModelSpec
-
-SubLayer = Literal["attention", "feed_forward"]
 
 
 class Block(nn.Module):
@@ -63,6 +61,12 @@ class Block(nn.Module):
             add = self._adding("feed_forward", branch_scale)
             y_BTD = self.placement.rule(y_BTD, feed, add, *self._norms("feed_forward"))
         return y_BTD.to(x_BTD.dtype)
+
+    def share(self, part: SubLayer, other: "Block") -> None:
+        """Compute with the sub-layer of another block and its norms, as the same modules."""
+        for name, module in list(other.named_children()):
+            if name == part or name.startswith(f"{part}_"):
+                setattr(self, name, module)
 
     def _dropped(self, branch_BTD: Tensor, seed: int | None) -> Tensor:
         """The output of a sub-layer after dropout."""

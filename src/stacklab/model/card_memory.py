@@ -30,7 +30,8 @@ def estimate_card_memory(
     """Bytes that torch allocates on a card at the peak of a step: at the loss, when all activations are held.
 
     Counted from what autograd keeps in eager blocks, with fused attention; compiled blocks keep less.
-    product_bytes: of a number in products, 2 or 4; below 4, weights of linear maps have copies. dropout: whether masks
+    product_bytes: of a number in products, 2 or 4; below 4, weights of linear maps have a copy for each
+    layer that computes with them. dropout: whether masks
     are kept. The part `scores` is that of a window or a pattern, whose attention takes a matrix; with packed records,
     every layer keeps one per sequence: masks, as in estimate_memory.
     """
@@ -39,9 +40,8 @@ def estimate_card_memory(
     low = product_bytes < FLOAT_BYTES
     rows = loss_rows(positions, chunk_rows=rows, vocab=vocab_size(spec), device_type="cuda")
     kept = sum(_kept_on_card(spec, layer, product_bytes, dropout) for layer in spec.layers)
-    copies = (
-        product_bytes * (parameters.total - parameters.token_embedding - parameters.position_embedding) if low else 0
-    )
+    copied = count_parameters(spec.model_copy(update={"share": None}))
+    copies = product_bytes * (copied.total - copied.token_embedding - copied.position_embedding) if low else 0
     needs_matrix = any(spec.visibility(layer).needs_matrix for layer in spec.layers)
     return Memory(
         weights=parameters.total * FLOAT_BYTES + copies,

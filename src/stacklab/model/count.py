@@ -1,4 +1,7 @@
-"""Closed formulas for parameters, FLOPs and memory; tests compare them with the built model and torch's counter."""
+"""Closed formulas for parameters, FLOPs and memory; tests compare them with the built model and torch's counter.
+
+Parameters are counted as stored, once for all layers that share them; FLOPs and activations as executed.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,6 +9,7 @@ from typing import Literal
 from stacklab.model.masks import visible_pairs
 from stacklab.model.ops.piece_size import piece_elements
 from stacklab.model.residual import PLACEMENTS
+from stacklab.model.sharing import stored
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 Quantity = Literal["total_parameters", "non_embedding_parameters", "flops_per_token"]
@@ -47,18 +51,29 @@ class Parameters:
 
 
 def count_parameters(spec: ModelSpec) -> Parameters:
-    vocab, width, layers = vocab_size(spec), spec.d_model, spec.layers
+    vocab, width = vocab_size(spec), spec.d_model
     norm = norm_parameters(spec, width)
     outer = spec.norm.has_final + PLACEMENTS[spec.norm.placement].embedding_norm
+    factors = spec.residual.trained
     return Parameters(
         token_embedding=vocab * width,
         position_embedding=spec.position.rows(spec.context_length) * width,
-        attention=sum(_attention(spec, layer) for layer in layers),
-        feed_forward=sum(_feed_forward(spec, layer) for layer in layers),
-        norms=sum(_norms(spec, layer) for layer in layers) * norm + outer * norm,
+        attention=sum(_attention(spec, layer) for layer in stored(spec.share, "attention", spec.layers))
+        + factors * len(spec.layers),
+        feed_forward=sum(_feed_forward(spec, layer) for layer in stored(spec.share, "feed_forward", spec.layers))
+        + factors * sum(layer.d_ff > 0 for layer in spec.layers),
+        norms=_stored_norms(spec) * norm + outer * norm,
         head=0 if spec.tie_embeddings else vocab * width,
         frozen=vocab * width if spec.token_table == "frozen" else 0,
     )
+
+
+def _stored_norms(spec: ModelSpec) -> int:
+    """Number of norms in all layers; those of a shared sub-layer are shared with it."""
+    having = len(stored(spec.share, "attention", spec.layers)) + sum(
+        layer.d_ff > 0 for layer in stored(spec.share, "feed_forward", spec.layers)
+    )
+    return len(PLACEMENTS[spec.norm.placement].norms) * having
 
 
 def norm_parameters(spec: ModelSpec, width: int) -> int:
@@ -108,7 +123,7 @@ def _attention(spec: ModelSpec, layer: LayerSpec) -> int:
     mapped = projected(spec, layer)
     biases = mapped * bias.query_key_value + width * bias.output
     identity = 0 if spec.attention_identity is None else layer.num_heads
-    return width * (mapped + width) + biases + identity + _head_norms(spec, layer) + spec.residual.trained
+    return width * (mapped + width) + biases + identity + _head_norms(spec, layer)
 
 
 def _head_norms(spec: ModelSpec, layer: LayerSpec) -> int:
@@ -130,7 +145,7 @@ def _feed_forward(spec: ModelSpec, layer: LayerSpec) -> int:
         return 0
     inner = (_maps(spec) - 1) * layer.d_ff
     biases = spec.linear_bias.feed_forward * (inner + spec.d_model)
-    return spec.d_model * (inner + layer.d_ff) + biases + spec.residual.trained
+    return spec.d_model * (inner + layer.d_ff) + biases
 
 
 def _maps(spec: ModelSpec) -> int:

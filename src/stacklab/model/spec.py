@@ -20,6 +20,7 @@ from stacklab.model.patterns.kinds import AnyPattern, Pattern, of_layers, resolv
 from stacklab.model.positions.kinds import LearnedPositions, Position
 from stacklab.model.residual import PLACEMENTS, PlacementName, PlainResidual, Residual
 from stacklab.model.settings.shorthands import MOST_LAYERS, MOST_SCHEDULED, Biases, BiasSpec, HeadSchedule
+from stacklab.model.sharing import Share
 
 T = TypeVar("T")
 
@@ -142,6 +143,7 @@ class ModelSpec(Spec):
     kept branch scaled by 1 / (1 - p)).
     start_from: the model whose weights are the first ones, in place of random ones: in a study a run, an imported model
     or a model folder; in a run the name of kept weights (train.start).
+    share: which layers use the same weights, see sharing.py; num_layers and per-layer fields are of executed layers.
     dropout: after the embeddings and after each sub-layer. attention_dropout: on the attention probabilities.
     """
 
@@ -172,6 +174,7 @@ class ModelSpec(Spec):
     qk_norm: Literal["none", "head", "projection"] = added("none")
     residual: Residual = added(PlainResidual())
     attention_pattern: Pattern | Items[Pattern | None] | None = added(None)
+    share: Share = added(None)
 
     @field_validator("num_layers")
     @classmethod
@@ -212,6 +215,8 @@ class ModelSpec(Spec):
         scaled = self.parametrisation
         has_depth_rule = isinstance(scaled, MupSpec) and scaled.base_num_layers is not None
         self.residual.check(self.norm.placement, initial=self.init.residual, has_depth_rule=has_depth_rule)
+        if self.share is not None:
+            self.share.check(self.layers, has_depth_rule=has_depth_rule)
         if has_depth_rule and not PLACEMENTS[self.norm.placement].depth_rule:
             raise ValueError(
                 "parametrisation.base_num_layers: the rule for depth holds for norms before the sub-layers; "

@@ -1,7 +1,7 @@
 """The stack: embeddings, blocks, final norm, head."""
 
 import random
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from stacklab.model.ops.linear_cross_entropy import tied_lookup
 from stacklab.model.parametrisation import logit_multiplier
 from stacklab.model.positions.build import position_rows
 from stacklab.model.residual import PLACEMENTS
+from stacklab.model.sharing import SubLayer, sources
 from stacklab.model.spec import ModelSpec
 
 
@@ -49,7 +50,7 @@ class Transformer(nn.Module):
         self.position_embedding = position_rows(spec.position, context_length=spec.context_length, d_model=spec.d_model)
         normed = PLACEMENTS[spec.norm.placement].embedding_norm
         self.embedding_norm = build_norm(spec.norm, spec.d_model) if normed else nn.Identity()
-        self.blocks = nn.ModuleList(Block(spec, layer) for layer in spec.layers)
+        self.blocks = _blocks(spec)
         self.logit_multiplier = logit_multiplier(spec)
         self.computation = Computation()
         self.final_norm = build_norm(spec.norm, spec.d_model) if spec.norm.has_final else nn.Identity()
@@ -147,3 +148,13 @@ class Transformer(nn.Module):
             rows_BTD = rows_BTD + self.position_embedding(positions).to(rows_BTD.dtype)
         placed_BTD: Tensor = self.embedding_norm(rows_BTD)
         return placed_BTD
+
+
+def _blocks(spec: ModelSpec) -> nn.ModuleList:
+    """A block for each executed layer. Shared sub-layers are the same modules, named after the first that has them."""
+    blocks = [Block(spec, layer) for layer in spec.layers]
+    for part in get_args(SubLayer):
+        for block, source in zip(blocks, sources(spec.share, part, len(blocks)), strict=True):
+            if block is not blocks[source]:
+                block.share(part, blocks[source])
+    return nn.ModuleList(blocks)

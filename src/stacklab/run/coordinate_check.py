@@ -106,10 +106,13 @@ def outputs(model: Transformer, ids_BT: Tensor, positions_BT: Tensor | None = No
     by_part: Outputs = {}
     names = [f"after block {index + 1}" for index in range(len(model.blocks) - 1)] + ["after the last block"]
     handles = [_first(model).register_forward_pre_hook(lambda _, inputs: _keep(by_part, "embedding", inputs[0]))]
+    # Layers may share modules, which are watched once: they then keep an output for each layer.
+    watched: dict[nn.Module, str] = {}
     for name, block in zip(names, model.blocks, strict=False):
         for part, module in (("attention", block.attention), ("feed-forward", block.feed_forward), (name, block)):
             assert isinstance(module, nn.Module)
-            handles.append(module.register_forward_hook(_keeper(by_part, part)))
+            watched[module] = part
+    handles += [module.register_forward_hook(_keeper(by_part, part)) for module, part in watched.items()]
     try:
         hidden_ND = model(ids_BT, positions_BT=positions_BT).flatten(0, 1)
     finally:

@@ -109,6 +109,13 @@ OWN_STACKS: dict[str, dict[str, Any]] = {
         "position": {"kind": "factored", "period": 3},
         "tie_embeddings": False,
     },
+    "shared layers": GPT2_STACK | {"num_layers": 4, "share": [0, 1, 0, 1], "window": [None, 4, None, 4]},
+    "shared layers, rezero": GPT2_STACK
+    | {"num_layers": 3, "share": [0, 1, 0], "norm": {"placement": "sandwich"}, "residual": "rezero"},
+    "shared feed-forward": GPT2_STACK
+    | {"num_heads": [6, 3, 2], "num_layers": 3, "share": {"part": "feed_forward", "blocks": [0, 1, 0]}},
+    "shared attention": LLAMA_STACK
+    | {"d_ff": [20, 0, 12], "num_layers": 3, "share": {"part": "attention", "blocks": [0, 1, 1]}},
     "peri, normed projections": LLAMA_STACK | {"norm": {"kind": "rms", "placement": "peri"}, "qk_norm": "projection"},
     "reordered, normed heads, rezero": GPT2_STACK
     | {"norm": {"placement": "reordered"}, "qk_norm": "head", "num_kv_heads": 1, "d_ff": [0, 20], "residual": "rezero"},

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 import torch
-from tests.model.port.conftest import IDS_BT, OWN_STACKS, filled, logits, stack, tensors_of
+from tests.model.port.conftest import GPT2_STACK, IDS_BT, OWN_STACKS, filled, logits, stack, tensors_of
 
 import stacklab
 from stacklab.base.errors import MissingExtraError, PortError
@@ -19,6 +19,7 @@ from stacklab.exchange.portable import Portable
 from stacklab.model.generation.decode import generate
 from stacklab.model.patterns.kinds import AnyPattern
 from stacklab.model.port.own import EXPRESSED, OWN
+from stacklab.model.port.registry import export_tensors, import_tensors
 from stacklab.model.transformer import Transformer
 
 pytest.importorskip("transformers", reason="the extra `hf` is not installed")
@@ -123,6 +124,13 @@ def test_a_config_that_contradicts_its_stack_is_refused(tmp_path: Path) -> None:
         OWN.read(config | {"rope_scaling": 2})
     with pytest.raises(PortError, match="stack: d_model"):
         OWN.read(config | {"stack": config["stack"] | {"d_model": "wide"}})
+
+
+def test_a_deep_stack_with_one_set_of_weights_has_fewer_tensors_than_layers() -> None:
+    model = filled(stack(GPT2_STACK, num_layers=40, share="all"))
+    tensors = tensors_of(model)
+    assert len(tensors) < 40
+    assert import_tensors(OWN, model.spec, export_tensors(OWN, model.spec, tensors), where="x").keys() == tensors.keys()
 
 
 def test_the_kinds_that_are_written_are_those_of_the_file_that_travels() -> None:

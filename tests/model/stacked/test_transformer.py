@@ -42,6 +42,9 @@ KINDS: dict[str, dict[str, Any]] = {
         "tie_embeddings": False,
         "norm": NormSpec(bias=False),
     },
+    "shared layers": {"num_layers": 4, "share": (0, 1, 1, 0), "linear_bias": True},
+    "shared attention": {"num_layers": 3, "share": {"part": "attention", "cycle": 1}, "d_ff": (8, 0, 12)},
+    "shared feed-forward": {"num_layers": 3, "share": {"part": "feed_forward", "cycle": 2}, "num_heads": (1, 2, 4)},
     "heads of layers": {"num_heads": (1, 4), "d_ff": (0, 8)},
 }
 

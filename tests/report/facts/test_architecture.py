@@ -56,6 +56,20 @@ def test_layers_without_a_feed_forward_have_no_norm_for_it() -> None:
     assert ("Feed-forward", "32 → none / 64 / none → 32, gelu") in drawn(d_ff=[0, 64, 0], norm={"placement": "post"})
 
 
+@pytest.mark.parametrize(
+    ("share", "attention", "feed_forward"),
+    [
+        ("all", ", weights shared by all layers", ", weights shared by all layers"),
+        ({"part": "attention", "blocks": [0, 1, 0]}, ", weights shared: 0 / 1 / 0", ""),
+        ({"part": "feed_forward", "groups": 2}, "", ", weights shared: 0 / 0 / 1"),
+    ],
+)
+def test_layers_with_the_same_weights_say_which(share: object, attention: str, feed_forward: str) -> None:
+    parts = dict(drawn(share=share))
+    assert parts["Causal attention"] == f"8 heads of 4{attention}"
+    assert parts["Feed-forward"] == f"32 → 128 → 32, gelu{feed_forward}"
+
+
 def test_what_is_unusual_is_said() -> None:
     parts = dict(
         drawn(

@@ -29,6 +29,35 @@ def test_one_layer_against_the_sources_twelve(quantity: Quantity, free: int, by_
     assert solved_value(quantity, heads=8) == by_eights
 
 
+SHARING: dict[str, Any] = {"vocab_size": 50, "d_model": 24, "num_heads": 2, "num_layers": 6, "context_length": 16}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "knob", "value"),
+    [
+        ("total_parameters", "model.num_layers", 2),
+        ("non_embedding_parameters", "model.num_layers", 2),
+        ("flops_per_token", "model.num_layers", 6),
+        ("flops_per_token", "model.d_model", 24),
+    ],
+)
+def test_controls_of_a_stack_that_shares_weights_store_or_compute_as_much(
+    quantity: Quantity, knob: Any, value: int
+) -> None:
+    shared, alone = (ModelSpec.model_validate(SHARING | {"share": share}) for share in ({"cycle": 2}, None))
+    best = solve(
+        MatchSpec(quantity=quantity, to="x", knob=knob), alone, measure(shared, quantity, context=16), context=16
+    )
+    assert (best.value, best.residual) == (value, 0.0)
+
+
+def test_the_depth_of_a_cycle_is_solved_in_whole_cycles() -> None:
+    shared, alone = (ModelSpec.model_validate(SHARING | {"share": share}) for share in ({"cycle": 2}, None))
+    match = MatchSpec(quantity="flops_per_token", to="x", knob="model.num_layers", multiple_of=2)
+    best = solve(match, shared, measure(alone, "flops_per_token", context=16), context=16)
+    assert (best.value, best.residual) == (6, 0.0)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(QUANTITIES),

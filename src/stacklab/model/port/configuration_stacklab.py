@@ -13,6 +13,8 @@ class StacklabConfig(PreTrainedConfig):
     layer_patterns: for each layer with another pattern than a window a dictionary, None for the others; None for none.
     Its "kind" is "global", "strided", "block" or "random_blocks"; the rest are settings, and of random blocks those
     "drawn", a row for each draw with one of every block of queries, and the number of "blocks".
+    layer_attention_of, layer_feed_forward_of: for each layer the layer whose weights it uses, at most its own number;
+    None for its own.
     position: {"kind": "learned", "sinusoidal", "none", "factored" (with "period") or "rotary" (with "base")}.
     norm: "layer" or "rms"; norm_placement: "pre", "post", "none", "sandwich", "peri" or "reordered".
     qk_norm: norm of queries and keys, "none", of each "head" or of the whole "projection".
@@ -37,6 +39,8 @@ class StacklabConfig(PreTrainedConfig):
         layer_windows: list[int | None] | None = None,
         layer_patterns: list[dict[str, Any] | None] | None = None,
         layer_scales: list[float] | None = None,
+        layer_attention_of: list[int] | None = None,
+        layer_feed_forward_of: list[int] | None = None,
         position: dict[str, Any] | None = None,
         activation: str = "gelu",
         gated: bool = False,
@@ -66,6 +70,7 @@ class StacklabConfig(PreTrainedConfig):
         if layer_patterns is not None:
             self.layer_patterns = layer_patterns
         self.layer_scales = layer_scales or []
+        self.layer_attention_of, self.layer_feed_forward_of = layer_attention_of, layer_feed_forward_of
         self.position = position or {"kind": "none"}
         self.activation, self.gated = activation, gated
         self.bias_query_key_value, self.bias_output = bias_query_key_value, bias_output

@@ -17,7 +17,7 @@ SETTINGS = {
     "attention_pattern",
     *("layer_drop", "context_length", "position", "activation", "attention_scale", "attention_identity"),
     *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout", "norm", "init"),
-    *("parametrisation", "start_from", "qk_norm", "residual"),
+    *("parametrisation", "start_from", "share", "qk_norm", "residual"),
 }
 """The fields of ModelSpec that every form writes, refuses by value, or may omit since they act in training only."""
 
@@ -71,6 +71,8 @@ def common_misfits(spec: ModelSpec, *, placement: PlacementName = "pre") -> list
         faults.append(f"attention_pattern is {', '.join(sorted(kinds))}")
     if spec.attention_identity is not None:
         faults.append("attention_identity is set")
+    if spec.share is not None:
+        faults.append("share is set, so that layers have the same weights")
     if spec.norm.placement != placement or spec.norm.has_final != PLACEMENTS[placement].final_norm:
         faults.append(f"norm.placement is {spec.norm.placement} with final norm {spec.norm.has_final}")
     if spec.qk_norm != "none":

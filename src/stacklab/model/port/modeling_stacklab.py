@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from transformers import DynamicCache, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
@@ -19,13 +19,12 @@ ACTIVATIONS: dict[str, Any] = {
     "silu": F.silu,
 }
 
-SANDWICH = ("norm", "branch", "after_norm", "add")
 STEPS = {
     "pre": ("norm", "branch", "add"),
     "post": ("branch", "add", "norm"),
     "none": ("branch", "add"),
-    "sandwich": SANDWICH,
-    "peri": SANDWICH,
+    "sandwich": ("norm", "branch", "after_norm", "add"),
+    "peri": ("norm", "branch", "after_norm", "add"),
     "reordered": ("branch", "norm", "add"),
 }
 """What happens to the stream at a sub-layer, by placement of norms."""
@@ -53,7 +52,7 @@ def check(config: StacklabConfig) -> None:
             raise ValueError(f"config: layer_patterns has {pattern['kind']!r}, expected {', '.join(PATTERNS)}")
 
 
-def shown(pattern: dict[str, Any], query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+def shown(pattern: dict[str, Any], query: Tensor, key: Tensor) -> Tensor:
     """Whether a pattern shows the keys at some positions to the queries at others."""
     size, distance = pattern["size"], (query - key).abs()
     if pattern["kind"] == "global":
@@ -82,17 +81,17 @@ class StacklabFactoredRows(nn.Module):
         self.slot = nn.Embedding(self.period, config.hidden_size)
         self.group = nn.Embedding(-(-config.max_position_embeddings // self.period), config.hidden_size)
 
-    def forward(self, positions: torch.Tensor) -> torch.Tensor:
+    def forward(self, positions: Tensor) -> Tensor:
         return self.slot(positions % self.period) + self.group(positions // self.period)
 
 
-def sinusoids(positions: torch.Tensor, width: int) -> torch.Tensor:
+def sinusoids(positions: Tensor, width: int) -> Tensor:
     rates = torch.exp(torch.arange(0, width, 2, device=positions.device) * (-math.log(10_000.0) / width))
     angles = positions[..., None] * rates
     return torch.cat((angles.sin(), angles.cos()), -1)
 
 
-def turned(x: torch.Tensor, positions: torch.Tensor, base: float) -> torch.Tensor:
+def turned(x: Tensor, positions: Tensor, base: float) -> Tensor:
     """Rotary positions: number i of a head of K is paired with number i + K / 2."""
     size = x.shape[-1]
     exponents = torch.arange(0, size, 2, device=x.device, dtype=torch.float32) / size
@@ -109,10 +108,16 @@ def norm(config: StacklabConfig, width: int | None = None) -> nn.Module:
     return nn.LayerNorm(width, eps=config.norm_epsilon, bias=config.norm_bias)
 
 
+def sources(config: StacklabConfig, part: str) -> list[int]:
+    """For each layer the layer that holds its attention or feed-forward."""
+    of: list[int] | None = getattr(config, f"layer_{part}_of")
+    return list(range(len(config.layer_heads))) if of is None else of
+
+
 class StacklabAttention(nn.Module):
     def __init__(self, config: StacklabConfig, index: int) -> None:
         super().__init__()
-        self.config, self.index = config, index
+        self.config = config
         self.heads, self.kv_heads = config.layer_heads[index], config.layer_kv_heads[index]
         self.scale, self.dropout = config.layer_scales[index], config.attention_dropout
         width = config.hidden_size
@@ -127,7 +132,7 @@ class StacklabAttention(nn.Module):
         self.identity_H = None if config.identity_scale is None else nn.Parameter(torch.zeros(self.heads))
         self.output = nn.Linear(width, width, bias=config.bias_output)
 
-    def forward(self, x: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, cache: Any) -> torch.Tensor:
+    def forward(self, x: Tensor, positions: Tensor, seen: Tensor, cache: Any, layer: int) -> Tensor:
         heads, kv_heads = self.heads, self.kv_heads
         every = self.query_key_value(x).unflatten(-1, (heads + 2 * kv_heads, -1)).transpose(1, 2)
         query, key, value = every.split((heads, kv_heads, kv_heads), 1)
@@ -141,13 +146,13 @@ class StacklabAttention(nn.Module):
             weight = (self.identity_H * (self.config.identity_scale / self.scale))[:, None, None]
             query, key = torch.cat((query, weight * own), -1), torch.cat((key, own[:, :kv_heads]), -1)
         if cache is not None:
-            key, value = cache.update(key, value, self.index)
+            key, value = cache.update(key, value, layer)
         key, value = (part.repeat_interleave(heads // kv_heads, 1) for part in (key, value))
         rate = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=rate, scale=self.scale)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
-    def _normed(self, normed: nn.Module | None, x: torch.Tensor) -> torch.Tensor:
+    def _normed(self, normed: nn.Module | None, x: Tensor) -> Tensor:
         """Queries or keys [B, heads, T, K] after their norm."""
         if normed is None:
             return x
@@ -165,7 +170,7 @@ class StacklabFeedForward(nn.Module):
         self.expand = nn.Linear(config.hidden_size, (1 + config.gated) * d_ff, bias=config.bias_feed_forward)
         self.output = nn.Linear(d_ff, config.hidden_size, bias=config.bias_feed_forward)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         inner = self.expand(x)
         if not self.gated:
             return self.output(self.activation(inner))
@@ -173,27 +178,33 @@ class StacklabFeedForward(nn.Module):
         return self.output(self.activation(gate) * up)
 
 
+PARTS: dict[str, Any] = {"attention": StacklabAttention, "feed_forward": StacklabFeedForward}
+
+
 class StacklabBlock(nn.Module):
+    """A layer. It holds the sub-layers that no layer below it holds for it."""
+
     def __init__(self, config: StacklabConfig, index: int) -> None:
         super().__init__()
-        self.steps = STEPS[config.norm_placement]
+        self.steps, self.index = STEPS[config.norm_placement], index
         self.multiplier, self.stream = config.residual_multiplier, config.stream_multiplier
-        has_feed_forward = config.layer_d_ff[index] > 0
-        for part in ("attention", "feed_forward") if has_feed_forward else ("attention",):
-            for step in self.steps:
-                if step.endswith("norm"):
-                    self.add_module(f"{part}_{step}", norm(config))
+        self.attention = self.feed_forward = None
+        for part, kind in PARTS.items() if config.layer_d_ff[index] else [("attention", StacklabAttention)]:
+            if sources(config, part)[index] == index:
+                setattr(self, part, kind(config, index))
+                for step in self.steps:
+                    if step.endswith("norm"):
+                        self.add_module(f"{part}_{step}", norm(config))
             if config.trained_residual:
                 self.register_parameter(f"{part}_factor", nn.Parameter(torch.zeros(1)))
-        self.attention = StacklabAttention(config, index)
-        self.feed_forward = StacklabFeedForward(config, index) if has_feed_forward else None
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, cache: Any) -> torch.Tensor:
-        x = self._around(x, "attention", lambda y: self.attention(y, positions, seen, cache))
-        return x if self.feed_forward is None else self._around(x, "feed_forward", self.feed_forward)
+    def forward(self, x: Tensor, positions: Tensor, seen: Tensor, cache: Any, first: Any, second: Any) -> Tensor:
+        """first, second: the blocks that hold the attention and the feed-forward of this layer."""
+        x = self._around(x, "attention", first, lambda y: first.attention(y, positions, seen, cache, self.index))
+        return x if second.feed_forward is None else self._around(x, "feed_forward", second, second.feed_forward)
 
-    def _around(self, x: torch.Tensor, part: str, branch: Any) -> torch.Tensor:
+    def _around(self, x: Tensor, part: str, holder: nn.Module, branch: Any) -> Tensor:
         y = x
         for step in self.steps:
             if step == "branch":
@@ -201,7 +212,7 @@ class StacklabBlock(nn.Module):
             elif step == "add":
                 y = self.stream * x + self.multiplier * getattr(self, f"{part}_factor", 1.0) * y
             else:
-                y = getattr(self, f"{part}_{step}")(y)
+                y = getattr(holder, f"{part}_{step}")(y)
         return y
 
 
@@ -224,6 +235,7 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
             self.position_embedding = StacklabFactoredRows(config)
         self.embedding_norm = norm(config) if config.norm_placement == "peri" else nn.Identity()
         self.blocks = nn.ModuleList(StacklabBlock(config, index) for index in range(len(config.layer_heads)))
+        self.attention_of, self.feed_forward_of = sources(config, "attention"), sources(config, "feed_forward")
         self.final_norm = norm(config) if config.final_norm else nn.Identity()
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         self.dropout = nn.Dropout(config.dropout)
@@ -237,12 +249,12 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
 
     def forward(
         self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        position_ids: torch.Tensor | None = None,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
         past_key_values: Any = None,
-        inputs_embeds: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int = 0,
         **_: Any,
@@ -256,14 +268,15 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
         if position_ids is None:
             position_ids = self._positions(places, attention_mask)
         x = self.dropout(self._placed(rows, position_ids))
-        for index, block in enumerate(self.blocks):
-            x = block(x, position_ids, self._seen(places, attention_mask, index), past_key_values)
+        for block, first, second in zip(self.blocks, self.attention_of, self.feed_forward_of, strict=True):
+            seen = self._seen(places, attention_mask, block.index)
+            x = block(x, position_ids, seen, past_key_values, self.blocks[first], self.blocks[second])
         x = self.final_norm(x) * self.config.logit_multiplier
         logits = self.head(x[:, -logits_to_keep:] if logits_to_keep else x)
         loss = None if labels is None else self.loss_function(logits, labels, vocab_size=self.config.vocab_size)
         return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=past_key_values if keep else None)
 
-    def _placed(self, rows: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    def _placed(self, rows: Tensor, positions: Tensor) -> Tensor:
         if self.config.position["kind"] == "sinusoidal":
             rows = rows + sinusoids(positions, rows.shape[-1]).to(rows.dtype)
         elif self.position_embedding is not None:
@@ -271,11 +284,11 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
         return self.embedding_norm(rows)
 
     @staticmethod
-    def _positions(places: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def _positions(places: Tensor, mask: Tensor | None) -> Tensor:
         """[B, T]; [1, T] without a mask."""
         return places[None] if mask is None else (mask.long().cumsum(-1) - 1).clamp(min=0)[:, -len(places) :]
 
-    def _seen(self, places: torch.Tensor, mask: torch.Tensor | None, index: int) -> torch.Tensor:
+    def _seen(self, places: Tensor, mask: Tensor | None, index: int) -> Tensor:
         """[B or 1, 1, T, S]: which keys each query of a layer sees. A padding query sees itself: its softmax exists."""
         window, patterns = self.config.layer_windows[index], self.config.layer_patterns
         keys = torch.arange(int(places[-1]) + 1, device=places.device)

@@ -7,7 +7,7 @@ in a process that has stacklab.
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from stacklab.base.errors import PortError
 from stacklab.base.text import cut, shown
@@ -20,6 +20,7 @@ from stacklab.model.parametrisation import (
 from stacklab.model.port.fields import HARMLESS, read_stack
 from stacklab.model.port.form import Config, Form, one_of, unknown_settings
 from stacklab.model.port.links import Link, own_shapes
+from stacklab.model.sharing import SubLayer, sources
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 FILES = tuple(Path(__file__).parent / f"{name}_stacklab.py" for name in ("configuration", "modeling"))
@@ -103,7 +104,14 @@ def write(spec: ModelSpec) -> dict[str, Any]:
         "tie_word_embeddings": spec.tie_embeddings,
         "stack": spec.dump(),
         **({} if spec.attention_pattern is None else {"layer_patterns": [_pattern(spec, layer) for layer in layers]}),
-    }
+    } | _shared(spec)
+
+
+def _shared(spec: ModelSpec) -> dict[str, Any]:
+    """The keys of a stack whose layers share weights; left out of others, as files without them say the same."""
+    if spec.share is None:
+        return {}
+    return {f"layer_{part}_of": list(sources(spec.share, part, spec.num_layers)) for part in get_args(SubLayer)}
 
 
 def links(spec: ModelSpec) -> list[Link]:

@@ -13,6 +13,7 @@ from stacklab.model.port.gpt_neo import GPT_NEO, OPT
 from stacklab.model.port.links import to_ours, to_theirs
 from stacklab.model.port.llama import LLAMA, MISTRAL, PHI3, QWEN2, STABLELM, STARCODER2
 from stacklab.model.port.own import OWN
+from stacklab.model.sharing import stored
 from stacklab.model.spec import ModelSpec
 
 FORMS: tuple[Form, ...] = (GPT_NEO, GPT2, QWEN2, LLAMA, MISTRAL, PHI3, STARCODER2, STABLELM, GPT, BIGCODE, OPT, OWN)
@@ -67,8 +68,9 @@ def import_tensors(form: Form, spec: ModelSpec, tensors: Mapping[str, Tensor], *
     if form.prefix and not any(name.startswith(form.prefix) for name in named):
         named = {name if name == HEAD else form.prefix + name: value for name, value in named.items()}
     head = named.pop(HEAD, None) if spec.tie_embeddings else None
-    if len(named) < spec.num_layers:
-        raise PortError(f"{where}: holds {len(named)} tensors, too few for the {spec.num_layers} layers of its config")
+    held = len(stored(spec.share, "attention", spec.layers))
+    if len(named) < held:
+        raise PortError(f"{where}: holds {len(named)} tensors, too few for the {held} layers of its config")
     ours = to_ours(form.links(spec), named, where=where)
     if head is not None and not (head.shape == ours[TABLE].shape and head.float().equal(ours[TABLE])):
         raise PortError(

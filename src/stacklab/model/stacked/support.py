@@ -6,7 +6,7 @@ from stacklab.model.spec import ModelSpec
 FIELDS = {
     *("vocab_size", "d_model", "num_layers", "num_heads", "d_ff", "context_length", "init", "norm", "activation"),
     *("mask", "window", "attention_pattern", "position", "attention_scale", "attention_identity", "residual"),
-    *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout"),
+    *("linear_bias", "token_table", "tie_embeddings", "dropout", "attention_dropout", "share"),
 }
 """The fields of ModelSpec that a stack computes with; any other must have its default or be zero."""
 

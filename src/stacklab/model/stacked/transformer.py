@@ -8,6 +8,7 @@ applied to all pairs of token and position, since the batch holds each pair many
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,8 @@ from stacklab.model.positions.kind import PositionKind
 from stacklab.model.positions.kinds import FactoredPositions, LearnedPositions, NoPositions, SinusoidalPositions
 from stacklab.model.positions.rows import Sinusoids
 from stacklab.model.residual import PlacementName
-from stacklab.model.spec import LayerSpec, ModelSpec
+from stacklab.model.sharing import SubLayer, sources
+from stacklab.model.spec import ModelSpec
 from stacklab.model.stacked.attention import StackedAttention
 from stacklab.model.stacked.dropout import StackedDropout
 from stacklab.model.stacked.ops import AS_WEIGHTS, StackComputation, linear, linear_onto
@@ -32,13 +34,15 @@ NORMS: dict[PlacementName, tuple[bool, bool]] = {"pre": (True, False), "post": (
 
 
 class StackedLayer:
-    """Block of every replica. prefix: prefix of its parameters' names."""
+    """Block of every replica. index: its number, bottom first; parameters are named after the layers that hold them."""
 
-    def __init__(self, spec: ModelSpec, layer: LayerSpec, prefix: str, computation: StackComputation) -> None:
-        self.spec, self.layer, self.prefix = spec, layer, prefix
+    def __init__(self, spec: ModelSpec, index: int, computation: StackComputation) -> None:
+        self.spec, self.layer = spec, spec.layers[index]
+        held = ((sources(spec.share, part, spec.num_layers)[index], part) for part in get_args(SubLayer))
+        self.held = tuple(f"blocks.{source}.{part}" for source, part in held)
         self.dtype = computation.product_dtype
         self.norm_before, self.norm_after = NORMS[spec.norm.placement]
-        self.attention = StackedAttention(spec, layer, prefix, computation)
+        self.attention = StackedAttention(spec, self.layer, f"blocks.{index}.", computation)
 
     def __call__(self, parameters: Parameters, rows: Rows, masks: StackedDropout | None) -> Rows:
         """The output of the layer at all places. masks: of dropout; None evaluates."""
@@ -49,9 +53,7 @@ class StackedLayer:
         return self._through(parameters, *rows.fork(columns_C), masks)
 
     def _through(self, parameters: Parameters, rows: Rows, queries: Rows, masks: StackedDropout | None) -> Rows:
-        own = {
-            name.removeprefix(self.prefix): value for name, value in parameters.items() if name.startswith(self.prefix)
-        }
+        own = {name.split(".", 2)[2]: value for name, value in parameters.items() if name.startswith(self.held)}
         key_rows = self._before(own, rows)
         query_rows = key_rows if queries is rows else self._before(own, queries)
         x_RND = self.attention(own, key_rows, query_rows, queries, masks)
@@ -114,9 +116,7 @@ class StackedTransformer:
         if setting is not None:
             raise SpecError(f"model.{setting} is not supported in a stack")
         self.spec, self.computation = spec, computation
-        self.layers = [
-            StackedLayer(spec, layer, f"blocks.{index}.", computation) for index, layer in enumerate(spec.layers)
-        ]
+        self.layers = [StackedLayer(spec, index, computation) for index in range(spec.num_layers)]
 
     def logits(
         self,

@@ -4,6 +4,7 @@ from stacklab.base.spec import Items, Spec
 from stacklab.model.count import count_parameters, norm_parameters
 from stacklab.model.masks import MASKS
 from stacklab.model.residual import PLACEMENTS
+from stacklab.model.sharing import SubLayer, stored
 from stacklab.model.spec import LayerSpec, ModelSpec
 
 NORMS = {"layer": "LayerNorm", "rms": "RMSNorm"}
@@ -75,18 +76,18 @@ def _attention_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Part, 
     if not spec.layers:
         return ()
     part = Part(name=MASKS[spec.mask].title, detail=_attention(spec), parameters=parameters)
-    return _with_norms(spec, part, len(spec.layers) * norm)
+    return _with_norms(spec, part, len(stored(spec.share, "attention", spec.layers)) * norm)
 
 
 def _feed_forward_part(spec: ModelSpec, parameters: int, norm: int) -> tuple[Part, ...]:
     widths = [layer.d_ff for layer in spec.layers]
-    having = sum(width > 0 for width in widths)
-    if not having:
+    if not any(widths):
         return ()
     shown = by_layer(tuple(width or "none" for width in widths))
     inner = f"gated by {spec.activation}" if spec.feed_forward == "gated" else spec.activation
-    detail = f"{spec.d_model} → {shown} → {spec.d_model}, {inner}"
-    return _with_norms(spec, Part(name="Feed-forward", detail=detail, parameters=parameters), having * norm)
+    parts = [f"{spec.d_model} → {shown} → {spec.d_model}, {inner}", *_shared(spec, "feed_forward")]
+    having = sum(layer.d_ff > 0 for layer in stored(spec.share, "feed_forward", spec.layers))
+    return _with_norms(spec, Part(name="Feed-forward", detail=", ".join(parts), parameters=parameters), having * norm)
 
 
 def _with_norms(spec: ModelSpec, part: Part, parameters: int) -> tuple[Part, ...]:
@@ -118,7 +119,15 @@ def _attention(spec: ModelSpec) -> str:
         parts.append(f"identity term from {spec.attention_identity:g}")
     if any(layer.layer_drop for layer in layers):
         parts.append(f"layer drop {by_layer(tuple(f'{layer.layer_drop:g}' for layer in layers))}")
-    return ", ".join(parts)
+    return ", ".join([*parts, *_shared(spec, "attention")])
+
+
+def _shared(spec: ModelSpec, part: SubLayer) -> tuple[str, ...]:
+    """Which layers use the same weights, as the numbers of their blocks."""
+    if spec.share is None or spec.share.part not in ("layer", part):
+        return ()
+    blocks = spec.share.of_layers(spec.num_layers)
+    return (f"weights shared: {by_layer(blocks)}" if any(blocks) else "weights shared by all layers",)
 
 
 def _seen(layer: LayerSpec) -> str:
