@@ -25,7 +25,7 @@ class StacklabConfig(PreTrainedConfig):
     """
 
     model_type = "stacklab"
-    layer_patterns = None
+    layer_patterns = layer_attention_of = layer_feed_forward_of = None
 
     def __init__(
         self,
@@ -67,10 +67,14 @@ class StacklabConfig(PreTrainedConfig):
         self.max_position_embeddings = max_position_embeddings
         self.layer_heads, self.layer_kv_heads = layer_heads or [], layer_kv_heads or []
         self.layer_d_ff, self.layer_windows = layer_d_ff or [], layer_windows or []
-        if layer_patterns is not None:
-            self.layer_patterns = layer_patterns
+        for name, values in (
+            ("layer_patterns", layer_patterns),
+            ("layer_attention_of", layer_attention_of),
+            ("layer_feed_forward_of", layer_feed_forward_of),
+        ):
+            if values is not None:  # else left out of the file
+                setattr(self, name, values)
         self.layer_scales = layer_scales or []
-        self.layer_attention_of, self.layer_feed_forward_of = layer_attention_of, layer_feed_forward_of
         self.position = position or {"kind": "none"}
         self.activation, self.gated = activation, gated
         self.bias_query_key_value, self.bias_output = bias_query_key_value, bias_output

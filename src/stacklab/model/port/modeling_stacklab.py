@@ -62,8 +62,7 @@ def shown(pattern: dict[str, Any], query: Tensor, key: Tensor) -> Tensor:
     near = -1 if pattern["neighbours"] is None else pattern["neighbours"]
     if pattern["kind"] == "block":
         return (query // size - key // size).abs() <= near
-    drawn = torch.tensor(pattern["drawn"], device=query.device)
-    blocks = pattern["blocks"]
+    blocks, drawn = pattern["blocks"], torch.tensor(pattern["drawn"], device=query.device)
     query, key = (query // size).clip(0, blocks - 1), (key // size).clip(0, blocks - 1)
     first, last = pattern["global_blocks"], blocks - pattern["last_global_blocks"]
     seen = ((query - key).abs() <= near) | (query < first) | (key < first) | (query >= last) | (key >= last)
@@ -102,7 +101,7 @@ def turned(x: Tensor, positions: Tensor, base: float) -> Tensor:
 
 
 def norm(config: StacklabConfig, width: int | None = None) -> nn.Module:
-    width = config.hidden_size if width is None else width
+    width = width or config.hidden_size
     if config.norm == "rms":
         return nn.RMSNorm(width, eps=config.norm_epsilon)
     return nn.LayerNorm(width, eps=config.norm_epsilon, bias=config.norm_bias)
@@ -110,8 +109,7 @@ def norm(config: StacklabConfig, width: int | None = None) -> nn.Module:
 
 def sources(config: StacklabConfig, part: str) -> list[int]:
     """For each layer the layer that holds its attention or feed-forward."""
-    of: list[int] | None = getattr(config, f"layer_{part}_of")
-    return list(range(len(config.layer_heads))) if of is None else of
+    return getattr(config, f"layer_{part}_of") or list(range(len(config.layer_heads)))
 
 
 class StacklabAttention(nn.Module):
@@ -120,8 +118,7 @@ class StacklabAttention(nn.Module):
         self.config = config
         self.heads, self.kv_heads = config.layer_heads[index], config.layer_kv_heads[index]
         self.scale, self.dropout = config.layer_scales[index], config.attention_dropout
-        width = config.hidden_size
-        size = width // self.heads
+        size = (width := config.hidden_size) // self.heads
         rows = (self.heads + 2 * self.kv_heads) * size
         self.query_key_value = nn.Linear(width, rows, bias=config.bias_query_key_value)
         self.query_norm = self.key_norm = None
@@ -154,10 +151,8 @@ class StacklabAttention(nn.Module):
 
     def _normed(self, normed: nn.Module | None, x: Tensor) -> Tensor:
         """Queries or keys [B, heads, T, K] after their norm."""
-        if normed is None:
-            return x
-        if self.config.qk_norm == "head":
-            return normed(x)
+        if normed is None or self.config.qk_norm == "head":
+            return x if normed is None else normed(x)
         rows = x.transpose(1, 2)
         return normed(rows.flatten(2)).view(rows.shape).transpose(1, 2)
 
@@ -268,8 +263,9 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
         if position_ids is None:
             position_ids = self._positions(places, attention_mask)
         x = self.dropout(self._placed(rows, position_ids))
-        for block, first, second in zip(self.blocks, self.attention_of, self.feed_forward_of, strict=True):
-            seen = self._seen(places, attention_mask, block.index)
+        holders = zip(self.blocks, self.attention_of, self.feed_forward_of, strict=True)
+        for index, (block, first, second) in enumerate(holders):
+            seen = self._seen(places, attention_mask, index)
             x = block(x, position_ids, seen, past_key_values, self.blocks[first], self.blocks[second])
         x = self.final_norm(x) * self.config.logit_multiplier
         logits = self.head(x[:, -logits_to_keep:] if logits_to_keep else x)
