@@ -67,13 +67,12 @@ class StacklabConfig(PreTrainedConfig):
         self.max_position_embeddings = max_position_embeddings
         self.layer_heads, self.layer_kv_heads = layer_heads or [], layer_kv_heads or []
         self.layer_d_ff, self.layer_windows = layer_d_ff or [], layer_windows or []
-        for name, values in (
-            ("layer_patterns", layer_patterns),
-            ("layer_attention_of", layer_attention_of),
-            ("layer_feed_forward_of", layer_feed_forward_of),
-        ):
-            if values is not None:  # else left out of the file
-                setattr(self, name, values)
+        held = {
+            "patterns": layer_patterns,
+            "attention_of": layer_attention_of,
+            "feed_forward_of": layer_feed_forward_of,
+        }
+        self.__dict__.update({f"layer_{name}": values for name, values in held.items() if values is not None})
         self.layer_scales = layer_scales or []
         self.position = position or {"kind": "none"}
         self.activation, self.gated = activation, gated

@@ -47,7 +47,8 @@ def check(config: StacklabConfig) -> None:
     for name, kind in kinds.items():
         if kind not in KNOWN[name]:
             raise ValueError(f"config: {name} is {kind!r}, expected one of {', '.join(KNOWN[name])}")
-    for pattern in config.layer_patterns or []:
+    patterns: list[Any] = config.layer_patterns or []
+    for pattern in patterns:
         if pattern is not None and pattern["kind"] not in PATTERNS:
             raise ValueError(f"config: layer_patterns has {pattern['kind']!r}, expected {', '.join(PATTERNS)}")
 
@@ -263,10 +264,9 @@ class StacklabForCausalLM(PreTrainedModel, GenerationMixin):
         if position_ids is None:
             position_ids = self._positions(places, attention_mask)
         x = self.dropout(self._placed(rows, position_ids))
-        holders = zip(self.blocks, self.attention_of, self.feed_forward_of, strict=True)
-        for index, (block, first, second) in enumerate(holders):
+        for index, (first, second) in enumerate(zip(self.attention_of, self.feed_forward_of, strict=True)):
             seen = self._seen(places, attention_mask, index)
-            x = block(x, position_ids, seen, past_key_values, self.blocks[first], self.blocks[second])
+            x = self.blocks[index](x, position_ids, seen, past_key_values, self.blocks[first], self.blocks[second])
         x = self.final_norm(x) * self.config.logit_multiplier
         logits = self.head(x[:, -logits_to_keep:] if logits_to_keep else x)
         loss = None if labels is None else self.loss_function(logits, labels, vocab_size=self.config.vocab_size)
