@@ -5,6 +5,10 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 
+OPTIONAL = ("layer_patterns", "layer_attention_of", "layer_feed_forward_of")
+"""Lists that are left out of the file where they say nothing."""
+
+
 class StacklabConfig(PreTrainedConfig):
     """A decoder-only stack whose layers may differ in heads, feed-forward width and window.
 
@@ -67,12 +71,8 @@ class StacklabConfig(PreTrainedConfig):
         self.max_position_embeddings = max_position_embeddings
         self.layer_heads, self.layer_kv_heads = layer_heads or [], layer_kv_heads or []
         self.layer_d_ff, self.layer_windows = layer_d_ff or [], layer_windows or []
-        held = {
-            "patterns": layer_patterns,
-            "attention_of": layer_attention_of,
-            "feed_forward_of": layer_feed_forward_of,
-        }
-        self.__dict__.update({f"layer_{name}": values for name, values in held.items() if values is not None})
+        lists = layer_patterns, layer_attention_of, layer_feed_forward_of
+        self.__dict__.update({name: of for name, of in zip(OPTIONAL, lists, strict=True) if of is not None})
         self.layer_scales = layer_scales or []
         self.position = position or {"kind": "none"}
         self.activation, self.gated = activation, gated
