@@ -4,7 +4,6 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-
 OPTIONAL = ("layer_patterns", "layer_attention_of", "layer_feed_forward_of")
 """Lists that are left out of the file where they say nothing."""
 
