@@ -67,6 +67,18 @@ def test_stacks_with_more_norms_and_trained_factors_go_on_bit_for_bit(tmp_path: 
     assert len(factors) == 4 and all(value != 0 for value in factors)
 
 
+def test_a_stack_goes_on_where_a_layer_was_dropped_in_every_step_so_far(tmp_path: Path) -> None:
+    straight, resumed = trainer(layer_drop=0.9), trainer(layer_drop=0.9)
+    losses = [straight.step(step, *PAIR)[0] for step in range(2)]
+    states = [bool(straight.optimizer.state[one]) for one in straight.model.parameters()]
+    assert any(states) and not all(states), "some layer has had no gradient"
+    save_checkpoint(tmp_path / "c.safetensors", straight, run_id="r", step=2)
+    losses += [straight.step(step, *PAIR)[0] for step in range(2, 20)]
+    load_checkpoint(tmp_path / "c.safetensors", resumed, run_id="r")
+    assert [resumed.step(step, *PAIR)[0] for step in range(2, 20)] == losses[2:]
+    assert torch.equal(weights(resumed), weights(straight))
+
+
 def test_a_truncated_file_is_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-7])
     with pytest.raises(CheckpointError, match="not a complete checkpoint"):

@@ -80,10 +80,12 @@ def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, spec: 
 def load_optimizer_tensors(
     model: nn.Module, optimizer: torch.optim.Optimizer, spec: OptimizerSpec, tensors: dict[str, Tensor]
 ) -> None:
-    """Restore the state from `optimizer_tensors`. Raises KeyError for a missing tensor."""
-    if not tensors:
-        return
+    """Restore the state from `optimizer_tensors`: none of a parameter that has had no gradient yet, of a layer that was
+    dropped so far. Raises KeyError for a missing tensor."""
+    begun = {name.rpartition("/")[0] for name in tensors}
     for name, parameter in _trained(model).items():
+        if name not in begun:
+            continue
         # Torch's fused steps count on the device, its other ones on the CPU.
         counting = parameter.device if optimizer.defaults.get("fused") else torch.device("cpu")
         counters = {key: tensors[f"{name}/{key}"].to(counting, copy=True) for key in spec.counters}
