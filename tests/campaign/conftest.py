@@ -31,8 +31,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write_line(f"\n{text}\nwritten: {path}; failures with their commands: {path.parent}/failures")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def warm() -> Iterator[Warm]:
+    """Closed before tests of other modules, some of which count the processes that are left."""
     server = Warm()
     yield server
     server.close()

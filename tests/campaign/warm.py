@@ -25,7 +25,7 @@ from stacklab.base.env import training_environment
 
 ROOT = Path(__file__).parents[2]
 PRELOAD = (
-    *("numpy", "pydantic", "yaml", "omegaconf", "pandas", "pyarrow.csv", "pyarrow.parquet", "tokenizers", "rich.table"),
+    *("numpy", "pydantic", "yaml", "pandas", "pyarrow.csv", "pyarrow.parquet", "tokenizers", "rich.table"),
     *(
         "scipy.stats",
         "torch",
