@@ -34,6 +34,7 @@ def test_other_errors_are_of_no_limit(error: Exception) -> None:
 def test_exit_codes_of_killed_processes() -> None:
     assert "limit of CPU time" in str(limit_in("", -signal.SIGXCPU))
     assert "limit of the size of a file" in str(limit_in("", -signal.SIGXFSZ))
+    assert "limit of memory" in str(limit_in("SystemError: error return without exception set", 1))
     assert "limit of memory is reached: killed by the system" in str(limit_in("", -signal.SIGKILL))
     assert limit_in("", 1) is None
     assert limit_in("", -signal.SIGSEGV) is None

@@ -124,7 +124,8 @@ _NUMBERS = {
     errno.EFBIG: "size",
 }
 _PHRASES = {
-    r"MemoryError|[Cc]an(no|')t allocate memory|bad_alloc|failed to map segment": "memory",
+    # The last one is how an extension in C ends that ignores that its allocation failed.
+    r"MemoryError|[Cc]an(no|')t allocate memory|bad_alloc|failed to map segment|return without exception": "memory",
     r"Too many open files": "files",
     r"can't start new thread|Resource temporarily unavailable": "processes",
     r"File too large": "size",
