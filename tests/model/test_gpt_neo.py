@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.model.peers import assert_gradients_agree, gradient
+from tests.model.peers import assert_gradients_agree, disturb, fill, gradient
 
 from stacklab.model.init import build
 from stacklab.model.spec import ModelSpec
@@ -66,12 +66,8 @@ def test_logits_and_gradients_equal_the_peers() -> None:
     model, peer = build(SPEC, seed=0), transformers.GPTNeoForCausalLM(config).eval()
     theirs_by_name = named_as_theirs(dict(model.named_parameters()))
     theirs = {name.removeprefix("transformer."): value for name, value in peer.named_parameters()}
-    assert theirs_by_name.keys() == theirs.keys()
-    with torch.no_grad():
-        for name, value in theirs.items():
-            # Biases of 0 would hide whether they are added.
-            theirs_by_name[name] += torch.linspace(-0.1, 0.2, value.numel()).view_as(value)
-            value.copy_(theirs_by_name[name])
+    disturb(theirs_by_name.values())
+    fill(theirs, theirs_by_name)
     model, peer = model.double(), peer.double()
     ids_BT = torch.arange(32).reshape(2, 16) * 7 % 31
     # The peer's scores stay in float32 within a model of float64, which is what the tolerance is for.

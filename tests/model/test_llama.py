@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.model.peers import assert_gradients_agree, gradient
+from tests.model.peers import assert_gradients_agree, disturb, fill, gradient, named_as_llama
 
 from stacklab.model.cache import Decoding, LayerCache
 from stacklab.model.generation.decode import generate
@@ -35,25 +35,6 @@ LAYER = {
     "post_attention_layernorm": "feed_forward_norm",
     "mlp.down_proj": "feed_forward.output",
 }
-FUSED = {
-    "attention.query_key_value": [("self_attn.q_proj", 24), ("self_attn.k_proj", 12), ("self_attn.v_proj", 12)],
-    "feed_forward.expand": [("mlp.gate_proj", 20), ("mlp.up_proj", 20)],
-}
-OUTER = {"model.embed_tokens": "token_embedding", "model.norm": "final_norm", "lm_head": "head"}
-
-
-def named_as_theirs(values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Our tensors under the peer's names, fused maps taken apart."""
-    ours = {name.removesuffix(".weight"): value for name, value in values.items()}
-    named = {theirs: ours.pop(mine) for theirs, mine in OUTER.items() if mine in ours}
-    for layer in range(2):
-        for theirs, mine in LAYER.items():
-            named[f"model.layers.{layer}.{theirs}"] = ours.pop(f"blocks.{layer}.{mine}")
-        for mine, parts in FUSED.items():
-            split = ours.pop(f"blocks.{layer}.{mine}").split([rows for _, rows in parts])
-            named |= {f"model.layers.{layer}.{name}": part for (name, _), part in zip(parts, split, strict=True)}
-    assert not ours
-    return {f"{name}.weight": value for name, value in named.items()}
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -77,15 +58,8 @@ def test_logits_and_gradients_equal_the_peers(tied: bool) -> None:
         build(ModelSpec.model_validate(FORM | {"tie_embeddings": tied}), seed=0),
         llama.LlamaForCausalLM(config),
     )
-    with torch.no_grad():
-        for parameter in model.parameters():
-            # Norms of 1 would hide where they act.
-            parameter += torch.linspace(-0.1, 0.2, parameter.numel()).view_as(parameter)
-        theirs_by_name = named_as_theirs(dict(model.named_parameters()))
-        theirs = dict(peer.named_parameters())
-        assert theirs_by_name.keys() == theirs.keys()
-        for name, value in theirs.items():
-            value.copy_(theirs_by_name[name])
+    disturb(model.parameters())
+    fill(dict(peer.named_parameters()), named_as_llama(dict(model.named_parameters()), LAYER))
     # Their angles and norms stay in float32 within a model of float64, which is what the tolerance is for.
     model, peer = model.double(), peer.double()
     ids_BT = torch.arange(32).reshape(2, 16) * 7 % 31
@@ -94,7 +68,7 @@ def test_logits_and_gradients_equal_the_peers(tied: bool) -> None:
     direction = torch.linspace(-1, 2, actual.numel(), dtype=actual.dtype).view_as(actual)
     actual.backward(direction)
     expected.backward(direction)
-    gradients = named_as_theirs({name: gradient(value) for name, value in model.named_parameters()})
+    gradients = named_as_llama({name: gradient(value) for name, value in model.named_parameters()}, LAYER)
     assert_gradients_agree(gradients, dict(peer.named_parameters()))
 
 

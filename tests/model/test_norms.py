@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.model.peers import assert_gradients_agree, gradient
+from tests.model.peers import assert_gradients_agree, fill, gradient, named_as_llama
 from torch import Tensor, nn
 
 from stacklab.model.block import Block
@@ -38,11 +38,6 @@ REORDERED |= {"post_attention_layernorm": "attention_norm", "post_feedforward_la
 SANDWICH = LAYER | QK
 SANDWICH |= {"input_layernorm": "attention_norm", "post_attention_layernorm": "attention_after_norm"}
 SANDWICH |= {"pre_feedforward_layernorm": "feed_forward_norm", "post_feedforward_layernorm": "feed_forward_after_norm"}
-FUSED = {
-    "attention.query_key_value": [("self_attn.q_proj", 24), ("self_attn.k_proj", 12), ("self_attn.v_proj", 12)],
-    "feed_forward.expand": [("mlp.gate_proj", 20), ("mlp.up_proj", 20)],
-}
-OUTER = {"model.embed_tokens": "token_embedding", "model.norm": "final_norm", "lm_head": "head"}
 
 
 def filled(change: dict[str, Any]) -> Transformer:
@@ -54,29 +49,6 @@ def filled(change: dict[str, Any]) -> Transformer:
             if name.endswith("_factor"):
                 parameter += 0.3
     return model
-
-
-def named_as_theirs(values: dict[str, Tensor], layer_names: dict[str, str]) -> dict[str, Tensor]:
-    """Our tensors under the names of transformers, fused maps taken apart; a norm of embeddings has no name there."""
-    ours = {name.removesuffix(".weight"): value for name, value in values.items()}
-    ours.pop("embedding_norm", None)
-    named = {theirs: ours.pop(mine) for theirs, mine in OUTER.items()}
-    for layer in range(2):
-        for theirs, mine in layer_names.items():
-            named[f"model.layers.{layer}.{theirs}"] = ours.pop(f"blocks.{layer}.{mine}")
-        for mine, parts in FUSED.items():
-            split = ours.pop(f"blocks.{layer}.{mine}").split([rows for _, rows in parts])
-            named |= {f"model.layers.{layer}.{name}": part for (name, _), part in zip(parts, split, strict=True)}
-    assert not ours
-    return {f"{name}.weight": value for name, value in named.items()}
-
-
-def fill(peer: nn.Module, wanted: dict[str, Tensor]) -> None:
-    theirs = dict(peer.named_parameters())
-    assert wanted.keys() == theirs.keys()
-    with torch.no_grad():
-        for name, value in theirs.items():
-            value.copy_(wanted[name])
 
 
 def assert_equal(actual: Tensor, expected: Tensor) -> None:
@@ -114,10 +86,10 @@ def test_reordered_norms_and_those_of_whole_projections_are_olmo_2s() -> None:
     )
     rope = {"rope_type": "default", "rope_theta": 500.0}
     peer = olmo2.Olmo2ForCausalLM(olmo2.Olmo2Config(**sizes(rope_parameters=rope))).double()
-    fill(peer, named_as_theirs(dict(model.named_parameters()), REORDERED))
+    fill(dict(peer.named_parameters()), named_as_llama(dict(model.named_parameters()), REORDERED))
     assert_equal(model.logits(model(IDS_BT)), peer(IDS_BT).logits)
     gradients = {name: gradient(value) for name, value in model.named_parameters()}
-    assert_gradients_agree(named_as_theirs(gradients, REORDERED), dict(peer.named_parameters()))
+    assert_gradients_agree(named_as_llama(gradients, REORDERED), dict(peer.named_parameters()))
 
 
 @pytest.mark.parametrize("placement", ["sandwich", "peri"])
@@ -136,9 +108,9 @@ def test_norms_on_both_sides_and_those_of_heads_are_gemma_3s(placement: str) -> 
         rope_parameters={"full_attention": full, "sliding_attention": full},
     )
     peer = gemma.Gemma3ForCausalLM(config).double()
-    wanted = named_as_theirs(dict(model.named_parameters()), SANDWICH)
+    wanted = named_as_llama(dict(model.named_parameters()), SANDWICH)
     wanted = {name: value - 1 if "norm" in name else value for name, value in wanted.items()}
-    fill(peer, wanted)
+    fill(dict(peer.named_parameters()), wanted)
     with torch.no_grad():
         peer.model.embed_tokens.weight /= 24**0.5
     named = dict(model.named_parameters())
@@ -149,7 +121,7 @@ def test_norms_on_both_sides_and_those_of_heads_are_gemma_3s(placement: str) -> 
         weight = named["embedding_norm.weight"].detach().clone().requires_grad_()
         expected = peer(inputs_embeds=nn.functional.rms_norm(table[IDS_BT], (24,), weight, 1e-3)).logits
     assert_equal(model.logits(model(IDS_BT)), expected)
-    gradients = named_as_theirs({name: gradient(value) for name, value in named.items()}, SANDWICH)
+    gradients = named_as_llama({name: gradient(value) for name, value in named.items()}, SANDWICH)
     ours = gradients.pop("model.embed_tokens.weight")
     theirs = dict(peer.named_parameters())
     rows = theirs.pop("model.embed_tokens.weight")
