@@ -9,6 +9,11 @@ from typing import Any
 FINGERPRINT_LENGTH = 16
 
 
+def short_hash(digest: "hashlib._Hash") -> str:
+    """The first 16 hex digits, as all hashes are stored and shown."""
+    return digest.hexdigest()[:FINGERPRINT_LENGTH]
+
+
 def canonical_json(value: Any) -> str:
     """The one JSON text of `value`: sorted keys, no spaces, finite numbers only.
 
@@ -24,7 +29,7 @@ def canonical_json(value: Any) -> str:
 
 def fingerprint(value: Any) -> str:
     """The first 16 hex digits of the SHA-256 of the canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:FINGERPRINT_LENGTH]
+    return short_hash(hashlib.sha256(canonical_json(value).encode()))
 
 
 SUM = "sum"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stacklab.base.canon import FINGERPRINT_LENGTH, canonical_json
+from stacklab.base.canon import canonical_json, short_hash
 from stacklab.base.errors import CheckpointError
 from stacklab.base.files import append_line, read_bytes, write_json, write_text
 from stacklab.run.paths import RunPaths
@@ -45,7 +45,7 @@ class FolderRecorder:
 
     def hashes(self) -> dict[str, str]:
         """Log -> hash of what was written to it."""
-        return {path.stem: digest.hexdigest()[:FINGERPRINT_LENGTH] for path, digest in self._digests.items()}
+        return {path.stem: short_hash(digest) for path, digest in self._digests.items()}
 
     def _append(self, path: Path, row: dict[str, Any]) -> None:
         text = canonical_json(row)
@@ -117,7 +117,7 @@ def cut_rows(paths: RunPaths, start: int, *, every: int, held: Mapping[str, str]
     expected = {paths.metrics: steps, paths.evals: range(0, start, every), paths.timing_rows: steps}
     kept = {path: _first_lines(path, steps) for path, steps in expected.items()}
     for path, (text, _) in kept.items():
-        if held.get(path.stem, hash := _hash(text)) != hash:
+        if held.get(path.stem, hash := short_hash(hashlib.sha256(text))) != hash:
             raise CheckpointError(f"{path}: edited since the checkpoint of step {start} was written; {RETRAIN}")
     for path, (text, _) in kept.items():
         write_text(path, text.decode())
@@ -141,7 +141,3 @@ def _first_lines(path: Path, steps: Sequence[int]) -> tuple[bytes, list[dict[str
             f"{path}: lacks the row of step {steps[len(rows)]}, which the checkpoint comes after; {RETRAIN}"
         )
     return b"".join(line + b"\n" for line in lines[: len(rows)]), rows
-
-
-def _hash(text: bytes) -> str:
-    return hashlib.sha256(text).hexdigest()[:FINGERPRINT_LENGTH]

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stacklab.base.canon import FINGERPRINT_LENGTH, fingerprint
+from stacklab.base.canon import SUM, fingerprint, short_hash
 from stacklab.base.errors import CheckpointError, DataError
 from stacklab.base.files import open_regular, read_json, read_jsonl
 from stacklab.run.paths import RunPaths
 from stacklab.run.store import read_spec
-from stacklab.train.checkpoint_metadata import SUM, read_metadata
+from stacklab.train.checkpoint_metadata import read_metadata
 
 HASHES = "hashes"
 """Key of the hashes in result.json; results of earlier versions have none."""
@@ -105,7 +105,7 @@ def file_hash(path: Path) -> str:
     if not path.exists():
         return ""
     with open_regular(path) as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()[:FINGERPRINT_LENGTH]
+        return short_hash(hashlib.file_digest(handle, "sha256"))
 
 
 def _foreign_spec(paths: RunPaths) -> str:

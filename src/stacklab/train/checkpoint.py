@@ -7,13 +7,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from stacklab.base.canon import SUM
 from stacklab.base.errors import CheckpointError
 from stacklab.base.files import regular
 from stacklab.train.checkpoint_metadata import (
     PRECISION,
     RUN_ID,
     STEP,
-    SUM,
     WORLD_SIZE,
     check_precision,
     check_world_size,

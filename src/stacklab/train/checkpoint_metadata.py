@@ -10,15 +10,11 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from stacklab.base.canon import canonical_json
+from stacklab.base.canon import SUM, canonical_json
 from stacklab.base.errors import CheckpointError, DataError
 from stacklab.base.files import regular
 
 RUN_ID, STEP, WORLD_SIZE, PRECISION = "run_id", "step", "world_size", "precision"
-LOGS = ("metrics", "evals")
-"""The hash of each log up to the checkpoint, under its name without the suffix."""
-SUM = "sum"
-"""The checksum of everything else in the file; files of earlier versions have none."""
 ENTRY = "stacklab"
 EARLIER = frozenset((RUN_ID, STEP, WORLD_SIZE, PRECISION))
 

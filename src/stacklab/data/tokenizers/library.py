@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import math
+import resource
 import subprocess
 import sys
 import threading
@@ -151,10 +152,7 @@ def _within(call: Callable[[], T], *, seconds: float) -> T:
 
 def _probe(text: str) -> None:
     """The process of a probe. Characters without an id are no fault: the texts of the tokenizer may have none."""
-    with contextlib.suppress(ImportError):  # Windows has no such limits
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (PROBE_BYTES, PROBE_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (PROBE_BYTES, PROBE_BYTES))
     tokenizer = Tokenizer.from_str(text)
     with contextlib.suppress(Exception):  # which a panic is not
         tokenizer.decode(tokenizer.encode(PROBE).ids, skip_special_tokens=False)
