@@ -272,6 +272,17 @@ def test_21_a_folder_far_from_the_first(file: Path, seen: StudyResult) -> None:
     assert open_results(seen.folder).remarks == ()
 
 
+def test_21_a_verdict_elsewhere_stands_at_the_claim_in_its_metric(file: Path) -> None:
+    more = file.read_text().partition("claims:\n")[2].partition("scales:")[0]
+    other = more.replace("id: more", "id: fit").replace("validation.loss", "train_probe.loss")
+    edit(file, (more, more + other))
+    run(file)
+    text = shown(run(file, out=file.parent / "elsewhere"))
+    for id in ("more:two", "fit:two"):
+        assert text.count(f"{id}: the same two configurations were also compared in out (heads-smoke), as {id}:") == 1
+    assert text.count("also compared") == 2
+
+
 def test_21_a_folder_of_another_user_is_out_of_reach_and_the_report_says_so(
     file: Path, seen: StudyResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,7 +59,9 @@ def other_folders(plan: Plan, out: Path) -> tuple[Remark, ...]:
     except DataError as error:
         return (Remark(kind="not recorded", about="", text=f"the list of output folders: {error}"),)
     ledgers = {*root.parent.glob(f"*/studies/*/{FILE}")}.union(*(one.glob(f"studies/*/{FILE}") for one in known))
-    own = {_identities(record(plan, contrast)): contrast.id for contrast in entered_contrasts(plan)}
+    own: dict[frozenset[str], dict[str, str]] = {}
+    for contrast in entered_contrasts(plan):
+        own.setdefault(_identities(record(plan, contrast)), {})[contrast.claim.metric] = contrast.id
     noted: list[Remark] = []
     for path in sorted(ledgers):
         if path.parents[2] != root:
@@ -67,8 +69,9 @@ def other_folders(plan: Plan, out: Path) -> tuple[Remark, ...]:
     return tuple(noted)
 
 
-def _compared(path: Path, own: dict[frozenset[str], str]) -> Iterator[Remark]:
-    """The verdicts in another ledger on the pairs of configurations `own`."""
+def _compared(path: Path, own: dict[frozenset[str], dict[str, str]]) -> Iterator[Remark]:
+    """The verdicts in another ledger on the pairs of configurations `own`, each about our comparison in the same
+    metric, or about the first of the pair. own: pair -> metric -> comparison."""
     where = f"{path.parents[2].name} ({path.parent.name})"
     try:
         entries = read_ledger(path.parent)
@@ -76,10 +79,11 @@ def _compared(path: Path, own: dict[frozenset[str], str]) -> Iterator[Remark]:
         yield Remark(kind="not recorded", about="", text=f"the ledger in {where}: {error}")
         return
     last = {entry.id: entry.decided for entry in entries if entry.decided}
-    same = {entry.id: own[key] for entry in entries if (key := _identities(entry)) in own}
-    for id, about in same.items():
+    same = {entry.id: (entry, own[key]) for entry in entries if (key := _identities(entry)) in own}
+    for id, (entry, by_metric) in same.items():
         if id in last:
             text = f"the same two configurations were also compared in {where}, as {id}: {verdict_text(last[id])}"
+            about = by_metric.get(entry.stated.get("metric", ""), next(iter(by_metric.values())))
             yield Remark(kind="other folder", about=about, text=text)
 
 
